@@ -1,0 +1,220 @@
+"""Who people are: names and birthdays, guardians, proofs of identity and addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.elements import conv
+
+from models.access import Face, own, read, staff
+from models.base import Base
+from models.columns import (
+    DEPRECATED,
+    Choice,
+    CreatedAt,
+    Day,
+    DeletedAt,
+    Id,
+    Json,
+    Moment,
+    UpdatedAt,
+    choice,
+    personal,
+    reference,
+    secret_column,
+    to_one,
+)
+
+if TYPE_CHECKING:
+    from models.identity import User
+
+
+class ProfileIdType(Choice):
+    """A document that proves who a person is."""
+
+    PASSPORT = "passport", "A passport."
+    NATIONAL_ID = "national_id", "A national identity card."
+    BIRTH_CERTIFICATE = "birth_certificate", "A birth certificate, for those who have no card yet."
+
+
+class UserAddressType(Choice):
+    """What an address is used for."""
+
+    PRIMARY = "primary", "Where the person lives."
+    BILLING = "billing", "Where invoices go."
+    DELIVERY = "delivery", "Where goods are sent."
+
+
+class Profile(Base):
+    """Who a user is: name, birthday, guardian, proof of identity and what others may see."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (
+        CheckConstraint(
+            "CASE WHEN EXTRACT(YEAR FROM AGE(date_of_birth)) < 18 THEN guardian_user_id IS NOT NULL "
+            "AND relationship_type IS NOT NULL ELSE true END",
+            name=conv("check_minor_has_guardian"),
+        ),
+        Index(None, "date_of_birth"),
+        Index(None, "guardian_user_id", postgresql_where=text("guardian_user_id IS NOT NULL")),
+        Index(None, "id_verified_by"),
+        {"schema": "profiles"},
+    )
+    __access__ = read(own("user_id"), staff)
+
+    user_id: Mapped[UUID] = reference(
+        "identity.users.id", doc="The user it belongs to.", on_delete="CASCADE", primary_key=True
+    )
+    full_name: Mapped[str] = mapped_column(String(255), info=personal(), doc="The name the person goes by.")
+    date_of_birth: Mapped[Day] = mapped_column(
+        info=personal(), doc="The day of birth: whoever is under 18 needs a guardian."
+    )
+    locale: Mapped[str | None] = mapped_column(
+        String(10),
+        server_default=text("'fr-SN'"),
+        doc="The language and country the person reads in, as in `fr-SN`; null reads as that.",
+    )
+    timezone: Mapped[str | None] = mapped_column(
+        String(50),
+        server_default=text("'Africa/Dakar'"),
+        doc="The IANA time zone in which the person's days and quiet hours are counted, as in `Africa/Dakar`.",
+    )
+    avatar_url: Mapped[str | None] = mapped_column(
+        String(500), info=personal(), doc="Where the picture is; null without one."
+    )
+    bio: Mapped[str | None] = mapped_column(
+        info=personal(), doc="What the person says of themselves; null where nothing."
+    )
+    guardian_user_id: Mapped[UUID | None] = reference(
+        "identity.users.id", doc="Who acts for the person while under 18; null without a guardian."
+    )
+    relationship_type: Mapped[str | None] = mapped_column(
+        String(50),
+        info=personal(),
+        doc="What the guardian is to the person: `parent`, `guardian`, `sibling` or other; null without one.",
+    )
+    id_number: Mapped[str | None] = secret_column(
+        Text(), doc="Number of the identity document, encrypted; null until one is submitted.", encrypted=True
+    )
+    id_type: Mapped[ProfileIdType | None] = choice(
+        ProfileIdType, 20, doc="Which document proves the identity; null until one is submitted."
+    )
+    id_country: Mapped[str | None] = mapped_column(
+        String(3),
+        info=personal(),
+        doc="The country that issued the document, as in `SEN` (ISO 3166-1); null until one is submitted.",
+    )
+    id_hash: Mapped[str | None] = secret_column(
+        String(255),
+        doc="Hash of the document's number, by which two users of one document are found; null until it is submitted.",
+    )
+    id_media_url: Mapped[str | None] = secret_column(
+        Text(), doc="Where the document's picture is kept, encrypted; null without one.", encrypted=True
+    )
+    id_verified_at: Mapped[Moment | None] = mapped_column(doc="When staff found the document to be true; null before.")
+    id_verified_by: Mapped[UUID | None] = reference(
+        "identity.users.id", doc="Who on the staff verified the document; null before."
+    )
+    is_profile_public: Mapped[bool] = mapped_column(
+        server_default=text("true"),
+        doc="Whether anyone may see name, picture, bio and locale; a minor's are never shown.",
+    )
+    allow_contact_by_sponsors: Mapped[bool] = mapped_column(
+        server_default=text("true"), doc="Whether sponsors may invite the person."
+    )
+    notification_preferences: Mapped[Json | None] = mapped_column(
+        server_default=text('\'{"email": true, "sms": true, "whatsapp": true}\''),
+        info={DEPRECATED: "`NotificationPreferences` hold what the user wants."},
+        doc="Channels once wished for, by name; nothing reads it.",
+    )
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    guardian_accepted_at: Mapped[Moment | None] = mapped_column(
+        doc="When the guardian agreed; null before, and until then the guardian sees and does nothing."
+    )
+
+    user: Mapped[User | None] = to_one(user_id)
+    guardian_user: Mapped[User | None] = to_one(guardian_user_id)
+    id_verified_by_user: Mapped[User | None] = to_one(id_verified_by)
+
+
+class UserAddress(Base):
+    """A postal address of a user; one of each type is the default."""
+
+    __tablename__ = "user_addresses"
+    __table_args__ = (Index(None, "user_id"), {"schema": "profiles"})
+    __access__ = read(own("user_id"), staff)
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = reference("identity.users.id", doc="The user it belongs to.", on_delete="CASCADE")
+    type: Mapped[UserAddressType | None] = choice(
+        UserAddressType, 20, default=UserAddressType.PRIMARY, doc="What it is used for."
+    )
+    street_address: Mapped[str | None] = mapped_column(
+        info=personal(), doc="Street, number and what else leads to the door; null where not given."
+    )
+    city: Mapped[str | None] = mapped_column(String(100), info=personal(), doc="Town or city; null where not given.")
+    region: Mapped[str | None] = mapped_column(
+        String(100), info=personal(), doc="In Senegal one of its regions, as in `Thiès`; null where not given."
+    )
+    country: Mapped[str | None] = mapped_column(
+        String(3), server_default=text("'SEN'"), info=personal(), doc="ISO 3166-1 code of three letters, as in `SEN`."
+    )
+    postal_code: Mapped[str | None] = mapped_column(
+        String(10), info=personal(), doc="Null where not given, or where the place has none."
+    )
+    is_default: Mapped[bool] = mapped_column(
+        server_default=text("false"), doc="True for the one that is taken when none of its type is named."
+    )
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[DeletedAt | None]
+
+    user: Mapped[User | None] = to_one(user_id)
+
+
+class PublicProfile(Base):
+    """What anyone may see of a person who has a public profile; never a minor."""
+
+    __tablename__ = "public_profiles"
+    __table_args__ = {"schema": "profiles"}  # noqa: RUF012 - SQLAlchemy's own idiom
+    __face__ = Face(
+        """
+        SELECT p.user_id, p.full_name, p.avatar_url, p.bio, p.locale
+        FROM profiles.profiles p JOIN identity.users u ON u.id = p.user_id
+        WHERE p.is_profile_public AND u.is_active AND u.deleted_at IS NULL
+          AND p.date_of_birth <= (CURRENT_DATE - INTERVAL '18 years')
+        """
+    )
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True, doc="The person.")
+    full_name: Mapped[str] = mapped_column(String(255), info=personal(), doc="The name the person goes by.")
+    avatar_url: Mapped[str | None] = mapped_column(
+        String(500), info=personal(), doc="Where the picture is; null without one."
+    )
+    bio: Mapped[str | None] = mapped_column(info=personal(), doc="What the person says of themselves.")
+    locale: Mapped[str | None] = mapped_column(
+        String(10), doc="The language and country the person reads in, as in `fr-SN`."
+    )
+
+
+class Colleague(Base):
+    """What those on the same partner, DAO or card account see of each other."""
+
+    __tablename__ = "colleagues"
+    __table_args__ = {"schema": "profiles"}  # noqa: RUF012 - SQLAlchemy's own idiom
+    __face__ = Face(
+        """
+        SELECT p.user_id, p.full_name, p.avatar_url
+        FROM profiles.profiles p
+        WHERE p.user_id = ANY ((SELECT lango.my_colleagues())::uuid[])
+        """,
+    )
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True, doc="The colleague.")
+    full_name: Mapped[str] = mapped_column(String(255), info=personal(), doc="The name the colleague goes by.")
+    avatar_url: Mapped[str | None] = mapped_column(
+        String(500), info=personal(), doc="Where the picture is; null without one."
+    )
