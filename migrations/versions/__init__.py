@@ -1,0 +1,1 @@
+"""The versions, in order; each executes the frozen SQL beside it."""
