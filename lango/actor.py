@@ -1,0 +1,63 @@
+"""Who is asking: the one value that decides role, context and policies of a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID, uuid4
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class Role(StrEnum):
+    """A role of `identity.users.roles`, as a token claims it and the database confirms it."""
+
+    USER = "user"
+    ADMIN = "admin"
+    SUPER_ADMIN = "super_admin"
+    PARTNER = "partner"
+
+
+STAFF_ROLES = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
+
+
+class DatabaseRole(StrEnum):
+    """A PostgreSQL role the gateway may become; no other name is ever written into SQL."""
+
+    ANONYMOUS = "lango_anonymous"
+    MEMBER = "lango_member"
+    STAFF = "lango_staff"
+    RULES = "lango_rules"
+    WORKER = "lango_worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The caller of a request. Without a user id it is nobody; `roles` are only those confirmed by the database."""
+
+    user_id: UUID | None = None
+    roles: frozenset[Role] = frozenset()
+    session_id: UUID | None = None
+    request_id: str = field(default_factory=lambda: str(uuid4()))
+    ip: IPv4Address | IPv6Address | None = None
+    user_agent: str | None = None
+
+    def __post_init__(self) -> None:
+        if not REQUEST_ID.fullmatch(self.request_id):
+            object.__setattr__(self, "request_id", str(uuid4()))
+
+    @property
+    def is_staff(self) -> bool:
+        return self.user_id is not None and bool(self.roles & STAFF_ROLES)
+
+    @property
+    def database_role(self) -> DatabaseRole:
+        """The role that reads for this caller."""
+        if self.user_id is None:
+            return DatabaseRole.ANONYMOUS
+        return DatabaseRole.STAFF if self.is_staff else DatabaseRole.MEMBER
+
+
+NOBODY = Actor()

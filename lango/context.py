@@ -1,0 +1,60 @@
+"""What a resolver finds in `info.context`: the caller, the operation's reads and its dataloaders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
+
+from aiodataloader import DataLoader
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.actor import Actor
+from lango.session import Reads, Work
+
+Batch = Callable[[list[Any]], Awaitable[list[Any]]]
+
+
+class Context:
+    """One GraphQL operation. Made by the HTTP layer, closed by it when the answer is ready or the client has gone."""
+
+    def __init__(self, engine: AsyncEngine, actor: Actor, *, idempotency_key: str | None = None) -> None:
+        self.engine = engine
+        self.actor = actor
+        self.idempotency_key = idempotency_key
+        self.reads: Reads | Work = Reads(engine, actor)
+        self._work: Work | None = None
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    def loader(self, key: Hashable, batch: Batch) -> DataLoader[Any, Any]:
+        """The operation's dataloader of that key; `batch` takes the keys and gives a value for each, in order."""
+        found = self._loaders.get(key)
+        if found is None:
+            found = self._loaders[key] = DataLoader(batch)
+        return found
+
+    def read_in(self, work: Work) -> None:
+        """Read a mutation's payload in the rule's own transaction."""
+        self.reads = self._work = work
+        self._loaders.clear()
+
+    async def finish_work(self) -> None:
+        """Commit the rule whose payload has been read, if there is one."""
+        if self._work is not None:
+            work, self._work = self._work, None
+            self.reads = Reads(self.engine, self.actor)
+            self._loaders.clear()
+            await work.commit()
+
+    async def close(self) -> None:
+        await self.finish_work()
+        if isinstance(self.reads, Reads):
+            await self.reads.close()
+
+    async def abandon(self) -> None:
+        """End at once: a rule that has not been committed is rolled back."""
+        if self._work is not None:
+            work, self._work = self._work, None
+            await work.fail(asyncio.CancelledError())
+        elif isinstance(self.reads, Reads):
+            await self.reads.abandon()

@@ -1,0 +1,171 @@
+"""What may go wrong: refusals of a rule, errors of a caller, and everything else, which is masked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from socket import gaierror
+from typing import Any, ClassVar, Self
+
+from graphql import GraphQLError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+
+class Refused(Exception):
+    """A rule says no. The subclass's name is the code, its docstring the message for a person."""
+
+    def __init__(self, message: str | None = None, *, field: str | None = None, **details: Any) -> None:
+        """`field` is the path into the input (`amountCfa`); `details` are facts a program may want."""
+        self.message = message or " ".join((type(self).__doc__ or "").split())
+        self.field = field
+        self.details = details
+        self.kept: tuple[Any, ...] = ()
+        super().__init__(self.message)
+
+    def keeping(self, *rows: Any) -> Self:
+        """Rows that are written although the rule refuses: the log of an attempt."""
+        self.kept = rows
+        return self
+
+    @classmethod
+    def code(cls) -> str:
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).upper()
+
+
+class CallerError(GraphQLError):
+    """An error that the caller can mend; its message and code are shown as they are."""
+
+    code: ClassVar[str] = "BAD_USER_INPUT"
+
+    def __init__(self, message: str | None = None, *, nodes: Any = None, **extensions: Any) -> None:
+        text = message or " ".join((type(self).__doc__ or "").split())
+        super().__init__(text, nodes=nodes, extensions={"code": self.code, **extensions})
+
+
+class BadUserInput(CallerError):
+    """The input is not what this field takes."""
+
+
+class Unauthenticated(CallerError):
+    """Sign in first: this needs a valid access token."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(CallerError):
+    """You may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class RateLimited(CallerError):
+    """Too many requests: wait a little, then try again."""
+
+    code = "RATE_LIMITED"
+
+
+class QueryTooComplex(CallerError):
+    """The query asks for too much at once: ask for fewer rows or fields."""
+
+    code = "QUERY_TOO_COMPLEX"
+
+
+class ServiceUnavailable(CallerError):
+    """The database cannot be reached at the moment: try again in a few seconds."""
+
+    code = "SERVICE_UNAVAILABLE"
+
+
+class TimedOut(CallerError):
+    """The operation took too long and was given up: ask for less, or try again later."""
+
+    code = "TIMEOUT"
+
+
+# What a caller may be told of an error in SQL, by SQLSTATE or its class; everything else is INTERNAL. The messages
+# are ours: PostgreSQL's own name tables, columns and constraints, and quote values.
+SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
+    "42501": (Forbidden, None),
+    "57014": (QueryTooComplex, "The database gave up on this query: narrow it by a filter, or ask for fewer rows."),
+    "55P03": (ServiceUnavailable, "Others are working on the same rows: try again in a moment."),
+    "22": (BadUserInput, "A value is out of range or has the wrong form for what it is compared with or stored in."),
+    "40": (ServiceUnavailable, "Others are working on the same rows: try again in a moment."),
+    "08": (ServiceUnavailable, None),
+    "53": (ServiceUnavailable, None),
+    "57P": (ServiceUnavailable, None),
+}
+
+LONGEST_MESSAGE = 1_000
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it wraps, and what those were raised from."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        found = pending.pop(0)
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        pending += [getattr(found, "original_error", None), getattr(found, "orig", None), found.__cause__]
+
+
+def answerable(error: BaseException) -> CallerError | None:
+    """The error as the caller may see it; None when it is nobody's business but ours."""
+    for cause in causes(error):
+        if isinstance(cause, CallerError):
+            return cause
+        if isinstance(cause, Refused):
+            shown = CallerError(cause.message)
+            shown.extensions = {"code": cause.code()}
+            return shown
+        state = getattr(cause, "sqlstate", None)
+        if isinstance(state, str):
+            for known in (state, state[:3], state[:2]):
+                if known in SQL_ERRORS:
+                    kind, message = SQL_ERRORS[known]
+                    return kind(message)
+            return None
+        if isinstance(cause, PoolTimeoutError | TimeoutError | ConnectionError | gaierror):
+            return ServiceUnavailable()
+        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+            return ServiceUnavailable()
+    return None
+
+
+def is_library_error(error: GraphQLError) -> bool:
+    """Whether graphql-core says that the document, a variable or an argument is wrong.
+
+    What it raises in completing a value (a resolver gave an Int of 40 bits) names no node of the document and is ours.
+    """
+    original = error.original_error
+    if original is None:
+        return True
+    return isinstance(original, GraphQLError) and (error.path is None or bool(original.nodes))
+
+
+def formatted(error: GraphQLError, request_id: str, *, code: str = "BAD_USER_INPUT") -> dict[str, Any]:
+    """The error as it goes into a response; what the caller cannot mend is masked.
+
+    `code` is what an error of the GraphQL library itself means at this stage: a syntax error, a failed validation, a
+    value that cannot be coerced.
+    """
+    answer: dict[str, Any] = {}
+    known = answerable(error)
+    if known is not None:
+        answer["message"] = known.message
+        extensions = dict(known.extensions or {})
+    elif is_library_error(error):
+        answer["message"] = error.message[:LONGEST_MESSAGE]
+        extensions = {"code": code} | (error.extensions or {})
+    else:
+        answer["message"] = "Internal error"
+        extensions = {"code": "INTERNAL", "requestId": request_id}
+    if error.locations:
+        answer["locations"] = [place.formatted for place in error.locations]
+    if error.path is not None:
+        answer["path"] = error.path
+    answer["extensions"] = extensions
+    return answer

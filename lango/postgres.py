@@ -1,0 +1,134 @@
+"""Engines over a PostgreSQL server: what every connection is told, and how JSON crosses it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from lango.settings import Settings
+from lango.settings import settings as settings_of_process
+
+# What JSON made by SQL and text casts look like depends on these: pin them, whatever the server's defaults are.
+SESSION_SETTINGS = {
+    "application_name": "lango",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "iso_8601",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "search_path": "pg_catalog",
+    "jit": "off",
+}
+
+
+class RawJson(str):
+    """JSON text as PostgreSQL holds it: never parsed here, so that no digit of a number changes."""
+
+    __slots__ = ()
+
+
+def dump_json(value: Any) -> str:
+    """JSON text for a parameter; text that came from PostgreSQL goes back as it is."""
+    return value if isinstance(value, RawJson) else orjson.dumps(value).decode()
+
+
+class InsecureDatabase(RuntimeError):
+    """The database is not on this machine and TLS is switched off in its address."""
+
+
+class UnreachableDatabaseError(RuntimeError):
+    """Nothing answers at the database's address."""
+
+
+def is_local(url: URL) -> bool:
+    """Whether the address is a socket or the loopback interface."""
+    host = url.query.get("host") or url.host
+    return host is None or not isinstance(host, str) or host.startswith("/") or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def async_url(address: str) -> URL:
+    """The address as SQLAlchemy's asyncpg dialect wants it; `sslmode` of libpq is understood."""
+    url = make_url(address).set(drivername="postgresql+asyncpg")
+    if "sslmode" in url.query:
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": str(url.query["sslmode"])})
+    return url
+
+
+def secure_url(address: str, settings: Settings) -> URL:
+    """The address, with TLS demanded where the server is not on this machine.
+
+    Raises InsecureDatabase when the address itself does without and `LANGO_DATABASE_TLS` is not `off`.
+    """
+    url = async_url(address)
+    if settings.database_tls == "require" and not is_local(url):
+        mode = url.query.get("ssl")
+        if mode in ("disable", "allow", "prefer"):
+            raise InsecureDatabase(
+                f"DATABASE_URL asks for ssl={mode} to {url.host}, which is not this machine. "
+                "Use sslmode=verify-full (or require), or set LANGO_DATABASE_TLS=off if the network itself is private."
+            )
+        if mode is None:
+            url = url.update_query_dict({"ssl": "require"})
+    return url
+
+
+async def connect(address: str, settings: Settings | None = None, **server_settings: str) -> asyncpg.Connection[Any]:
+    """One connection of the driver's own, outside any pool: for the owner's work. The caller closes it.
+
+    Raises UnreachableDatabaseError, and InsecureDatabase as `secure_url` does.
+    """
+    settings = settings or settings_of_process()
+    url = secure_url(address, settings)
+    mode = url.query.get("ssl")
+    if mode is not None:
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": str(mode)})
+    try:
+        return await asyncpg.connect(
+            url.set(drivername="postgresql").render_as_string(hide_password=False),
+            timeout=settings.pool_timeout,
+            server_settings=SESSION_SETTINGS | server_settings,
+        )
+    except OSError as error:
+        # TimeoutError is one of them, and says nothing.
+        raise UnreachableDatabaseError(
+            f"No PostgreSQL answers at {url.set(password=None).render_as_string()}: {error or 'it took too long'}."
+        ) from error
+
+
+def create_engine(address: str, settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
+    """An engine in AUTOCOMMIT: `session.py` alone writes BEGIN and COMMIT, and nothing is reset between borrowers.
+
+    Raises InsecureDatabase as `secure_url` does.
+    """
+    url = secure_url(address, settings)
+    size = pool_size or settings.pool_size
+    return create_async_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout,
+        pool_reset_on_return=None,
+        pool_use_lifo=True,
+        json_serializer=dump_json,
+        json_deserializer=RawJson,
+        connect_args={
+            "timeout": settings.pool_timeout,
+            "server_settings": SESSION_SETTINGS | {"statement_timeout": str(int(settings.statement_timeout * 1000))},
+        },
+    )

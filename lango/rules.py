@@ -1,0 +1,62 @@
+"""What a rule declares of itself: whom it serves, what it may answer, and whether a retry is the same call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lango.errors import Refused
+
+
+class IdempotencyKeyReused(Refused):
+    """This idempotency key was used with another input."""
+
+
+class InProgress(Refused):
+    """The first call with this idempotency key is still running: ask again shortly."""
+
+
+class NotFound(Refused):
+    """There is no such thing that you may see."""
+
+
+class InvalidState(Refused):
+    """This cannot be done in the state it is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: `run(session, actor, **arguments)` gives what it made, or raises one of `refusals`."""
+
+    run: Callable[..., Awaitable[Any]]
+    refusals: tuple[type[Refused], ...]
+    idempotent: bool
+    anonymous: bool
+    staff: bool
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+    @property
+    def doc(self) -> str:
+        """The rule's docstring up to its first empty line, in one line."""
+        return " ".join((self.run.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def rule(
+    *refusals: type[Refused], idempotent: bool = True, anonymous: bool = False, staff: bool = False
+) -> Callable[[Callable[..., Awaitable[Any]]], Rule]:
+    """Declares a rule. `idempotent` rules take an idempotency key; `anonymous` ones need no token; `staff` ones staff."""
+    always = (IdempotencyKeyReused, InProgress) if idempotent else ()
+
+    def declare(run: Callable[..., Awaitable[Any]]) -> Rule:
+        return Rule(run, (*refusals, *always), idempotent, anonymous, staff)
+
+    return declare
+
+
+def camel(name: str) -> str:
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)

@@ -1,0 +1,210 @@
+"""One transaction with role and context set: the only place where BEGIN and COMMIT are written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Executable, Row, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+
+
+def opening(actor: Actor, role: DatabaseRole, *, read_only: bool) -> str:
+    """BEGIN, role and context as one simple query. Every value comes from a closed set or has been parsed."""
+    values = {
+        "user_id": str(actor.user_id or ""),
+        "roles": ",".join(sorted(role.value for role in actor.roles)),
+        "session_id": str(actor.session_id or ""),
+        "request_id": actor.request_id,
+        "ip": str(actor.ip or "").partition("%")[0],
+    }
+    context = ", ".join(f"set_config('lango.{name}', '{value}', true)" for name, value in values.items())
+    return f"BEGIN{' READ ONLY' if read_only else ''}; SET LOCAL ROLE {role.value}; SELECT {context}"
+
+
+async def driver_of(connection: AsyncConnection) -> Any:
+    """The asyncpg connection itself, for statements that are to go as one simple query."""
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def close(connection: AsyncConnection, driver: Any, command: str) -> None:
+    """End the transaction, or throw the connection away: a half-ended one would lend its role to the next borrower."""
+    try:
+        await driver.execute(command)
+    except BaseException:
+        driver.terminate()
+        await connection.invalidate()
+        raise
+
+
+@asynccontextmanager
+async def acting_as(
+    engine: AsyncEngine, actor: Actor, *, read_only: bool = False, role: DatabaseRole | None = None
+) -> AsyncIterator[AsyncSession]:
+    """A session inside one transaction as the caller. Commits at the end; an error rolls back; a cancelled request
+    ends the connection, because what the server is doing on it is unknown."""
+    async with engine.connect() as connection:
+        driver = await driver_of(connection)
+        try:
+            await driver.execute(opening(actor, role or actor.database_role, read_only=read_only))
+            async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
+                yield session
+        except Exception:
+            await close(connection, driver, "ROLLBACK")
+            raise
+        except BaseException:
+            driver.terminate()
+            await connection.invalidate()
+            raise
+        await close(connection, driver, "COMMIT")
+
+
+async def become(session: AsyncSession, role: DatabaseRole) -> None:
+    """Go on as another role until the transaction or the savepoint around it ends."""
+    await (await driver_of(await session.connection())).execute(f"SET LOCAL ROLE {role.value}")
+
+
+class Reads:
+    """The read-only transaction of one operation: opened by its first statement, one statement at a time.
+
+    Root fields run side by side, a connection does not: the lock makes them queue. A statement that fails aborts the
+    transaction, so another is begun before the next statement, and the failed field does not take its siblings along.
+    """
+
+    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+        self.engine = engine
+        self.actor = actor
+        self._lock = asyncio.Lock()
+        self._opened: Any = None
+        self._session: AsyncSession | None = None
+        self._presented: list[str] = []
+
+    async def scalars(self, statement: Executable) -> Sequence[Any]:
+        """The first column of each row: for `select(Model)`, the models."""
+        async with self._lock:
+            return (await self._execute(statement)).scalars().all()
+
+    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+        async with self._lock:
+            return (await self._execute(statement)).all()
+
+    async def present(self, token: str) -> None:
+        """Show a share token: for the rest of the operation its holder sees what it opens."""
+        async with self._lock:
+            if token not in self._presented:
+                self._presented.append(token)
+                await self._set_presented()
+
+    async def close(self) -> None:
+        async with self._lock:
+            if self._opened is not None:
+                opened, self._opened, self._session = self._opened, None, None
+                await opened.__aexit__(None, None, None)
+
+    async def abandon(self) -> None:
+        """End without waiting for what the server is doing: for a request that was cancelled."""
+        if self._opened is not None:
+            opened, self._opened, self._session = self._opened, None, None
+            error = asyncio.CancelledError()
+            try:
+                await opened.__aexit__(type(error), error, None)
+            except asyncio.CancelledError:
+                return
+
+    async def _execute(self, statement: Executable) -> Any:
+        if self._session is None:
+            self._opened = acting_as(self.engine, self.actor, read_only=True)
+            self._session = await self._opened.__aenter__()
+            if self._presented:
+                await self._set_presented()
+        try:
+            return await self._session.execute(statement)
+        except DBAPIError as error:
+            opened, self._opened, self._session = self._opened, None, None
+            try:
+                await opened.__aexit__(type(error), error, error.__traceback__)
+            except DBAPIError as same:
+                if same is not error:
+                    raise
+            raise
+
+    async def _set_presented(self) -> None:
+        await self._execute(select(func.set_config("lango.share_tokens", ",".join(self._presented), True)))
+
+
+class Work:
+    """The transaction of one rule: it writes as the rules' role, and its payload is read in it, as the caller.
+
+    `begin`, then the rule, then `keep` or `undo`, then `show`; the executor calls `commit` when the payload is read.
+    """
+
+    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+        self.actor = actor
+        self._lock = asyncio.Lock()
+        self._opened = acting_as(engine, actor, role=DatabaseRole.RULES)
+        self._showing = False
+        self.session: AsyncSession
+
+    async def begin(self) -> None:
+        """Open the transaction, as the rules' role."""
+        self.session = await self._opened.__aenter__()
+        if self.actor.user_agent:
+            # Free text goes as a parameter; the audit trigger reads it from the context.
+            await self.session.execute(select(func.set_config("lango.user_agent", self.actor.user_agent, True)))
+
+    async def start_rule(self) -> None:
+        """From here on as the caller; what is written now can be undone alone."""
+        await self._run(f"SAVEPOINT rule; SET LOCAL ROLE {self.actor.database_role.value}")
+
+    async def keep(self) -> None:
+        """Every constraint must hold before the answer is read; then back to the rules' role."""
+        await self.session.flush()
+        await self._run(f"SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE {DatabaseRole.RULES.value}")
+
+    async def undo(self) -> None:
+        """Take back what the rule wrote; the role is again the one before it."""
+        self.session.expunge_all()
+        await self._run("ROLLBACK TO SAVEPOINT rule")
+
+    async def show(self) -> None:
+        """Read on as the caller. A statement of the payload that fails must not take the rule along."""
+        await self.session.flush()
+        self.session.expunge_all()
+        await self._run(f"SET LOCAL ROLE {self.actor.database_role.value}; SAVEPOINT payload")
+        self._showing = True
+
+    async def commit(self) -> None:
+        async with self._lock:
+            await self._opened.__aexit__(None, None, None)
+
+    async def fail(self, error: BaseException) -> None:
+        """Roll back because of `error`; a cancelled request ends the connection."""
+        try:
+            await self._opened.__aexit__(type(error), error, error.__traceback__)
+        except BaseException as same:
+            if same is not error:
+                raise
+
+    async def scalars(self, statement: Executable) -> Sequence[Any]:
+        async with self._lock:
+            return (await self._execute(statement)).scalars().all()
+
+    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+        async with self._lock:
+            return (await self._execute(statement)).all()
+
+    async def _execute(self, statement: Executable) -> Any:
+        try:
+            return await self.session.execute(statement)
+        except DBAPIError:
+            if self._showing:
+                await self._run("ROLLBACK TO SAVEPOINT payload")
+            raise
+
+    async def _run(self, commands: str) -> None:
+        await (await driver_of(await self.session.connection())).execute(commands)

@@ -1,0 +1,112 @@
+"""Every setting, its default and what it is for; read from the environment and from `.env`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The environment names are `LANGO_` and the field's name; `DATABASE_URL`, `DATABASE_OWNER_URL` and
+    `TRUSTED_PROXIES` stand alone."""
+
+    model_config = SettingsConfigDict(env_prefix="LANGO_", env_file=".env", extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_URL",
+        description="The server to serve from, as the role lango_gateway. Without it an embedded PostgreSQL 18 is started.",
+    )
+    database_owner_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_OWNER_URL",
+        description="The same database as a login that may become lango_owner: it migrates, seeds and grants.",
+    )
+    database_tls: Literal["require", "off"] = Field(
+        "require",
+        description="TLS to a database that is not on loopback or a socket; only `off` switches it off.",
+    )
+    data_dir: Path = Field(Path(".lango"), description="Where the embedded server keeps its data (ignored by git).")
+    embedded_version: Literal[16, 18] = Field(18, description="The embedded server's PostgreSQL version: 18 or 16.")
+    migration_lock_timeout: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds that a migration waits for a table's lock before it gives up and is undone.",
+    )
+    migration_statement_timeout: float = Field(
+        600.0, gt=0, description="Seconds that one query of a migration may run."
+    )
+    pool_size: int = Field(10, ge=1, le=500, description="Database connections of each worker process.")
+    pool_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a free connection before answering 503.")
+    statement_timeout: float = Field(10.0, gt=0, description="Seconds a single SQL statement may run.")
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes.")
+    trusted_proxies: str = Field(
+        "",
+        validation_alias="TRUSTED_PROXIES",
+        description="Comma-separated addresses or networks whose X-Forwarded-For entries are believed; none by default.",
+    )
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Bytes of a request body; more is answered 413.")
+    max_tokens: int = Field(4_000, ge=100, description="Lexical tokens of a GraphQL document.")
+    max_depth: int = Field(16, ge=2, description="Fields inside fields inside fields; introspection has its own limit.")
+    max_fields: int = Field(1_000, ge=10, description="Fields that an operation selects, fragments written out.")
+    max_aliases: int = Field(100, ge=0, description="Aliases in an operation, fragments written out.")
+    max_cost: int = Field(
+        20_000,
+        ge=10,
+        description="Objects that an operation may ask for: lists by their page sizes, multiplied where they nest.",
+    )
+    page_size: int = Field(20, ge=1, description="Rows of a connection that is asked for without `first` or `last`.")
+    max_page_size: int = Field(100, ge=1, description="The most rows of a connection in one page.")
+    document_cache: int = Field(1_000, ge=1, description="Parsed and validated documents that each worker keeps.")
+    execution_timeout: float = Field(30.0, gt=0, description="Seconds that one operation may take.")
+    allowed_origins: str = Field(
+        "",
+        description="Comma-separated origins (https://app.example.org) whose pages may call; none by default.",
+    )
+    metrics_peers: str = Field(
+        "127.0.0.0/8,::1",
+        description="Comma-separated addresses or networks that may read /metrics.",
+    )
+    graphiql: bool = Field(True, description="Serve GraphiQL to browsers that open /graphql.")
+    shutdown_delay: float = Field(
+        1.0,
+        ge=0,
+        description="Seconds that /readyz answers 503 while requests are still taken, after SIGTERM.",
+    )
+    shutdown_timeout: int = Field(30, ge=1, description="Seconds that requests under way have to finish when stopping.")
+
+    token_keys: SecretStr | None = Field(
+        None,
+        description="Keys that sign or verify tokens: JSON (a JWK, a list, a JWK set), a .json or .pem file, or a directory.",
+    )
+    token_jwks_url: str | None = Field(None, description="Where an identity provider publishes its keys (https).")
+    token_jwks_lifetime: float = Field(600.0, gt=0, description="Seconds until the published keys are read again.")
+    token_jwks_floor: float = Field(30.0, gt=0, description="The least seconds between two readings of those keys.")
+    token_issuer: str = Field("lango", description="The `iss` that tokens must carry.")
+    token_audience: str = Field("lango", description="The `aud` that tokens must carry.")
+    token_leeway: float = Field(10.0, ge=0, le=120, description="Seconds by which clocks may differ.")
+    token_lifetime: float = Field(600.0, gt=0, description="Seconds that a minted access token lives.")
+    allow_dev_key: bool = Field(
+        False,
+        description="Sign with a key generated into data_dir when none is configured: for development only.",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="JSON lines, or text for a terminal (auto: by whether there is one)."
+    )
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
