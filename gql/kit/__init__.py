@@ -1,0 +1,1 @@
+"""What turns a model into GraphQL: types, connections, filters, ordering, aggregates and mutations."""

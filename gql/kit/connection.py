@@ -1,0 +1,222 @@
+"""Relay connections: a page of a model's rows, alone or under each of many parents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import strawberry
+from sqlalchemy import ARRAY, Select, any_, column, func, literal, select, true
+from sqlalchemy.orm import RelationshipProperty, aliased
+
+from gql.kit.addresses import Address, keep
+from gql.kit.filters import check_narrow, check_size, predicate
+from gql.kit.naming import plural, words
+from gql.kit.ordering import backwards, beyond, cursor, keys_of, page_limit, position, terms
+from gql.kit.relations import attributes, ends, is_staff_only, loading
+from lango.errors import BadUserInput
+from models.base import Base
+
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether rows precede this page.")
+    start_cursor: str | None = strawberry.field(description="The first row's cursor; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="The last row's cursor; null on an empty page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A row and its place."""
+
+    node: Base
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page; `count` asks for the number of rows in the whole list, and only when it is wanted."""
+
+    edges: list[Edge]
+    more: bool
+    asked: Asked
+    count: Callable[[], Awaitable[int]]
+
+    @property
+    def nodes(self) -> list[Base]:
+        return [edge.node for edge in self.edges]
+
+    @property
+    def page_info(self) -> PageInfo:
+        first, last = (self.edges[0].cursor, self.edges[-1].cursor) if self.edges else (None, None)
+        ahead, behind = self.more, self.asked.after is not None
+        if self.asked.last is not None:
+            ahead, behind = self.asked.before is not None, self.more
+        return PageInfo(has_next_page=ahead, has_previous_page=behind, start_cursor=first, end_cursor=last)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The arguments of a list."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+    where: Any = None
+    order_by: list[Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.first is not None and self.last is not None:
+            raise BadUserInput("Ask for `first` or for `last`, not for both.")
+        for name, size in (("first", self.first), ("last", self.last)):
+            if size is not None and not 0 <= size <= MAX_PAGE:
+                raise BadUserInput(f"`{name}` is from 0 to {MAX_PAGE}, not {size}: page on with a cursor.")
+
+    @property
+    def size(self) -> int:
+        size = self.first if self.last is None else self.last
+        return DEFAULT_PAGE if size is None else size
+
+    @property
+    def is_backward(self) -> bool:
+        return self.last is not None
+
+
+def connection_of(model: type[Base]) -> type[Any]:
+    """The connection type of a model, and its edge."""
+    name, listed = model.__name__, words(plural(model))
+    edge = strawberry.type(
+        type(f"{name}Edge", (), {
+            "__annotations__": {"node": Address(name), "cursor": str},
+            "node": strawberry.field(description="The row."),
+            "cursor": strawberry.field(description="Its place in the list, for `after` and `before`."),
+        }),
+        name=f"{name}Edge", description=f"A {words(name)} in a list.",
+    )  # fmt: skip
+    keep(f"{name}Edge", edge)
+
+    async def total_count(root: Any) -> int:
+        return int(await root.count())
+
+    connection = strawberry.type(
+        type(f"{name}Connection", (), {
+            "__annotations__": {"edges": list[Address(f"{name}Edge")], "nodes": list[Address(name)], "page_info": PageInfo},  # type: ignore[misc]
+            "edges": strawberry.field(description="The rows of this page, each with its cursor."),
+            "nodes": strawberry.field(description="The rows of this page."),
+            "page_info": strawberry.field(description="Where the page stands in the list."),
+            "total_count": strawberry.field(total_count, description="How many rows the list has; counted when asked for."),
+        }),
+        name=f"{name}Connection", description=f"A page of {listed}.",
+    )  # fmt: skip
+    return keep(f"{name}Connection", connection)
+
+
+def page(row: Any, model: type[Base], asked: Asked, *conditions: Any) -> tuple[Select[Any], Any]:
+    """The rows of one page over an alias, one more than asked for, and the cursor's expression."""
+    keys = keys_of(model, asked.order_by)
+    towards = backwards(keys) if asked.is_backward else keys
+    statement = select(row).where(*conditions)
+    if asked.where is not None:
+        statement = statement.where(predicate(row, model, asked.where))
+    if asked.after is not None:
+        statement = statement.where(beyond(row, keys, position(model, keys, asked.after)))
+    if asked.before is not None:
+        statement = statement.where(beyond(row, backwards(keys), position(model, keys, asked.before)))
+    return statement.order_by(*terms(row, towards)).limit(page_limit(asked.size + 1)), cursor(row, model, keys)
+
+
+def _page(found: Sequence[tuple[Base, str]], asked: Asked, count: Callable[[], Awaitable[int]]) -> Page:
+    edges = [Edge(node, place) for node, place in found[: asked.size]]
+    if asked.is_backward:
+        edges.reverse()
+    return Page(edges, len(found) > asked.size, asked, count)
+
+
+async def read_list(context: Any, model: type[Base], asked: Asked) -> Page:
+    """A page of all the rows the caller may see: one statement, and one more if the total is asked for."""
+    staff = context.actor.is_staff
+    check_narrow(model, asked.where, staff=staff)
+    row = aliased(model)
+    statement, place = page(row, model, asked)
+    found = await context.reads.rows(statement.add_columns(place).options(*loading(row, model, staff=staff)))
+
+    async def count() -> int:
+        other = aliased(model)
+        counted = select(func.count()).select_from(other)
+        if asked.where is not None:
+            counted = counted.where(predicate(other, model, asked.where))
+        return int((await context.reads.scalars(counted))[0])
+
+    return _page([(node, place) for node, place in found], asked, count)
+
+
+async def read_children(context: Any, parent: Base, relation: RelationshipProperty[Any], asked: Asked) -> Page:
+    """A page of one parent's rows. Parents of the same level are read by one statement, each with its own page."""
+    local, _ = ends(relation)
+    key = parent.__dict__.get(local)
+    told = (relation, repr(asked))
+    count_loader = context.loader(("count", *told), partial(_count_children, context, relation, asked))
+
+    async def count() -> int:
+        return int(await count_loader.load(key))
+
+    if asked.size == 0:
+        return _page([], asked, count)
+    loader = context.loader(("page", *told), partial(_read_pages, context, relation, asked))
+    return _page(await loader.load(key), asked, count)
+
+
+async def _read_pages(
+    context: Any, relation: RelationshipProperty[Any], asked: Asked, keys: list[Any]
+) -> list[list[tuple[Base, str]]]:
+    model: type[Base] = relation.mapper.class_
+    staff = context.actor.is_staff
+    check_size(asked.where)
+    _, remote = ends(relation)
+    parents = parents_of(keys, relation)
+    child = aliased(model)
+    statement, place = page(child, model, asked, getattr(child, remote) == parents.c.key)
+    shown = [getattr(child, key) for key, shown in attributes(model).items() if staff or not is_staff_only(shown)]
+    towards = keys_of(model, asked.order_by)
+    ranked = func.row_number().over(order_by=terms(child, backwards(towards) if asked.is_backward else towards))
+    inner = statement.with_only_columns(*shown, place.label("place"), ranked.label("rank")).correlate(parents).lateral()
+    entity = aliased(model, inner)
+    found = await context.reads.rows(
+        select(entity, inner.c.place, parents.c.key)
+        .select_from(parents.join(inner, true()))
+        .order_by(parents.c.key, inner.c.rank)
+        .options(*loading(entity, model, staff=staff))
+    )
+    by_parent: dict[Any, list[tuple[Base, str]]] = {key: [] for key in keys}
+    for node, where, key in found:
+        by_parent[key].append((node, where))
+    return [by_parent[key] for key in keys]
+
+
+async def _count_children(
+    context: Any, relation: RelationshipProperty[Any], asked: Asked, keys: list[Any]
+) -> list[int]:
+    model: type[Base] = relation.mapper.class_
+    _, remote = ends(relation)
+    child = aliased(model)
+    owner = getattr(child, remote)
+    counted = select(owner, func.count()).where(owner == any_(literal(keys, ARRAY(owner.type)))).group_by(owner)
+    if asked.where is not None:
+        counted = counted.where(predicate(child, model, asked.where))
+    found = {key: count for key, count in await context.reads.rows(counted)}
+    return [found.get(key, 0) for key in keys]
+
+
+def parents_of(keys: list[Any], relation: RelationshipProperty[Any]) -> Any:
+    """The parents' keys as rows, for a LATERAL join."""
+    local = relation.parent.columns[ends(relation)[0]]
+    return (
+        func.unnest(literal(keys, ARRAY(local.type))).table_valued(column("key", local.type)).render_derived("parents")
+    )

@@ -1,0 +1,88 @@
+"""What kind of value a column holds: its type outside, and what may be asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Column
+from sqlalchemy import types as sql
+from sqlalchemy.dialects.postgresql import INET, JSONB
+from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
+
+from gql.kit.scalars import BigInt, Inet, Json
+from models.base import Base, models
+from models.columns import Choice, ChoiceType
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value: `outer` is its type outside; an array is told by `many`."""
+
+    name: str
+    outer: Any
+    many: bool = False
+    choice: type[Choice] | None = None
+
+    @property
+    def annotation(self) -> Any:
+        return list[self.outer] if self.many else self.outer  # type: ignore[name-defined]
+
+
+PLAIN: list[tuple[type[Any], Kind]] = [
+    (sql.Uuid, Kind("uuid", UUID)),
+    (JSONB, Kind("json", Json)),
+    (INET, Kind("inet", Inet)),
+    (sql.Boolean, Kind("boolean", bool)),
+    (BigInteger, Kind("big_int", BigInt)),
+    (sql.Integer, Kind("int", int)),
+    (sql.Numeric, Kind("decimal", Decimal)),
+    (sql.DateTime, Kind("moment", datetime)),
+    (sql.Date, Kind("date", date)),
+    (sql.Time, Kind("time", time)),
+    (sql.String, Kind("text", str)),
+]
+
+
+@cache
+def enum_of(choice: type[Choice]) -> type[Choice]:
+    """The allowed-value list as a GraphQL enum: the stored values in upper case, each with its meaning."""
+    values = [EnumValue(member.name, member.value, description=member.doc) for member in choice]
+    description = " ".join((choice.__doc__ or "").split())
+    definition = StrawberryEnumDefinition(
+        wrapped_cls=choice, name=choice.__name__, values=values, description=description
+    )
+    choice.__strawberry_definition__ = definition  # type: ignore[attr-defined]
+    return choice
+
+
+@cache
+def kind_of(column: Column[Any]) -> Kind:
+    """The kind of a column's value."""
+    if isinstance(column.type, ARRAY):
+        inner = _kind(column.type.item_type)
+        return Kind(f"{inner.name}s", inner.outer, many=True, choice=inner.choice)
+    return _kind(column.type)
+
+
+def _kind(kind: Any) -> Kind:
+    if isinstance(kind, ChoiceType):
+        return Kind("choice", enum_of(kind.choice), choice=kind.choice)
+    for known, plain in PLAIN:
+        if isinstance(kind, known):
+            return plain
+    raise TypeError(f"No kind for {kind!r}")
+
+
+@cache
+def target_of(column: Column[Any]) -> type[Base] | None:
+    """The model whose key a column holds: its foreign key's, or for a face the one of the same name."""
+    for key in column.foreign_keys:
+        for model in models():
+            if model.table() is key.column.table and key.column.primary_key:
+                return model
+    return None

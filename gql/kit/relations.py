@@ -1,0 +1,46 @@
+"""What of a model is shown outside: the columns that are not secret, and the relations it declares."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column
+from sqlalchemy.orm import RelationshipProperty, undefer
+from sqlalchemy.orm.interfaces import ORMOption
+
+from models.base import Base
+from models.columns import SECRET, STAFF_ONLY
+
+
+@cache
+def attributes(model: type[Base]) -> dict[str, Column[Any]]:
+    """The columns that are shown, by attribute."""
+    mapper = model.__mapper__
+    shown = (column for column in model.table().columns if not column.info.get(SECRET))
+    return {mapper.get_property_by_column(column).key: column for column in shown}
+
+
+@cache
+def relations(model: type[Base]) -> tuple[RelationshipProperty[Any], ...]:
+    """The relations in the order in which the model declares them."""
+    declared = list(model.__annotations__)
+    return tuple(sorted(model.__mapper__.relationships, key=lambda relation: declared.index(relation.key)))
+
+
+@cache
+def is_staff_only(column: Column[Any]) -> bool:
+    return bool(column.info.get(STAFF_ONLY))
+
+
+def loading(entity: Any, model: type[Base], *, staff: bool) -> list[ORMOption]:
+    """What a SELECT of the model, or of an alias of it, loads besides the ordinary columns: what only staff see."""
+    if not staff:
+        return []
+    return [undefer(getattr(entity, key)) for key, column in attributes(model).items() if is_staff_only(column)]
+
+
+def ends(relation: RelationshipProperty[Any]) -> tuple[str, str]:
+    """The attributes that a relation joins: the one here and the one there."""
+    ((local, remote),) = relation.local_remote_pairs or ()
+    return relation.parent.get_property_by_column(local).key, relation.mapper.get_property_by_column(remote).key

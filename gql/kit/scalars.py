@@ -1,0 +1,172 @@
+"""Scalars: how a value crosses the wire, exactly, and what is refused on the way in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from ipaddress import ip_interface
+from typing import Any, NewType
+from uuid import UUID
+
+import orjson
+import strawberry
+from graphql import GraphQLError, ValueNode
+from graphql.utilities import value_from_ast_untyped
+from strawberry.types.scalar import ScalarDefinition
+
+from lango.postgres import RawJson
+
+BigInt = NewType("BigInt", int)
+Inet = NewType("Inet", str)
+Json = RawJson
+
+DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,8})?", re.ASCII)
+INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
+CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise GraphQLError(f"{what} is written as a string, not as {type(value).__name__}.")
+    return value
+
+
+def _shown(value: str) -> str:
+    return f"“{value}”" if len(value) <= 60 else f"“{value[:60]}…”"
+
+
+def parse_decimal(value: Any) -> Decimal:
+    """An exact number: a string, or a whole JSON number. A JSON float is refused, because it is not exact."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, float):
+        raise GraphQLError('A Decimal is written as a string, as in "12.50": a JSON float is not exact.')
+    if not DECIMAL.fullmatch(_text(value, "A Decimal")):
+        raise GraphQLError(f'{_shown(value)} is no Decimal: write up to 20 digits and up to 8 decimals, as in "12.50".')
+    return Decimal(value)
+
+
+def show_decimal(value: Any) -> str:
+    return format(value if isinstance(value, Decimal) else Decimal(value), "f")
+
+
+def parse_big_int(value: Any) -> int:
+    """A whole number of up to 64 bits, as a string or a JSON integer."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif INTEGER.fullmatch(_text(value, "A BigInt")):
+        number = int(value)
+    else:
+        raise GraphQLError(f"{_shown(value)} is no BigInt: write a whole number.")
+    if not -(2**63) <= number < 2**63:
+        raise GraphQLError("A BigInt has 64 bits at most.")
+    return number
+
+
+def parse_moment(value: Any) -> datetime:
+    """RFC 3339 with a zone; more than six digits of seconds are refused, so that nothing is lost in silence."""
+    if not MOMENT.fullmatch(_text(value, "A DateTime")):
+        raise GraphQLError(f"{_shown(value)} is no DateTime: write RFC 3339 with a zone, as in 2026-01-31T08:00:00Z.")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise GraphQLError(f"{_shown(value)} is no moment of the calendar.") from None
+
+
+def show_moment(value: datetime | str) -> str:
+    """The wire form; text is in it already."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def parse_date(value: Any) -> date:
+    text = _text(value, "A Date")
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise GraphQLError(f"{_shown(text)} is no Date: write a day of the calendar, as in 2026-01-31.")
+
+
+def parse_time(value: Any) -> time:
+    text = _text(value, "A Time")
+    try:
+        if CLOCK.fullmatch(text):
+            return time.fromisoformat(text)
+    except ValueError:
+        pass
+    raise GraphQLError(f"{_shown(text)} is no Time: write hours and minutes, as in 08:30 or 08:30:00.")
+
+
+def parse_uuid(value: Any) -> UUID:
+    if not CANONICAL_UUID.fullmatch(_text(value, "A UUID")):
+        raise GraphQLError(f"{_shown(value)} is no UUID.")
+    return UUID(value)
+
+
+def parse_inet(value: Any) -> str:
+    try:
+        return str(ip_interface(_text(value, "An Inet")))
+    except ValueError:
+        raise GraphQLError(f"{_shown(value)} is no IP address.") from None
+
+
+def parse_json(value: Any) -> RawJson:
+    """Any JSON value. It is stored as PostgreSQL stores jsonb; a NUL character is refused, as PostgreSQL refuses it."""
+    text = orjson.dumps(value).decode()
+    if "\\u0000" in text:
+        raise GraphQLError("JSON for this field may not hold a NUL character.")
+    return RawJson(text)
+
+
+def show_json(value: Any) -> Any:
+    return orjson.Fragment(str(value) if isinstance(value, RawJson) else orjson.dumps(value))
+
+
+def _literal(parse: Callable[[Any], Any]) -> Callable[..., Any]:
+    def parse_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
+        kind = node.kind
+        if kind == "float_value":
+            return parse(float(node.value))  # type: ignore[attr-defined]
+        return parse(value_from_ast_untyped(node, variables))
+
+    return parse_literal
+
+
+def _scalar(
+    name: str, description: str, serialize: Callable[[Any], Any], parse: Callable[[Any], Any], url: str | None = None
+) -> ScalarDefinition:
+    return strawberry.scalar(
+        name=name, description=description, serialize=serialize, parse_value=parse,
+        parse_literal=_literal(parse), specified_by_url=url,
+    )  # fmt: skip
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    Decimal: _scalar(
+        "Decimal",
+        'An exact decimal number as a string, as in "1250.50". Taken: up to 20 digits and 8 decimals, or a JSON integer; '
+        "a JSON float is refused.",
+        show_decimal,
+        parse_decimal,
+    ),
+    BigInt: _scalar("BigInt", "A whole number of up to 64 bits, as a string.", str, parse_big_int),
+    datetime: _scalar(
+        "DateTime",
+        "A moment, as RFC 3339 in UTC with six digits of seconds. Taken with any zone, never without one.",
+        show_moment,
+        parse_moment,
+        "https://scalars.graphql.org/andimarek/date-time",
+    ),
+    date: _scalar("Date", "A day of the calendar, as in 2026-01-31.", date.isoformat, parse_date),
+    time: _scalar("Time", "A time of day without a zone, as in 08:30:00.", time.isoformat, parse_time),
+    UUID: _scalar("UUID", "A UUID in its canonical form.", str, parse_uuid, "https://www.rfc-editor.org/rfc/rfc9562"),
+    Inet: _scalar("Inet", "An IPv4 or IPv6 address, with its network where it has one.", str, parse_inet),
+    Json: _scalar("JSON", "Any JSON value, passed on as the database holds it.", show_json, parse_json),
+}

@@ -1,0 +1,19 @@
+"""Consents and data requests, as the API shows them."""
+
+from __future__ import annotations
+
+import models.privacy as m
+from gql.kit.mirror import mirror, root_fields
+
+
+@mirror(m.Consent)
+class Consent:
+    pass
+
+
+@mirror(m.DataRequest)
+class DataRequest:
+    pass
+
+
+Query = root_fields(m.Consent, m.DataRequest)

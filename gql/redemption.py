@@ -1,0 +1,87 @@
+"""QR codes, their redemption, and the settlements that follow, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import segno
+import strawberry
+
+import models.redemption as m
+from gql.kit.mirror import mirror, root_fields
+from gql.kit.mutation import id_of, mutation, text_input
+from models.packs import Pack
+from models.pots import Pot
+from resolvers import redemption
+
+KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
+
+
+@mirror(m.QrCode)
+class QrCode:
+    @strawberry.field(description="The code drawn as an SVG image, for a screen or a printer.")
+    def svg(self) -> str:
+        return segno.make(self.code, error="m").svg_inline(scale=4)  # type: ignore[attr-defined, no-any-return]
+
+
+@mirror(m.PartnerSettlement)
+class PartnerSettlement:
+    pass
+
+
+@mirror(m.QrRedemptionLog)
+class QrRedemptionLog:
+    pass
+
+
+@strawberry.input(description="What `issueQrCode` takes.")
+class IssueQrCodeInput:
+    pot_id: strawberry.ID = id_of(Pot, "The pot that pays.")
+    pack_id: strawberry.ID = id_of(Pack, "The pack to be redeemed.")
+    idempotency_key: str | None = text_input(KEY, max_length=255)
+
+
+@strawberry.input(description="What `cancelQrCode` takes.")
+class CancelQrCodeInput:
+    qr_code_id: strawberry.ID = id_of(m.QrCode, "The code to give back.")
+    idempotency_key: str | None = text_input(KEY, max_length=255)
+
+
+@strawberry.input(description="What `checkQrCode` takes.")
+class CheckQrCodeInput:
+    code: str = text_input("What the scanner read.", max_length=100, required=True)
+    venue: str | None = text_input("The venue, by the id or name the partner gave it.", max_length=255)
+
+
+@strawberry.input(description="What `redeemQrCode` takes.")
+class RedeemQrCodeInput:
+    code: str = text_input("What the scanner read.", max_length=100, required=True)
+    venue: str | None = text_input("The venue, by the id or name the partner gave it.", max_length=255)
+    notes: str | None = text_input("What the cashier notes.", max_length=2000)
+    idempotency_key: str | None = text_input(KEY, max_length=255)
+
+
+@strawberry.type
+class Mutation:
+    issue_qr_code = mutation(redemption.issue, name="issueQrCode", input=IssueQrCodeInput, makes={"qr_code": m.QrCode})
+    cancel_qr_code = mutation(
+        redemption.cancel, name="cancelQrCode", input=CancelQrCodeInput, makes={"qr_code": m.QrCode}
+    )
+    redeem_qr_code = mutation(
+        redemption.redeem, name="redeemQrCode", input=RedeemQrCodeInput, makes={"qr_code": m.QrCode}
+    )
+    check_qr_code = mutation(
+        redemption.check,
+        name="checkQrCode",
+        input=CheckQrCodeInput,
+        makes={
+            "pack": Pack,
+            "price_cfa": (int, "What the code is worth, in CFA francs."),
+            "redeemable_from": (datetime, "When it may be redeemed first."),
+            "expires_at": (datetime, "When it can no longer be redeemed."),
+            "redemption_instructions": (str, "What the till should know; null without any."),
+        },
+    )
+
+
+Query = root_fields(m.QrCode, m.PartnerSettlement, m.QrRedemptionLog)

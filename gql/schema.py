@@ -1,0 +1,75 @@
+"""The schema: the groups' queries and mutations gathered into one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+from strawberry.types import Info
+
+from gql import (
+    admin,
+    analytics,
+    cards,
+    donations,
+    identity,
+    ledger,
+    notifications,
+    packs,
+    pots,
+    privacy,
+    profiles,
+    redemption,
+    referrals,
+    security,
+    trading,
+    treasury,
+    usage,
+)
+from gql.kit.addresses import TYPES
+from gql.kit.mirror import read_node
+from gql.kit.mutation import MutationExecutor
+from gql.kit.node import MIRRORED, Node, parse_global_id
+from gql.kit.scalars import SCALARS
+from lango.errors import BadUserInput
+
+GROUPS = (
+    identity, profiles, referrals, pots, donations, packs, redemption, notifications, analytics, admin, trading,
+    security, treasury, cards, usage, ledger, privacy,
+)  # fmt: skip
+MAX_NODES = 100
+
+
+@strawberry.type
+class Nodes:
+    @strawberry.field(description="The object of that id; null where there is none that you may see.")
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+    ) -> Node | None:
+        found = await read_node(info.context, *parse_global_id(id))
+        return found  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The objects of those ids, in their order; null for each that you may not see.")
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids, 100 at most.")],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_NODES:
+            raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids at once.")
+        return await asyncio.gather(*(read_node(info.context, *parse_global_id(text)) for text in ids))
+
+
+Query = merge_types("Query", (Nodes, *(group.Query for group in GROUPS)))
+Mutation = merge_types("Mutation", tuple(group.Mutation for group in GROUPS if hasattr(group, "Mutation")))
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    types=[TYPES[name] for name in MIRRORED],
+    config=StrawberryConfig(scalar_map=SCALARS),
+    execution_context_class=MutationExecutor,
+)

@@ -1,0 +1,363 @@
+"""QR codes: a pot's owner issues them against its balance, one partner redeems each, once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from sqlalchemy import ColumnElement, Date, DateTime, cast, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.postgres import RawJson
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.packs import Pack, Partner, PartnerMember, PartnerStatus
+from models.pots import Pot, PotStatus
+from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog, QrRedemptionLogValidationResult
+from resolvers import ledger
+from resolvers.events import publish
+
+Result = QrRedemptionLogValidationResult
+CODE_BYTES = 16
+DEFAULT_VALIDITY_DAYS = 90
+SPENDABLE = frozenset({PotStatus.OPEN, PotStatus.FUNDED, PotStatus.CLOSED})
+COUNTED = (QrCodeStatus.ISSUED, QrCodeStatus.REDEEMED)
+
+
+class NotYourPot(Refused):
+    """Only the pot's owner may do this."""
+
+
+class PackNotAvailable(Refused):
+    """This pack is not offered now."""
+
+
+class SoldOut(Refused):
+    """All of this pack have been taken."""
+
+
+class LimitReached(Refused):
+    """You have taken this pack as often as you may."""
+
+
+class InsufficientFunds(Refused):
+    """The pot's balance does not cover the pack's price."""
+
+
+class BirthdayLongPast(Refused):
+    """The birthday is so long ago that the code would have expired already."""
+
+
+class Invalid(Refused):
+    """This is not a code of yours to redeem."""
+
+
+class PartnerSuspended(Refused):
+    """The partner may not redeem codes at present."""
+
+
+class Cancelled(Refused):
+    """This code was cancelled by the pot's owner."""
+
+
+class AlreadyUsed(Refused):
+    """This code has already been redeemed."""
+
+
+class NotYetRedeemable(Refused):
+    """This code may be redeemed from the birthday on."""
+
+
+class Expired(Refused):
+    """This code has expired."""
+
+
+class VenueNotAllowed(Refused):
+    """This pack is not redeemed at that venue."""
+
+
+CHECKS = (Invalid, PartnerSuspended, Cancelled, AlreadyUsed, NotYetRedeemable, Expired, VenueNotAllowed)
+
+
+@rule(NotFound, NotYourPot, InvalidState, PackNotAvailable, SoldOut, LimitReached, InsufficientFunds, BirthdayLongPast)
+async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID) -> QrCode:
+    """Issue a code for a pack, paid from the pot: its price moves to a reserve until it is redeemed or given back.
+
+    The code may be redeemed from the birthday on, for the pack's `validity_days`.
+    """
+    await _own_pot(session, pot_id)
+    if await session.get(Pack, pack_id) is None:
+        raise NotFound("There is no such pack.", field="packId")
+    await become(session, DatabaseRole.RULES)
+    pot = await _lock(session, Pot, pot_id)
+    # Counted under the pack's lock: the last one of a pack is taken once.
+    pack = await _lock(session, Pack, pack_id)
+    if pot.status not in SPENDABLE:
+        raise InvalidState(
+            f"The pot is {pot.status}; it must be open, funded or closed.", field="potId", state=pot.status
+        )
+    await _check_offered(session, pack)
+    await _check_quantity(session, pack, pot.owner_user_id)
+    price = pack.base_price_cfa if pack.discounted_price_cfa is None else pack.discounted_price_cfa
+    if pot.balance_cfa < price:
+        raise InsufficientFunds(
+            f"The pack costs {price} CFA francs and the pot has {pot.balance_cfa}.",
+            field="potId", priceCfa=price, balanceCfa=pot.balance_cfa,
+        )  # fmt: skip
+    begins, ends, now = await _period(session, pot, pack)
+    if ends <= now:
+        raise BirthdayLongPast(field="potId")
+    code = QrCode(
+        id=uuid4(), pot_id=pot.id, pack_id=pack.id, code=secrets.token_urlsafe(CODE_BYTES), redeemable_from=begins,
+        expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
+    )  # fmt: skip
+    session.add(code)
+    pot.balance_cfa -= price
+    await session.flush()
+    reserve = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_reserved(pot.id), price)
+    await ledger.post(session, actor, "qr_issue", [reserve], of=("qr_code", code.id))
+    await publish(session, "qr_code.issued", code.id, pot_id=pot.id, pack_id=pack.id)
+    return code
+
+
+@rule(NotFound, NotYourPot, InvalidState)
+async def cancel(session: AsyncSession, actor: Actor, qr_code_id: UUID) -> QrCode:
+    """Give a code back before it is redeemed: its price returns to the pot. The pot's owner, or staff."""
+    seen = await session.get(QrCode, qr_code_id)
+    if seen is None:
+        raise NotFound("There is no such code.", field="qrCodeId")
+    if not actor.is_staff:
+        await _own_pot(session, seen.pot_id, field="qrCodeId")
+    session.expunge_all()
+    await become(session, DatabaseRole.RULES)
+    pot = await _lock(session, Pot, seen.pot_id)
+    code = await _lock(session, QrCode, qr_code_id)
+    if code.status != QrCodeStatus.ISSUED:
+        raise InvalidState(f"The code is {code.status} already.", field="qrCodeId", state=code.status)
+    code.status = QrCodeStatus.CANCELLED
+    pot.balance_cfa += code.price_cfa
+    await session.flush()
+    give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
+    await ledger.post(session, actor, "qr_cancel", [give_back], of=("qr_code", code.id))
+    await publish(session, "qr_code.cancelled", code.id, pot_id=pot.id)
+    return code
+
+
+@rule(*CHECKS)
+async def redeem(
+    session: AsyncSession, actor: Actor, code: str, venue: str | None = None, notes: str | None = None
+) -> QrCode:
+    """Redeem a code at the till. Every attempt is logged, also one that is refused; of many at once exactly one wins."""
+    await become(session, DatabaseRole.RULES)
+    # Lock first: two scans of one QR code must queue, not race.
+    scan = await _scan(session, actor, code, venue, lock=True)
+    try:
+        redeemed = scan.check()
+    except Refused as refusal:
+        raise refusal.keeping(scan.log(scan.result_of(refusal), refusal.message)) from None
+    assert scan.pack is not None
+    assert scan.partner is not None
+    share = partner_share(redeemed.price_cfa, scan.partner.revenue_split_percentage)
+    redeemed.status = QrCodeStatus.REDEEMED
+    redeemed.redeemed_at = scan.now
+    redeemed.redeemed_by_partner_id = scan.partner.id
+    redeemed.redeemed_at_venue = _json(scan.venue)
+    redeemed.partner_notes = notes
+    redeemed.partner_share_cfa = share
+    session.add(scan.log(Result.SUCCESS))
+    await session.flush()
+    reserve = ledger.pot_reserved(redeemed.pot_id)
+    split = [
+        ledger.Movement(reserve, ledger.partner_payable(scan.partner.id), share),
+        ledger.Movement(reserve, ledger.commission(), redeemed.price_cfa - share),
+    ]
+    await ledger.post(session, actor, "qr_redeem", split, of=("qr_code", redeemed.id))
+    await publish(session, "qr_code.redeemed", redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
+    return redeemed
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCheck:
+    """What the till learns of a code that it could redeem now."""
+
+    pack: Pack
+    price_cfa: int
+    redeemable_from: datetime
+    expires_at: datetime
+    redemption_instructions: str | None
+
+
+@rule(*CHECKS, idempotent=False)
+async def check(session: AsyncSession, actor: Actor, code: str, venue: str | None = None) -> CodeCheck:
+    """Whether a code could be redeemed now, and for what: the same checks as at the till, and nothing is changed."""
+    await become(session, DatabaseRole.RULES)
+    scan = await _scan(session, actor, code, venue, lock=False)
+    checked = scan.check()
+    assert scan.pack is not None
+    return CodeCheck(
+        scan.pack, checked.price_cfa, checked.redeemable_from, checked.expires_at, scan.pack.redemption_instructions
+    )
+
+
+def partner_share(price_cfa: int, percentage: Decimal) -> int:
+    """The partner's part of a price in whole francs, rounded half to even; the rest is the platform's."""
+    return int((Decimal(price_cfa) * percentage / 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+@dataclass(slots=True)
+class Scan:
+    """What was presented at the till, and all that decides about it."""
+
+    actor: Actor
+    presented: str
+    wanted_venue: str | None
+    now: datetime
+    code: QrCode | None
+    pack: Pack | None
+    partner: Partner | None
+    # The partners the caller acts for; the code's own first.
+    memberships: list[UUID]
+    venue: dict[str, Any] | None
+
+    def check(self) -> QrCode:
+        """The code, if it may be redeemed now. Raises the first refusal that holds, in the order of the rule."""
+        code, partner = self.code, self.partner
+        if code is None or partner is None or partner.id not in self.memberships:
+            raise Invalid(field="code")
+        if partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
+            raise PartnerSuspended
+        if code.status == QrCodeStatus.CANCELLED:
+            raise Cancelled(field="code")
+        if code.status == QrCodeStatus.REDEEMED:
+            raise self._used(code)
+        if self.now < code.redeemable_from:
+            begins = code.redeemable_from.isoformat()
+            raise NotYetRedeemable(f"This code may be redeemed from {begins} on.", field="code", redeemableFrom=begins)
+        if code.status == QrCodeStatus.EXPIRED or self.now >= code.expires_at:
+            ended = code.expires_at.isoformat()
+            raise Expired(f"This code expired on {ended}.", field="code", expiredAt=ended)
+        self._check_venue()
+        return code
+
+    def log(self, result: Result, message: str | None = None) -> QrRedemptionLog:
+        """The row that every attempt leaves."""
+        acts_for = self.memberships[0] if self.memberships else None
+        return QrRedemptionLog(
+            id=uuid4(), qr_code_id=self.code.id if self.code else None, partner_user_id=self.actor.user_id,
+            validation_result=result, error_message=message, ip_address=str(self.actor.ip) if self.actor.ip else None,
+            user_agent=self.actor.user_agent, venue_context=_json({"asked": self.wanted_venue, "venue": self.venue}),
+            presented_code_sha256=hashlib.sha256(self.presented.encode()).hexdigest(), partner_id=acts_for,
+        )  # fmt: skip
+
+    def result_of(self, refusal: Refused) -> Result:
+        """What the log calls a refusal: it tells a code that does not exist from one of another partner."""
+        if isinstance(refusal, Invalid):
+            return Result.INVALID if self.code is None else Result.WRONG_PARTNER
+        return Result[refusal.code()]
+
+    def _used(self, code: QrCode) -> AlreadyUsed:
+        when = code.redeemed_at.isoformat() if code.redeemed_at else None
+        venue = orjson.loads(code.redeemed_at_venue) if code.redeemed_at_venue else None
+        place = f" at {venue['name']}" if venue and venue.get("name") else ""
+        return AlreadyUsed(f"This code was redeemed on {when}{place}.", field="code", redeemedAt=when, venue=venue)
+
+    def _check_venue(self) -> None:
+        assert self.pack is not None
+        restricted = _listed(self.pack.venue_restrictions)
+        if self.wanted_venue is None:
+            if restricted:
+                raise VenueNotAllowed("Say at which venue: this pack is not redeemed everywhere.", field="venue")
+        elif self.venue is None:
+            raise VenueNotAllowed(f"The partner has no venue “{self.wanted_venue[:80]}”.", field="venue")
+        elif restricted and not any(self.venue.get(part) in restricted for part in ("id", "name")):
+            raise VenueNotAllowed(field="venue")
+
+
+async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str | None, *, lock: bool) -> Scan:
+    found = select(QrCode).where(QrCode.code == presented)
+    code = (await session.scalars(found.with_for_update() if lock else found)).one_or_none()
+    pack = await session.get(Pack, code.pack_id) if code else None
+    partner = await session.get(Partner, pack.partner_id) if pack and pack.partner_id else None
+    members = (
+        select(PartnerMember.partner_id)
+        .where(PartnerMember.user_id == actor.user_id)
+        .order_by(PartnerMember.created_at)
+    )
+    memberships = list(await session.scalars(members))
+    if partner is not None:
+        memberships.sort(key=lambda key: key != partner.id)
+    # The moment of the decision, not of the transaction's begin: whoever queued for the lock has waited.
+    now: datetime = (await session.scalars(select(func.clock_timestamp()))).one()
+    known = _listed(partner.venues) if partner else []
+    place = next(
+        (item for item in known if isinstance(item, dict) and venue in (item.get("id"), item.get("name"))), None
+    )
+    return Scan(actor, presented, venue, now, code, pack, partner, memberships, place if venue else None)
+
+
+async def _own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId") -> None:
+    """Refuses unless the caller, or a minor the caller answers for, owns the pot. Reads as the caller."""
+    pot = await session.get(Pot, pot_id)
+    if pot is None:
+        raise NotFound("There is no such pot.", field=field)
+    people = (await session.scalars(select(func.lango.my_people()))).one()
+    if pot.owner_user_id not in people:
+        raise NotYourPot(field=field)
+    session.expunge(pot)
+
+
+async def _lock(session: AsyncSession, model: type[Any], key: UUID) -> Any:
+    statement = select(model).where(model.id == key).with_for_update().execution_options(populate_existing=True)
+    return (await session.scalars(statement)).one()
+
+
+async def _check_offered(session: AsyncSession, pack: Pack) -> None:
+    today: date = (await session.scalars(select(cast(func.now(), Date)))).one()
+    begins, ends = pack.available_from or today, pack.available_until or today
+    if not pack.is_active or pack.deleted_at is not None or not begins <= today <= ends:
+        raise PackNotAvailable(field="packId")
+    partner = await session.get(Partner, pack.partner_id) if pack.partner_id else None
+    if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
+        raise PackNotAvailable("The partner of this pack does not redeem at present.", field="packId")
+
+
+async def _check_quantity(session: AsyncSession, pack: Pack, owner_user_id: UUID) -> None:
+    taken = select(func.count()).select_from(QrCode).where(QrCode.pack_id == pack.id, QrCode.status.in_(COUNTED))
+    if pack.total_available_quantity is not None:
+        if (await session.scalars(taken)).one() >= pack.total_available_quantity:
+            raise SoldOut(field="packId")
+    if pack.max_redemptions_per_user is not None:
+        own = taken.join(Pot, Pot.id == QrCode.pot_id).where(Pot.owner_user_id == owner_user_id)
+        if (await session.scalars(own)).one() >= pack.max_redemptions_per_user:
+            raise LimitReached(field="packId", limit=pack.max_redemptions_per_user)
+
+
+async def _period(session: AsyncSession, pot: Pot, pack: Pack) -> tuple[datetime, datetime, datetime]:
+    """When the code may be redeemed, and the time now. Days begin at midnight in the pot's time zone."""
+    days = DEFAULT_VALIDITY_DAYS if pack.validity_days is None else pack.validity_days
+    begins = _midnight(literal(pot.birthday_date, Date), pot.time_zone)
+    ends = _midnight(literal(pot.birthday_date, Date) + days, pot.time_zone)
+    row = (await session.execute(select(begins, ends, func.now()))).one()
+    return row[0], row[1], row[2]
+
+
+def _midnight(day: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
+    return func.timezone(zone, cast(day, DateTime(timezone=False)), type_=DateTime(timezone=True))
+
+
+def _listed(value: RawJson | None) -> list[Any]:
+    """A JSON column that holds a list; anything else is none."""
+    parsed = orjson.loads(value) if value else []
+    return parsed if isinstance(parsed, list) else []
+
+
+def _json(value: Any) -> RawJson | None:
+    return None if value is None else RawJson(orjson.dumps(value).decode())
