@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import strawberry
+from strawberry.types import Info
+
 import models.identity as m
-from gql.kit.mirror import mirror, root_fields
+from gql.kit.addresses import Address
+from gql.kit.mirror import mirror, read_node, root_fields
 
 
 @mirror(m.User)
@@ -21,4 +27,15 @@ class PasswordResetToken:
     pass
 
 
-Query = root_fields(m.User, m.UserSession, m.PasswordResetToken)
+async def viewer(info: Info) -> Any:
+    """Who is asking; null without a token."""
+    user_id = info.context.actor.user_id
+    return None if user_id is None else await read_node(info.context, m.User, (user_id,))
+
+
+viewer.__annotations__["return"] = Address("User") | None
+
+
+@strawberry.type
+class Query(root_fields(m.User, m.UserSession, m.PasswordResetToken)):  # type: ignore[misc]
+    viewer = strawberry.field(viewer, description=viewer.__doc__)

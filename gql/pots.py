@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import Annotated, Any
+
+import strawberry
+from sqlalchemy import ARRAY, Text, func, literal, select
+from strawberry.types import Info
+
 import models.pots as m
-from gql.kit.mirror import mirror, root_fields
+from gql.kit.addresses import Address
+from gql.kit.mirror import mirror, read_node, root_fields
+from gql.kit.node import parse_id
+from lango.errors import BadUserInput
+
+SHARE_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 @mirror(m.Pot)
@@ -21,4 +33,31 @@ class PotAnalytics:
     pass
 
 
-Query = root_fields(m.Pot, m.PotInvitation, m.PotAnalytics)
+async def pot(
+    info: Info,
+    id: Annotated[strawberry.ID | None, strawberry.argument(description="Its id, or its `rowId`.")] = strawberry.UNSET,  # noqa: A002
+    share_token: Annotated[
+        str | None, strawberry.argument(description="The token of a share link: whoever brings it sees the pot.")
+    ] = strawberry.UNSET,
+) -> Any:
+    """One pot by its id or by the token of its share link; null where there is none that you may see."""
+    if not share_token:
+        if not id:
+            raise BadUserInput("Say which pot: by `id` or by `shareToken`.")
+        return await read_node(info.context, m.Pot, parse_id(m.Pot, id))
+    if not SHARE_TOKEN.fullmatch(share_token):
+        return None
+    await info.context.reads.present(share_token)
+    shared = select(func.lango.shared_pots(literal([share_token], ARRAY(Text))))
+    ((keys,),) = await info.context.reads.rows(shared)
+    if not keys or (id and parse_id(m.Pot, id) != (keys[0],)):
+        return None
+    return await read_node(info.context, m.Pot, (keys[0],))
+
+
+pot.__annotations__["return"] = Address("Pot") | None
+
+
+@strawberry.type
+class Query(root_fields(m.Pot, m.PotInvitation, m.PotAnalytics)):  # type: ignore[misc]
+    pot = strawberry.field(pot, description=pot.__doc__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.actor import Actor
 from lango.session import Reads, Work
 
-Batch = Callable[[list[Any]], Awaitable[list[Any]]]
+Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
 class Context:

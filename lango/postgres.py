@@ -31,6 +31,10 @@ class RawJson(str):
 
     __slots__ = ()
 
+    def parsed(self) -> Any:
+        """The value, for a rule that must look into it."""
+        return orjson.loads(str(self))
+
 
 def dump_json(value: Any) -> str:
     """JSON text for a parameter; text that came from PostgreSQL goes back as it is."""

@@ -87,11 +87,13 @@ class Reads:
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         """The first column of each row: for `select(Model)`, the models."""
         async with self._lock:
-            return (await self._execute(statement)).scalars().all()
+            found: Sequence[Any] = (await self._execute(statement)).scalars().all()
+            return found
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         async with self._lock:
-            return (await self._execute(statement)).all()
+            found: Sequence[Row[Any]] = (await self._execute(statement)).all()
+            return found
 
     async def present(self, token: str) -> None:
         """Show a share token: for the rest of the operation its holder sees what it opens."""
@@ -192,11 +194,13 @@ class Work:
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         async with self._lock:
-            return (await self._execute(statement)).scalars().all()
+            found: Sequence[Any] = (await self._execute(statement)).scalars().all()
+            return found
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         async with self._lock:
-            return (await self._execute(statement)).all()
+            found: Sequence[Row[Any]] = (await self._execute(statement)).all()
+            return found
 
     async def _execute(self, statement: Executable) -> Any:
         try:

@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None,
         validation_alias="DATABASE_URL",
-        description="The server to serve from, as the role lango_gateway. Without it an embedded PostgreSQL 18 is started.",
+        description="The database to serve from, as lango_gateway. Without it an embedded PostgreSQL 18 is started.",
     )
     database_owner_url: SecretStr | None = Field(
         None,
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "",
         validation_alias="TRUSTED_PROXIES",
-        description="Comma-separated addresses or networks whose X-Forwarded-For entries are believed; none by default.",
+        description="Comma-separated addresses or networks whose X-Forwarded-For is believed; none by default.",
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Bytes of a request body; more is answered 413.")
     max_tokens: int = Field(4_000, ge=100, description="Lexical tokens of a GraphQL document.")
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
     token_keys: SecretStr | None = Field(
         None,
-        description="Keys that sign or verify tokens: JSON (a JWK, a list, a JWK set), a .json or .pem file, or a directory.",
+        description="Keys of tokens: JSON (a JWK, a list, a JWK set), a .json or .pem file, or a directory.",
     )
     token_jwks_url: str | None = Field(None, description="Where an identity provider publishes its keys (https).")
     token_jwks_lifetime: float = Field(600.0, gt=0, description="Seconds until the published keys are read again.")

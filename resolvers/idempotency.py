@@ -90,7 +90,7 @@ async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, r
     ).one()
     if found.request_hash != request_hash:
         raise IdempotencyKeyReused
-    return Claim(scope, operation, key, request_hash, orjson.loads(found.outcome) if found.outcome else {})
+    return Claim(scope, operation, key, request_hash, found.outcome.parsed() if found.outcome else {})
 
 
 async def store(session: AsyncSession, claimed: Claim, outcome: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import Select, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -68,9 +68,8 @@ async def post(
 ) -> UUID:
     """Post one transaction. `of` is the kind and id of what it is about. Movements of nothing are left out."""
     moved = [movement for movement in movements if movement.amount]
-    accounts = await _account_ids(
-        session, [account for movement in moved for account in (movement.debit, movement.credit)]
-    )
+    touched = [account for movement in moved for account in (movement.debit, movement.credit)]
+    accounts = await _account_ids(session, touched)
     transaction_id = uuid4()
     about, about_id = of
     header = {"id": transaction_id, "kind": kind, "reference_type": about, "reference_id": about_id}
@@ -93,7 +92,7 @@ async def _account_ids(session: AsyncSession, accounts: list[Account]) -> dict[s
     """The ids of accounts, made where they are missing; in the order of their codes, so that no two callers cross."""
     wanted = sorted({account.code: account for account in accounts}.values(), key=lambda account: account.code)
     query = select(LedgerAccount.code, LedgerAccount.id).where(LedgerAccount.code.in_([item.code for item in wanted]))
-    found = {code: key for code, key in await session.execute(query)}
+    found = await _pairs(session, query)
     missing = [item for item in wanted if item.code not in found]
     if missing:
         rows: list[dict[str, Any]] = [
@@ -102,8 +101,12 @@ async def _account_ids(session: AsyncSession, accounts: list[Account]) -> dict[s
             for item in missing
         ]  # fmt: skip
         await session.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
-        found = {code: key for code, key in await session.execute(query)}
+        found = await _pairs(session, query)
     return found
+
+
+async def _pairs(session: AsyncSession, query: Select[str, UUID]) -> dict[str, UUID]:
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)

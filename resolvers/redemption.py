@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import orjson
@@ -19,13 +19,16 @@ from lango.errors import Refused
 from lango.postgres import RawJson
 from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
+from models.base import Base
 from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
-from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog, QrRedemptionLogValidationResult
+from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
+from models.redemption import QrRedemptionLogValidationResult as Result
 from resolvers import ledger
 from resolvers.events import publish
 
-Result = QrRedemptionLogValidationResult
+Row = TypeVar("Row", bound=Base)
+
 CODE_BYTES = 16
 DEFAULT_VALIDITY_DAYS = 90
 SPENDABLE = frozenset({PotStatus.OPEN, PotStatus.FUNDED, PotStatus.CLOSED})
@@ -155,7 +158,7 @@ async def cancel(session: AsyncSession, actor: Actor, qr_code_id: UUID) -> QrCod
 async def redeem(
     session: AsyncSession, actor: Actor, code: str, venue: str | None = None, notes: str | None = None
 ) -> QrCode:
-    """Redeem a code at the till. Every attempt is logged, also one that is refused; of many at once exactly one wins."""
+    """Redeem a code at the till. Every attempt is logged, also a refused one; of many at once exactly one wins."""
     await become(session, DatabaseRole.RULES)
     # Lock first: two scans of one QR code must queue, not race.
     scan = await _scan(session, actor, code, venue, lock=True)
@@ -265,7 +268,7 @@ class Scan:
 
     def _used(self, code: QrCode) -> AlreadyUsed:
         when = code.redeemed_at.isoformat() if code.redeemed_at else None
-        venue = orjson.loads(code.redeemed_at_venue) if code.redeemed_at_venue else None
+        venue = code.redeemed_at_venue.parsed() if code.redeemed_at_venue else None
         place = f" at {venue['name']}" if venue and venue.get("name") else ""
         return AlreadyUsed(f"This code was redeemed on {when}{place}.", field="code", redeemedAt=when, venue=venue)
 
@@ -314,9 +317,10 @@ async def _own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId")
     session.expunge(pot)
 
 
-async def _lock(session: AsyncSession, model: type[Any], key: UUID) -> Any:
-    statement = select(model).where(model.id == key).with_for_update().execution_options(populate_existing=True)
-    return (await session.scalars(statement)).one()
+async def _lock(session: AsyncSession, model: type[Row], key: UUID) -> Row:
+    found = await session.get(model, key, with_for_update=True, populate_existing=True)
+    assert found is not None, "what was seen a moment ago is never deleted"
+    return found
 
 
 async def _check_offered(session: AsyncSession, pack: Pack) -> None:
@@ -331,13 +335,12 @@ async def _check_offered(session: AsyncSession, pack: Pack) -> None:
 
 async def _check_quantity(session: AsyncSession, pack: Pack, owner_user_id: UUID) -> None:
     taken = select(func.count()).select_from(QrCode).where(QrCode.pack_id == pack.id, QrCode.status.in_(COUNTED))
-    if pack.total_available_quantity is not None:
-        if (await session.scalars(taken)).one() >= pack.total_available_quantity:
-            raise SoldOut(field="packId")
-    if pack.max_redemptions_per_user is not None:
-        own = taken.join(Pot, Pot.id == QrCode.pot_id).where(Pot.owner_user_id == owner_user_id)
-        if (await session.scalars(own)).one() >= pack.max_redemptions_per_user:
-            raise LimitReached(field="packId", limit=pack.max_redemptions_per_user)
+    quantity, limit = pack.total_available_quantity, pack.max_redemptions_per_user
+    if quantity is not None and (await session.scalars(taken)).one() >= quantity:
+        raise SoldOut(field="packId")
+    own = taken.join(Pot, Pot.id == QrCode.pot_id).where(Pot.owner_user_id == owner_user_id)
+    if limit is not None and (await session.scalars(own)).one() >= limit:
+        raise LimitReached(field="packId", limit=limit)
 
 
 async def _period(session: AsyncSession, pot: Pot, pack: Pack) -> tuple[datetime, datetime, datetime]:
@@ -355,7 +358,7 @@ def _midnight(day: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
 
 def _listed(value: RawJson | None) -> list[Any]:
     """A JSON column that holds a list; anything else is none."""
-    parsed = orjson.loads(value) if value else []
+    parsed = value.parsed() if value else []
     return parsed if isinstance(parsed, list) else []
 
 

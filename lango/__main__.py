@@ -1,0 +1,102 @@
+"""The door to the command line: puts the commands together and gives them what they use of the layers above."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+import asyncpg
+import typer
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.commands import dev, doctor, ledger, migrate, people, schema, seed, serve
+from lango.commands.above import Above, Difference, Seeds
+from lango.commands.screen import err
+from lango.embedded import EmbeddedError
+from lango.keys import BadKey, NoSigningKey
+from lango.migrate import MigrationError
+from lango.postgres import InsecureDatabase, UnreachableDatabaseError
+from lango.roles import UnsupportedServerError
+
+app = typer.Typer(
+    name="lango",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="lango, a GraphQL gateway over PostgreSQL. Begin with `lango dev`; when something is wrong, `lango doctor`.",
+)
+app.command()(dev.dev)
+app.command()(serve.serve)
+app.add_typer(migrate.app, name="migrate")
+app.command()(schema.schema)
+app.command()(seed.seed)
+app.command()(people.token)
+app.command()(people.grant)
+app.add_typer(ledger.app, name="ledger")
+app.command()(doctor.doctor)
+
+# What the user can mend: told in a line, without a traceback.
+MENDABLE = (
+    EmbeddedError,
+    MigrationError,
+    InsecureDatabase,
+    UnsupportedServerError,
+    NoSigningKey,
+    BadKey,
+    UnreachableDatabaseError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.CannotConnectNowError,
+)
+
+
+def graphql_schema() -> Any:
+    from gql.schema import schema
+
+    return schema
+
+
+def demo_data() -> Seeds:
+    import seeds
+
+    return cast(Seeds, seeds)
+
+
+async def verify_ledger(session: AsyncSession) -> Sequence[Difference]:
+    from resolvers.ledger import verify
+
+    return await verify(session)
+
+
+@app.callback()
+def door(context: typer.Context) -> None:
+    context.obj = Above(schema=graphql_schema, seeds=demo_data, verify_ledger=verify_ledger)
+
+
+def end(_number: int, _frame: object) -> None:
+    """As Ctrl-C does: so that what was started is stopped."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    try:
+        app()
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = ".".join(str(part) for part in wrong["loc"])
+            err.print(f"[bold red]Error:[/] the setting {name}: {wrong['msg']}", markup=True)
+        sys.exit(1)
+    except MENDABLE as error:
+        err.print("[bold red]Error:[/]", end=" ")
+        err.print(str(error), markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

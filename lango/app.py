@@ -1,0 +1,147 @@
+"""The application: its routes, its middleware, and what lives as long as it does."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from lango import graphiql
+from lango.auth import Authenticator
+from lango.documents import Documents, Prepared
+from lango.endpoint import GraphQLEndpoint, origins
+from lango.health import NOT_FOUND, Check, Health
+from lango.metrics import Metrics
+from lango.middleware import ExchangeMiddleware
+from lango.negotiation import PREFLIGHT_HEADERS
+from lango.postgres import create_engine
+from lango.proxies import Networks
+from lango.settings import Settings
+
+ENDPOINT = "/graphql"
+ASSETS = "/graphql/assets"
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "WWW-Authenticate")
+
+
+class NoDatabase(RuntimeError):
+    """No database is configured."""
+
+
+def create_app(
+    schema: strawberry.Schema,
+    settings: Settings,
+    engine: AsyncEngine | None = None,
+    *,
+    authenticator: Authenticator | None = None,
+    check: Check | None = None,
+) -> Starlette:
+    """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
+    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say.
+
+    Raises NoDatabase, and NoSigningKey where the settings name no key for tokens.
+    """
+    own_engine = engine is None
+    if engine is None:
+        if settings.database_url is None:
+            raise NoDatabase("Set DATABASE_URL, or start with `lango dev`, which brings a database.")
+        engine = create_engine(settings.database_url.get_secret_value(), settings)
+    metrics = Metrics()
+    metrics.watch(engine)
+    authenticator = authenticator or Authenticator(settings)
+    health = Health(engine, settings, metrics, check)
+    schema = with_prepared_documents(schema)
+    endpoint = GraphQLEndpoint(
+        schema,
+        settings,
+        engine=engine,
+        authenticator=authenticator,
+        documents=Documents(schema, settings, metrics),
+        assets=ASSETS,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        with health.stop_signal():
+            yield
+        await authenticator.close()
+        if own_engine:
+            await engine.dispose()
+        metrics.close()
+
+    routes: list[BaseRoute] = [
+        Route(ENDPOINT, endpoint),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", health.metrics_page),
+    ]
+    if settings.graphiql:
+        routes.insert(1, Mount(ASSETS, graphiql.Assets()))
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(ExchangeMiddleware, metrics=metrics, trusted=Networks(settings.trusted_proxies)),
+            *cors(settings),
+        ],
+        exception_handlers={404: not_found},
+        lifespan=lifespan,
+    )
+    app.state.metrics = metrics
+    app.state.health = health
+    return app
+
+
+def with_prepared_documents(schema: strawberry.Schema) -> strawberry.Schema:
+    """A copy of the schema whose executor takes documents that the endpoint has parsed and validated."""
+    prepared = copy.copy(schema)
+    prepared.extensions = (*schema.extensions, Prepared)
+    return prepared
+
+
+def cors(settings: Settings) -> list[Middleware]:
+    """Cross-origin answers for the origins of the settings; none by default."""
+    allowed = origins(settings)
+    if not allowed:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=allowed,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", *PREFLIGHT_HEADERS),
+            expose_headers=EXPOSED_HEADERS,
+        )
+    ]
+
+
+async def not_found(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"errors": [NOT_FOUND]}, 404)
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves the application: `uvicorn.run("lango.asgi:app", **server_options(settings))`.
+
+    Logging, forwarded addresses and the Server header are the gateway's own business.
+    """
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.workers,
+        "loop": "uvloop",
+        "http": "httptools",
+        "lifespan": "on",
+        "proxy_headers": False,
+        "server_header": False,
+        "access_log": False,
+        "log_config": None,
+        "timeout_graceful_shutdown": settings.shutdown_timeout,
+    }

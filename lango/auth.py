@@ -1,0 +1,190 @@
+"""A token becomes an Actor."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import jwt
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.actor import STAFF_ROLES, Actor, Role
+from lango.errors import Unauthenticated
+from lango.jwks import PublishedKeys
+from lango.keys import Keys, signing_keys
+from lango.proxies import Address
+from lango.session import acting_as
+from lango.settings import Settings
+
+LONGEST_TOKEN = 8_192
+REMEMBERED_TOKENS = 1_024
+ROLE_NAMES = frozenset(role.value for role in Role)
+UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class InvalidToken(Unauthenticated):
+    """The access token is not valid: sign in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says. `roles` are claims only: the database has the last word."""
+
+    user_id: UUID
+    session_id: UUID | None
+    roles: frozenset[Role]
+    expires_at: float
+
+
+def read_claims(payload: dict[str, object]) -> Claims:
+    """The claims of a verified payload. Raises InvalidToken where one has the wrong form."""
+    roles = payload.get("roles") or []
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise InvalidToken("The token's `roles` must be a list of names.")
+    known = frozenset(Role(role) for role in roles if role in ROLE_NAMES)
+    session_id = payload.get("sid")
+    expires_at = payload["exp"]
+    if not isinstance(expires_at, int | float):
+        raise InvalidToken("The token's `exp` must be a number.")
+    return Claims(
+        user_id=read_uuid(payload.get("sub"), "sub"),
+        session_id=None if session_id is None else read_uuid(session_id, "sid"),
+        roles=known,
+        expires_at=float(expires_at),
+    )
+
+
+def read_uuid(value: object, claim: str) -> UUID:
+    if not isinstance(value, str) or not UUID_TEXT.fullmatch(value):
+        raise InvalidToken(f"The token's `{claim}` must be a UUID.")
+    return UUID(value)
+
+
+async def confirmed_roles(
+    engine: AsyncEngine, user_id: UUID, claimed: Collection[Role], request_id: str
+) -> frozenset[Role]:
+    """Those of the claimed roles that the database has for this user."""
+    asking = Actor(user_id=user_id, request_id=request_id)
+    statement = text("SELECT lango.confirmed_roles(CAST(:user_id AS uuid), CAST(:claimed AS text[]))")
+    values = {"user_id": user_id, "claimed": sorted(role.value for role in claimed)}
+    async with acting_as(engine, asking, read_only=True) as session:
+        found = await session.scalar(statement, values)
+    return frozenset(Role(role) for role in found or () if role in ROLE_NAMES) & frozenset(claimed)
+
+
+class Authenticator:
+    """Tokens verified by the configured keys, or by those that an issuer publishes.
+
+    Verified tokens are remembered by their digest until they expire, for a signature costs more than the request
+    around it; what the database says of a role is asked anew each time.
+    """
+
+    def __init__(self, settings: Settings, *, keys: Keys | None = None, published: PublishedKeys | None = None) -> None:
+        self.settings = settings
+        self.keys = signing_keys(settings) if keys is None else keys
+        self.published = published
+        if published is None and settings.token_jwks_url is not None:
+            self.published = PublishedKeys(settings)
+        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+
+    async def actor(
+        self,
+        engine: AsyncEngine,
+        authorization: Sequence[str],
+        *,
+        request_id: str,
+        ip: Address | None = None,
+        user_agent: str | None = None,
+    ) -> Actor:
+        """The caller by the Authorization headers: nobody without one. Raises InvalidToken."""
+        if not authorization:
+            return Actor(request_id=request_id, ip=ip, user_agent=user_agent)
+        claims = await self.verify(bearer_token(authorization))
+        roles: frozenset[Role] = frozenset()
+        # Roles open doors to staff alone; whether somebody is a partner's member the policies find out themselves.
+        if claims.roles & STAFF_ROLES:
+            roles = await confirmed_roles(engine, claims.user_id, claims.roles, request_id)
+        return Actor(claims.user_id, roles, claims.session_id, request_id, ip, user_agent)
+
+    async def verify(self, token: str) -> Claims:
+        """What the token says. Raises InvalidToken when it is malformed, expired, or signed by nobody we know."""
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidToken("The access token is too long.")
+        digest = hashlib.sha256(token.encode()).digest()
+        claims = self._remembered.get(digest)
+        if claims is None:
+            claims = self._remembered[digest] = await self._verify_signature(token)
+            if len(self._remembered) > REMEMBERED_TOKENS:
+                self._remembered.popitem(last=False)
+        else:
+            self._remembered.move_to_end(digest)
+        if claims.expires_at + self.settings.token_leeway <= time.time():
+            self._remembered.pop(digest, None)
+            raise InvalidToken("The access token has expired.")
+        return claims
+
+    async def close(self) -> None:
+        if self.published is not None:
+            await self.published.close()
+
+    async def _verify_signature(self, token: str) -> Claims:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            key = self.keys.get(kid)
+            if key is None and self.published is not None:
+                key = await self.published.get(kid)
+            if key is None:
+                raise InvalidToken("The access token is signed by an unknown key.")
+            payload = jwt.decode(
+                token,
+                key.verifying,
+                algorithms=[key.algorithm],
+                issuer=self.settings.token_issuer,
+                audience=self.settings.token_audience,
+                leeway=self.settings.token_leeway,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+            return read_claims(payload)
+        except jwt.ExpiredSignatureError:
+            raise InvalidToken("The access token has expired.") from None
+        # PyJWT lets the errors of what it calls through: an `exp` of 1e400, a header nested too deep.
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError):
+            raise InvalidToken from None
+
+
+def bearer_token(authorization: Sequence[str]) -> str:
+    """The token of an `Authorization: Bearer …` header. Raises InvalidToken for two headers or another scheme."""
+    scheme, _, token = authorization[0].partition(" ")
+    if len(authorization) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise InvalidToken("The Authorization header must be `Bearer` and an access token.")
+    return token.strip()
+
+
+def mint(
+    settings: Settings,
+    user_id: UUID,
+    roles: Collection[Role | str] = (),
+    *,
+    session_id: UUID | None = None,
+    lifetime: float | None = None,
+    keys: Keys | None = None,
+) -> str:
+    """An access token for that user. `lifetime` is in seconds; roles are claims, which the database must confirm."""
+    key = (signing_keys(settings) if keys is None else keys).to_sign()
+    now = int(time.time())
+    payload = {
+        "iss": settings.token_issuer,
+        "aud": settings.token_audience,
+        "sub": str(user_id),
+        "sid": str(session_id or uuid4()),
+        "roles": sorted(str(role) for role in roles),
+        "iat": now,
+        "exp": now + int(settings.token_lifetime if lifetime is None else lifetime),
+    }
+    return jwt.encode(payload, key.signing, algorithm=key.algorithm, headers={"kid": key.kid})

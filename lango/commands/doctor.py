@@ -1,0 +1,77 @@
+"""`lango doctor`: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import orjson
+import typer
+from rich.markup import escape
+from sqlalchemy import make_url
+
+from lango.commands.database import database, owner_url
+from lango.commands.screen import err, out
+from lango.doctor import Finding, Level, examine
+from lango.postgres import connect
+from lango.roles import NEWEST, major_version, password_sql, roles_sql
+from lango.settings import Settings, settings
+
+MARKS = {Level.OK: "[green]✓[/]", Level.WARNING: "[yellow]![/]", Level.ERROR: "[red]✗[/]"}
+
+
+def doctor(
+    print_roles: Annotated[bool, typer.Option("--print-roles", help="Print the SQL that makes the roles.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As a list of JSON objects.")] = False,
+) -> None:
+    """Examine the machine, the settings, the server, the roles, the policies and the migrations.
+
+    Says what to do about each thing that is wrong, and ends with exit code 1 if anything is.
+
+    Examples:
+
+        lango doctor
+        lango doctor --json
+        lango doctor --print-roles | psql "$ADMIN_URL"    (a managed server, once a cluster)
+    """
+    if print_roles:
+        typer.echo(asyncio.run(sql_of_roles(settings())), nl=False)
+        return
+    with database() as current:
+        findings = asyncio.run(examine(current))
+    if as_json:
+        typer.echo(orjson.dumps(findings, option=orjson.OPT_INDENT_2).decode())
+    else:
+        show(findings)
+    if any(finding.level is Level.ERROR for finding in findings):
+        raise typer.Exit(1)
+
+
+def show(findings: list[Finding]) -> None:
+    area = ""
+    for finding in findings:
+        if finding.area != area:
+            area = finding.area
+            out.print(f"\n[bold]{area}[/]")
+        out.print(f"  {MARKS[finding.level]} {escape(finding.says)}")
+        if finding.remedy:
+            out.print(f"    [dim]→ {escape(finding.remedy)}[/]")
+    wrong = sum(finding.level is Level.ERROR for finding in findings)
+    out.print(f"\n[red]{wrong} things are wrong.[/]" if wrong else "\n[green]All is well.[/]")
+
+
+async def sql_of_roles(current: Settings) -> str:
+    """The SQL for the server of the settings, or for the newest one where none is set or none answers."""
+    version = NEWEST
+    if current.database_owner_url is not None:
+        try:
+            connection = await connect(owner_url(current), current)
+        except Exception as error:
+            # For a server that does not let us in yet, the newest version's SQL is still the likely one.
+            err.print(f"[yellow]The server did not answer ({escape(str(error))}): this is for PostgreSQL {NEWEST}.[/]")
+        else:
+            version = major_version(connection)
+            await connection.close()
+    sql = roles_sql(version)
+    password = make_url(current.database_url.get_secret_value()).password if current.database_url else None
+    return f"{sql}\n{password_sql(str(password))}\n" if password else sql

@@ -1,0 +1,94 @@
+"""The machine and the settings: what can be seen without a database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+
+from lango.doctor.finding import Finding, Level
+from lango.embedded.places import EmbeddedError, account_for, programs
+from lango.keys import BadKey, NoSigningKey, signing_keys
+from lango.postgres import is_loopback
+from lango.settings import Settings
+
+OLDEST_PYTHON = (3, 11)
+LEAST_DISK = 1_000_000_000
+
+
+def python() -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < OLDEST_PYTHON:
+        yield Finding("machine", Level.ERROR, f"Python {version} is too old.", "Install Python 3.11 or later.")
+    else:
+        yield Finding("machine", Level.OK, f"Python {version}.")
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    says = f"{free / 1e9:.1f} GB free for {settings.data_dir}."
+    if free < LEAST_DISK:
+        yield Finding("machine", Level.ERROR, says, "Free at least 1 GB, or set LANGO_DATA_DIR to another disk.")
+    else:
+        yield Finding("machine", Level.OK, says)
+
+
+def port(settings: Settings) -> Iterator[Finding]:
+    if (why := port_trouble(settings.host, settings.port)) is None:
+        yield Finding("machine", Level.OK, f"Port {settings.port} of {settings.host} is free.")
+    else:
+        yield Finding("machine", Level.WARNING, why, "If that is not lango itself, use --port or LANGO_PORT.")
+
+
+def port_trouble(host: str, number: int) -> str | None:
+    """Why one cannot listen there; None when one can."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return f"Port {number} of {host} cannot be listened on: {os.strerror(error.errno or 0)}."
+    return None
+
+
+def settings(current: Settings) -> Iterator[Finding]:
+    yield from unknown_names(current)
+    if current.database_url is None:
+        try:
+            programs(
+                current.embedded_version, account_for(current.data_dir / f"postgres-{current.embedded_version}/data")
+            )
+        except EmbeddedError as error:
+            yield Finding("settings", Level.ERROR, str(error), "Or set DATABASE_URL to a server of your own.")
+        else:
+            yield Finding("settings", Level.OK, f"The embedded PostgreSQL {current.embedded_version} serves.")
+    try:
+        keys = signing_keys(current)
+    except (NoSigningKey, BadKey) as error:
+        yield Finding("settings", Level.ERROR, str(error), "Set LANGO_TOKEN_KEYS or LANGO_TOKEN_JWKS_URL.")
+    else:
+        yield Finding("settings", Level.OK, f"Access tokens: {len(keys)} keys configured.")
+    if current.allow_dev_key and not is_loopback(current.host):
+        yield Finding(
+            "settings", Level.ERROR, f"The development key signs tokens while lango listens on {current.host}.",
+            "Set LANGO_TOKEN_KEYS and take LANGO_ALLOW_DEV_KEY away.",
+        )  # fmt: skip
+    if current.database_tls == "off":
+        yield Finding(
+            "settings", Level.WARNING, "LANGO_DATABASE_TLS is off: what goes to a database elsewhere can be read.",
+            "Leave it off only where the network itself is private.",
+        )  # fmt: skip
+
+
+def unknown_names(current: Settings) -> Iterator[Finding]:
+    """A misspelt setting is silent otherwise."""
+    known = {f"LANGO_{name}".upper() for name in type(current).model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith("LANGO_") and name.upper() not in known:
+            yield Finding("settings", Level.WARNING, f"{name} is no setting of lango.", "Correct its name or unset it.")

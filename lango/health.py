@@ -1,0 +1,102 @@
+"""Whether the process is up, whether it can serve, and what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from lango.exchange import exchange_of
+from lango.metrics import Metrics
+from lango.proxies import Networks
+from lango.settings import Settings
+
+log = structlog.get_logger("lango.health")
+
+# A check of the database: None when all is well, else a sentence that says what is not.
+Check = Callable[[AsyncEngine], Awaitable[str | None]]
+
+PROBE_TIMEOUT = 3.0
+
+
+class Health:
+    """The endpoints that balancers, orchestrators and Prometheus ask."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, check: Check | None) -> None:
+        self.engine = engine
+        self.metrics = metrics
+        self.check = check
+        self.delay = settings.shutdown_delay
+        self.scrapers = Networks(settings.metrics_peers)
+        self.stopping = False
+
+    async def healthz(self, _request: Request) -> Response:
+        """The process is up and its loop turns."""
+        return JSONResponse({"status": "up"})
+
+    async def readyz(self, _request: Request) -> Response:
+        """200 when requests can be answered; 503 with the reason when not, and from the moment of stopping."""
+        reason = "the gateway is stopping" if self.stopping else await self.problem()
+        if reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "reason": reason}, 503, {"retry-after": "2"})
+
+    async def problem(self) -> str | None:
+        """What keeps the gateway from serving; the database's own words go to the log."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                async with self.engine.connect() as connection:
+                    await connection.execute(text("SELECT 1"))
+                return await self.check(self.engine) if self.check is not None else None
+        except Exception as error:
+            log.warning("not ready", reason=type(error).__name__, exc_info=error)
+            return "the database does not answer"
+
+    async def metrics_page(self, request: Request) -> Response:
+        """The metrics, for the peers of the settings only; behind an untrusted proxy nobody is one of them."""
+        exchange = exchange_of(request.scope)
+        hidden = "x-forwarded-for" in request.headers and exchange.client == exchange.peer
+        if hidden or exchange.client not in self.scrapers:
+            return JSONResponse({"errors": [NOT_FOUND]}, 404)
+        content, media_type = self.metrics.text()
+        return Response(content, headers={"content-type": media_type, "cache-control": "no-store"})
+
+    @contextmanager
+    def stop_signal(self) -> Iterator[None]:
+        """On SIGTERM turn unready first, and hand the signal on to the server after the delay of the settings.
+
+        A balancer that polls /readyz thus stops sending before the server stops listening.
+        """
+        before = signal.getsignal(signal.SIGTERM)
+        if threading.current_thread() is not threading.main_thread() or not callable(before):
+            yield
+            return
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            again = self.stopping
+            self.stopping = True
+            if again or not self.delay:
+                before(number, frame)
+            else:
+                loop.call_soon_threadsafe(loop.call_later, self.delay, before, number, None)
+
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            self.stopping = True
+            if signal.getsignal(signal.SIGTERM) is stop:
+                signal.signal(signal.SIGTERM, before)
+
+
+NOT_FOUND = {"message": "There is nothing at this address.", "extensions": {"code": "NOT_FOUND"}}

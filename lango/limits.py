@@ -1,0 +1,127 @@
+"""How large an operation may be: its depth, fields and aliases before it is validated, its cost before it runs.
+
+Each fragment is walked once, so the work grows with the document and not with what its spreads multiply to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+)
+
+from lango.errors import QueryTooComplex
+from lango.settings import Settings
+
+INTROSPECTION = ("__schema", "__type")
+# What tools ask of `__schema` goes through ten times ofType; a document that a person writes stays far below.
+INTROSPECTION_DEPTH = 30
+HIGHEST = 2**53 - 1
+
+
+class Size(NamedTuple):
+    """What a selection comes to with its fragments written out; `introspection` is the depth below `__schema`."""
+
+    depth: int
+    introspection: int
+    fields: int
+    aliases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one operation."""
+
+    depth: int
+    fields: int
+    aliases: int
+    cost: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        return cls(settings.max_depth, settings.max_fields, settings.max_aliases, settings.max_cost)
+
+    def check_size(self, size: Size) -> None:
+        """Raises QueryTooComplex for what is over its limit, with both numbers."""
+        for what, requested, limit in (
+            ("depth", size.depth, self.depth),
+            ("depth of introspection", size.introspection, INTROSPECTION_DEPTH),
+            ("number of fields", size.fields, self.fields),
+            ("number of aliases", size.aliases, self.aliases),
+        ):
+            if requested > limit:
+                raise QueryTooComplex(
+                    f"The operation's {what} is {requested}; at most {limit} is allowed. "
+                    "Ask for less, or send several operations.",
+                    limit=limit,
+                    requested=requested,
+                )
+
+    def check_cost(self, cost: int) -> None:
+        """Raises QueryTooComplex with the cost and its limit."""
+        if cost > self.cost:
+            raise QueryTooComplex(
+                f"The operation may answer with {cost} objects; at most {self.cost} are allowed. Ask for smaller pages "
+                "(`first`) of the outer lists, or for fewer lists inside one another.",
+                cost={"requested": cost, "limit": self.cost},
+            )
+
+
+class Sizes:
+    """Sizes of a document's operations. Safe before validation: unknown fragments are empty, cycles end."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        self._fragments = fragments_of(document)
+        self._known: dict[str, Size] = {}
+
+    def of(self, operation: OperationDefinitionNode) -> Size:
+        """Raises QueryTooComplex where fragments nest too deeply to be walked."""
+        try:
+            return self._selection_set(operation.selection_set)
+        except RecursionError:
+            raise QueryTooComplex("The operation's fragments are nested too deeply.") from None
+
+    def _selection_set(self, selections: SelectionSetNode) -> Size:
+        depth = introspection = fields = aliases = 0
+        for selection in selections.selections:
+            size = self._selection(selection)
+            depth = max(depth, size.depth)
+            introspection = max(introspection, size.introspection)
+            fields = min(fields + size.fields, HIGHEST)
+            aliases = min(aliases + size.aliases, HIGHEST)
+        return Size(depth, introspection, fields, aliases)
+
+    def _selection(self, selection: SelectionNode) -> Size:
+        if isinstance(selection, FieldNode):
+            below = self._selection_set(selection.selection_set) if selection.selection_set else EMPTY
+            fields, aliases = below.fields + 1, below.aliases + (selection.alias is not None)
+            if selection.name.value in INTROSPECTION:
+                return Size(1, below.depth + 1, fields, aliases)
+            return Size(below.depth + 1, below.introspection, fields, aliases)
+        if isinstance(selection, InlineFragmentNode):
+            return self._selection_set(selection.selection_set)
+        assert isinstance(selection, FragmentSpreadNode)
+        name = selection.name.value
+        if name not in self._known:
+            fragment = self._fragments.get(name)
+            # A fragment that is met again inside itself is empty here; validation refuses the cycle.
+            self._known[name] = EMPTY
+            if fragment is not None:
+                self._known[name] = self._selection_set(fragment.selection_set)
+        return self._known[name]
+
+
+EMPTY = Size(0, 0, 0, 0)
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}

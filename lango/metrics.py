@@ -1,0 +1,109 @@
+"""What the gateway counts and times, for Prometheus; right also with several worker processes.
+
+With more than one worker the values live in files that all of them share, in the directory that
+PROMETHEUS_MULTIPROC_DIR names when the workers start (`share_metrics` makes it), and whichever worker answers
+`/metrics` adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.settings import Settings
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+STATEMENT_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10)
+
+
+def share_metrics(settings: Settings) -> None:
+    """Make the directory that several workers share. To be called before they start, and before this module counts."""
+    directory = settings.data_dir.absolute() / "metrics"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    os.environ[SHARED] = str(directory)
+
+
+class Metrics:
+    """The metrics of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "lango_requests", "Requests by operation type and HTTP status.", ["operation", "status"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.durations = Histogram(
+            "lango_request_seconds", "Seconds from a request's first byte to its answer, by operation type.",
+            ["operation"], buckets=REQUEST_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self.in_flight = Gauge(
+            "lango_requests_in_flight", "Requests under way.", multiprocess_mode="livesum", registry=self.registry
+        )
+        self.errors = Counter("lango_graphql_errors", "GraphQL errors by code.", ["code"], registry=self.registry)
+        self.documents = Counter(
+            "lango_document_cache", "Look-ups in the document cache: hit or miss.", ["result"], registry=self.registry
+        )
+        self.pool_size = Gauge(
+            "lango_pool_connections", "Open database connections.", multiprocess_mode="livesum", registry=self.registry
+        )
+        self.pool_in_use = Gauge(
+            "lango_pool_connections_in_use", "Database connections lent out.",
+            multiprocess_mode="livesum", registry=self.registry,
+        )  # fmt: skip
+        self.statements = Histogram(
+            "lango_statement_seconds", "Seconds that SQL statements took.",
+            buckets=STATEMENT_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._hits = self.documents.labels("hit")
+        self._misses = self.documents.labels("miss")
+
+    def document(self, *, hit: bool) -> None:
+        (self._hits if hit else self._misses).inc()
+
+    def request(self, operation: str, status: int, seconds: float, codes: list[str]) -> None:
+        """Count a request that has been answered."""
+        self.requests.labels(operation, str(status)).inc()
+        self.durations.labels(operation).observe(seconds)
+        for code in codes:
+            self.errors.labels(code).inc()
+
+    def watch(self, engine: AsyncEngine) -> None:
+        """Time the engine's statements and count its pool's connections."""
+        watched = engine.sync_engine
+
+        def started(_connection: Any, _cursor: Any, _statement: Any, _values: Any, context: Any, _many: Any) -> None:
+            context.lango_started = time.perf_counter()
+
+        def ended(_connection: Any, _cursor: Any, _statement: Any, _values: Any, context: Any, _many: Any) -> None:
+            self.statements.observe(time.perf_counter() - context.lango_started)
+
+        event.listen(watched, "before_cursor_execute", started)
+        event.listen(watched, "after_cursor_execute", ended)
+        event.listen(watched, "connect", lambda *_: self.pool_size.inc())
+        for closing in ("close", "close_detached"):
+            event.listen(watched, closing, lambda *_: self.pool_size.dec())
+        event.listen(watched, "checkout", lambda *_: self.pool_in_use.inc())
+        event.listen(watched, "checkin", lambda *_: self.pool_in_use.dec())
+
+    def text(self) -> tuple[bytes, str]:
+        """The metrics in Prometheus' text format, of all workers, and its media type."""
+        registry = self.registry
+        if SHARED in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+    def close(self) -> None:
+        """Take this worker's gauges out of the sum."""
+        if SHARED in os.environ:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

@@ -1,0 +1,195 @@
+"""What an operation costs: how many objects its answer may hold, by the real values of its variables.
+
+Like sizes, prices are found with one visit to each fragment: what a fragment costs is written as a number for the
+fragment itself and one for each row of the connection it stands in, whatever that connection's page size is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    value_from_ast_untyped,
+)
+
+from lango.limits import HIGHEST, INTROSPECTION, fragments_of
+from lango.settings import Settings
+
+PAGE_ARGUMENTS = ("first", "last")
+INTROSPECTION_COST = 500
+
+
+class Price(NamedTuple):
+    """Objects that a selection asks for: once, and for each row of the connection it stands in."""
+
+    once: int
+    each: int
+
+
+class Prices:
+    """The cost of a valid document's operations: how many objects the answer may hold.
+
+    A field that gives an object costs 1 and what is below it; a connection its page size times its edges; `ids` their
+    number; another list the default page size. Scalars are free. Introspection has one price for each time.
+    """
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, settings: Settings) -> None:
+        self.schema = schema
+        self.fragments = fragments_of(document)
+        self.page_size = settings.page_size
+
+    def of(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """The cost with these values of the variables; where one is missing, its default."""
+        root = self.schema.get_root_type(operation.operation)
+        if root is None:
+            return 0
+        return min(
+            Walk(self, with_defaults(operation, variables)).selection_set(operation.selection_set, root).once, HIGHEST
+        )
+
+    def deciding_variables(self, operation: OperationDefinitionNode) -> tuple[str, ...]:
+        """The variables whose values the cost depends on: all others may change without a new look."""
+        declared = {definition.variable.name.value for definition in operation.variable_definitions or ()}
+        return tuple(sorted(declared & deciding_names([operation, *self.fragments.values()])))
+
+
+class Walk:
+    """One walk over an operation with the values of its variables."""
+
+    def __init__(self, prices: Prices, variables: Mapping[str, Any]) -> None:
+        self._schema = prices.schema
+        self._fragments = prices.fragments
+        self._page_size = prices.page_size
+        self._variables = variables
+        self._known: dict[str, Price] = {}
+
+    def selection_set(self, selections: SelectionSetNode, parent: Any) -> Price:
+        once = each = 0
+        for selection in selections.selections:
+            if selection.directives and self._is_left_out(selection):
+                continue
+            price = self._selection(selection, parent)
+            once, each = min(once + price.once, HIGHEST), min(each + price.each, HIGHEST)
+        return Price(once, each)
+
+    def _selection(self, selection: SelectionNode, parent: Any) -> Price:
+        if isinstance(selection, FieldNode):
+            return self._field(selection, parent)
+        if isinstance(selection, InlineFragmentNode):
+            return self.selection_set(selection.selection_set, self._narrowed(selection, parent))
+        assert isinstance(selection, FragmentSpreadNode)
+        name = selection.name.value
+        if name not in self._known:
+            fragment = self._fragments[name]
+            self._known[name] = self.selection_set(fragment.selection_set, self._narrowed(fragment, parent))
+        return self._known[name]
+
+    def _narrowed(self, node: InlineFragmentNode | FragmentDefinitionNode, parent: Any) -> Any:
+        return self._schema.get_type(node.type_condition.name.value) if node.type_condition else parent
+
+    def _field(self, node: FieldNode, parent: Any) -> Price:
+        name = node.name.value
+        if name in INTROSPECTION:
+            return Price(INTROSPECTION_COST, 0)
+        if node.selection_set is None or not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+            return FREE
+        field = parent.fields.get(name)
+        if field is None:
+            return FREE
+        below = self.selection_set(node.selection_set, get_named_type(field.type))
+        if any(argument in field.args for argument in PAGE_ARGUMENTS):
+            return Price(1 + below.once + self._page(node) * below.each, 0)
+        single = 1 + below.once + self._page_size * below.each
+        if not is_list(field.type):
+            return Price(single, 0)
+        if name in ("edges", "nodes") and "pageInfo" in parent.fields:
+            return Price(0, single)
+        count = self._length_of_ids(node) if "ids" in field.args else self._page_size
+        return Price(count * single, 0)
+
+    def _page(self, node: FieldNode) -> int:
+        asked = [self._value(node, argument) for argument in PAGE_ARGUMENTS]
+        sizes = [max(0, int(size)) for size in asked if isinstance(size, int | float)]
+        return max(sizes, default=self._page_size)
+
+    def _length_of_ids(self, node: FieldNode) -> int:
+        ids = self._value(node, "ids")
+        return len(ids) if isinstance(ids, list) else 1
+
+    def _is_left_out(self, selection: SelectionNode) -> bool:
+        for directive in selection.directives or ():
+            if directive.name.value in ("skip", "include"):
+                wanted = directive.name.value == "include"
+                if self._value(directive, "if") is not wanted:
+                    return True
+        return False
+
+    def _value(self, node: Any, argument: str) -> Any:
+        for given in node.arguments or ():
+            if given.name.value == argument:
+                if isinstance(given.value, VariableNode):
+                    return self._variables.get(given.value.name.value)
+                if isinstance(given.value, ListValueNode):
+                    return list(given.value.values)
+                if isinstance(given.value, IntValueNode):
+                    return int(given.value.value) if len(given.value.value) < 16 else HIGHEST
+                return value_from_ast_untyped(given.value)
+        return None
+
+
+FREE = Price(0, 0)
+
+
+def is_list(type_: Any) -> bool:
+    return isinstance(type_.of_type if isinstance(type_, GraphQLNonNull) else type_, GraphQLList)
+
+
+def with_defaults(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables' values as sent, and the operation's own defaults for those not sent."""
+    values = dict(variables)
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        if name not in values and definition.default_value is not None:
+            values[name] = value_from_ast_untyped(definition.default_value)
+    return values
+
+
+def deciding_names(nodes: Iterable[OperationDefinitionNode | FragmentDefinitionNode]) -> set[str]:
+    """Names of the variables in page sizes, `ids`, @skip and @include."""
+    names = set()
+    for node in nodes:
+        for selection in selections_below(node.selection_set):
+            deciders = [argument for d in selection.directives or () for argument in d.arguments or ()]
+            if isinstance(selection, FieldNode):
+                deciders += [a for a in selection.arguments or () if a.name.value in (*PAGE_ARGUMENTS, "ids")]
+            names |= {a.value.name.value for a in deciders if isinstance(a.value, VariableNode)}
+    return names
+
+
+def selections_below(selections: SelectionSetNode) -> Iterator[SelectionNode]:
+    """Every selection inside, spreads not followed."""
+    pending = list(selections.selections)
+    while pending:
+        selection = pending.pop()
+        yield selection
+        below = getattr(selection, "selection_set", None)
+        if below is not None:
+            pending.extend(below.selections)

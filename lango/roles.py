@@ -1,0 +1,199 @@
+"""The roles of a cluster, as SQL that knows its server's version (15 to 18), and the making of a database."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import stringprep
+import unicodedata
+from typing import Any
+
+import asyncpg
+
+from lango.actor import DatabaseRole
+from lango.postgres import connect
+
+OWNER = "lango_owner"
+GATEWAY = "lango_gateway"
+WORKER = DatabaseRole.WORKER.value
+RULES = DatabaseRole.RULES.value
+# What the gateway may become, for one transaction at a time.
+REQUEST_ROLES = [role.value for role in DatabaseRole if role is not DatabaseRole.WORKER]
+OLDEST, NEWEST = 15, 18
+LOCK = 7_265_461_001
+ITERATIONS = 4096
+
+# Two sessions of different databases do not see each other's advisory locks, and roles belong to the whole cluster.
+RACES = (
+    asyncpg.DuplicateObjectError,
+    asyncpg.UniqueViolationError,
+    asyncpg.InternalServerError,  # tuple concurrently updated
+    asyncpg.DeadlockDetectedError,
+)
+ATTEMPTS = 20
+
+
+class UnsupportedServerError(RuntimeError):
+    """The server's version is not one that lango runs on."""
+
+
+def saslprep(password: str) -> str:
+    """The password as RFC 4013 prepares it; as it is, where that refuses it (PostgreSQL does the same)."""
+    mapped = "".join(
+        " " if stringprep.in_table_c12(letter) else letter for letter in password if not stringprep.in_table_b1(letter)
+    )
+    prepared = unicodedata.normalize("NFKC", mapped)
+    forbidden = (
+        stringprep.in_table_a1, stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3,
+        stringprep.in_table_c4, stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7,
+        stringprep.in_table_c8, stringprep.in_table_c9,
+    )  # fmt: skip
+    if any(table(letter) for letter in prepared for table in forbidden) or not prepared:
+        return password
+    if any(map(stringprep.in_table_d1, prepared)):
+        ends_right_to_left = stringprep.in_table_d1(prepared[0]) and stringprep.in_table_d1(prepared[-1])
+        if any(map(stringprep.in_table_d2, prepared)) or not ends_right_to_left:
+            return password
+    return prepared
+
+
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
+    """What PostgreSQL stores for a password. Made here, so that the password itself is in no statement and no log."""
+    salt = salt or os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", saslprep(password).encode(), salt, ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    parts = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${ITERATIONS}:{parts[0]}${parts[1]}:{parts[2]}"
+
+
+def roles_sql(version: int, gateway_verifier: str | None = None) -> str:
+    """The SQL that makes what is missing of the roles. Run it in lango's database, as a login with CREATEROLE that may
+    grant on the database; run again it changes nothing. `version` is the server's major version."""
+    if not OLDEST <= version <= NEWEST:
+        raise UnsupportedServerError(f"The server is PostgreSQL {version}; lango runs on {OLDEST} to {NEWEST}.")
+    # From 16 on, who makes a role cannot become it until granted; on 15 the words are a syntax error.
+    may_become = " WITH INHERIT FALSE, SET TRUE" if version >= 16 else ""
+    password = f" PASSWORD '{gateway_verifier}'" if gateway_verifier else ""
+    no_login = ", ".join(f"'{name}'" for name in [OWNER, *REQUEST_ROLES])
+    pairs = [(role, GATEWAY) for role in REQUEST_ROLES] + [(RULES, WORKER)]
+    grants = ", ".join(f"('{role}', '{member}')" for role, member in pairs)
+    settable = " AND set_option" if version >= 16 else ""
+    kind_of_membership = "SET" if version >= 16 else "MEMBER"
+    return f"""\
+BEGIN;
+SELECT pg_advisory_xact_lock({LOCK});
+
+DO $roles$
+DECLARE
+  missing text;
+BEGIN
+  FOREACH missing IN ARRAY ARRAY[{no_login}] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = missing) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', missing);
+    END IF;
+  END LOOP;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{GATEWAY}') THEN
+    CREATE ROLE {GATEWAY} LOGIN NOINHERIT{password};
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{WORKER}') THEN
+    CREATE ROLE {WORKER} LOGIN NOINHERIT;
+  END IF;
+END
+$roles$;
+
+-- Who may become whom.
+DO $grants$
+DECLARE
+  wanted record;
+BEGIN
+  FOR wanted IN
+    SELECT * FROM (VALUES {grants}) AS pairs (role, member)
+  LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_auth_members
+      WHERE roleid = wanted.role::regrole AND member = wanted.member::regrole{settable}
+    ) THEN
+      EXECUTE format('GRANT %I TO %I{may_become}', wanted.role, wanted.member);
+    END IF;
+  END LOOP;
+  -- The login that migrates does so as the owner.
+  IF NOT pg_has_role(current_user, '{OWNER}', '{kind_of_membership}') THEN
+    EXECUTE format('GRANT {OWNER} TO %I{may_become}', current_user);
+  END IF;
+END
+$grants$;
+
+-- In this database the owner makes schemas, the serving roles only connect, and nobody else makes anything.
+DO $database$
+DECLARE
+  here text := current_database();
+BEGIN
+  IF NOT has_database_privilege('{OWNER}', here, 'CREATE') THEN
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO {OWNER}', here);
+  END IF;
+  IF EXISTS (
+    SELECT FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS held
+    WHERE datname = here AND held.grantee = 0 AND held.privilege_type = 'TEMPORARY'
+  ) THEN
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO {OWNER}', here);
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO {GATEWAY}, {WORKER}', here);
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', here);
+  END IF;
+  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege('public', oid, 'CREATE')) THEN
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+  END IF;
+END
+$database$;
+COMMIT;
+"""
+
+
+def password_sql(password: str) -> str:
+    """Give the gateway's login this password, which the statement does not contain."""
+    return f"ALTER ROLE {GATEWAY} PASSWORD '{scram_verifier(password)}';"
+
+
+def major_version(connection: asyncpg.Connection[Any]) -> int:
+    return int(connection.get_server_version().major)
+
+
+async def ensure(owner_url: str, gateway_password: str | None = None) -> None:
+    """Make the roles that are missing and what the database of this address grants them. Safe from many processes.
+
+    An existing gateway keeps its password. Raises asyncpg.InsufficientPrivilegeError where the login may not.
+    """
+    connection = await connect(owner_url)
+    try:
+        verifier = scram_verifier(gateway_password) if gateway_password else None
+        sql = roles_sql(major_version(connection), verifier)
+        for attempt in range(ATTEMPTS):
+            try:
+                await connection.execute(sql)
+            except RACES:
+                await connection.execute("ROLLBACK")
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
+    finally:
+        await connection.close()
+
+
+async def create_database(server_url: str, name: str) -> bool:
+    """Make a database, given the address of any other one of the same server; says whether it was missing."""
+    connection = await connect(server_url)
+    try:
+        if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            return False
+        try:
+            await connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}" TEMPLATE template0')
+        except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+            return False
+        return True
+    finally:
+        await connection.close()

@@ -1,0 +1,118 @@
+"""The gateway as a client sees it: over HTTP, with real tokens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import httpx
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gql.schema import schema
+from lango.app import create_app
+from lango.auth import mint
+from lango.settings import Settings
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the data, the errors, and the whole response."""
+
+    response: httpx.Response
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return dict(self.response.json())
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        return list(self.body.get("errors", []))
+
+    @property
+    def data(self) -> Any:
+        """The data, of an answer without errors."""
+        assert not self.errors, self.errors
+        return self.body["data"]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of top-level errors."""
+        return [error["extensions"]["code"] for error in self.errors]
+
+    def __getitem__(self, field: str) -> Any:
+        return self.data[field]
+
+    def refusals(self, field: str) -> list[str]:
+        """The codes of a mutation's user errors."""
+        return [error["code"] for error in self.data[field]["userErrors"]]
+
+
+class Api:
+    """Calls the gateway: `await api("{ pots { nodes { title } } }", as_=user)`."""
+
+    def __init__(self, client: httpx.AsyncClient, engine: AsyncEngine, settings: Settings) -> None:
+        self.client = client
+        self.engine = engine
+        self.settings = settings
+
+    @classmethod
+    @asynccontextmanager
+    async def over(cls, engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
+        app = create_app(schema, settings, engine)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
+            yield cls(client, engine, settings)
+
+    def headers(self, as_: SimpleNamespace | UUID | None, roles: tuple[str, ...] = ()) -> dict[str, str]:
+        if as_ is None:
+            return {}
+        user_id = as_ if isinstance(as_, UUID) else as_.id
+        return {"Authorization": f"Bearer {mint(self.settings, user_id, roles)}"}
+
+    async def __call__(
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        *,
+        as_: SimpleNamespace | UUID | None = None,
+        roles: tuple[str, ...] = (),
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        response = await self.client.post(
+            "/graphql",
+            json={"query": query, "variables": variables or {}},
+            headers=self.headers(as_, roles) | (headers or {}),
+        )
+        return Answer(response)
+
+    async def redeem(
+        self, code: str, *, as_: SimpleNamespace, headers: dict[str, str] | None = None, **input: Any
+    ) -> Answer:
+        mutation = """
+            mutation ($input: RedeemQrCodeInput!) {
+              redeemQrCode(input: $input) {
+                qrCode { id status redeemedAt partnerShareCfa redeemedByPartner { name } }
+                userErrors { code message field details }
+              }
+            }
+        """
+        return await self(mutation, {"input": {"code": code, **input}}, as_=as_, headers=headers)
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[list[str]]:
+        """The SQL statements that run meanwhile, BEGIN, context and COMMIT left out."""
+        statements: list[str] = []
+
+        def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
+            statements.append(statement)
+
+        event.listen(self.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            yield statements
+        finally:
+            event.remove(self.engine.sync_engine, "before_cursor_execute", note)

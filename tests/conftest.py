@@ -1,0 +1,149 @@
+"""One server for the whole run, one database a worker, and a gateway over it that is called as a client calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango import migrate, roles
+from lango.embedded import embedded
+from lango.postgres import create_engine
+from lango.settings import Settings
+from tests.client import Api
+from tests.factories import Factory
+
+TEMPLATE = "lango_template"
+KEY = (
+    '{"kty": "oct", "kid": "tests", "alg": "HS256", "k": "YS1rZXktb2YtdGhlLXRlc3RzLXRoYXQtaXMtdXNlZC1ub3doZXJlLWVsc2U"}'
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process starts the server and migrates a template; each worker copies it."""
+    if hasattr(config, "workerinput"):
+        return
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    owner = os.environ.get("DATABASE_OWNER_URL")
+    if owner is None:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lango-tests-")))
+        # As root the server runs as an ordinary user, who must be able to enter.
+        folder.chmod(0o755)
+        version = 16 if os.environ.get("LANGO_EMBEDDED_VERSION") == "16" else 18
+        server = stack.enter_context(embedded(folder, "test", version))
+        owner = server.owner_url(TEMPLATE)
+    config.stash[OWNER] = owner = _of_database(owner, TEMPLATE)
+    asyncio.run(_make_template(owner))
+
+
+OWNER = pytest.StashKey[str]()
+
+
+class Workers:
+    """Tells each xdist worker where the server is."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["owner_url"] = node.config.stash[OWNER]
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    if type(plugin).__name__ == "DSession" and not manager.has_plugin("lango-workers"):
+        manager.register(Workers(), "lango-workers")
+
+
+def _of_database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+async def _make_template(owner_url: str) -> None:
+    await _create(owner_url, TEMPLATE)
+    await roles.ensure(owner_url)
+    await migrate.upgrade(owner_url)
+
+
+async def _create(owner_url: str, name: str, template: str | None = None) -> None:
+    connection = await asyncpg.connect(_of_database(owner_url, "postgres"))
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def template_url(request: pytest.FixtureRequest) -> str:
+    """The migrated template, as its owner. Nobody connects to it: a database with a caller cannot be copied."""
+    config = request.config
+    return str(config.workerinput["owner_url"] if hasattr(config, "workerinput") else config.stash[OWNER])
+
+
+@pytest.fixture(scope="session")
+def owner_url(template_url: str) -> Iterator[str]:
+    """This worker's database, as the login that may become the owner."""
+    name = f"lango_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{uuid4().hex[:6]}"
+    asyncio.run(_create(template_url, name, TEMPLATE))
+    yield _of_database(template_url, name)
+    asyncio.run(_drop(template_url, name))
+
+
+async def _drop(owner_url: str, name: str) -> None:
+    connection = await asyncpg.connect(_of_database(owner_url, "postgres"))
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def gateway_url(owner_url: str) -> str:
+    """This worker's database, as the gateway's login."""
+    given = os.environ.get("DATABASE_URL")
+    url = make_url(given or owner_url).set(database=make_url(owner_url).database)
+    return (url if given else url.set(username="lango_gateway")).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def settings(gateway_url: str) -> Settings:
+    return Settings(_env_file=None, database_url=gateway_url, token_keys=KEY, log_level="error")
+
+
+@pytest.fixture(scope="session")
+async def engine(settings: Settings, gateway_url: str) -> AsyncIterator[AsyncEngine]:
+    """The gateway's own engine."""
+    engine = create_engine(gateway_url, settings, pool_size=20)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def owner(owner_url: str) -> AsyncIterator[asyncpg.Pool[Any]]:
+    """Connections that see and change everything: for what a test is given, and for what it checks behind the API."""
+
+    async def become_owner(connection: Any) -> None:
+        await connection.execute("SET ROLE lango_owner; SET timezone = 'UTC'")
+
+    async with asyncpg.create_pool(owner_url, min_size=1, max_size=4, setup=become_owner) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def make(owner: asyncpg.Pool[Any]) -> Factory:
+    """Makes rows: `await make.pot(visibility="public")`."""
+    return Factory(owner)
+
+
+@pytest.fixture(scope="session")
+async def api(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
+    """The whole gateway, called over HTTP."""
+    async with Api.over(engine, settings) as api:
+        yield api

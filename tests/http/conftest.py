@@ -1,0 +1,310 @@
+"""A gateway over a small schema of its own, called as a client would call it; no database is behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+import orjson
+import pytest
+import strawberry
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.applications import Starlette
+from strawberry.types import Info
+
+from lango.app import create_app
+from lango.auth import mint
+from lango.context import Context
+from lango.errors import BadUserInput, Forbidden, RateLimited
+from lango.settings import Settings
+
+ALICE = UUID("5e0f53d1-6d2b-4c0f-9a1e-0f5a3f5f0001")
+
+
+@strawberry.type
+class Partner:
+    name: str
+    code: str | None = None
+
+
+@strawberry.type
+class PageInfo:
+    has_next_page: bool = False
+
+
+@strawberry.type
+class Pack:
+    title: str
+
+    @strawberry.field
+    def partner(self) -> Partner:
+        return Partner(name="Chez Awa")
+
+    @strawberry.field
+    def pack(self) -> Pack:
+        return self
+
+
+@strawberry.type
+class PackEdge:
+    node: Pack
+    cursor: str = "c"
+
+
+@strawberry.type
+class PackConnection:
+    edges: list[PackEdge]
+    page_info: PageInfo
+    total_count: int = 1
+
+
+@strawberry.type
+class Pot:
+    title: str
+
+    @strawberry.field
+    def packs(self, first: int | None = None, last: int | None = None) -> PackConnection:  # noqa: ARG002
+        return PackConnection(edges=[PackEdge(node=Pack(title="Brunch"))], page_info=PageInfo())
+
+    @strawberry.field
+    def pot(self) -> Pot:
+        return self
+
+
+@strawberry.type
+class PotConnection:
+    nodes: list[Pot]
+    page_info: PageInfo
+
+
+@dataclass
+class Seen:
+    """What the resolvers saw and how far they came."""
+
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: int = 0
+    cancelled: int = 0
+    contexts: list[Context] = field(default_factory=list)
+    closed: int = 0
+    abandoned: int = 0
+
+    async def work(self) -> None:
+        self.started.set()
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.finished += 1
+
+
+class PostgresError(Exception):
+    """An error as asyncpg raises it."""
+
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+        self.detail: str | None = "Key (email)=(awa@example.org) already exists."
+        super().__init__("relation identity.users")
+
+    def __str__(self) -> str:
+        return f"relation identity.users DETAIL: {self.detail}"
+
+
+def database_error(sqlstate: str) -> DBAPIError:
+    return DBAPIError("SELECT secret_column FROM identity.users", {"email": "awa@example.org"}, PostgresError(sqlstate))
+
+
+FAILURES: dict[str, Callable[[], BaseException]] = {
+    "bug": lambda: RuntimeError("the secret inside"),
+    "forbidden": Forbidden,
+    "bad": lambda: BadUserInput("Say it otherwise.", field="title"),
+    "rate": RateLimited,
+    "pool": lambda: PoolTimeoutError("QueuePool limit"),
+    "refused": lambda: ConnectionRefusedError("127.0.0.1:5432"),
+}
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def hello(self, name: str = "world") -> str:
+        return f"hello {name}"
+
+    @strawberry.field
+    def number(self, value: int) -> int:
+        return value
+
+    @strawberry.field
+    def whoami(self, info: Info) -> str | None:
+        actor = info.context.actor
+        return f"{actor.user_id} {','.join(sorted(actor.roles))} {actor.session_id}" if actor.user_id else None
+
+    @strawberry.field
+    def address(self, info: Info) -> str | None:
+        return str(info.context.actor.ip) if info.context.actor.ip else None
+
+    @strawberry.field
+    def finished_json(self) -> strawberry.scalars.JSON:
+        return cast("strawberry.scalars.JSON", orjson.Fragment(b'{"amount": 1.10}'))
+
+    @strawberry.field
+    def too_large(self) -> int:
+        return 2**40
+
+    @strawberry.field
+    def echo(self, value: strawberry.scalars.JSON) -> strawberry.scalars.JSON | None:
+        return value
+
+    @strawberry.field
+    def fail(self, how: str) -> str | None:
+        raise FAILURES[how]() if how in FAILURES else database_error(how)
+
+    @strawberry.field
+    def must(self, how: str) -> str:
+        raise FAILURES[how]() if how in FAILURES else database_error(how)
+
+    @strawberry.field
+    async def slow(self, info: Info) -> str:
+        await info.context.engine.seen.work()
+        return "done"
+
+    @strawberry.field
+    def pots(self, first: int | None = None, last: int | None = None) -> PotConnection:  # noqa: ARG002
+        return PotConnection(nodes=[Pot(title="Awa is 30")], page_info=PageInfo())
+
+    @strawberry.field
+    def packs_by_id(self, ids: list[strawberry.ID]) -> list[Pack]:
+        return [Pack(title=id_) for id_ in ids]
+
+    @strawberry.field
+    def pack(self) -> Pack:
+        return Pack(title="Brunch")
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def redeem(self, info: Info, code: str) -> str:
+        info.context.engine.seen.contexts.append(info.context)
+        return f"redeemed {code}"
+
+    @strawberry.mutation
+    async def slow(self, info: Info) -> str:
+        await info.context.engine.seen.work()
+        return "done"
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def ticks(self) -> AsyncIterator[int]:
+        yield 1
+
+
+schema = strawberry.Schema(Query, Mutation, Subscription)
+
+
+class WatchedEngine(AsyncEngine):
+    """An engine to a port where nothing listens, which carries what the resolvers saw."""
+
+    seen: Seen
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def engine(seen: Seen) -> WatchedEngine:
+    plain = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    engine = WatchedEngine(plain.sync_engine)
+    engine.seen = seen
+    return engine
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    def make(**values: Any) -> Settings:
+        return Settings(_env_file=None, **{"data_dir": tmp_path, "allow_dev_key": True, **values})
+
+    return make
+
+
+class Api:
+    """A client of the gateway under test."""
+
+    def __init__(self, app: Starlette, settings: Settings, peer: str = "127.0.0.1") -> None:
+        self.app = app
+        self.settings = settings
+        transport = httpx.ASGITransport(app, client=(peer, 50_000), raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://lango.test")
+
+    async def post(
+        self,
+        query: Any = None,
+        variables: Any = None,
+        *,
+        accept: str | None = "application/graphql-response+json",
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **body: Any,
+    ) -> httpx.Response:
+        if query is not None:
+            body["query"] = query
+        if variables is not None:
+            body["variables"] = variables
+        return await self.send(orjson.dumps(body), accept=accept, token=token, headers=headers)
+
+    async def send(
+        self,
+        content: Any,
+        *,
+        accept: str | None = "application/graphql-response+json",
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        sent = {"content-type": "application/json", **({"accept": accept} if accept else {}), **(headers or {})}
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        request = self.http.build_request("POST", "/graphql", content=content, headers=sent)
+        if accept is None:
+            request.headers.pop("accept", None)
+        return await self.http.send(request)
+
+    async def get(
+        self, path: str = "/graphql", *, headers: Mapping[str, str] | None = None, **query: str
+    ) -> httpx.Response:
+        sent = {"accept": "application/graphql-response+json", **(headers or {})}
+        return await self.http.get(path, params=query, headers=sent)
+
+    def token(self, user_id: UUID = ALICE, **options: Any) -> str:
+        return mint(self.settings, user_id, **options)
+
+
+@pytest.fixture
+def serve(engine: WatchedEngine, make_settings: Callable[..., Settings]) -> Callable[..., Api]:
+    """A gateway with settings of its own: `serve(max_depth=3)`."""
+
+    def serve(*, peer: str = "127.0.0.1", **values: Any) -> Api:
+        settings = make_settings(**values)
+        return Api(create_app(schema, settings, engine), settings, peer)
+
+    return serve
+
+
+@pytest.fixture
+def api(serve: Callable[..., Api]) -> Api:
+    return serve()
+
+
+def codes(answer: httpx.Response) -> list[str]:
+    return [error["extensions"]["code"] for error in answer.json()["errors"]]

@@ -1,0 +1,190 @@
+"""What the doctor finds on a server that was spoiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lango.doctor import Finding, Level, examine, refusals
+from lango.doctor.machine import port_trouble, unknown_names
+from lango.doctor.server import partitions, policies
+from lango.postgres import connect, create_engine
+from lango.settings import Settings
+
+
+async def execute(url: str, statements: str) -> None:
+    connection = await connect(url)
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+async def said_of_policies(url: str) -> list[str]:
+    connection = await connect(url)
+    try:
+        return [finding.says for finding in await policies(connection) if finding.level is Level.ERROR]
+    finally:
+        await connection.close()
+
+
+async def reasons(url: str) -> list[str]:
+    engine = create_engine(url, Settings(), pool_size=1)
+    try:
+        found = await refusals(engine)
+    finally:
+        await engine.dispose()
+    assert all(finding.remedy for finding in found)
+    return [finding.says for finding in found]
+
+
+async def test_the_gateway_may_serve(gateway_url: str) -> None:
+    assert await reasons(gateway_url) == []
+
+
+async def test_a_superuser_may_not(owner_url: str) -> None:
+    assert await reasons(owner_url) == ["The serving login postgres is a superuser: no policy binds it."]
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("ALTER ROLE {name} BYPASSRLS", "has BYPASSRLS"),
+        ("ALTER ROLE {name} CREATEROLE", "may make roles"),
+        ("GRANT lango_owner TO {name}", "is a member of lango_owner, which is the owner"),
+        ("CREATE ROLE {name}_b BYPASSRLS; GRANT {name}_b TO {name}", "which has BYPASSRLS"),
+        ("REVOKE lango_staff FROM {name}", "cannot become lango_staff"),
+        (
+            "CREATE SCHEMA o AUTHORIZATION lango_owner; CREATE TABLE o.wned (); ALTER TABLE o.wned OWNER TO {name}",
+            "owns tables",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_login_that_gets_around_the_policies_may_not(owner_url: str, made: str, told: str) -> None:
+    name = f"serving_{owner_url.partition('@/')[2].partition('?')[0]}"
+    await execute(
+        owner_url,
+        f"CREATE ROLE {name} LOGIN NOINHERIT;"
+        f"GRANT lango_anonymous, lango_member, lango_staff, lango_rules TO {name}; {made.format(name=name)}",
+    )
+
+    found = await reasons(owner_url.replace("postgres@", f"{name}@"))
+
+    assert [each for each in found if told in each], found
+
+
+async def test_a_granted_table_without_row_level_security_stops_serving(owner_url: str, gateway_url: str) -> None:
+    await execute(
+        owner_url,
+        "SET ROLE lango_owner; CREATE SCHEMA pots; CREATE TABLE pots.open (title text);"
+        "GRANT SELECT (title) ON pots.open TO lango_member",
+    )
+    assert await reasons(gateway_url) == ["Granted to a serving role without row-level security: pots.open."]
+
+    await execute(owner_url, "ALTER TABLE pots.open ENABLE ROW LEVEL SECURITY")
+
+    assert await reasons(gateway_url) == []
+
+
+async def test_each_way_around_the_policies_is_found(owner_url: str) -> None:
+    await execute(
+        owner_url,
+        """
+        SET ROLE lango_owner;
+        CREATE SCHEMA pots;
+        CREATE TABLE pots.good (title text);
+        ALTER TABLE pots.good ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY everyone ON pots.good FOR SELECT TO lango_member USING (true);
+        GRANT SELECT ON pots.good TO lango_member;
+        CREATE FUNCTION pots.good_function() RETURNS int LANGUAGE sql SECURITY DEFINER
+          SET search_path = pg_catalog AS 'SELECT 1';
+        REVOKE ALL ON FUNCTION pots.good_function() FROM PUBLIC;
+        CREATE VIEW pots.good_view WITH (security_barrier) AS SELECT 1 AS one;
+        """,
+    )
+    assert await said_of_policies(owner_url) == []
+
+    await execute(
+        owner_url,
+        """
+        SET ROLE lango_owner;
+        CREATE TABLE pots.bare ();
+        CREATE TABLE pots.blind (title text);
+        ALTER TABLE pots.blind ENABLE ROW LEVEL SECURITY;
+        GRANT SELECT (title) ON pots.blind TO lango_staff;
+        CREATE TABLE pots.public (title text);
+        ALTER TABLE pots.public ENABLE ROW LEVEL SECURITY;
+        GRANT SELECT (title) ON pots.public TO PUBLIC;
+        CREATE POLICY none ON pots.public USING (false);
+        CREATE VIEW pots.leaky AS SELECT 1 AS one;
+        CREATE FUNCTION pots.callable() RETURNS int LANGUAGE sql SECURITY DEFINER
+          SET search_path = pg_catalog AS 'SELECT 1';
+        RESET ROLE;
+        CREATE TABLE pots.foreign ();
+        ALTER TABLE pots.foreign ENABLE ROW LEVEL SECURITY;
+        """,
+    )
+
+    assert await said_of_policies(owner_url) == [
+        "Without row-level security: pots.bare.",
+        "Granted, but without a policy, so that nobody sees a row: pots.blind.",
+        'Not owned by lango_owner: pots."foreign" (of postgres).',
+        "Views without security_barrier: pots.leaky.",
+        "Granted to PUBLIC: pots.public.",
+        "SECURITY DEFINER functions that PUBLIC may call, or without a search_path of their own: pots.callable().",
+    ]
+
+
+async def test_a_granted_partition_is_found(owner_url: str, gateway_url: str) -> None:
+    await execute(
+        owner_url,
+        """
+        SET ROLE lango_owner;
+        CREATE SCHEMA usage;
+        CREATE TABLE usage.events (at timestamptz) PARTITION BY RANGE (at);
+        ALTER TABLE usage.events ENABLE ROW LEVEL SECURITY;
+        CREATE TABLE usage.events_2026_01 PARTITION OF usage.events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        """,
+    )
+    assert await reasons(gateway_url) == []
+
+    await execute(owner_url, "GRANT SELECT ON usage.events_2026_01 TO lango_staff")
+
+    assert await reasons(gateway_url) == ["Granted to a serving role without row-level security: usage.events_2026_01."]
+    connection = await connect(owner_url)
+    found = await partitions(connection)
+    await connection.close()
+    assert [(each.level, each.says) for each in found] == [(Level.ERROR, "No partition for next month: usage.events.")]
+
+
+async def test_the_whole_examination_of_an_address_that_does_not_answer(tmp_path: Path) -> None:
+    settings = Settings(
+        database_url=f"postgresql://lango_gateway@/lango?host={tmp_path}",  # type: ignore[arg-type]
+        data_dir=tmp_path, allow_dev_key=True, port=0,
+    )  # fmt: skip
+
+    found = await examine(settings)
+
+    assert Finding("server", Level.ERROR, found[-2].says, found[-2].remedy) in found
+    assert found[-2].says.startswith("DATABASE_URL cannot be used")
+    assert found[-1].says.startswith("DATABASE_OWNER_URL is not set")
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    import socket
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        assert (
+            port_trouble("127.0.0.1", port)
+            == f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use."
+        )
+    assert port_trouble("127.0.0.1", 0) is None
+
+
+def test_a_misspelt_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGO_POOLSIZE", "3")
+    assert [finding.says for finding in unknown_names(Settings())] == ["LANGO_POOLSIZE is no setting of lango."]
