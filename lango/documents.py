@@ -9,6 +9,7 @@ from typing import Any
 import strawberry
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -20,7 +21,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 from lango.errors import BadUserInput, CallerError
-from lango.limits import Limits, Sizes
+from lango.limits import INTROSPECTION, Limits, Sizes
 from lango.lru import Lru
 from lango.metrics import Metrics
 from lango.prices import Prices
@@ -88,6 +89,13 @@ class Document:
             return self._operations[name]
         except KeyError:
             raise BadUserInput(f"The document has no operation named {name[:100]!r}.") from None
+
+    def introspects(self, operation: OperationDefinitionNode) -> bool:
+        """Whether it asks only about the schema, plainly: then the answer is the same for everybody, every time."""
+        return not operation.variable_definitions and all(
+            isinstance(selection, FieldNode) and selection.name.value in (*INTROSPECTION, "__typename")
+            for selection in operation.selection_set.selections
+        )
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these values; remembered by those values that decide it."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from typing import Any
 
+import orjson
 import strawberry
 from graphql import OperationDefinitionNode, OperationType
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,6 +24,7 @@ from lango.documents import Document, Documents, InvalidDocument
 from lango.errors import BadUserInput, CallerError, Refused, TimedOut, answerable, formatted
 from lango.exchange import Exchange, exchange_of
 from lango.logs import log_error, log_outage
+from lango.lru import Lru
 from lango.negotiation import (
     BadRequest,
     HttpError,
@@ -40,6 +43,7 @@ from lango.settings import Settings
 
 LONGEST_IDEMPOTENCY_KEY = 255
 LONGEST_USER_AGENT = 500
+INTROSPECTION_BYTES = 32_000_000
 
 
 class GraphQLEndpoint:
@@ -61,6 +65,7 @@ class GraphQLEndpoint:
         self.authenticator = authenticator
         self.documents = documents
         self.assets = assets
+        self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.allowed_origins = frozenset(origins(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,8 +116,31 @@ class GraphQLEndpoint:
         if key is not None and not 0 < len(key) <= LONGEST_IDEMPOTENCY_KEY:
             raise BadRequest(f"The Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
         context = Context(self.engine, actor, idempotency_key=key)
-        result = await self.execute(document, operation, parameters, context, receive)
+        if document.introspects(operation):
+            result = await self.introspect(document, operation, parameters, context, receive)
+        else:
+            result = await self.execute(document, operation, parameters, context, receive)
         return self.respond(result, exchange, media_type, actor)
+
+    async def introspect(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        context: Context,
+        receive: Receive,
+    ) -> ExecutionResult:
+        """What is asked about the schema, from memory where it was asked before: the whole of it takes a second."""
+        key = (document.hash, operation.name.value if operation.name else None)
+        known = self.introspections.get(key)
+        if known is not None:
+            return ExecutionResult(data=known, errors=None)
+        result = await self.execute(document, operation, parameters, context, receive)
+        if result.data is not None and not result.errors:
+            answers = {name: orjson.dumps(value) for name, value in result.data.items()}
+            kept = {name: orjson.Fragment(answer) for name, answer in answers.items()}
+            self.introspections.put(key, kept, sum(map(len, answers.values())))
+        return result
 
     async def read(self, scope: Scope, receive: Receive, headers: Headers) -> Parameters:
         limit = self.settings.max_body_bytes

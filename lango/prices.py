@@ -14,6 +14,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
@@ -48,7 +49,8 @@ class Prices:
     """The cost of a valid document's operations: how many objects the answer may hold.
 
     A field that gives an object costs 1 and what is below it; a connection its page size times its edges; `ids` their
-    number; another list the default page size. Scalars are free. Introspection has one price for each time.
+    number; groups their `first`; another list the default page size. Scalars are free. Introspection has one price
+    for each time.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, settings: Settings) -> None:
@@ -116,7 +118,10 @@ class Walk:
             return FREE
         below = self.selection_set(node.selection_set, get_named_type(field.type))
         if any(argument in field.args for argument in PAGE_ARGUMENTS):
-            return Price(1 + below.once + self._page(node) * below.each, 0)
+            size = self._page(node, field)
+            if is_list(field.type):
+                return Price(1 + size * (1 + below.once), 0)
+            return Price(1 + below.once + size * below.each, 0)
         single = 1 + below.once + self._page_size * below.each
         if not is_list(field.type):
             return Price(single, 0)
@@ -125,8 +130,10 @@ class Walk:
         count = self._length_of_ids(node) if "ids" in field.args else self._page_size
         return Price(count * single, 0)
 
-    def _page(self, node: FieldNode) -> int:
+    def _page(self, node: FieldNode, field: GraphQLField) -> int:
         asked = [self._value(node, argument) for argument in PAGE_ARGUMENTS]
+        if all(size is None for size in asked):
+            asked = [argument.default_value for name, argument in field.args.items() if name in PAGE_ARGUMENTS]
         sizes = [max(0, int(size)) for size in asked if isinstance(size, int | float)]
         return max(sizes, default=self._page_size)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,14 +48,10 @@ class Rule:
 def rule(
     *refusals: type[Refused], idempotent: bool = True, anonymous: bool = False, staff: bool = False
 ) -> Callable[[Callable[..., Awaitable[Any]]], Rule]:
-    """Declares a rule. `idempotent` rules take an idempotency key; `anonymous` ones need no token; `staff` ones staff."""
+    """Declares a rule: `idempotent` ones take an idempotency key, `anonymous` ones need no token, `staff` ones staff."""
     always = (IdempotencyKeyReused, InProgress) if idempotent else ()
 
     def declare(run: Callable[..., Awaitable[Any]]) -> Rule:
         return Rule(run, (*refusals, *always), idempotent, anonymous, staff)
 
     return declare
-
-
-def camel(name: str) -> str:
-    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
