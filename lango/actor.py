@@ -47,6 +47,12 @@ class Actor:
     def __post_init__(self) -> None:
         if not REQUEST_ID.fullmatch(self.request_id):
             object.__setattr__(self, "request_id", str(uuid4()))
+        # What is written into SQL is checked once more where it enters: raises TypeError and ValueError.
+        for name, kind in (("user_id", UUID), ("session_id", UUID), ("ip", IPv4Address | IPv6Address)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"The caller's {name} is not parsed.")
+        object.__setattr__(self, "roles", frozenset(map(Role, self.roles)))
 
     @property
     def is_staff(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Executable, Row, func, select
@@ -55,7 +55,9 @@ async def acting_as(
             async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
                 yield session
         except Exception:
-            await close(connection, driver, "ROLLBACK")
+            # A connection that broke cannot roll back either: it is thrown away, and the first error is the one to tell.
+            with suppress(Exception):
+                await close(connection, driver, "ROLLBACK")
             raise
         except BaseException:
             driver.terminate()
@@ -120,8 +122,10 @@ class Reads:
 
     async def _execute(self, statement: Executable) -> Any:
         if self._session is None:
-            self._opened = acting_as(self.engine, self.actor, read_only=True)
-            self._session = await self._opened.__aenter__()
+            opened = acting_as(self.engine, self.actor, read_only=True)
+            self._session = await opened.__aenter__()
+            # Only what was entered may be left: a request cancelled while it waits for a connection has nothing to end.
+            self._opened = opened
             if self._presented:
                 await self._set_presented()
         try:
@@ -149,12 +153,14 @@ class Work:
         self.actor = actor
         self._lock = asyncio.Lock()
         self._opened = acting_as(engine, actor, role=DatabaseRole.RULES)
+        self._entered = False
         self._showing = False
         self.session: AsyncSession
 
     async def begin(self) -> None:
         """Open the transaction, as the rules' role."""
         self.session = await self._opened.__aenter__()
+        self._entered = True
         if self.actor.user_agent:
             # Free text goes as a parameter; the audit trigger reads it from the context.
             await self.session.execute(select(func.set_config("lango.user_agent", self.actor.user_agent, True)))
@@ -186,6 +192,8 @@ class Work:
 
     async def fail(self, error: BaseException) -> None:
         """Roll back because of `error`; a cancelled request ends the connection."""
+        if not self._entered:
+            return
         try:
             await self._opened.__aexit__(type(error), error, error.__traceback__)
         except BaseException as same:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -110,3 +111,18 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process."""
     return Settings()
+
+
+def page() -> str:
+    """The settings as a page: docs/settings.md, which `python -m lango.settings` prints."""
+    head = "# Settings\n\nRead from the environment and from a file `.env`.\n\n| name | default | what it is for |\n"
+    rows = []
+    for field_name, field in Settings.model_fields.items():
+        name = field.validation_alias or f"LANGO_{field_name.upper()}"
+        default = "" if field.default in (None, "") else f"`{str(field.default).lower()}`"
+        rows.append(f"| `{name}` | {default} | {(field.description or '').replace('|', chr(92) + '|')} |")
+    return head + "| --- | --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

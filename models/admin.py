@@ -38,7 +38,7 @@ class FeatureFlagFlagType(Choice):
 
     BOOLEAN = "boolean", "On or off."
     STRING = "string", "A text."
-    NUMBER = "number", "A number."
+    NUMBER = "number", "A number, whole or with decimals."
     JSON = "json", "Structured data."
 
 
@@ -54,7 +54,7 @@ class SystemConfigDataType(Choice):
     """What kind of value a configuration holds."""
 
     STRING = "string", "A text."
-    NUMBER = "number", "A number."
+    NUMBER = "number", "A number, whole or with decimals."
     BOOLEAN = "boolean", "True or false."
     OBJECT = "object", "A JSON object."
     ARRAY = "array", "A JSON array."

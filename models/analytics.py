@@ -46,7 +46,7 @@ class AnalyticsEventDeviceType(Choice):
 
     DESKTOP = "desktop", "A computer."
     MOBILE = "mobile", "A phone."
-    TABLET = "tablet", "A tablet."
+    TABLET = "tablet", "Larger than a phone, and without a keyboard of its own."
 
 
 class AbTestStatus(Choice):

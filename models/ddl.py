@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from importlib import import_module
 from textwrap import dedent
 
 from sqlalchemy import Column, ForeignKeyConstraint, Table
@@ -23,6 +24,7 @@ GROUPS = (
 READERS = ("lango_anonymous", "lango_member", "lango_staff")
 WRITERS = ("lango_rules", "lango_worker")
 SOFT_DELETE = "deleted_at"
+DIALECT = dialect()  # type: ignore[no-untyped-call]
 WITHHOLDING = frozenset({SECRET, ENCRYPTED, WITHHELD})
 
 
@@ -53,7 +55,7 @@ def group(name: str) -> list[str]:
     faces = [model for model in listed if model.__face__ is not None]
     statements = [
         f"CREATE SCHEMA {name}",
-        f"COMMENT ON SCHEMA {name} IS {literal(_module_doc(listed))}",
+        f"COMMENT ON SCHEMA {name} IS {literal(_module_doc(name))}",
         f"GRANT USAGE ON SCHEMA {name} TO {', '.join((*READERS, *WRITERS))}",
     ]
     for model in tables:
@@ -120,17 +122,15 @@ def unbounded(model: type[Base]) -> bool:
 
 
 def _sql(statement: CreateTable | AddConstraint | CreateIndex) -> str:
-    return dedent(str(statement.compile(dialect=dialect())).replace("\t", "    ")).strip()
+    return dedent(str(statement.compile(dialect=DIALECT)).replace("\t", "    ")).strip()
 
 
 def _name(model: type[Base]) -> str:
     return f"{group_of(model)}.{model.__tablename__}"
 
 
-def _module_doc(listed: Iterable[type[Base]]) -> str:
-    import sys
-
-    return (sys.modules[next(iter(listed)).__module__].__doc__ or "").strip().partition("\n")[0]
+def _module_doc(group: str) -> str:
+    return (import_module(f"models.{group}").__doc__ or "").strip().partition("\n")[0]
 
 
 def _doc(model: type[Base]) -> str:

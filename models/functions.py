@@ -116,6 +116,14 @@ OWN = [
     ),
     mine("my_pots", "pots.pots", f"r.owner_user_id = ANY ({ME})", "The pots the caller owns."),
     Function(
+        "shared_pots",
+        """
+        SELECT ARRAY(SELECT p.id FROM pots.pots p WHERE p.share_token = ANY (tokens) AND p.deleted_at IS NULL)
+        """,
+        "The pots that these share tokens open.",
+        arguments="tokens text[]",
+    ),
+    Function(
         "my_friends_pots",
         f"""
         SELECT ARRAY(
@@ -248,11 +256,13 @@ TRIGGERS = [
         "touch",
         """
         BEGIN
-            NEW.updated_at := now();
+            IF NEW IS DISTINCT FROM OLD THEN
+                NEW.updated_at := now();
+            END IF;
             RETURN NEW;
         END
         """,
-        "Keeps updated_at.",
+        "Keeps updated_at; an update that changes nothing leaves it, and so leaves no trace in the audit log.",
         returns="trigger",
         language="plpgsql",
         volatility="VOLATILE",

@@ -94,7 +94,7 @@ class Pot(Base):
     )
     __access__ = read(
         everyone("{row}visibility = 'public'"),
-        everyone("{row}share_token = ANY ((SELECT lango.share_tokens())::text[])"),
+        everyone("{row}id = ANY ((SELECT lango.shared_pots(lango.share_tokens()))::uuid[])"),
         own("owner_user_id"),
         holds("my_friends_pots", "id") & where("{row}visibility = 'friends_only'"),
         staff,

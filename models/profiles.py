@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class ProfileIdType(Choice):
     """A document that proves who a person is."""
 
-    PASSPORT = "passport", "A passport."
+    PASSPORT = "passport", "Issued for travel by the country of `id_country`."
     NATIONAL_ID = "national_id", "A national identity card."
     BIRTH_CERTIFICATE = "birth_certificate", "A birth certificate, for those who have no card yet."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -242,11 +242,12 @@ class Scan:
         if code.status == QrCodeStatus.REDEEMED:
             raise self._used(code)
         if self.now < code.redeemable_from:
-            begins = code.redeemable_from.isoformat()
-            raise NotYetRedeemable(f"This code may be redeemed from {begins} on.", field="code", redeemableFrom=begins)
+            begins = code.redeemable_from
+            told = f"This code may be redeemed from {_shown(begins)} on."
+            raise NotYetRedeemable(told, field="code", redeemableFrom=begins.isoformat())
         if code.status == QrCodeStatus.EXPIRED or self.now >= code.expires_at:
-            ended = code.expires_at.isoformat()
-            raise Expired(f"This code expired on {ended}.", field="code", expiredAt=ended)
+            told = f"This code expired on {_shown(code.expires_at)}."
+            raise Expired(told, field="code", expiredAt=code.expires_at.isoformat())
         self._check_venue()
         return code
 
@@ -267,10 +268,11 @@ class Scan:
         return Result[refusal.code()]
 
     def _used(self, code: QrCode) -> AlreadyUsed:
-        when = code.redeemed_at.isoformat() if code.redeemed_at else None
+        assert code.redeemed_at is not None
         venue = code.redeemed_at_venue.parsed() if code.redeemed_at_venue else None
         place = f" at {venue['name']}" if venue and venue.get("name") else ""
-        return AlreadyUsed(f"This code was redeemed on {when}{place}.", field="code", redeemedAt=when, venue=venue)
+        told = f"This code was redeemed on {_shown(code.redeemed_at)}{place}."
+        return AlreadyUsed(told, field="code", redeemedAt=code.redeemed_at.isoformat(), venue=venue)
 
     def _check_venue(self) -> None:
         assert self.pack is not None
@@ -354,6 +356,11 @@ async def _period(session: AsyncSession, pot: Pot, pack: Pack) -> tuple[datetime
 
 def _midnight(day: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
     return func.timezone(zone, cast(day, DateTime(timezone=False)), type_=DateTime(timezone=True))
+
+
+def _shown(moment: datetime) -> str:
+    """A moment as a person reads it; the details have it exactly."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
 
 
 def _listed(value: RawJson | None) -> list[Any]:

@@ -23,8 +23,13 @@ from lango.settings import Settings, settings
 A_DAY = 24 * 60 * 60.0
 FIRST_QUERY = """\
 {
-  pots(first: 3, orderBy: [{ createdAt: DESC }]) {
-    edges { node { title status targetAmountCfa qrCodes(first: 2) { edges { node { code status expiresAt } } } } }
+  viewer { email profile { fullName } }
+  pots(first: 3, where: { status: { in: [OPEN, FUNDED] } }, orderBy: [{ birthdayDate: ASC }]) {
+    totalCount
+    nodes {
+      title targetAmountCfa raisedCfa ownerProfile { fullName }
+      contributions(first: 3) { nodes { donorName amountCfa message } }
+    }
   }
 }"""
 

@@ -41,7 +41,7 @@ async def differences_in(above: Above, current: Settings) -> Sequence[Difference
     """Over one snapshot, as the owner, without a limit of time: the rules may go on meanwhile."""
     async with as_owner(current) as connection:
         # Told in a line where there are no tables yet.
-        await connection.fetchval("SELECT FROM ledger.ledger_entries LIMIT 1")
+        await connection.fetchval("SELECT 1 FROM ledger.ledger_entries LIMIT 1")
     engine = create_engine(owner_url(current), current, pool_size=1)
     try:
         async with engine.connect() as engaged, AsyncSession(bind=engaged) as session:

@@ -70,6 +70,14 @@ COMMENT ON FUNCTION lango.my_pots() IS 'The pots the caller owns.';
 REVOKE ALL ON FUNCTION lango.my_pots() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lango.my_pots() TO lango_anonymous, lango_member, lango_staff, lango_rules, lango_worker;
 
+CREATE FUNCTION lango.shared_pots(tokens text[]) RETURNS uuid[]
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$SELECT ARRAY(SELECT p.id FROM pots.pots p WHERE p.share_token = ANY (tokens) AND p.deleted_at IS NULL)$$;
+
+COMMENT ON FUNCTION lango.shared_pots(text[]) IS 'The pots that these share tokens open.';
+REVOKE ALL ON FUNCTION lango.shared_pots(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lango.shared_pots(text[]) TO lango_anonymous, lango_member, lango_staff, lango_rules, lango_worker;
+
 CREATE FUNCTION lango.my_friends_pots() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$SELECT ARRAY(
@@ -222,11 +230,13 @@ GRANT EXECUTE ON FUNCTION lango.my_ledger_transactions() TO lango_anonymous, lan
 CREATE FUNCTION lango.touch() RETURNS trigger
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$BEGIN
-    NEW.updated_at := now();
+    IF NEW IS DISTINCT FROM OLD THEN
+        NEW.updated_at := now();
+    END IF;
     RETURN NEW;
 END$$;
 
-COMMENT ON FUNCTION lango.touch() IS 'Keeps updated_at.';
+COMMENT ON FUNCTION lango.touch() IS 'Keeps updated_at; an update that changes nothing leaves it, and so leaves no trace in the audit log.';
 REVOKE ALL ON FUNCTION lango.touch() FROM PUBLIC;
 
 CREATE FUNCTION lango.guard_transition() RETURNS trigger

@@ -10,7 +10,7 @@ CREATE TABLE identity.users (
     phone VARCHAR(20),
     email VARCHAR(255),
     auth_provider VARCHAR(50) DEFAULT 'phone' NOT NULL,
-    roles VARCHAR[] DEFAULT ARRAY['user']::text[],
+    roles TEXT[] DEFAULT ARRAY['user']::text[],
     is_active BOOLEAN DEFAULT true NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,

@@ -200,7 +200,7 @@ CREATE TABLE packs.partner_members (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     partner_id UUID NOT NULL,
     user_id UUID NOT NULL,
-    role VARCHAR DEFAULT 'cashier' NOT NULL,
+    role TEXT DEFAULT 'cashier' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_partner_members PRIMARY KEY (id),
     CONSTRAINT uq_partner_members_partner_id_user_id UNIQUE (partner_id, user_id),

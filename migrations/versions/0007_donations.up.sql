@@ -228,7 +228,7 @@ SELECT d.id, d.pot_id,
        d.created_at
 FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
 WHERE d.status = 'succeeded' AND (
-    (SELECT lango.is_staff()) OR (p.deleted_at IS NULL AND ((p.visibility = 'public') OR (p.share_token = ANY ((SELECT lango.share_tokens())::text[])) OR (p.owner_user_id = ANY ((SELECT lango.my_people())::uuid[])) OR ((p.id = ANY ((SELECT lango.my_friends_pots())::uuid[])) AND (p.visibility = 'friends_only'))))
+    (SELECT lango.is_staff()) OR (p.deleted_at IS NULL AND ((p.visibility = 'public') OR (p.id = ANY ((SELECT lango.shared_pots(lango.share_tokens()))::uuid[])) OR (p.owner_user_id = ANY ((SELECT lango.my_people())::uuid[])) OR ((p.id = ANY ((SELECT lango.my_friends_pots())::uuid[])) AND (p.visibility = 'friends_only'))))
 );
 
 COMMENT ON VIEW donations.contributions IS 'A succeeded donation as whoever sees the pot may see it: without what the donor or the pot keeps to itself.';

@@ -1,5 +1,5 @@
 -- Corporate cards: accounts, limits, transactions.
 
-DROP TABLE cards.accounts, cards.account_members, cards.spending_profiles, cards.card_products, cards.cards, cards.transactions, cards.addresses, cards.webhooks, cards.account_settings, cards.spending_categories, cards.profile_categories;
+DROP TABLE cards.accounts, cards.account_members, cards.account_settings, cards.addresses, cards.spending_profiles, cards.spending_categories, cards.profile_categories, cards.card_products, cards.cards, cards.transactions, cards.webhooks;
 
 DROP SCHEMA cards;

@@ -79,6 +79,89 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON cards.account_members TO lango_rules, la
 CREATE TRIGGER touch BEFORE UPDATE ON cards.account_members FOR EACH ROW EXECUTE FUNCTION lango.touch();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.account_members FOR EACH ROW EXECUTE FUNCTION lango.audit('card_account_member', 'id', '', '', 'account_id');
 
+CREATE TABLE cards.account_settings (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    account_id UUID NOT NULL,
+    key VARCHAR(255) NOT NULL,
+    value JSONB,
+    value_type VARCHAR(20) NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_account_settings PRIMARY KEY (id),
+    CONSTRAINT uq_account_settings_account_id_key UNIQUE (account_id, key),
+    CONSTRAINT ck_account_settings_value_type_is_known CHECK (value_type IN ('string', 'number', 'boolean', 'json')),
+    CONSTRAINT ck_account_settings_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01')
+);
+
+COMMENT ON TABLE cards.account_settings IS 'A setting of a card account.';
+COMMENT ON COLUMN cards.account_settings.id IS 'The row''s key.';
+COMMENT ON COLUMN cards.account_settings.account_id IS 'The card account it belongs to.';
+COMMENT ON COLUMN cards.account_settings.key IS 'What programs read it by, such as `max_cards_per_user`.';
+COMMENT ON COLUMN cards.account_settings.value IS 'The value as JSON; null where it is set to nothing.';
+COMMENT ON COLUMN cards.account_settings.value_type IS 'What kind of value it is.';
+COMMENT ON COLUMN cards.account_settings.created_at IS 'When the row was written.';
+COMMENT ON COLUMN cards.account_settings.updated_at IS 'When the row was last changed.';
+ALTER TABLE cards.account_settings ENABLE ROW LEVEL SECURITY;
+GRANT SELECT (id, account_id, key, value, value_type, created_at, updated_at) ON cards.account_settings TO lango_anonymous;
+GRANT SELECT (id, account_id, key, value, value_type, created_at, updated_at) ON cards.account_settings TO lango_member;
+GRANT SELECT (id, account_id, key, value, value_type, created_at, updated_at) ON cards.account_settings TO lango_staff;
+CREATE POLICY lango_member ON cards.account_settings FOR SELECT TO lango_member USING (((account_id = ANY ((SELECT lango.my_managed_card_accounts())::uuid[]))));
+CREATE POLICY lango_staff ON cards.account_settings FOR SELECT TO lango_staff USING (true);
+CREATE POLICY lango_rules ON cards.account_settings TO lango_rules USING (true) WITH CHECK (true);
+CREATE POLICY lango_worker ON cards.account_settings TO lango_worker USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON cards.account_settings TO lango_rules, lango_worker;
+CREATE TRIGGER touch BEFORE UPDATE ON cards.account_settings FOR EACH ROW EXECUTE FUNCTION lango.touch();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.account_settings FOR EACH ROW EXECUTE FUNCTION lango.audit('account_setting', 'id', '', '', 'account_id');
+
+CREATE TABLE cards.addresses (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    addressable_type VARCHAR(20) NOT NULL,
+    addressable_id UUID NOT NULL,
+    address_type VARCHAR(20) NOT NULL,
+    street_line1 VARCHAR(255) NOT NULL,
+    street_line2 VARCHAR(255),
+    city VARCHAR(255) NOT NULL,
+    state VARCHAR(2) NOT NULL,
+    postal_code VARCHAR(10) NOT NULL,
+    country VARCHAR(2) DEFAULT 'US' NOT NULL,
+    is_primary BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_addresses PRIMARY KEY (id),
+    CONSTRAINT ck_addresses_addressable_type_is_known CHECK (addressable_type IN ('account', 'user')),
+    CONSTRAINT ck_addresses_address_type_is_known CHECK (address_type IN ('billing', 'shipping', 'business')),
+    CONSTRAINT ck_addresses_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01' AND deleted_at >= '0001-01-01' AND deleted_at < '9999-01-01')
+);
+CREATE INDEX ix_addresses_addressable_type_addressable_id ON cards.addresses (addressable_type, addressable_id);
+
+COMMENT ON TABLE cards.addresses IS 'A postal address of a card account or of a user.';
+COMMENT ON COLUMN cards.addresses.id IS 'The row''s key.';
+COMMENT ON COLUMN cards.addresses.addressable_type IS 'Whose address it is.';
+COMMENT ON COLUMN cards.addresses.addressable_id IS 'The card account''s or user''s key, as `addressable_type` says.';
+COMMENT ON COLUMN cards.addresses.address_type IS 'What it is used for.';
+COMMENT ON COLUMN cards.addresses.street_line1 IS 'Street and number.';
+COMMENT ON COLUMN cards.addresses.street_line2 IS 'What else leads to the door; null where nothing.';
+COMMENT ON COLUMN cards.addresses.city IS 'Town or city.';
+COMMENT ON COLUMN cards.addresses.state IS 'The state, as its code of two letters, such as `NY`.';
+COMMENT ON COLUMN cards.addresses.postal_code IS 'The postal or ZIP code.';
+COMMENT ON COLUMN cards.addresses.country IS 'ISO 3166-1 code of two letters, as in `US`.';
+COMMENT ON COLUMN cards.addresses.is_primary IS 'Whether it is used where there are several.';
+COMMENT ON COLUMN cards.addresses.created_at IS 'When the row was written.';
+COMMENT ON COLUMN cards.addresses.updated_at IS 'When the row was last changed.';
+COMMENT ON COLUMN cards.addresses.deleted_at IS 'When it was deleted; null while it lives. Deleted rows are staff''s.';
+ALTER TABLE cards.addresses ENABLE ROW LEVEL SECURITY;
+GRANT SELECT (id, addressable_type, addressable_id, address_type, street_line1, street_line2, city, state, postal_code, country, is_primary, created_at, updated_at, deleted_at) ON cards.addresses TO lango_anonymous;
+GRANT SELECT (id, addressable_type, addressable_id, address_type, street_line1, street_line2, city, state, postal_code, country, is_primary, created_at, updated_at, deleted_at) ON cards.addresses TO lango_member;
+GRANT SELECT (id, addressable_type, addressable_id, address_type, street_line1, street_line2, city, state, postal_code, country, is_primary, created_at, updated_at, deleted_at) ON cards.addresses TO lango_staff;
+CREATE POLICY lango_member ON cards.addresses FOR SELECT TO lango_member USING (deleted_at IS NULL AND (((addressable_type = 'user') AND (addressable_id = ANY ((SELECT lango.my_people())::uuid[]))) OR ((addressable_type = 'account') AND (addressable_id = ANY ((SELECT lango.my_card_accounts())::uuid[])))));
+CREATE POLICY lango_staff ON cards.addresses FOR SELECT TO lango_staff USING (true);
+CREATE POLICY lango_rules ON cards.addresses TO lango_rules USING (true) WITH CHECK (true);
+CREATE POLICY lango_worker ON cards.addresses TO lango_worker USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON cards.addresses TO lango_rules, lango_worker;
+CREATE TRIGGER touch BEFORE UPDATE ON cards.addresses FOR EACH ROW EXECUTE FUNCTION lango.touch();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.addresses FOR EACH ROW EXECUTE FUNCTION lango.audit('address', 'id', '', 'street_line1,street_line2,city,state,postal_code,country', '');
+
 CREATE TABLE cards.spending_profiles (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     account_id UUID NOT NULL,
@@ -117,6 +200,70 @@ CREATE POLICY lango_worker ON cards.spending_profiles TO lango_worker USING (tru
 GRANT SELECT, INSERT, UPDATE, DELETE ON cards.spending_profiles TO lango_rules, lango_worker;
 CREATE TRIGGER touch BEFORE UPDATE ON cards.spending_profiles FOR EACH ROW EXECUTE FUNCTION lango.touch();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.spending_profiles FOR EACH ROW EXECUTE FUNCTION lango.audit('spending_profile', 'id', '', '', 'account_id');
+
+CREATE TABLE cards.spending_categories (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    mcc_code VARCHAR(4) NOT NULL,
+    category_name VARCHAR(255) NOT NULL,
+    category_group VARCHAR(255),
+    is_high_risk BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_spending_categories PRIMARY KEY (id),
+    CONSTRAINT uq_spending_categories_mcc_code UNIQUE (mcc_code),
+    CONSTRAINT ck_spending_categories_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01')
+);
+
+COMMENT ON TABLE cards.spending_categories IS 'A line of business of merchants, as card networks number them.';
+COMMENT ON COLUMN cards.spending_categories.id IS 'The row''s key.';
+COMMENT ON COLUMN cards.spending_categories.mcc_code IS 'Its code of four digits (MCC).';
+COMMENT ON COLUMN cards.spending_categories.category_name IS 'What it is called, such as `Gas Stations`.';
+COMMENT ON COLUMN cards.spending_categories.category_group IS 'The larger group it is in, such as `Transportation`; null where it is in none.';
+COMMENT ON COLUMN cards.spending_categories.is_high_risk IS 'Whether payments there are taken for risky, as with gambling.';
+COMMENT ON COLUMN cards.spending_categories.created_at IS 'When the row was written.';
+COMMENT ON COLUMN cards.spending_categories.updated_at IS 'When the row was last changed.';
+ALTER TABLE cards.spending_categories ENABLE ROW LEVEL SECURITY;
+GRANT SELECT (id, mcc_code, category_name, category_group, is_high_risk, created_at, updated_at) ON cards.spending_categories TO lango_anonymous;
+GRANT SELECT (id, mcc_code, category_name, category_group, is_high_risk, created_at, updated_at) ON cards.spending_categories TO lango_member;
+GRANT SELECT (id, mcc_code, category_name, category_group, is_high_risk, created_at, updated_at) ON cards.spending_categories TO lango_staff;
+CREATE POLICY lango_anonymous ON cards.spending_categories FOR SELECT TO lango_anonymous USING (((true)));
+CREATE POLICY lango_member ON cards.spending_categories FOR SELECT TO lango_member USING (((true)));
+CREATE POLICY lango_staff ON cards.spending_categories FOR SELECT TO lango_staff USING (true);
+CREATE POLICY lango_rules ON cards.spending_categories TO lango_rules USING (true) WITH CHECK (true);
+CREATE POLICY lango_worker ON cards.spending_categories TO lango_worker USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON cards.spending_categories TO lango_rules, lango_worker;
+CREATE TRIGGER touch BEFORE UPDATE ON cards.spending_categories FOR EACH ROW EXECUTE FUNCTION lango.touch();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.spending_categories FOR EACH ROW EXECUTE FUNCTION lango.audit('spending_category', 'id', '', '', '');
+
+CREATE TABLE cards.profile_categories (
+    spending_profile_id UUID NOT NULL,
+    spending_category_id UUID NOT NULL,
+    rule_type VARCHAR(20) NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_profile_categories PRIMARY KEY (spending_profile_id, spending_category_id),
+    CONSTRAINT ck_profile_categories_rule_type_is_known CHECK (rule_type IN ('allowed', 'blocked')),
+    CONSTRAINT ck_profile_categories_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01')
+);
+CREATE INDEX ix_profile_categories_spending_category_id ON cards.profile_categories (spending_category_id);
+
+COMMENT ON TABLE cards.profile_categories IS 'Whether one spending profile allows or blocks one category of merchants.';
+COMMENT ON COLUMN cards.profile_categories.spending_profile_id IS 'The spending profile that says so.';
+COMMENT ON COLUMN cards.profile_categories.spending_category_id IS 'The category it says it about.';
+COMMENT ON COLUMN cards.profile_categories.rule_type IS 'What it says about the category.';
+COMMENT ON COLUMN cards.profile_categories.created_at IS 'When the row was written.';
+COMMENT ON COLUMN cards.profile_categories.updated_at IS 'When the row was last changed.';
+ALTER TABLE cards.profile_categories ENABLE ROW LEVEL SECURITY;
+GRANT SELECT (spending_profile_id, spending_category_id, rule_type, created_at, updated_at) ON cards.profile_categories TO lango_anonymous;
+GRANT SELECT (spending_profile_id, spending_category_id, rule_type, created_at, updated_at) ON cards.profile_categories TO lango_member;
+GRANT SELECT (spending_profile_id, spending_category_id, rule_type, created_at, updated_at) ON cards.profile_categories TO lango_staff;
+CREATE POLICY lango_member ON cards.profile_categories FOR SELECT TO lango_member USING (((spending_profile_id = ANY ((SELECT lango.my_spending_profiles())::uuid[]))));
+CREATE POLICY lango_staff ON cards.profile_categories FOR SELECT TO lango_staff USING (true);
+CREATE POLICY lango_rules ON cards.profile_categories TO lango_rules USING (true) WITH CHECK (true);
+CREATE POLICY lango_worker ON cards.profile_categories TO lango_worker USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON cards.profile_categories TO lango_rules, lango_worker;
+CREATE TRIGGER touch BEFORE UPDATE ON cards.profile_categories FOR EACH ROW EXECUTE FUNCTION lango.touch();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.profile_categories FOR EACH ROW EXECUTE FUNCTION lango.audit('profile_category', 'spending_profile_id,spending_category_id', '', '', '');
 
 CREATE TABLE cards.card_products (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
@@ -283,55 +430,6 @@ CREATE TRIGGER touch BEFORE UPDATE ON cards.transactions FOR EACH ROW EXECUTE FU
 CREATE TRIGGER guard_transition BEFORE UPDATE OF status ON cards.transactions FOR EACH ROW EXECUTE FUNCTION lango.guard_transition('status', 'PENDING>APPROVED', 'PENDING>DECLINED');
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.transactions FOR EACH ROW EXECUTE FUNCTION lango.audit('card_transaction', 'id', '', 'merchant_name', 'account_id');
 
-CREATE TABLE cards.addresses (
-    id UUID DEFAULT gen_random_uuid() NOT NULL,
-    addressable_type VARCHAR(20) NOT NULL,
-    addressable_id UUID NOT NULL,
-    address_type VARCHAR(20) NOT NULL,
-    street_line1 VARCHAR(255) NOT NULL,
-    street_line2 VARCHAR(255),
-    city VARCHAR(255) NOT NULL,
-    state VARCHAR(2) NOT NULL,
-    postal_code VARCHAR(10) NOT NULL,
-    country VARCHAR(2) DEFAULT 'US' NOT NULL,
-    is_primary BOOLEAN DEFAULT false NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    deleted_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT pk_addresses PRIMARY KEY (id),
-    CONSTRAINT ck_addresses_addressable_type_is_known CHECK (addressable_type IN ('account', 'user')),
-    CONSTRAINT ck_addresses_address_type_is_known CHECK (address_type IN ('billing', 'shipping', 'business')),
-    CONSTRAINT ck_addresses_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01' AND deleted_at >= '0001-01-01' AND deleted_at < '9999-01-01')
-);
-CREATE INDEX ix_addresses_addressable_type_addressable_id ON cards.addresses (addressable_type, addressable_id);
-
-COMMENT ON TABLE cards.addresses IS 'A postal address of a card account or of a user.';
-COMMENT ON COLUMN cards.addresses.id IS 'The row''s key.';
-COMMENT ON COLUMN cards.addresses.addressable_type IS 'Whose address it is.';
-COMMENT ON COLUMN cards.addresses.addressable_id IS 'The card account''s or user''s key, as `addressable_type` says.';
-COMMENT ON COLUMN cards.addresses.address_type IS 'What it is used for.';
-COMMENT ON COLUMN cards.addresses.street_line1 IS 'Street and number.';
-COMMENT ON COLUMN cards.addresses.street_line2 IS 'What else leads to the door; null where nothing.';
-COMMENT ON COLUMN cards.addresses.city IS 'Town or city.';
-COMMENT ON COLUMN cards.addresses.state IS 'The state, as its code of two letters, such as `NY`.';
-COMMENT ON COLUMN cards.addresses.postal_code IS 'The postal or ZIP code.';
-COMMENT ON COLUMN cards.addresses.country IS 'ISO 3166-1 code of two letters, as in `US`.';
-COMMENT ON COLUMN cards.addresses.is_primary IS 'Whether it is used where there are several.';
-COMMENT ON COLUMN cards.addresses.created_at IS 'When the row was written.';
-COMMENT ON COLUMN cards.addresses.updated_at IS 'When the row was last changed.';
-COMMENT ON COLUMN cards.addresses.deleted_at IS 'When it was deleted; null while it lives. Deleted rows are staff''s.';
-ALTER TABLE cards.addresses ENABLE ROW LEVEL SECURITY;
-GRANT SELECT (id, addressable_type, addressable_id, address_type, street_line1, street_line2, city, state, postal_code, country, is_primary, created_at, updated_at, deleted_at) ON cards.addresses TO lango_anonymous;
-GRANT SELECT (id, addressable_type, addressable_id, address_type, street_line1, street_line2, city, state, postal_code, country, is_primary, created_at, updated_at, deleted_at) ON cards.addresses TO lango_member;
-GRANT SELECT (id, addressable_type, addressable_id, address_type, street_line1, street_line2, city, state, postal_code, country, is_primary, created_at, updated_at, deleted_at) ON cards.addresses TO lango_staff;
-CREATE POLICY lango_member ON cards.addresses FOR SELECT TO lango_member USING (deleted_at IS NULL AND (((addressable_type = 'user') AND (addressable_id = ANY ((SELECT lango.my_people())::uuid[]))) OR ((addressable_type = 'account') AND (addressable_id = ANY ((SELECT lango.my_card_accounts())::uuid[])))));
-CREATE POLICY lango_staff ON cards.addresses FOR SELECT TO lango_staff USING (true);
-CREATE POLICY lango_rules ON cards.addresses TO lango_rules USING (true) WITH CHECK (true);
-CREATE POLICY lango_worker ON cards.addresses TO lango_worker USING (true) WITH CHECK (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON cards.addresses TO lango_rules, lango_worker;
-CREATE TRIGGER touch BEFORE UPDATE ON cards.addresses FOR EACH ROW EXECUTE FUNCTION lango.touch();
-CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.addresses FOR EACH ROW EXECUTE FUNCTION lango.audit('address', 'id', '', 'street_line1,street_line2,city,state,postal_code,country', '');
-
 CREATE TABLE cards.webhooks (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     account_id UUID,
@@ -377,109 +475,17 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON cards.webhooks TO lango_rules, lango_wor
 CREATE TRIGGER touch BEFORE UPDATE ON cards.webhooks FOR EACH ROW EXECUTE FUNCTION lango.touch();
 CREATE TRIGGER guard_transition BEFORE UPDATE OF status ON cards.webhooks FOR EACH ROW EXECUTE FUNCTION lango.guard_transition('status', 'failed>pending', 'failed>processed', 'pending>failed', 'pending>processed');
 
-CREATE TABLE cards.account_settings (
-    id UUID DEFAULT gen_random_uuid() NOT NULL,
-    account_id UUID NOT NULL,
-    key VARCHAR(255) NOT NULL,
-    value JSONB,
-    value_type VARCHAR(20) NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_account_settings PRIMARY KEY (id),
-    CONSTRAINT uq_account_settings_account_id_key UNIQUE (account_id, key),
-    CONSTRAINT ck_account_settings_value_type_is_known CHECK (value_type IN ('string', 'number', 'boolean', 'json')),
-    CONSTRAINT ck_account_settings_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01')
-);
-
-COMMENT ON TABLE cards.account_settings IS 'A setting of a card account.';
-COMMENT ON COLUMN cards.account_settings.id IS 'The row''s key.';
-COMMENT ON COLUMN cards.account_settings.account_id IS 'The card account it belongs to.';
-COMMENT ON COLUMN cards.account_settings.key IS 'What programs read it by, such as `max_cards_per_user`.';
-COMMENT ON COLUMN cards.account_settings.value IS 'The value as JSON; null where it is set to nothing.';
-COMMENT ON COLUMN cards.account_settings.value_type IS 'What kind of value it is.';
-COMMENT ON COLUMN cards.account_settings.created_at IS 'When the row was written.';
-COMMENT ON COLUMN cards.account_settings.updated_at IS 'When the row was last changed.';
-ALTER TABLE cards.account_settings ENABLE ROW LEVEL SECURITY;
-GRANT SELECT (id, account_id, key, value, value_type, created_at, updated_at) ON cards.account_settings TO lango_anonymous;
-GRANT SELECT (id, account_id, key, value, value_type, created_at, updated_at) ON cards.account_settings TO lango_member;
-GRANT SELECT (id, account_id, key, value, value_type, created_at, updated_at) ON cards.account_settings TO lango_staff;
-CREATE POLICY lango_member ON cards.account_settings FOR SELECT TO lango_member USING (((account_id = ANY ((SELECT lango.my_managed_card_accounts())::uuid[]))));
-CREATE POLICY lango_staff ON cards.account_settings FOR SELECT TO lango_staff USING (true);
-CREATE POLICY lango_rules ON cards.account_settings TO lango_rules USING (true) WITH CHECK (true);
-CREATE POLICY lango_worker ON cards.account_settings TO lango_worker USING (true) WITH CHECK (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON cards.account_settings TO lango_rules, lango_worker;
-CREATE TRIGGER touch BEFORE UPDATE ON cards.account_settings FOR EACH ROW EXECUTE FUNCTION lango.touch();
-CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.account_settings FOR EACH ROW EXECUTE FUNCTION lango.audit('account_setting', 'id', '', '', 'account_id');
-
-CREATE TABLE cards.spending_categories (
-    id UUID DEFAULT gen_random_uuid() NOT NULL,
-    mcc_code VARCHAR(4) NOT NULL,
-    category_name VARCHAR(255) NOT NULL,
-    category_group VARCHAR(255),
-    is_high_risk BOOLEAN DEFAULT false NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_spending_categories PRIMARY KEY (id),
-    CONSTRAINT uq_spending_categories_mcc_code UNIQUE (mcc_code),
-    CONSTRAINT ck_spending_categories_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01')
-);
-
-COMMENT ON TABLE cards.spending_categories IS 'A line of business of merchants, as card networks number them.';
-COMMENT ON COLUMN cards.spending_categories.id IS 'The row''s key.';
-COMMENT ON COLUMN cards.spending_categories.mcc_code IS 'Its code of four digits (MCC).';
-COMMENT ON COLUMN cards.spending_categories.category_name IS 'What it is called, such as `Gas Stations`.';
-COMMENT ON COLUMN cards.spending_categories.category_group IS 'The larger group it is in, such as `Transportation`; null where it is in none.';
-COMMENT ON COLUMN cards.spending_categories.is_high_risk IS 'Whether payments there are taken for risky, as with gambling.';
-COMMENT ON COLUMN cards.spending_categories.created_at IS 'When the row was written.';
-COMMENT ON COLUMN cards.spending_categories.updated_at IS 'When the row was last changed.';
-ALTER TABLE cards.spending_categories ENABLE ROW LEVEL SECURITY;
-GRANT SELECT (id, mcc_code, category_name, category_group, is_high_risk, created_at, updated_at) ON cards.spending_categories TO lango_anonymous;
-GRANT SELECT (id, mcc_code, category_name, category_group, is_high_risk, created_at, updated_at) ON cards.spending_categories TO lango_member;
-GRANT SELECT (id, mcc_code, category_name, category_group, is_high_risk, created_at, updated_at) ON cards.spending_categories TO lango_staff;
-CREATE POLICY lango_anonymous ON cards.spending_categories FOR SELECT TO lango_anonymous USING (((true)));
-CREATE POLICY lango_member ON cards.spending_categories FOR SELECT TO lango_member USING (((true)));
-CREATE POLICY lango_staff ON cards.spending_categories FOR SELECT TO lango_staff USING (true);
-CREATE POLICY lango_rules ON cards.spending_categories TO lango_rules USING (true) WITH CHECK (true);
-CREATE POLICY lango_worker ON cards.spending_categories TO lango_worker USING (true) WITH CHECK (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON cards.spending_categories TO lango_rules, lango_worker;
-CREATE TRIGGER touch BEFORE UPDATE ON cards.spending_categories FOR EACH ROW EXECUTE FUNCTION lango.touch();
-CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.spending_categories FOR EACH ROW EXECUTE FUNCTION lango.audit('spending_category', 'id', '', '', '');
-
-CREATE TABLE cards.profile_categories (
-    spending_profile_id UUID NOT NULL,
-    spending_category_id UUID NOT NULL,
-    rule_type VARCHAR(20) NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_profile_categories PRIMARY KEY (spending_profile_id, spending_category_id),
-    CONSTRAINT ck_profile_categories_rule_type_is_known CHECK (rule_type IN ('allowed', 'blocked')),
-    CONSTRAINT ck_profile_categories_times_are_finite CHECK (created_at >= '0001-01-01' AND created_at < '9999-01-01' AND updated_at >= '0001-01-01' AND updated_at < '9999-01-01')
-);
-CREATE INDEX ix_profile_categories_spending_category_id ON cards.profile_categories (spending_category_id);
-
-COMMENT ON TABLE cards.profile_categories IS 'Whether one spending profile allows or blocks one category of merchants.';
-COMMENT ON COLUMN cards.profile_categories.spending_profile_id IS 'The spending profile that says so.';
-COMMENT ON COLUMN cards.profile_categories.spending_category_id IS 'The category it says it about.';
-COMMENT ON COLUMN cards.profile_categories.rule_type IS 'What it says about the category.';
-COMMENT ON COLUMN cards.profile_categories.created_at IS 'When the row was written.';
-COMMENT ON COLUMN cards.profile_categories.updated_at IS 'When the row was last changed.';
-ALTER TABLE cards.profile_categories ENABLE ROW LEVEL SECURITY;
-GRANT SELECT (spending_profile_id, spending_category_id, rule_type, created_at, updated_at) ON cards.profile_categories TO lango_anonymous;
-GRANT SELECT (spending_profile_id, spending_category_id, rule_type, created_at, updated_at) ON cards.profile_categories TO lango_member;
-GRANT SELECT (spending_profile_id, spending_category_id, rule_type, created_at, updated_at) ON cards.profile_categories TO lango_staff;
-CREATE POLICY lango_member ON cards.profile_categories FOR SELECT TO lango_member USING (((spending_profile_id = ANY ((SELECT lango.my_spending_profiles())::uuid[]))));
-CREATE POLICY lango_staff ON cards.profile_categories FOR SELECT TO lango_staff USING (true);
-CREATE POLICY lango_rules ON cards.profile_categories TO lango_rules USING (true) WITH CHECK (true);
-CREATE POLICY lango_worker ON cards.profile_categories TO lango_worker USING (true) WITH CHECK (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON cards.profile_categories TO lango_rules, lango_worker;
-CREATE TRIGGER touch BEFORE UPDATE ON cards.profile_categories FOR EACH ROW EXECUTE FUNCTION lango.touch();
-CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON cards.profile_categories FOR EACH ROW EXECUTE FUNCTION lango.audit('profile_category', 'spending_profile_id,spending_category_id', '', '', '');
-
 ALTER TABLE cards.account_members ADD CONSTRAINT fk_account_members_account_id FOREIGN KEY(account_id) REFERENCES cards.accounts (id) ON DELETE CASCADE;
 
 ALTER TABLE cards.account_members ADD CONSTRAINT fk_account_members_user_id FOREIGN KEY(user_id) REFERENCES identity.users (id);
 
+ALTER TABLE cards.account_settings ADD CONSTRAINT fk_account_settings_account_id FOREIGN KEY(account_id) REFERENCES cards.accounts (id) ON DELETE CASCADE;
+
 ALTER TABLE cards.spending_profiles ADD CONSTRAINT fk_spending_profiles_account_id FOREIGN KEY(account_id) REFERENCES cards.accounts (id) ON DELETE CASCADE;
+
+ALTER TABLE cards.profile_categories ADD CONSTRAINT fk_profile_categories_spending_category_id FOREIGN KEY(spending_category_id) REFERENCES cards.spending_categories (id) ON DELETE CASCADE;
+
+ALTER TABLE cards.profile_categories ADD CONSTRAINT fk_profile_categories_spending_profile_id FOREIGN KEY(spending_profile_id) REFERENCES cards.spending_profiles (id) ON DELETE CASCADE;
 
 ALTER TABLE cards.card_products ADD CONSTRAINT fk_card_products_account_id FOREIGN KEY(account_id) REFERENCES cards.accounts (id) ON DELETE CASCADE;
 
@@ -500,9 +506,3 @@ ALTER TABLE cards.transactions ADD CONSTRAINT fk_transactions_card_id FOREIGN KE
 ALTER TABLE cards.transactions ADD CONSTRAINT fk_transactions_user_id FOREIGN KEY(user_id) REFERENCES identity.users (id);
 
 ALTER TABLE cards.webhooks ADD CONSTRAINT fk_webhooks_account_id FOREIGN KEY(account_id) REFERENCES cards.accounts (id);
-
-ALTER TABLE cards.account_settings ADD CONSTRAINT fk_account_settings_account_id FOREIGN KEY(account_id) REFERENCES cards.accounts (id) ON DELETE CASCADE;
-
-ALTER TABLE cards.profile_categories ADD CONSTRAINT fk_profile_categories_spending_category_id FOREIGN KEY(spending_category_id) REFERENCES cards.spending_categories (id) ON DELETE CASCADE;
-
-ALTER TABLE cards.profile_categories ADD CONSTRAINT fk_profile_categories_spending_profile_id FOREIGN KEY(spending_profile_id) REFERENCES cards.spending_profiles (id) ON DELETE CASCADE;

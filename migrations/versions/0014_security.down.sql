@@ -1,5 +1,5 @@
 -- How people sign in, their devices, keys and what was sent to them.
 
-DROP TABLE security.login_attempts, security.security_events, security.password_history, security.two_factor_auth, security.user_devices, security.email_delivery_log, security.sms_delivery_log, security.oauth_connections, security.api_keys, security.refresh_tokens, security.account_recovery, security.session_audits;
+DROP TABLE security.email_delivery_log, security.sms_delivery_log, security.security_events, security.user_devices, security.refresh_tokens, security.session_audits, security.api_keys, security.login_attempts, security.password_history, security.two_factor_auth, security.oauth_connections, security.account_recovery;
 
 DROP SCHEMA security;

@@ -8,8 +8,8 @@ GRANT USAGE ON SCHEMA ledger TO lango_anonymous, lango_member, lango_staff, lang
 CREATE TABLE ledger.ledger_accounts (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     code TEXT NOT NULL,
-    kind VARCHAR NOT NULL,
-    owner_type VARCHAR NOT NULL,
+    kind TEXT NOT NULL,
+    owner_type TEXT NOT NULL,
     owner_id UUID,
     currency TEXT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,

@@ -51,11 +51,17 @@ class Factory:
 
     async def __call__(self, model: type[Base], **given: Any) -> SimpleNamespace:
         values = await self.values(model, **given)
+        async with self.owner.acquire() as connection:
+            return await self.insert(connection, model, values)
+
+    async def insert(
+        self, connection: asyncpg.Connection[Any], model: type[Base], values: dict[str, Any]
+    ) -> SimpleNamespace:
+        """Write a row whose `values` are complete, in the transaction of the connection."""
         columns, places = ", ".join(values), ", ".join(f"${index + 1}" for index in range(len(values)))
         table = model.table()
-        async with self.owner.acquire() as connection:
-            statement = f"INSERT INTO {table.schema}.{table.name} ({columns}) VALUES ({places}) RETURNING *"
-            return SimpleNamespace(**await connection.fetchrow(statement, *values.values()))
+        statement = f"INSERT INTO {table.schema}.{table.name} ({columns}) VALUES ({places}) RETURNING *"
+        return SimpleNamespace(**await connection.fetchrow(statement, *values.values()))
 
     async def values(self, model: type[Base], **given: Any) -> dict[str, Any]:
         """The columns of a row: what is given, what is usual, and what is required; missing parents are made."""
@@ -65,7 +71,9 @@ class Factory:
         }
         values = usual | given
         for column in model.table().columns:
-            required = not column.nullable and column.server_default is None and column.identity is None
+            # A default that names a parent needs the parent all the same.
+            given_by_the_database = column.identity is not None or (column.server_default and not column.foreign_keys)
+            required = not column.nullable and not given_by_the_database
             if required and column.name not in values:
                 values[column.name] = await self._required(column, number)
         return values

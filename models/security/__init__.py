@@ -1,0 +1,51 @@
+"""How accounts are kept safe: sign-ins, second factors, devices, keys, tokens, recovery and the messages sent."""
+
+from models.security.deliveries import EmailDelivery, EmailDeliveryStatus, SmsDelivery, SmsDeliveryStatus
+from models.security.events import SecurityEvent, SecurityEventSeverity
+from models.security.sessions import (
+    ApiKey,
+    RefreshToken,
+    RefreshTokenRevokedReason,
+    SessionAudit,
+    SessionAuditAction,
+    UserDevice,
+    UserDeviceDeviceType,
+)
+from models.security.sign_in import (
+    AccountRecovery,
+    AccountRecoveryMethod,
+    AccountRecoveryRecoveryType,
+    AccountRecoveryStatus,
+    LoginAttempt,
+    OauthConnection,
+    OauthConnectionProvider,
+    PasswordHistoryEntry,
+    TwoFactorAuth,
+    TwoFactorAuthMethod,
+)
+
+__all__ = [
+    "AccountRecovery",
+    "AccountRecoveryMethod",
+    "AccountRecoveryRecoveryType",
+    "AccountRecoveryStatus",
+    "ApiKey",
+    "EmailDelivery",
+    "EmailDeliveryStatus",
+    "LoginAttempt",
+    "OauthConnection",
+    "OauthConnectionProvider",
+    "PasswordHistoryEntry",
+    "RefreshToken",
+    "RefreshTokenRevokedReason",
+    "SecurityEvent",
+    "SecurityEventSeverity",
+    "SessionAudit",
+    "SessionAuditAction",
+    "SmsDelivery",
+    "SmsDeliveryStatus",
+    "TwoFactorAuth",
+    "TwoFactorAuthMethod",
+    "UserDevice",
+    "UserDeviceDeviceType",
+]

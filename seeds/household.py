@@ -1,0 +1,78 @@
+"""What goes with treasuries: standing orders, reports, and the rates of the day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from models.treasury import ExchangeRate, FinancialReport, GasPrice, RecurringPayment
+from seeds.world import Dice, Person, World, named
+
+# Who made each rate's row: units of the second for one of the first.
+RATES = {
+    ("KES", "cUSD"): "0.0077", ("cUSD", "KES"): "129.5", ("CELO", "cUSD"): "0.62", ("cUSD", "CELO"): "1.6",
+    ("KES", "MTAA"): "0.1", ("MTAA", "KES"): "9.9", ("KES", "CELO"): "0.0124", ("CELO", "KES"): "80.3",
+    ("cUSD", "MTAA"): "12.9", ("MTAA", "cUSD"): "0.0768", ("CELO", "MTAA"): "8.0", ("MTAA", "CELO"): "0.124",
+}  # fmt: skip
+
+
+def put_reports(world: World, dice: Dice, dao: UUID, admin: UUID, number: int) -> None:
+    """A monthly report, published; for every second DAO a draft besides."""
+    end = world.today.replace(day=1)
+    begin = (end - timedelta(days=1)).replace(day=1)
+    for state in ("published", "draft")[: 1 + number % 2]:
+        shown = state == "published"
+        revenue, expenses = Decimal(dice.randrange(5_000, 40_000)), Decimal(dice.randrange(500, 5_000))
+        drawn = min(end + timedelta(hours=5), world.today)
+        world.rows.put(
+            FinancialReport, id=dice.id(), dao_id=dao, report_type="monthly" if shown else "cash_flow",
+            period_start=begin, period_end=end, fiscal_year=begin.year, fiscal_quarter=(begin.month + 2) // 3,
+            report_data={"contributions": str(revenue), "transfers": str(expenses)},
+            report_url=f"https://media.lango.example/reports/{dao}.pdf" if shown else None, total_revenue=revenue,
+            total_expenses=expenses, net_profit=revenue - expenses,
+            ai_summary="Contributions grew, spending stayed low." if shown else None, anomalies_detected=[],
+            generated_by="system", generated_by_user_id=admin, generated_at=drawn, status=state,
+            reviewed_by=world.staff if shown else None, reviewed_at=drawn if shown else None,
+            approved_by=world.staff if shown else None, approved_at=drawn if shown else None,
+            published_at=drawn if shown else None, tags=["monthly"], created_at=drawn,
+        )  # fmt: skip
+
+
+def put_recurring(world: World, dice: Dice, members: list[Person], dao: UUID) -> None:
+    """Orders that run, rest after failures, or were cancelled; none has fallen due yet."""
+    for number, member in enumerate(members[:3]):
+        began = dice.ago(20, 3)
+        paused, cancelled = number == 1, number == 2
+        world.rows.put(
+            RecurringPayment, id=dice.id(), user_id=member.id, dao_id=dao, amount=Decimal(200), currency="KES",
+            description="Cotisation mensuelle", frequency=("monthly", "weekly", "biweekly")[number], interval=1,
+            start_date=world.today + timedelta(days=4), next_payment_date=world.today + timedelta(days=4),
+            is_active=not cancelled, is_paused=paused, paused_at=began + timedelta(days=1) if paused else None,
+            paused_reason="By the payer" if paused else None, payment_method=("wallet", "mpesa", "wallet")[number],
+            payment_method_details={"phone": member.phone} if paused else None, created_at=began,
+            cancelled_at=began + timedelta(days=2) if cancelled else None,
+            cancelled_reason="No longer wanted" if cancelled else None,
+        )  # fmt: skip
+
+
+def put_rates(world: World, dice: Dice) -> None:
+    """A month of exchange rates by the day and three days of gas prices by the hour."""
+    for (source, target), rate in RATES.items():
+        for day in range(30):
+            moved = Decimal(rate) * (Decimal(1) + Decimal(dice.randrange(-200, 200)) / 10_000) if day else Decimal(rate)
+            world.rows.put(
+                ExchangeRate, id=named(f"rate {source} {target} {day}"), from_currency=source, to_currency=target,
+                rate=moved.quantize(Decimal("0.00000001")), spread=Decimal("0.0100"),
+                valid_from=world.today - timedelta(days=day), source="market",
+            )  # fmt: skip
+    for hour in range(72):
+        price = Decimal(dice.randrange(2_500, 3_500)) / 100
+        world.rows.put(
+            GasPrice, id=named(f"gas {hour}"), network="celo" if hour % 4 else "alfajores", gas_price=price,
+            base_fee=price - 1, priority_fee=Decimal(1), max_fee=price * 2, avg_gas_price_1h=price,
+            avg_gas_price_24h=Decimal(30), min_gas_price_24h=Decimal(25), max_gas_price_24h=Decimal(35),
+            network_congestion=dice.choice(("low", "medium", "high")), block_number=30_000_000 - hour * 3_600,
+            block_time=1, transaction_count=dice.randrange(20, 300), recommended_gas_price=price,
+            estimated_confirmation_time=5, timestamp=world.today - timedelta(hours=hour),
+        )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Notifications: their templates, what people wish, and what was sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from models.notifications import Notification, NotificationPreferences, NotificationTemplate
+from seeds.world import Dice, Person, World, named
+
+TEMPLATES = {
+    "referral_accepted": ("{user_name} a rejoint lango", "{user_name} a accepté votre invitation : 100 points !"),
+    "pot_opened": ("Votre cagnotte est ouverte", "La cagnotte « {pot_title} » est ouverte, {user_name}."),
+    "donation_received": ("Un nouveau don", "{user_name}, vous avez reçu {amount} francs."),
+    "security_notice": ("Nouvelle connexion", "Une connexion depuis {city} a eu lieu."),
+    "settlement_paid": ("Règlement effectué", "Votre règlement de {amount} francs est parti."),
+}
+STATES = ("delivered", "delivered", "delivered", "sent", "pending", "failed", "bounced")
+
+
+async def load(world: World) -> None:
+    """What each person wishes, and about two messages each."""
+    dice = world.dice("notifications")
+    for key, (subject, body) in TEMPLATES.items():
+        world.rows.put(
+            NotificationTemplate, id=named(f"template {key}"), template_key=key, name=subject, subject=subject,
+            description="Sent by the rule of that name.", body_text=body, body_html=f"<p>{body}</p>",
+            channels=["email", "sms", "whatsapp"], variables={"user_name": "string", "amount": "number"},
+            created_at=world.today - timedelta(days=399),
+        )  # fmt: skip
+    for number, person in enumerate(world.people):
+        world.rows.put(
+            NotificationPreferences, user_id=person.id, sms_enabled=number % 7 != 3, whatsapp_enabled=number % 5 != 2,
+            marketing_notifications=number % 4 == 1, digest_frequency=("daily", "immediate", "weekly")[number % 3],
+            updated_at=person.joined,
+        )  # fmt: skip
+        for turn in range(8 if number < len(world.callers) else 2):
+            _put_notification(world, dice, person, number + turn)
+        await world.rows.flush_if_many()
+
+
+def _put_notification(world: World, dice: Dice, person: Person, number: int) -> None:
+    key = tuple(TEMPLATES)[number % len(TEMPLATES)]
+    subject, body = TEMPLATES[key]
+    data: dict[str, Any] = {
+        "user_name": person.name.split()[0], "amount": dice.randrange(1, 20) * 500, "pot_title": "Anniversaire",
+        "city": "Dakar",
+    }  # fmt: skip
+    channel = ("email", "sms", "whatsapp")[number % 3]
+    status = dice.choice(STATES)
+    when = dice.ago(1, 0) if status == "pending" else dice.ago(90, 2)
+    later = when + timedelta(seconds=40)
+    failed = status in ("failed", "bounced")
+    world.rows.put(
+        Notification, id=dice.id(), user_id=person.id,
+        recipient_identifier=person.email if channel == "email" else person.phone, template_id=named(f"template {key}"),
+        channel=channel, subject=subject.format(**data) if channel == "email" else None, body=body.format(**data),
+        template_data=data, status=status, scheduled_at=when,
+        sent_at=later if status in ("sent", "delivered", "bounced") else None,
+        delivered_at=later if status == "delivered" else None, failed_at=later if failed else None,
+        provider=None if status == "pending" else ("resend", "twilio", "whatsapp_business")[number % 3],
+        provider_message_id=None if status in ("pending", "failed") else dice.hexadecimal(24),
+        provider_response=None if status == "pending" else {"status": status}, retry_count=3 if failed else 0,
+        error_message="Recipient not reachable" if failed else None, error_code="30003" if failed else None,
+        created_at=when, updated_at=later,
+    )  # fmt: skip

@@ -1,0 +1,287 @@
+"""DAOs, what their members pay in by M-Pesa, and how they spend it together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from models.treasury import (
+    CurrencySwap,
+    Dao,
+    DaoMember,
+    DaoTreasury,
+    MpesaTransaction,
+    ReferralPayout,
+    SwapQuote,
+    TransactionFee,
+    TreasuryApproval,
+    TreasuryTransfer,
+    WalletTransaction,
+)
+from resolvers.ledger import Movement, provider
+from seeds import household
+from seeds.books import Books, dao_account, exchange, fees, user_account
+from seeds.sponsoring import Sponsoring
+from seeds.world import Dice, Person, World, named
+
+KES = "KES"
+FEE_RATE = Decimal("0.025")
+SWAP_FEE = Decimal("0.005")
+RATE = Decimal("0.0077")  # cUSD for one shilling
+UNIT = Decimal("0.00000001")
+AN_HOUR = timedelta(hours=1)
+NAMES = (
+    "Tontine Médina",
+    "Chama ya Wanjiku",
+    "Groupement Téranga",
+    "Nairobi Riders",
+    "Coopérative Kayar",
+    "Umoja Savers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A DAO and its members; the first is its admin, the first two its signers."""
+
+    id: UUID
+    treasury: UUID
+    members: list[Person]
+    founded: datetime
+
+
+async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
+    """DAOs with members, deposits, contributions and transfers, then what single users did."""
+    dice = world.dice("treasury")
+    for number in range(world.size.daos):
+        group = _put_dao(world, dice, number)
+        for member in group.members:
+            _save(world, dice, books, member, group)
+        _put_reserve(books, group)
+        transfers = _decide_transfers(dice, group, number)
+        _put_treasury(world, books, group, number, transfers, dice)
+        household.put_reports(world, dice, group.id, group.members[0].id, number)
+        household.put_recurring(world, dice, group.members, group.id)
+        await world.rows.flush_if_many()
+    _put_payouts(world, dice, sponsoring)
+    household.put_rates(world, dice)
+    await world.rows.flush()
+    return world.size.daos
+
+
+def _put_dao(world: World, dice: Dice, number: int) -> Group:
+    callers = [world.callers[name] for name in ("member", "pot_owner", "card_owner")]
+    size = 6 if number < 4 else dice.randint(5, 24)
+    others = dice.sample(world.adults[len(world.callers) :], min(size + 3, 20))
+    members = ([*callers, *others] if number == 0 else others)[:size]
+    founded = dice.ago(95, 80)
+    group = Group(named(f"dao {number}"), named(f"treasury {number}"), members, founded)
+    name = NAMES[number % len(NAMES)]
+    status = "suspended" if number % 20 == 3 else "active"
+    world.rows.put(
+        Dao, id=group.id, name=name if number < len(NAMES) else f"{name} {number}",
+        description="Nous épargnons chaque semaine, et décidons ensemble.",
+        access="private" if number % 3 == 1 else "public", invite_code=dice.hexadecimal(12), creator_id=members[0].id,
+        member_count=len(members), status=status, quorum_percentage=30, created_at=founded,
+    )  # fmt: skip
+    for place, member in enumerate(members):
+        role = "admin" if place == 0 else "elder" if place == 1 else "proposer" if place == 2 else "member"
+        _put_member(world, dice, group, member, role, "approved")
+    # Those who asked to join, were declined or shut out.
+    for person, state in zip(
+        [one for one in others if one not in members], ("pending", "rejected", "banned"), strict=False
+    ):
+        _put_member(world, dice, group, person, "member", state)
+    return group
+
+
+def _put_member(world: World, dice: Dice, group: Group, member: Person, role: str, status: str) -> None:
+    joined = group.founded + timedelta(hours=dice.randrange(1, 72))
+    world.rows.put(
+        DaoMember, id=dice.id(), dao_id=group.id, user_id=member.id, role=role, status=status, joined_at=joined,
+        created_at=joined,
+    )  # fmt: skip
+
+
+def _save(world: World, dice: Dice, books: Books, member: Person, group: Group) -> None:
+    """Deposits by M-Pesa; most of it goes to the DAO, some is swapped or sent on."""
+    for number in range(3):
+        when = dice.moment(
+            group.founded + timedelta(days=4 + 24 * number), group.founded + timedelta(days=24 + 24 * number)
+        )
+        status = "completed" if dice.happens(0.85) or number == 0 else dice.choice(("failed", "cancelled", "held"))
+        amount = Decimal(dice.choice((500, 1_000, 2_000, 5_000)))
+        deposit = _put_mpesa(world, dice, member, amount, when, status)
+        if status != "completed":
+            continue
+        fee = amount * FEE_RATE
+        own, given = user_account(member.id, "available", KES), (amount - fee) * Decimal("0.6")
+        _put_fee(world, dice, deposit, "wallet", "mpesa_deposit", amount, fee, FEE_RATE, member, when)
+        credit = [Movement(provider("mpesa", KES), own, amount - fee), Movement(provider("mpesa", KES), fees(KES), fee)]
+        books.post("mpesa_deposit", when, credit, of=("mpesa_transaction", deposit), by=member.id)
+        _put_movement(world, dice.id(), None, member, amount - fee, "deposit", when)
+        movement = dice.id()
+        _put_movement(world, movement, member, None, given, "contribution", when + AN_HOUR, dao=group.id)
+        gift = Movement(own, dao_account(group.id, "available", KES), given)
+        books.post("dao_contribution", when + AN_HOUR, [gift], of=("wallet_transaction", movement), by=member.id)
+        if number == 1:
+            _swap(world, dice, books, member, when + 2 * AN_HOUR)
+        elif number == 2:
+            _withdraw(world, dice, books, member, when + 3 * AN_HOUR)
+        elif member is not group.members[0]:
+            sent = dice.id()
+            _put_movement(world, sent, member, group.members[0], Decimal(50), "transfer", when + 2 * AN_HOUR)
+            paid = Movement(own, user_account(group.members[0].id, "available", KES), Decimal(50))
+            books.post("transfer", when + 2 * AN_HOUR, [paid], of=("wallet_transaction", sent), by=member.id)
+
+
+def _put_mpesa(
+    world: World, dice: Dice, member: Person, amount: Decimal, when: datetime, status: str, kind: str = "stk_push"
+) -> UUID:
+    key, done = dice.id(), status in ("completed", "held")
+    receipt = f"Q{dice.hexadecimal(9).upper()}" if done else None
+    world.rows.put(
+        MpesaTransaction, id=key, user_id=member.id, transaction_type=kind, phone_number=member.phone, amount=amount,
+        account_reference="LANGO", transaction_desc="Savings", merchant_request_id=dice.hexadecimal(16),
+        checkout_request_id=f"ws_CO_{key.hex[:20]}" if kind == "stk_push" else None,
+        conversation_id=f"AG_{key.hex[:20]}" if kind == "b2c" else None,
+        mpesa_receipt_number=receipt, transaction_date=when if done else None,
+        result_code="0" if done else "1032" if status == "cancelled" else "1",
+        result_desc="Processed successfully." if done else "Request failed or cancelled by user.",
+        callback_data={"ResultCode": 0 if done else 1}, callback_received=True, callback_at=when, status=status,
+        failure_reason="Insufficient funds" if status == "failed" else None, ip_address=dice.address(),
+        created_at=when - AN_HOUR / 60, updated_at=when,
+    )  # fmt: skip
+    return key
+
+
+def _put_fee(
+    world: World, dice: Dice, of: UUID, kind: str, category: str, base: Decimal, fee: Decimal, rate: Decimal,
+    payer: Person, when: datetime, currency: str = KES,
+) -> None:  # fmt: skip
+    world.rows.put(
+        TransactionFee, id=dice.id(), transaction_id=of, transaction_type=kind, fee_type="platform_fee",
+        fee_category=category, base_amount=base, fee_amount=fee, fee_percentage=rate, currency=currency,
+        paid_by=payer.id, platform_revenue=fee, description="Frais de service", created_at=when,
+    )  # fmt: skip
+
+
+def _put_movement(
+    world: World, key: UUID, sender: Person | None, receiver: Person | None, amount: Decimal, kind: str,
+    when: datetime, *, dao: UUID | None = None, currency: str = KES,
+) -> None:  # fmt: skip
+    world.rows.put(
+        WalletTransaction, id=key, from_user_id=sender.id if sender else None,
+        to_user_id=receiver.id if receiver else None, dao_id=dao, amount=amount, currency=currency, type=kind,
+        status="completed", created_at=when,
+    )  # fmt: skip
+
+
+def _swap(world: World, dice: Dice, books: Books, member: Person, when: datetime) -> None:
+    given = Decimal(100)
+    fee = given * SWAP_FEE
+    got = ((given - fee) * RATE).quantize(UNIT)
+    swap = dice.id()
+    world.rows.put(
+        SwapQuote, id=dice.id(), user_id=member.id, from_currency=KES, to_currency="cUSD", from_amount=given,
+        to_amount=got, rate=RATE, fee=fee, expires_at=when + AN_HOUR / 60, used_at=when, created_at=when,
+    )  # fmt: skip
+    world.rows.put(
+        CurrencySwap, id=swap, user_id=member.id, from_currency=KES, to_currency="cUSD", from_amount=given,
+        to_amount=got, exchange_rate=RATE, market_rate=RATE * Decimal("1.01"), spread=Decimal("0.01"),
+        slippage=Decimal(0), platform_fee=fee, total_fee=fee, provider="manual", status="completed", created_at=when,
+        completed_at=when,
+    )  # fmt: skip
+    _put_fee(world, dice, swap, "swap", "currency_swap", given, fee, SWAP_FEE, member, when)
+    movements = [
+        Movement(user_account(member.id, "available", KES), exchange(KES), given - fee),
+        Movement(user_account(member.id, "available", KES), fees(KES), fee),
+        Movement(exchange("cUSD"), user_account(member.id, "available", "cUSD"), got),
+    ]
+    books.post("swap", when, movements, of=("currency_swap", swap), by=member.id)
+
+
+def _withdraw(world: World, dice: Dice, books: Books, member: Person, when: datetime) -> None:
+    amount = Decimal(100)
+    payout = _put_mpesa(world, dice, member, amount, when, "completed", "b2c")
+    _put_movement(world, dice.id(), member, None, amount, "withdrawal", when)
+    taken = Movement(user_account(member.id, "available", KES), provider("mpesa", KES), amount)
+    books.post("mpesa_withdrawal", when, [taken], of=("mpesa_transaction", payout), by=member.id)
+
+
+def _put_reserve(books: Books, group: Group) -> None:
+    """A tenth is put by for emergencies, and another promised to a project."""
+    when = group.founded + timedelta(days=77)
+    available = dao_account(group.id, "available", KES)
+    tenth = (books.held(available) / 10).quantize(Decimal(1))
+    for part in ("reserve", "allocated"):
+        put_by = Movement(available, dao_account(group.id, part, KES), tenth)
+        books.post("treasury_allocation", when, [put_by], of=("dao", group.id), by=group.members[0].id)
+
+
+def _decide_transfers(dice: Dice, group: Group, number: int) -> list[tuple[str, datetime]]:
+    """States and days of the transfers that were proposed."""
+    day = group.founded + timedelta(days=78)
+    states = ("executed", "proposed", "rejected", "expired", "cancelled")
+    return [(state, day + AN_HOUR * place) for place, state in enumerate(states) if number < 4 or dice.happens(0.6)]
+
+
+def _put_treasury(
+    world: World, books: Books, group: Group, number: int, transfers: list[tuple[str, datetime]], dice: Dice
+) -> None:
+    amount = Decimal(200)
+    for state, when in transfers:
+        _put_transfer(world, dice, books, group, state, when, amount)
+    parts = {part: books.held(dao_account(group.id, part, KES)) for part in ("available", "allocated", "reserve")}
+    world.rows.put(
+        DaoTreasury, id=group.treasury, dao_id=group.id, total_balance=sum(parts.values(), Decimal()),
+        available_balance=parts["available"], allocated_balance=parts["allocated"], reserve_balance=parts["reserve"],
+        minimum_reserve=Decimal(100), daily_spending_limit=Decimal(20_000), proposal_threshold=Decimal(1_000),
+        required_signatures=2, signers=[member.id for member in group.members[:3]],
+        last_audit_date=group.founded + timedelta(days=70) if number % 2 else None,
+        audited_by=world.staff if number % 2 else None,
+        audit_report={"findings": []} if number % 2 else None, notes="Deux signatures suffisent.",
+        created_at=group.founded, updated_at=world.today, currency=KES,
+    )  # fmt: skip
+
+
+def _put_transfer(
+    world: World, dice: Dice, books: Books, group: Group, state: str, when: datetime, amount: Decimal
+) -> None:
+    transfer, recipient = dice.id(), group.members[-1]
+    executed = when + 2 * AN_HOUR if state == "executed" else None
+    expires = when + timedelta(hours=4) if state == "expired" else world.today + timedelta(days=5)
+    world.rows.put(
+        TreasuryTransfer, id=transfer, treasury_id=group.treasury, proposed_by=group.members[2].id,
+        recipient_user_id=recipient.id, amount=amount, currency=KES, purpose="Achat de semences", status=state,
+        executed_at=executed, expires_at=expires, created_at=when, updated_at=executed or when,
+    )  # fmt: skip
+    decisions = {"executed": ("approve", "approve"), "rejected": ("reject", "reject"), "proposed": ("approve",)}
+    for signer, decision in zip(group.members, decisions.get(state, ()), strict=False):
+        world.rows.put(
+            TreasuryApproval, id=dice.id(), transfer_id=transfer, signer_id=signer.id, decision=decision,
+            comment="D'accord." if decision == "approve" else "Trop cher cette année.", created_at=when + AN_HOUR,
+        )  # fmt: skip
+    if executed:
+        _put_movement(world, dice.id(), None, recipient, amount, "payout", executed, dao=group.id)
+        paid = Movement(dao_account(group.id, "available", KES), user_account(recipient.id, "available", KES), amount)
+        books.post("treasury_transfer", executed, [paid], of=("treasury_transfer", transfer), by=group.members[1].id)
+
+
+def _put_payouts(world: World, dice: Dice, sponsoring: Sponsoring) -> None:
+    """Rewards that are asked for; none is paid yet, so no money has moved."""
+    states = ("pending", "approved", "rejected", "processing", "failed")
+    for number, (sponsor, referral, accepted) in enumerate(sponsoring.accepted[::3]):
+        state, asked = states[number % len(states)], min(accepted + timedelta(days=1), world.today)
+        method = ("mpesa", "wallet", "bank_transfer")[number % 3]
+        world.rows.put(
+            ReferralPayout, id=dice.id(), referrer_id=sponsor.id, amount=Decimal(50), currency="MTAA",
+            payout_method=method, destination_phone=sponsor.phone if method == "mpesa" else None,
+            destination_address=f"0x{dice.hexadecimal(40)}" if method == "wallet" else None,
+            destination_account=f"SN{dice.randrange(10**10):010d}" if method == "bank_transfer" else None,
+            status=state, requested_at=asked, processed_at=asked if state in ("processing", "failed") else None,
+            failure_reason="The bank did not answer." if state == "failed" else None,
+            notes="Already rewarded." if state == "rejected" else None, referral_id=referral, created_at=asked,
+        )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Layers point down, modules stay small, and nothing in the files tells of the machine they were written on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LARGEST = 500
+# What may be longer, and why.
+LONG = {"tests/access/expected.py": "one table, to be read beside the dictionary: who sees each row of each type"}
+# Written in two halves, so that this file does not name them itself.
+HOSTS = [left + right for left, right in [
+    ("pypi.", "org"), ("python", "hosted.org"), ("registry.", "npmjs"), ("npmjs.", "com"), ("registry.", "yarnpkg"),
+    ("conda.", "anaconda"), ("ghcr.", "io"), ("docker.", "io"), ("proxy.", "golang"), ("crates.", "io/api"),
+]]  # fmt: skip
+MACHINE = re.compile(
+    "|".join(["/wo" + r"rk/", "/ho" + r"me/[a-z]+/", "/ro" + "ot/", "/Us" + r"ers/[a-z]+/", "/tm" + "p/pl" + "an"])
+)
+
+
+def files() -> list[str]:
+    """What git tracks, and what it would."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        pytest.skip("not a clone: which files are the project's is not known")
+    return sorted(name for name in ran.stdout.split("\0") if name and (ROOT / name).is_file())
+
+
+def lines(name: str) -> list[str]:
+    try:
+        return (ROOT / name).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return []
+
+
+def test_imports_point_down() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_every_package_is_installed_with_the_others() -> None:
+    listed = next(line for line in lines("pyproject.toml") if line.startswith('packages = ["lango"'))
+    layers = ("gql", "lango", "migrations", "models", "resolvers", "seeds")
+    there = {str(Path(name).parent).replace("/", ".") for name in files() if name.endswith("/__init__.py")}
+    assert {name for name in there if name.partition(".")[0] in layers} == set(re.findall(r'"([\w.]+)"', listed))
+
+
+def test_a_module_is_what_one_mind_can_hold() -> None:
+    long = {name: len(lines(name)) for name in files() if name.endswith(".py") and len(lines(name)) > LARGEST}
+    assert {name: length for name, length in long.items() if name not in LONG} == {}
+
+
+def test_no_file_names_a_registry_or_a_place_on_a_machine() -> None:
+    found = [
+        f"{name}:{number}"
+        for name in files()
+        for number, line in enumerate(lines(name), 1)
+        if MACHINE.search(line) or any(host in line for host in HOSTS)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["dev", "serve", "graphiql"])
+def test_pins_come_without_an_index(name: str) -> None:
+    pins = [line for line in lines(f"requirements/{name}.txt") if line.strip() and not line.lstrip().startswith("#")]
+    assert pins
+    assert [
+        pin for pin in pins if pin.startswith("-") or "://" in pin or ("==" not in pin and "--hash" not in pin)
+    ] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"])
+def test_what_a_newcomer_reads_is_there(name: str) -> None:
+    assert len(lines(name)) > 3
