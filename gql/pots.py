@@ -35,7 +35,7 @@ class PotAnalytics:
 
 async def pot(
     info: Info,
-    id: Annotated[strawberry.ID | None, strawberry.argument(description="Its id, or its `rowId`.")] = strawberry.UNSET,  # noqa: A002
+    id: Annotated[strawberry.ID | None, strawberry.argument(description="Its id, or its `rowId`.")] = strawberry.UNSET,
     share_token: Annotated[
         str | None, strawberry.argument(description="The token of a share link: whoever brings it sees the pot.")
     ] = strawberry.UNSET,

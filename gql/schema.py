@@ -49,22 +49,26 @@ class Nodes:
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
     ) -> Node | None:
-        found = await read_node(info.context, *parse_global_id(id))
-        return found  # type: ignore[no-any-return]
+        found: Node | None = await read_node(info.context, *parse_global_id(id))
+        return found
 
     @strawberry.field(description="The objects of those ids, in their order; null for each that you may not see.")
     async def nodes(
         self,
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids, 100 at most.")],
-    ) -> list[Node | None]:
+    ) -> list[Node | None] | None:
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids at once.")
-        return await asyncio.gather(*(read_node(info.context, *parse_global_id(text)) for text in ids))
+        reads = [read_node(info.context, *parse_global_id(text)) for text in ids]
+        return list(await asyncio.gather(*reads))
 
 
 Query = merge_types("Query", (Nodes, *(group.Query for group in GROUPS)))
 Mutation = merge_types("Mutation", tuple(group.Mutation for group in GROUPS if hasattr(group, "Mutation")))
+# `merge_types` takes no description.
+Query.__strawberry_definition__.description = "What may be read; every caller sees what concerns them."  # type: ignore[attr-defined]
+Mutation.__strawberry_definition__.description = "What may be done; each runs by itself, in the order of the document."  # type: ignore[attr-defined]
 
 schema = strawberry.Schema(
     query=Query,

@@ -41,10 +41,11 @@ class Context:
     async def finish_work(self) -> None:
         """Commit the rule whose payload has been read, if there is one."""
         if self._work is not None:
-            work, self._work = self._work, None
+            # A request cancelled while this waits still has its work to abandon.
+            await self._work.commit()
+            self._work = None
             self.reads = Reads(self.engine, self.actor)
             self._loaders.clear()
-            await work.commit()
 
     async def close(self) -> None:
         await self.finish_work()

@@ -181,7 +181,7 @@ class Documents:
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", errors)
         if not any(isinstance(definition, OperationDefinitionNode) for definition in node.definitions):
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", [GraphQLError("The document has no operation.")])
-        return Document(text, node, Prices(self._graphql, node, self._settings))
+        return Document(text, node, Prices(self._graphql, node))
 
     def check_cost(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """The operation's cost. Raises QueryTooComplex beyond the limit."""

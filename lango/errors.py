@@ -89,6 +89,7 @@ SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
     "42501": (Forbidden, None),
     "57014": (QueryTooComplex, "The database gave up on this query: narrow it by a filter, or ask for fewer rows."),
     "55P03": (ServiceUnavailable, "Others are working on the same rows: try again in a moment."),
+    "54": (QueryTooComplex, None),
     "22": (BadUserInput, "A value is out of range or has the wrong form for what it is compared with or stored in."),
     "40": (ServiceUnavailable, "Others are working on the same rows: try again in a moment."),
     "08": (ServiceUnavailable, None),

@@ -32,10 +32,11 @@ from graphql import (
 )
 
 from lango.limits import HIGHEST, INTROSPECTION, fragments_of
-from lango.settings import Settings
 
 PAGE_ARGUMENTS = ("first", "last")
 INTROSPECTION_COST = 500
+# The rows of a connection that is asked for without `first` or `last`.
+DEFAULT_PAGE = 20
 
 
 class Price(NamedTuple):
@@ -53,10 +54,9 @@ class Prices:
     for each time.
     """
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, settings: Settings) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self.schema = schema
         self.fragments = fragments_of(document)
-        self.page_size = settings.page_size
 
     def of(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """The cost with these values of the variables; where one is missing, its default."""
@@ -79,7 +79,6 @@ class Walk:
     def __init__(self, prices: Prices, variables: Mapping[str, Any]) -> None:
         self._schema = prices.schema
         self._fragments = prices.fragments
-        self._page_size = prices.page_size
         self._variables = variables
         self._known: dict[str, Price] = {}
 
@@ -122,12 +121,12 @@ class Walk:
             if is_list(field.type):
                 return Price(1 + size * (1 + below.once), 0)
             return Price(1 + below.once + size * below.each, 0)
-        single = 1 + below.once + self._page_size * below.each
+        single = 1 + below.once + DEFAULT_PAGE * below.each
         if not is_list(field.type):
             return Price(single, 0)
         if name in ("edges", "nodes") and "pageInfo" in parent.fields:
             return Price(0, single)
-        count = self._length_of_ids(node) if "ids" in field.args else self._page_size
+        count = self._length_of_ids(node) if "ids" in field.args else DEFAULT_PAGE
         return Price(count * single, 0)
 
     def _page(self, node: FieldNode, field: GraphQLField) -> int:
@@ -135,7 +134,7 @@ class Walk:
         if all(size is None for size in asked):
             asked = [argument.default_value for name, argument in field.args.items() if name in PAGE_ARGUMENTS]
         sizes = [max(0, int(size)) for size in asked if isinstance(size, int | float)]
-        return max(sizes, default=self._page_size)
+        return max(sizes, default=DEFAULT_PAGE)
 
     def _length_of_ids(self, node: FieldNode) -> int:
         ids = self._value(node, "ids")

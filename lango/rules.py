@@ -48,7 +48,7 @@ class Rule:
 def rule(
     *refusals: type[Refused], idempotent: bool = True, anonymous: bool = False, staff: bool = False
 ) -> Callable[[Callable[..., Awaitable[Any]]], Rule]:
-    """Declares a rule: `idempotent` ones take an idempotency key, `anonymous` ones need no token, `staff` ones staff."""
+    """Declares a rule: `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff."""
     always = (IdempotencyKeyReused, InProgress) if idempotent else ()
 
     def declare(run: Callable[..., Awaitable[Any]]) -> Rule:

@@ -55,7 +55,7 @@ async def acting_as(
             async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
                 yield session
         except Exception:
-            # A connection that broke cannot roll back either: it is thrown away, and the first error is the one to tell.
+            # A connection that broke cannot roll back either: it is thrown away; the first error is the one to tell.
             with suppress(Exception):
                 await close(connection, driver, "ROLLBACK")
             raise
@@ -188,12 +188,15 @@ class Work:
 
     async def commit(self) -> None:
         async with self._lock:
-            await self._opened.__aexit__(None, None, None)
+            if self._entered:
+                self._entered = False
+                await self._opened.__aexit__(None, None, None)
 
     async def fail(self, error: BaseException) -> None:
         """Roll back because of `error`; a cancelled request ends the connection."""
         if not self._entered:
             return
+        self._entered = False
         try:
             await self._opened.__aexit__(type(error), error, error.__traceback__)
         except BaseException as same:

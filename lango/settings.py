@@ -63,8 +63,6 @@ class Settings(BaseSettings):
         ge=10,
         description="Objects that an operation may ask for: lists by their page sizes, multiplied where they nest.",
     )
-    page_size: int = Field(20, ge=1, description="Rows of a connection that is asked for without `first` or `last`.")
-    max_page_size: int = Field(100, ge=1, description="The most rows of a connection in one page.")
     document_cache: int = Field(1_000, ge=1, description="Parsed and validated documents that each worker keeps.")
     execution_timeout: float = Field(30.0, gt=0, description="Seconds that one operation may take.")
     allowed_origins: str = Field(

@@ -264,7 +264,7 @@ class Contribution(Base):
                CASE WHEN d.show_amount THEN d.amount_cfa END AS amount_cfa,
                CASE WHEN p.show_donor_names AND NOT d.is_anonymous THEN coalesce(
                    d.donor_name,
-                   (SELECT f.full_name FROM profiles.profiles f WHERE f.user_id = d.donor_user_id)
+                   (SELECT f.full_name FROM profiles.public_profiles f WHERE f.user_id = d.donor_user_id)
                ) END AS donor_name,
                CASE WHEN p.enable_messages THEN d.donation_message END AS message,
                d.created_at

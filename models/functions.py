@@ -138,28 +138,28 @@ OWN = [
     mine(
         "my_partners",
         "packs.partner_members",
-        f"r.user_id = ANY ({ME})",
+        "r.user_id = (SELECT lango.user_id())",
         "The partners the caller acts for.",
         key="partner_id",
     ),
     mine(
         "my_managed_partners",
         "packs.partner_members",
-        f"r.user_id = ANY ({ME}) AND r.role IN ('owner', 'manager')",
+        "r.user_id = (SELECT lango.user_id()) AND r.role IN ('owner', 'manager')",
         "The partners whose owner or manager the caller is.",
         key="partner_id",
     ),
     mine(
         "my_daos",
         "treasury.dao_members",
-        f"r.user_id = ANY ({ME}) AND r.status = 'approved'",
+        "r.user_id = (SELECT lango.user_id()) AND r.status = 'approved'",
         "The DAOs whose approved member the caller is.",
         key="dao_id",
     ),
     mine(
         "my_administered_daos",
         "treasury.dao_members",
-        f"r.user_id = ANY ({ME}) AND r.status = 'approved' AND r.role = 'admin'",
+        "r.user_id = (SELECT lango.user_id()) AND r.status = 'approved' AND r.role = 'admin'",
         "The DAOs the caller administers.",
         key="dao_id",
     ),
@@ -178,21 +178,21 @@ OWN = [
     mine(
         "my_card_accounts",
         "cards.account_members",
-        f"r.user_id = ANY ({ME})",
+        "r.user_id = (SELECT lango.user_id())",
         "The card accounts the caller is on.",
         key="account_id",
     ),
     mine(
         "my_supervised_card_accounts",
         "cards.account_members",
-        f"r.user_id = ANY ({ME}) AND r.role IN ('owner', 'admin', 'analyst')",
+        "r.user_id = (SELECT lango.user_id()) AND r.role IN ('owner', 'admin', 'analyst')",
         "The card accounts of which the caller sees every card.",
         key="account_id",
     ),
     mine(
         "my_managed_card_accounts",
         "cards.account_members",
-        f"r.user_id = ANY ({ME}) AND r.role IN ('owner', 'admin')",
+        "r.user_id = (SELECT lango.user_id()) AND r.role IN ('owner', 'admin')",
         "The card accounts whose owner or admin the caller is.",
         key="account_id",
     ),
@@ -222,7 +222,8 @@ OWN = [
             SELECT m.user_id FROM packs.partner_members m
             WHERE m.partner_id = ANY ((SELECT lango.my_partners())::uuid[])
             UNION
-            SELECT m.user_id FROM treasury.dao_members m WHERE m.dao_id = ANY ((SELECT lango.my_daos())::uuid[])
+            SELECT m.user_id FROM treasury.dao_members m
+            WHERE m.dao_id = ANY ((SELECT lango.my_daos())::uuid[]) AND m.status = 'approved'
             UNION
             SELECT m.user_id FROM cards.account_members m
             WHERE m.account_id = ANY ((SELECT lango.my_card_accounts())::uuid[])

@@ -129,8 +129,8 @@ def aggregate_of(model: type[Base]) -> type[Any]:
     namespace["count"] = strawberry.field(description="How many rows the group has.")
     for part, (kind, doc) in parts.items():
         namespace[part] = strawberry.field(resolver=_part_resolver(part, kind), name=camel(part), description=doc)
-    made = strawberry.type(type(f"{name}Aggregate", (), namespace), name=f"{name}Aggregate",
-                           description=f"One group of {listed}, or all of them where nothing is grouped by.")  # fmt: skip
+    description = f"One group of {listed}, or all of them where nothing is grouped by."
+    made = strawberry.type(type(f"{name}Aggregate", (), namespace), name=f"{name}Aggregate", description=description)
     _group_by(model, grouped)
     return keep(f"{name}Aggregate", made)
 
@@ -205,8 +205,9 @@ def grouping(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
         elif kind == "date":
             expression = cast(func.date_trunc(literal_column(f"'{value.value}'"), expression), Date)
         label = f"group.{attribute}"
-        if all(key.name != label for key in keys):  # type: ignore[attr-defined]
-            keys.append(expression.label(label))
+        if any(key.name == label for key in keys):
+            raise BadUserInput(f"`{camel(attribute)}` is there twice: group by it once.")
+        keys.append(expression.label(label))
     return keys
 
 
@@ -221,9 +222,8 @@ def computed(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
         ("max", EXTREMES),
     ):
         names = asked.fields.get(part, frozenset())
-        for attribute in _columns(model, of):
-            if camel(attribute) in names:
-                made.append(_computed(part, getattr(row, attribute), attribute))
+        shown = (attribute for attribute in _columns(model, of) if camel(attribute) in names)
+        made += [_computed(part, getattr(row, attribute), attribute) for attribute in shown]
     return made
 
 
@@ -243,7 +243,7 @@ def groups(row: Any, model: type[Base], asked: AskedGroups, *conditions: Any) ->
         statement = statement.where(predicate(row, model, asked.where))
     if keys:
         # By their places: an expression with a parameter is not the same expression twice.
-        places = [literal_column(str(index + 1)) for index in range(len(keys))]
+        places: list[ColumnElement[Any]] = [literal_column(str(index + 1)) for index in range(len(keys))]
         statement = statement.group_by(*places).order_by(*places)
     return statement.limit(literal_column(str(asked.first)))
 
@@ -252,7 +252,7 @@ async def read_groups(context: Any, model: type[Base], asked: AskedGroups) -> li
     """The groups of all the rows the caller may see: one statement."""
     check_narrow(model, asked.where, staff=context.actor.is_staff)
     found = await context.reads.rows(groups(aliased(model), model, asked))
-    return [_group(model, row._mapping) for row in found]
+    return [_group(model, row._mapping) for row in found]  # noqa: SLF001 - a row's public name for it
 
 
 async def read_child_groups(
@@ -262,22 +262,24 @@ async def read_child_groups(
     local, _ = ends(relation)
     told = ("groups", relation, repr(asked))
     loader = context.loader(told, partial(_read_child_groups, context, relation, asked))
-    return list(await loader.load(parent.__dict__.get(local)))
+    # In a tuple, because a loader takes no null, and the groups of no rows are still a group.
+    return list(await loader.load((parent.__dict__.get(local),)))
 
 
 async def _read_child_groups(
-    context: Any, relation: RelationshipProperty[Any], asked: AskedGroups, keys: list[Any]
+    context: Any, relation: RelationshipProperty[Any], asked: AskedGroups, wrapped: list[tuple[Any]]
 ) -> list[list[Group]]:
     model: type[Base] = relation.mapper.class_
+    keys = [key for (key,) in wrapped]
     check_size(asked.where)
     parents, child = parents_of(keys, relation), aliased(model)
     under = getattr(child, ends(relation)[1]) == parents.c.key
     inner = groups(child, model, asked, under).correlate(parents).lateral()
-    order = [inner.c[name] for name in inner.c.keys() if name.startswith("group.")]
+    order = [column for column in inner.c if column.name.startswith("group.")]
     statement = select(parents.c.key.label("parent"), inner).select_from(parents.join(inner, true())).order_by(*order)
     by_parent: dict[Any, list[Group]] = {key: [] for key in keys}
     for row in await context.reads.rows(statement):
-        values = dict(row._mapping)
+        values = dict(row._mapping)  # noqa: SLF001 - a row's public name for it
         by_parent[values.pop("parent")].append(_group(model, values))
     return [by_parent[key] for key in keys]
 

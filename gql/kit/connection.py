@@ -17,9 +17,9 @@ from gql.kit.naming import plural, words
 from gql.kit.ordering import backwards, beyond, cursor, keys_of, page_limit, position, terms
 from gql.kit.relations import attributes, ends, is_staff_only, loading
 from lango.errors import BadUserInput
+from lango.prices import DEFAULT_PAGE
 from models.base import Base
 
-DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
 
@@ -105,13 +105,14 @@ def connection_of(model: type[Base]) -> type[Any]:
     async def total_count(root: Any) -> int:
         return int(await root.count())
 
+    annotations = {"edges": list[Address(f"{name}Edge")], "nodes": list[Address(name)], "page_info": PageInfo}  # type: ignore[misc]
     connection = strawberry.type(
         type(f"{name}Connection", (), {
-            "__annotations__": {"edges": list[Address(f"{name}Edge")], "nodes": list[Address(name)], "page_info": PageInfo},  # type: ignore[misc]
+            "__annotations__": annotations,
             "edges": strawberry.field(description="The rows of this page, each with its cursor."),
             "nodes": strawberry.field(description="The rows of this page."),
             "page_info": strawberry.field(description="Where the page stands in the list."),
-            "total_count": strawberry.field(total_count, description="How many rows the list has; counted when asked for."),
+            "total_count": strawberry.field(total_count, description="How many rows the list has; counted when asked."),
         }),
         name=f"{name}Connection", description=f"A page of {listed}.",
     )  # fmt: skip
@@ -161,16 +162,20 @@ async def read_children(context: Any, parent: Base, relation: RelationshipProper
     """A page of one parent's rows. Parents of the same level are read by one statement, each with its own page."""
     local, _ = ends(relation)
     key = parent.__dict__.get(local)
+    if key is None:
+        return _page([], asked, _none)
     told = (relation, repr(asked))
     count_loader = context.loader(("count", *told), partial(_count_children, context, relation, asked))
 
     async def count() -> int:
         return int(await count_loader.load(key))
 
-    if asked.size == 0:
-        return _page([], asked, count)
     loader = context.loader(("page", *told), partial(_read_pages, context, relation, asked))
     return _page(await loader.load(key), asked, count)
+
+
+async def _none() -> int:
+    return 0
 
 
 async def _read_pages(
@@ -210,7 +215,7 @@ async def _count_children(
     counted = select(owner, func.count()).where(owner == any_(literal(keys, ARRAY(owner.type)))).group_by(owner)
     if asked.where is not None:
         counted = counted.where(predicate(child, model, asked.where))
-    found = {key: count for key, count in await context.reads.rows(counted)}
+    found: dict[Any, int] = dict(tuple(row) for row in await context.reads.rows(counted))
     return [found.get(key, 0) for key in keys]
 
 

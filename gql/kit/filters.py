@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import strawberry
+from sqlalchemy import ARRAY as ANY_ARRAY
 from sqlalchemy import (
-    ARRAY,
     Boolean,
     Column,
     ColumnElement,
+    Numeric,
+    PrimaryKeyConstraint,
+    String,
     Text,
+    UniqueConstraint,
     and_,
     any_,
     cast,
@@ -23,15 +27,18 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import RelationshipProperty, aliased
+from sqlalchemy.types import TypeEngine
 from strawberry import UNSET
 
 from gql.kit.addresses import Address, keep
 from gql.kit.kinds import Kind, kind_of, target_of
 from gql.kit.naming import camel
-from gql.kit.node import MIRRORED, parse_id
-from gql.kit.relations import attributes, relations
+from gql.kit.node import parse_id
+from gql.kit.relations import attributes, ends, is_staff_only, relations
 from gql.kit.scalars import Json
 from lango.errors import BadUserInput
 from models.base import Base
@@ -39,6 +46,7 @@ from models.ddl import unbounded
 
 Alias = Any
 MAX_CONDITIONS = 100
+MAX_NESTING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,8 @@ class Operator:
 
 
 def _within(column: Any, values: list[Any]) -> ColumnElement[bool]:
-    return column == any_(literal(values, ARRAY(column.type)))
+    found: ColumnElement[bool] = column == any_(literal(values, ARRAY(column.type)))
+    return found
 
 
 def _like(text: str) -> str:
@@ -150,13 +159,15 @@ def where_of(model: type[Base]) -> type[Any]:
     name = f"{model.__name__}Where"
     listed: dict[str, tuple[Any, str]] = {}
     for attribute, column in attributes(model).items():
+        if is_staff_only(column):
+            continue
         ids = target_of(column) is not None or (column.primary_key and len(model.table().primary_key) == 1)
         listed[attribute] = (filter_of(kind_of(column), ids=ids and kind_of(column).name == "uuid"), column.doc or "")
     for relation in relations(model):
-        target = relation.mapper.class_.__name__
-        if target in MIRRORED:
-            wanted = Address(f"{target}{'ListWhere' if relation.uselist else 'Where'}")
-            listed[relation.key] = (wanted, relation.doc or "")
+        if is_staff_only(model.__mapper__.columns[ends(relation)[0]]):
+            continue
+        wanted = Address(f"{relation.mapper.class_.__name__}{'ListWhere' if relation.uselist else 'Where'}")
+        listed[relation.key] = (wanted, relation.doc or "")
     listed["and"] = (list[Address(name)], "All of these hold.")  # type: ignore[misc]
     listed["or"] = (list[Address(name)], "One of these holds.")  # type: ignore[misc]
     listed["not"] = (Address(name), "This does not hold.")
@@ -195,12 +206,22 @@ def predicate(row: Alias, model: type[Base], where: Any) -> ColumnElement[bool]:
         elif key == "or_":
             parts.append(or_(*[predicate(row, model, item) for item in value]) if value else literal(False, Boolean))
         elif key == "not_":
-            parts.append(predicate(row, model, value).is_not(true()))
+            parts.append(_unlike(row, model, value))
         elif key in columns:
-            parts += _conditions(getattr(row, key), columns[key], model, key, value)
+            expression = type_coerce(getattr(row, key), operand_type(columns[key].type))
+            parts += _conditions(expression, columns[key], model, key, value)
         else:
             parts.append(_related(row, by_relation[key], value))
     return and_(*parts) if parts else true()
+
+
+def operand_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type of what a column is compared with: to the column's own length or scale PostgreSQL would cut it."""
+    if isinstance(kind, ANY_ARRAY):
+        return ARRAY(operand_type(kind.item_type))
+    if isinstance(kind, Numeric):
+        return Numeric()
+    return String() if isinstance(kind, String) and not isinstance(kind, Text) else kind
 
 
 def _conditions(
@@ -228,6 +249,8 @@ def _operand(value: Any, operator: Operator, kind: Kind, target: type[Base] | No
         return [_operand(item, EQ, kind, target, key) for item in value]
     if isinstance(value, str) and not isinstance(value, Json) and "\0" in value:
         raise BadUserInput(f"`{camel(key)}` holds a NUL character, which no text in the database has.")
+    if operator is ILIKE and (len(value) - len(value.rstrip("\\"))) % 2:
+        raise BadUserInput(f"`{camel(key)}` ends in a lone backslash, which escapes nothing: write it twice.")
     if target is not None and kind.name == "uuid" and isinstance(value, str):
         return parse_id(target, value)[0]
     return value
@@ -241,12 +264,14 @@ def _related(row: Alias, relation: RelationshipProperty[Any], value: Any) -> Col
     for quantifier, inner in given(value).items():
         if inner is None:
             raise BadUserInput(f"`{camel(relation.key)}: {{{quantifier}: null}}` asks nothing: leave it out.")
-        if quantifier == "every":
-            found = _exists(row, relation, model, lambda other, w=inner: predicate(other, model, w).is_not(true()))
-        else:
-            found = _exists(row, relation, model, lambda other, w=inner: predicate(other, model, w))
+        wanted = partial(_unlike if quantifier == "every" else predicate, model=model, where=inner)
+        found = _exists(row, relation, model, wanted)
         parts.append(found if quantifier == "some" else ~found)
     return and_(*parts) if parts else true()
+
+
+def _unlike(row: Alias, model: type[Base], where: Any) -> ColumnElement[bool]:
+    return predicate(row, model, where).is_not(true())
 
 
 def _exists(
@@ -292,27 +317,24 @@ def check_narrow(model: type[Base], where: Any, *, staff: bool) -> None:
 def leading(model: type[Base]) -> frozenset[str]:
     """The columns by which an index finds rows."""
     table = model.table()
-    first = {index.columns[0].name for index in table.indexes if len(index.columns) and not _is_gin(index)}
-    keys = {list(key.columns)[0].name for key in table.constraints if len(getattr(key, "columns", ())) and _is_key(key)}
-    return frozenset(str(name) for name in first | keys)
+    indexes = (index.columns for index in table.indexes if not _is_gin(index))
+    keys = (key.columns for key in table.constraints if isinstance(key, PrimaryKeyConstraint | UniqueConstraint))
+    return frozenset(str(next(iter(columns)).name) for columns in (*indexes, *keys) if len(columns))
 
 
 def _is_gin(index: Any) -> bool:
     return bool(index.dialect_options["postgresql"]["using"])
 
 
-def _is_key(constraint: Any) -> bool:
-    return type(constraint).__name__ in ("PrimaryKeyConstraint", "UniqueConstraint")
-
-
-def _count(where: Any) -> int:
+def _count(where: Any, depth: int = 0) -> int:
+    """The conditions of a filter; an empty one is one too, because there is no end to `and: [{}, {}, {}]`."""
+    if depth > MAX_NESTING:
+        raise BadUserInput(f"A filter may be nested at most {MAX_NESTING} levels deep.")
     total = 0
     for value in given(where).values():
-        if isinstance(value, list):
-            total += sum(_count(item) if is_dataclass(item) else 0 for item in value) or 1
-        else:
-            total += _count(value) if is_dataclass(value) else 1
-    return total
+        inner = [item for item in (value if isinstance(value, list) else [value]) if is_dataclass(item)]
+        total += sum(_count(item, depth + 1) for item in inner) if inner else 1
+    return max(total, 1)
 
 
 def _slow(model: type[Base], where: Any) -> bool:
@@ -337,9 +359,9 @@ def _narrows(model: type[Base], where: Any) -> bool:
             return True
         if key == "or_" and value and all(_narrows(model, item) for item in value):
             return True
-        if key in columns and columns[key].name in leading(model) and value is not None:
-            if _leakproof(columns[key], value, all_of=False):
-                return True
+        found = key in columns and columns[key].name in leading(model) and value is not None
+        if found and _leakproof(columns[key], value, all_of=False):
+            return True
     return False
 
 

@@ -80,9 +80,13 @@ def _kind(kind: Any) -> Kind:
 
 @cache
 def target_of(column: Column[Any]) -> type[Base] | None:
-    """The model whose key a column holds: its foreign key's, or for a face the one of the same name."""
+    """The model whose key a column holds: its foreign key's; in a face, that of a table's column of the same name."""
     for key in column.foreign_keys:
         for model in models():
             if model.table() is key.column.table and key.column.primary_key:
                 return model
+    if any(model.table() is column.table for model in models() if model.__face__ is not None):
+        tables = (model.table() for model in models() if model.__face__ is None)
+        same = (table.columns[column.name] for table in tables if column.name in table.columns)
+        return next((target for other in same if (target := target_of(other)) is not None), None)
     return None

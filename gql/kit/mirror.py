@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ARRAY, Column, any_, literal, select
+from sqlalchemy import ARRAY, Column, and_, any_, func, literal, select
+from sqlalchemy import column as sql_column
 from sqlalchemy.orm import RelationshipProperty
 from strawberry.schema_directive import Location
 from strawberry.types import Info
@@ -60,11 +61,8 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
             if attribute != "id":
                 _column(namespace, attribute, column)
         for relation in relations(model):
-            if relation.mapper.class_.__name__ not in INTERNAL:
-                _relation(namespace, relation)
-        for attribute, value in vars(own).items():
-            if not attribute.startswith("__"):
-                namespace[attribute] = value
+            _relation(namespace, relation)
+        namespace |= {attribute: value for attribute, value in vars(own).items() if not attribute.startswith("__")}
         made = strawberry.type(
             type(name, (Node,), namespace), name=name, description=" ".join((model.__doc__ or "").split())
         )
@@ -75,9 +73,6 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
         return keep(name, made)
 
     return decorate
-
-
-INTERNAL = frozenset({"OneTimeCode", "UserKey", "IdempotencyKey", "OutboxEvent", "SchemaMigration"})
 
 
 def _id(root: Any) -> strawberry.ID:
@@ -159,14 +154,29 @@ def by_key(context: Any, model: type[Base], attribute: str) -> Any:
 
 async def read_node(context: Any, model: type[Base], key: tuple[Any, ...]) -> Any:
     """The row of that key, if the caller may see it. Many asked for at once are read by one statement a type."""
-    attributes_ = [model.__mapper__.get_property_by_column(column).key for column in key_columns(model)]
     if len(key) == 1:
-        return await by_key(context, model, attributes_[0]).load(key[0])
-    statement = select(model).where(
-        *[getattr(model, name) == part for name, part in zip(attributes_, key, strict=True)]
-    )
-    rows = await context.reads.scalars(statement.options(*loading(model, model, staff=context.actor.is_staff)))
-    return rows[0] if rows else None
+        (column,) = key_columns(model)
+        return await by_key(context, model, model.__mapper__.get_property_by_column(column).key).load(key[0])
+    return await by_whole_key(context, model).load(key)
+
+
+def by_whole_key(context: Any, model: type[Base]) -> Any:
+    """The dataloader of a model's rows by a key of several columns."""
+    columns = [getattr(model, model.__mapper__.get_property_by_column(column).key) for column in key_columns(model)]
+
+    async def batch(keys: list[tuple[Any, ...]]) -> list[Any]:
+        listed = [
+            literal(list(parts), ARRAY(own.type)) for own, parts in zip(columns, zip(*keys, strict=True), strict=True)
+        ]
+        parts = [sql_column(f"part{index}", own.type) for index, own in enumerate(columns)]
+        wanted_ = func.unnest(*listed).table_valued(*parts).render_derived("wanted")
+        same = [own == wanted_.c[part.name] for own, part in zip(columns, parts, strict=True)]
+        statement = select(model).join_from(model, wanted_, and_(*same))
+        found = await context.reads.scalars(statement.options(*loading(model, model, staff=context.actor.is_staff)))
+        rows = {key_of(row): row for row in found}
+        return [rows.get(key) for key in keys]
+
+    return context.loader(("one", model), batch)
 
 
 LIST_ARGUMENTS = {
@@ -181,27 +191,33 @@ LIST_ARGUMENTS = {
 
 
 def _list_signature(target: type[Base]) -> dict[str, tuple[Any, str, Any]]:
-    arguments = {key: (kind, doc, None) for key, (kind, doc) in LIST_ARGUMENTS.items()}
+    arguments: dict[str, tuple[Any, str, Any]] = {
+        key: (kind, doc, strawberry.UNSET) for key, (kind, doc) in LIST_ARGUMENTS.items()
+    }
     arguments["where"] = (
         Address(f"{target.__name__}Where") | None,
         "Which rows; all that may be seen without it.",
-        None,
+        strawberry.UNSET,
     )
     arguments["order_by"] = (
         list[Address(f"{target.__name__}Order")] | None,  # type: ignore[misc]
         "The order, first key first; the newest come first without it.",
-        None,
+        strawberry.UNSET,
     )
     return arguments
 
 
 def _group_signature(target: type[Base]) -> dict[str, tuple[Any, str, Any]]:
     return {
-        "where": (Address(f"{target.__name__}Where") | None, "Which rows; all that may be seen without it.", None),
+        "where": (
+            Address(f"{target.__name__}Where") | None,
+            "Which rows; all that may be seen without it.",
+            strawberry.UNSET,
+        ),
         "group_by": (
             list[Address(f"{target.__name__}GroupBy")] | None,  # type: ignore[misc]
             "The keys; one group of all rows without them.",
-            None,
+            strawberry.UNSET,
         ),
         "time_zone": (str, "The time zone in which days and months begin.", "UTC"),
         "first": (int, "How many groups, in the order of their keys; 1000 at most.", DEFAULT_GROUPS),
@@ -257,7 +273,7 @@ def root_fields(*listed: type[Base], unlisted: tuple[type[Base], ...] = ()) -> t
 
 
 def _root_one(model: type[Base]) -> Any:
-    async def resolve(info: Any, id: str) -> Any:  # noqa: A002 - the argument's name in the API
+    async def resolve(info: Any, id: str) -> Any:
         return await read_node(info.context, model, parse_id(model, id))
 
     resolve.__annotations__ = {

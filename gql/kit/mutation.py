@@ -63,21 +63,17 @@ class Made:
     errors: list[dict[str, Any]]
 
 
-def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) -> Any:  # noqa: A002
+def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) -> Any:
     """The field of a rule. `makes` names what its payload holds: a model, or the annotation of a plain value.
 
     A rule that makes one thing returns it; one that makes several returns a dataclass with these fields.
     """
     title = name[:1].upper() + name[1:]
-    codes = Enum(  # type: ignore[misc]
-        f"{title}ErrorCode",
-        {item.code(): strawberry.enum_value(item.code(), description=_doc(item)) for item in rule.refusals},
-    )
-    codes = strawberry.enum(codes, name=f"{title}ErrorCode", description=f"Why `{name}` may refuse.")
+    codes = _codes(title, name, rule)
     error = _error_type(title, name, codes)
     payload = _payload_type(title, name, makes, error)
 
-    async def resolve(info: Any, input: Any) -> Any:  # noqa: A002 - the argument's name in the API
+    async def resolve(info: Any, input: Any) -> Any:
         arguments, key = _arguments(input)
         _check_caller(rule, info.context.actor)
         made = await call(info, rule, name, arguments, key, makes)
@@ -87,6 +83,12 @@ def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) 
     argument = {"input": (input, "What the mutation takes.", inspect.Parameter.empty)}
     with_arguments(resolve, argument, payload | None, rooted=False)
     return strawberry.field(resolve, name=name, description=rule.doc)
+
+
+def _codes(title: str, name: str, rule: Rule) -> Any:
+    members = {item.code(): strawberry.enum_value(item.code(), description=_doc(item)) for item in rule.refusals}
+    made = Enum(f"{title}ErrorCode", members)  # type: ignore[misc]
+    return strawberry.enum(made, name=f"{title}ErrorCode", description=f"Why `{name}` may refuse.")
 
 
 def _doc(refusal: type[Refused]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -63,7 +63,7 @@ def parse_id(model: type[Base], text: str) -> tuple[Any, ...]:
         try:
             named, key = parse_global_id(text)
         except BadUserInput:
-            return (text,)
+            return _parse_key(model, [text], text)
     else:
         named, key = parse_global_id(text)
     if named is not model:
@@ -83,7 +83,7 @@ def _parse_key(model: type[Base], parts: list[str], text: str) -> tuple[Any, ...
     if len(parts) == len(columns):
         try:
             return key_from(model, parts)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise BadUserInput(f"“{text[:80]}” is no id of this API.")
 
@@ -94,7 +94,10 @@ def _parse_part(column: Column[Any], part: str) -> Any:
             raise ValueError(part)
         return UUID(part)
     if isinstance(column.type, sql.DateTime):
-        return datetime.fromisoformat(part)
-    if isinstance(column.type, sql.Integer):
-        return int(part)
+        moment = datetime.fromisoformat(part)
+        if moment.tzinfo is None:
+            raise ValueError(part)
+        return moment.astimezone(UTC)
+    if "\0" in part:
+        raise ValueError(part)
     return part

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
@@ -128,7 +130,8 @@ def cursor(row: Alias, model: type[Base], keys: tuple[Key, ...]) -> ColumnElemen
     """The opaque text of a row's place: made by the database, so that every way of reading gives the same."""
     parts = [cast(getattr(row, key.attribute), Text) for key in keys]
     text = cast(func.json_build_array(literal_column(f"'{fingerprint(model, keys)}'"), *parts), Text)
-    utf8, base64_, newline, nothing = (literal_column(part) for part in ("'UTF8'", "'base64'", "E'\\n'", "''"))
+    told: list[ColumnElement[str]] = [literal_column(part) for part in ("'UTF8'", "'base64'", "E'\\n'", "''")]
+    utf8, base64_, newline, nothing = told
     return func.translate(func.encode(func.convert_to(text, utf8), base64_), newline, nothing)
 
 
@@ -138,7 +141,7 @@ def position(model: type[Base], keys: tuple[Key, ...], text: str) -> Position:
         told, *values = orjson.loads(base64.b64decode(text, validate=True))
         if told == fingerprint(model, keys) and len(values) == len(keys):
             return Position(tuple(_parse(key, value) for key, value in zip(keys, values, strict=True)))
-    except (binascii.Error, ValueError, TypeError, InvalidOperation):
+    except (binascii.Error, ValueError, TypeError, KeyError):
         pass
     raise BadUserInput("This cursor is not of this list in this order: start again without it.")
 
@@ -148,21 +151,37 @@ def _parse(key: Key, value: Any) -> Any:
         if not key.nullable:
             raise ValueError(key.attribute)
         return None
-    kind = kind_of(key.column).name
-    if kind == "boolean":
-        return {"true": True, "false": False}[value]
-    if kind == "decimal":
-        parsed = Decimal(value)
-        if not parsed.is_finite():
-            raise ValueError(value)
-        return parsed
-    readers: dict[str, Any] = {
-        "uuid": UUID, "int": int, "big_int": int, "moment": datetime.fromisoformat, "date": date.fromisoformat,
-        "time": time.fromisoformat,
-    }  # fmt: skip
     if not isinstance(value, str) or "\0" in value:
         raise ValueError(value)
-    return readers[kind](value) if kind in readers else value
+    kind = kind_of(key.column)
+    return kind.choice(value) if kind.choice is not None else READERS[kind.name](value)
+
+
+def _number(text: str) -> Decimal:
+    """A bounded one: the driver would write out every zero of 1e999999999."""
+    if not NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return Decimal(text)
+
+
+def _whole(text: str) -> int:
+    if "." in text or not -(2**63) <= (number := int(_number(text))) < 2**63:
+        raise ValueError(text)
+    return number
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found
+
+
+NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
+READERS: dict[str, Callable[[str], Any]] = {
+    "uuid": UUID, "text": str, "boolean": {"true": True, "false": False}.__getitem__, "int": _whole, "big_int": _whole,
+    "decimal": _number, "moment": _moment, "date": date.fromisoformat, "time": time.fromisoformat,
+}  # fmt: skip
 
 
 def beyond(row: Alias, keys: tuple[Key, ...], place: Position) -> ColumnElement[bool]:

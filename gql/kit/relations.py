@@ -23,9 +23,15 @@ def attributes(model: type[Base]) -> dict[str, Column[Any]]:
 
 @cache
 def relations(model: type[Base]) -> tuple[RelationshipProperty[Any], ...]:
-    """The relations in the order in which the model declares them."""
+    """The relations in the order in which the model declares them, those to internal tables left out."""
     declared = list(model.__annotations__)
-    return tuple(sorted(model.__mapper__.relationships, key=lambda relation: declared.index(relation.key)))
+    shown = (relation for relation in model.__mapper__.relationships if not is_internal(relation.mapper.class_))
+    return tuple(sorted(shown, key=lambda relation: declared.index(relation.key)))
+
+
+def is_internal(model: type[Base]) -> bool:
+    """Whether no request role is granted anything on it."""
+    return model.__access__ is None and model.__face__ is None
 
 
 @cache

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from ipaddress import ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 from typing import Any, NewType
 from uuid import UUID
 
@@ -26,7 +27,9 @@ DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,8})?", re.ASCII)
 INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# A backslash that is itself escaped escapes nothing: an even length is a NUL, an odd one the text of its escape.
+NUL = re.compile(r"\\+u0000")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _text(value: Any, what: str) -> str:
@@ -111,16 +114,34 @@ def parse_uuid(value: Any) -> UUID:
 
 
 def parse_inet(value: Any) -> str:
+    text = _text(value, "An Inet")
     try:
-        return str(ip_interface(_text(value, "An Inet")))
+        # A zone (`fe80::1%eth0`) means something on one machine only, and PostgreSQL has no place for it.
+        if "%" not in text:
+            return str(ip_interface(text))
     except ValueError:
-        raise GraphQLError(f"{_shown(value)} is no IP address.") from None
+        pass
+    raise GraphQLError(f"{_shown(text)} is no IP address.")
+
+
+def show_inet(value: Any) -> str:
+    """As PostgreSQL writes it: the last 32 bits in decimal where they are an IPv4 address inside an IPv6 one."""
+    text, slash, length = str(value).partition("/")
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        high, low = divmod(int(address), 2**32)
+        if high == 0xFFFF or (high == 0 and low >> 16):
+            text = f"::{'ffff:' if high else ''}{IPv4Address(low)}"
+    return f"{text}{slash}{length}"
 
 
 def parse_json(value: Any) -> RawJson:
     """Any JSON value. It is stored as PostgreSQL stores jsonb; a NUL character is refused, as PostgreSQL refuses it."""
-    text = orjson.dumps(value).decode()
-    if "\\u0000" in text:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        raise GraphQLError("JSON has no number that large.") from None
+    if any(len(found.group()) % 2 == 0 for found in NUL.finditer(text)):
         raise GraphQLError("JSON for this field may not hold a NUL character.")
     return RawJson(text)
 
@@ -151,8 +172,8 @@ def _scalar(
 SCALARS: dict[object, ScalarDefinition] = {
     Decimal: _scalar(
         "Decimal",
-        'An exact decimal number as a string, as in "1250.50". Taken: up to 20 digits and 8 decimals, or a JSON integer; '
-        "a JSON float is refused.",
+        'An exact decimal number as a string, as in "1250.50". '
+        "Taken: up to 20 digits and 8 decimals, or a JSON integer; a JSON float is refused.",
         show_decimal,
         parse_decimal,
     ),
@@ -167,6 +188,6 @@ SCALARS: dict[object, ScalarDefinition] = {
     date: _scalar("Date", "A day of the calendar, as in 2026-01-31.", date.isoformat, parse_date),
     time: _scalar("Time", "A time of day without a zone, as in 08:30:00.", time.isoformat, parse_time),
     UUID: _scalar("UUID", "A UUID in its canonical form.", str, parse_uuid, "https://www.rfc-editor.org/rfc/rfc9562"),
-    Inet: _scalar("Inet", "An IPv4 or IPv6 address, with its network where it has one.", str, parse_inet),
+    Inet: _scalar("Inet", "An IPv4 or IPv6 address, with its network where it has one.", show_inet, parse_inet),
     Json: _scalar("JSON", "Any JSON value, passed on as the database holds it.", show_json, parse_json),
 }

@@ -100,7 +100,7 @@ GRANT EXECUTE ON FUNCTION lango.my_donations() TO lango_anonymous, lango_member,
 
 CREATE FUNCTION lango.my_partners() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.partner_id FROM packs.partner_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]))$$;
+    AS $$SELECT ARRAY(SELECT r.partner_id FROM packs.partner_members r WHERE r.user_id = (SELECT lango.user_id()))$$;
 
 COMMENT ON FUNCTION lango.my_partners() IS 'The partners the caller acts for.';
 REVOKE ALL ON FUNCTION lango.my_partners() FROM PUBLIC;
@@ -108,7 +108,7 @@ GRANT EXECUTE ON FUNCTION lango.my_partners() TO lango_anonymous, lango_member, 
 
 CREATE FUNCTION lango.my_managed_partners() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.partner_id FROM packs.partner_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]) AND r.role IN ('owner', 'manager'))$$;
+    AS $$SELECT ARRAY(SELECT r.partner_id FROM packs.partner_members r WHERE r.user_id = (SELECT lango.user_id()) AND r.role IN ('owner', 'manager'))$$;
 
 COMMENT ON FUNCTION lango.my_managed_partners() IS 'The partners whose owner or manager the caller is.';
 REVOKE ALL ON FUNCTION lango.my_managed_partners() FROM PUBLIC;
@@ -116,7 +116,7 @@ GRANT EXECUTE ON FUNCTION lango.my_managed_partners() TO lango_anonymous, lango_
 
 CREATE FUNCTION lango.my_daos() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.dao_id FROM treasury.dao_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]) AND r.status = 'approved')$$;
+    AS $$SELECT ARRAY(SELECT r.dao_id FROM treasury.dao_members r WHERE r.user_id = (SELECT lango.user_id()) AND r.status = 'approved')$$;
 
 COMMENT ON FUNCTION lango.my_daos() IS 'The DAOs whose approved member the caller is.';
 REVOKE ALL ON FUNCTION lango.my_daos() FROM PUBLIC;
@@ -124,7 +124,7 @@ GRANT EXECUTE ON FUNCTION lango.my_daos() TO lango_anonymous, lango_member, lang
 
 CREATE FUNCTION lango.my_administered_daos() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.dao_id FROM treasury.dao_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]) AND r.status = 'approved' AND r.role = 'admin')$$;
+    AS $$SELECT ARRAY(SELECT r.dao_id FROM treasury.dao_members r WHERE r.user_id = (SELECT lango.user_id()) AND r.status = 'approved' AND r.role = 'admin')$$;
 
 COMMENT ON FUNCTION lango.my_administered_daos() IS 'The DAOs the caller administers.';
 REVOKE ALL ON FUNCTION lango.my_administered_daos() FROM PUBLIC;
@@ -148,7 +148,7 @@ GRANT EXECUTE ON FUNCTION lango.my_treasury_transfers() TO lango_anonymous, lang
 
 CREATE FUNCTION lango.my_card_accounts() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.account_id FROM cards.account_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]))$$;
+    AS $$SELECT ARRAY(SELECT r.account_id FROM cards.account_members r WHERE r.user_id = (SELECT lango.user_id()))$$;
 
 COMMENT ON FUNCTION lango.my_card_accounts() IS 'The card accounts the caller is on.';
 REVOKE ALL ON FUNCTION lango.my_card_accounts() FROM PUBLIC;
@@ -156,7 +156,7 @@ GRANT EXECUTE ON FUNCTION lango.my_card_accounts() TO lango_anonymous, lango_mem
 
 CREATE FUNCTION lango.my_supervised_card_accounts() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.account_id FROM cards.account_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]) AND r.role IN ('owner', 'admin', 'analyst'))$$;
+    AS $$SELECT ARRAY(SELECT r.account_id FROM cards.account_members r WHERE r.user_id = (SELECT lango.user_id()) AND r.role IN ('owner', 'admin', 'analyst'))$$;
 
 COMMENT ON FUNCTION lango.my_supervised_card_accounts() IS 'The card accounts of which the caller sees every card.';
 REVOKE ALL ON FUNCTION lango.my_supervised_card_accounts() FROM PUBLIC;
@@ -164,7 +164,7 @@ GRANT EXECUTE ON FUNCTION lango.my_supervised_card_accounts() TO lango_anonymous
 
 CREATE FUNCTION lango.my_managed_card_accounts() RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$SELECT ARRAY(SELECT r.account_id FROM cards.account_members r WHERE r.user_id = ANY ((SELECT lango.my_people())::uuid[]) AND r.role IN ('owner', 'admin'))$$;
+    AS $$SELECT ARRAY(SELECT r.account_id FROM cards.account_members r WHERE r.user_id = (SELECT lango.user_id()) AND r.role IN ('owner', 'admin'))$$;
 
 COMMENT ON FUNCTION lango.my_managed_card_accounts() IS 'The card accounts whose owner or admin the caller is.';
 REVOKE ALL ON FUNCTION lango.my_managed_card_accounts() FROM PUBLIC;
@@ -198,7 +198,8 @@ CREATE FUNCTION lango.my_colleagues() RETURNS uuid[]
     SELECT m.user_id FROM packs.partner_members m
     WHERE m.partner_id = ANY ((SELECT lango.my_partners())::uuid[])
     UNION
-    SELECT m.user_id FROM treasury.dao_members m WHERE m.dao_id = ANY ((SELECT lango.my_daos())::uuid[])
+    SELECT m.user_id FROM treasury.dao_members m
+    WHERE m.dao_id = ANY ((SELECT lango.my_daos())::uuid[]) AND m.status = 'approved'
     UNION
     SELECT m.user_id FROM cards.account_members m
     WHERE m.account_id = ANY ((SELECT lango.my_card_accounts())::uuid[])

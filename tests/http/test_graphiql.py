@@ -23,7 +23,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return dist
 
 
-async def test_a_browser_gets_the_page(built: Path, api: Api) -> None:  # noqa: ARG001
+async def test_a_browser_gets_the_page(built: Path, api: Api) -> None:
     answer = await api.get(headers=BROWSER)
 
     assert answer.status_code == 200
@@ -32,7 +32,7 @@ async def test_a_browser_gets_the_page(built: Path, api: Api) -> None:  # noqa: 
     assert 'data-endpoint="/graphql"' in answer.text
 
 
-async def test_the_policy_allows_no_inline_script_and_no_other_host(built: Path, api: Api) -> None:  # noqa: ARG001
+async def test_the_policy_allows_no_inline_script_and_no_other_host(built: Path, api: Api) -> None:
     answer = await api.get(headers=BROWSER)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
 
@@ -45,7 +45,7 @@ async def test_the_policy_allows_no_inline_script_and_no_other_host(built: Path,
     assert "//" not in answer.text.replace("<!doctype html>", "")
 
 
-async def test_its_files_are_served(built: Path, api: Api) -> None:  # noqa: ARG001
+async def test_its_files_are_served(built: Path, api: Api) -> None:
     answer = await api.get("/graphql/assets/main.js")
 
     assert answer.status_code == 200

@@ -1,0 +1,143 @@
+"""Under policies, as a member, the lists of the big tables are read by their indexes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import aliased
+
+from gql.kit.addresses import TYPES
+from gql.kit.connection import Asked, page
+from gql.kit.node import MIRRORED
+from gql.kit.ordering import SortDirection
+from lango.actor import Actor, DatabaseRole
+from lango.postgres import create_engine
+from lango.session import acting_as
+from lango.settings import Settings
+from tests.access.conftest import of_database
+
+PEOPLE, ROWS = 200, 20_000
+FILL = f"""
+    INSERT INTO identity.users (id, email)
+    SELECT lpad(n::text, 32, '0')::uuid, 'user' || n || '@test.example' FROM generate_series(1, {PEOPLE}) n;
+    INSERT INTO packs.packs (id, name, description, category, base_price_cfa)
+    VALUES (lpad('1', 32, '0')::uuid, 'A pack', 'A treat', 'cinema', 5000);
+    INSERT INTO notifications.notification_templates (id, template_key, name, body_text)
+    VALUES (lpad('1', 32, '0')::uuid, 'a', 'A', 'A');
+    INSERT INTO pots.pots (id, owner_user_id, title, target_amount_cfa, birthday_date, scheduled_open_at, visibility,
+                           status, created_at)
+    SELECT lpad(n::text, 32, '0')::uuid, lpad((n % {PEOPLE} + 1)::text, 32, '0')::uuid, 'Pot ' || n, 1000,
+           '2026-01-01'::date + n % 1000, '2025-12-01', CASE n % 3 WHEN 0 THEN 'public' ELSE 'private' END, 'open',
+           '2025-01-01'::timestamptz + n * interval '1 minute'
+    FROM generate_series(1, {ROWS}) n;
+    INSERT INTO donations.donations (pot_id, donor_user_id, amount_cfa, status, created_at)
+    SELECT lpad((n % {ROWS} + 1)::text, 32, '0')::uuid, lpad((n % {PEOPLE} + 1)::text, 32, '0')::uuid, 100, 'succeeded',
+           '2025-01-01'::timestamptz + n * interval '1 minute'
+    FROM generate_series(1, {ROWS}) n;
+    INSERT INTO notifications.notifications (user_id, recipient_identifier, template_id, channel, body, created_at)
+    SELECT lpad((n % {PEOPLE} + 1)::text, 32, '0')::uuid, 'x', lpad('1', 32, '0')::uuid, 'email', 'x',
+           '2025-01-01'::timestamptz + n * interval '1 minute'
+    FROM generate_series(1, {ROWS}) n;
+    INSERT INTO redemption.qr_codes (pot_id, pack_id, code, redeemable_from, expires_at, price_cfa, created_at)
+    SELECT lpad((n % {ROWS} + 1)::text, 32, '0')::uuid, lpad('1', 32, '0')::uuid, 'code' || n, '2025-01-01',
+           '2027-01-01'::timestamptz + n * interval '1 minute', 100,
+           '2025-01-01'::timestamptz + n * interval '1 minute'
+    FROM generate_series(1, {ROWS}) n;
+"""
+CALLER, A_POT = UUID(int=7), UUID(int=0x4711)
+
+
+@pytest.fixture(scope="module")
+async def filled(
+    own_database: Callable[[], Awaitable[str]], settings: Settings, gateway_url: str
+) -> AsyncIterator[AsyncEngine]:
+    owner_url = await own_database()
+    connection = await asyncpg.connect(owner_url)
+    # The audit would write as many rows again, and it is not what is looked at.
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute(FILL)
+    await connection.execute("RESET ROLE; ANALYZE")
+    await connection.close()
+    async with AsyncExitStack() as stack:
+        engine = create_engine(of_database(gateway_url, str(make_url(owner_url).database)), settings, pool_size=1)
+        stack.push_async_callback(engine.dispose)
+        yield engine
+
+
+def where(table: str, **conditions: Any) -> Any:
+    """A filter as GraphQL would give it: `where("Pot", status={"eq": "open"})`."""
+    filters = TYPES[f"{table}Where"]
+    hints = filters.__strawberry_definition__.fields
+    kinds = {field.python_name: field.type for field in hints}
+    made = {}
+    for name, operators in conditions.items():
+        kind = kinds[name]
+        while hasattr(kind, "of_type"):
+            kind = kind.of_type
+        made[name] = kind(**operators)
+    return filters(**made)
+
+
+def order(table: str, attribute: str, direction: str) -> Any:
+    kind = TYPES[f"{table}Order"]
+    others = {field.python_name: None for field in kind.__strawberry_definition__.fields}
+    return kind(**others | {attribute: SortDirection(direction)})
+
+
+async def plan(engine: AsyncEngine, table: str, asked: Asked) -> list[dict[str, Any]]:
+    """The nodes of the plan of one page, as a member gets it."""
+    row = aliased(MIRRORED[table])
+    statement, place = page(row, MIRRORED[table], asked)
+    compiled = statement.add_columns(place).compile(dialect=engine.dialect, compile_kwargs={"render_postcompile": True})
+    async with acting_as(engine, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as session:
+        connection = await session.connection()
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        text, values = str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+        told = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
+    nodes: list[dict[str, Any]] = []
+
+    def walk(node: dict[str, Any]) -> None:
+        nodes.append(node)
+        for inner in node.get("Plans", []):
+            walk(inner)
+
+    walk(json.loads(told)[0]["Plan"])
+    return nodes
+
+
+CASES: dict[str, tuple[str, Callable[[], Asked]]] = {
+    "my donations": ("Donation", Asked),
+    "donations to a pot": ("Donation", lambda: Asked(where=where("Donation", pot_id={"eq": str(A_POT)}))),
+    "donations by a status": ("Donation", lambda: Asked(where=where("Donation", status={"eq": "succeeded"}))),
+    "a donation": ("Donation", lambda: Asked(where=where("Donation", id={"eq": str(A_POT)}))),
+    "the newest pots": ("Pot", Asked),
+    "a pot": ("Pot", lambda: Asked(where=where("Pot", id={"eq": str(A_POT)}))),
+    "the pots of an owner": ("Pot", lambda: Asked(where=where("Pot", owner_user_id={"eq": str(CALLER)}))),
+    "my notifications": ("Notification", Asked),
+    "a notification": ("Notification", lambda: Asked(where=where("Notification", id={"eq": str(A_POT)}))),
+    "my codes": ("QrCode", Asked),
+    "the codes of a pot": ("QrCode", lambda: Asked(where=where("QrCode", pot_id={"eq": str(A_POT)}))),
+    "a code": ("QrCode", lambda: Asked(where=where("QrCode", code={"eq": "code77"}))),
+    "the codes that expire last": ("QrCode", lambda: Asked(order_by=[order("QrCode", "expires_at", "desc")])),
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+async def test_a_member_reads_a_big_table_by_an_index(filled: AsyncEngine, case: str) -> None:
+    table, asked = CASES[case]
+
+    nodes = await plan(filled, table, asked())
+
+    big = MIRRORED[table].__tablename__
+    read = [node["Node Type"] for node in nodes if node.get("Relation Name") == big]
+    assert read or any("Index" in node["Node Type"] for node in nodes)
+    assert "Seq Scan" not in read, nodes
