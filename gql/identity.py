@@ -9,7 +9,9 @@ from strawberry.types import Info
 
 import models.identity as m
 from gql.kit.addresses import Address
-from gql.kit.mirror import mirror, read_node, root_fields
+from gql.kit.mirror import mirror
+from gql.kit.roots import root_fields
+from gql.kit.rows import read_node
 
 
 @mirror(m.User)

@@ -11,8 +11,10 @@ from strawberry.types import Info
 
 import models.pots as m
 from gql.kit.addresses import Address
-from gql.kit.mirror import mirror, read_node, root_fields
+from gql.kit.mirror import mirror
 from gql.kit.node import parse_id
+from gql.kit.roots import root_fields
+from gql.kit.rows import read_node
 from lango.errors import BadUserInput
 
 SHARE_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")

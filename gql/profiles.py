@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import models.profiles as m
-from gql.kit.mirror import mirror, root_fields
+from gql.kit.mirror import mirror
+from gql.kit.roots import root_fields
 
 
 @mirror(m.Profile)

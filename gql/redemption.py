@@ -8,8 +8,9 @@ import segno
 import strawberry
 
 import models.redemption as m
-from gql.kit.mirror import mirror, root_fields
+from gql.kit.mirror import mirror
 from gql.kit.mutation import id_of, mutation, text_input
+from gql.kit.roots import root_fields
 from models.packs import Pack
 from models.pots import Pot
 from resolvers import redemption

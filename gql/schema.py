@@ -30,9 +30,9 @@ from gql import (
     usage,
 )
 from gql.kit.addresses import TYPES
-from gql.kit.mirror import read_node
 from gql.kit.mutation import MutationExecutor
 from gql.kit.node import MIRRORED, Node, parse_global_id
+from gql.kit.rows import read_node
 from gql.kit.scalars import SCALARS
 from lango.errors import BadUserInput
 

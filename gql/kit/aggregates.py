@@ -31,9 +31,10 @@ from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField
 
 from gql.kit.addresses import Address, keep
 from gql.kit.connection import parents_of
-from gql.kit.filters import check_narrow, check_size, predicate, the_one
+from gql.kit.filters import predicate, the_one
 from gql.kit.kinds import kind_of, target_of
 from gql.kit.naming import camel, plural, words
+from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.node import global_id
 from gql.kit.relations import attributes, ends, is_staff_only
 from gql.kit.scalars import BigInt

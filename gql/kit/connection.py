@@ -12,8 +12,9 @@ from sqlalchemy import ARRAY, Select, any_, column, func, literal, select, true
 from sqlalchemy.orm import RelationshipProperty, aliased
 
 from gql.kit.addresses import Address, keep
-from gql.kit.filters import check_narrow, check_size, predicate
+from gql.kit.filters import predicate
 from gql.kit.naming import plural, words
+from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.ordering import backwards, beyond, cursor, keys_of, page_limit, position, terms
 from gql.kit.relations import attributes, ends, is_staff_only, loading
 from lango.errors import BadUserInput

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
-from sqlalchemy import ARRAY, Column, and_, any_, func, literal, select
-from sqlalchemy import column as sql_column
+from sqlalchemy import Column
 from sqlalchemy.orm import RelationshipProperty
 from strawberry.schema_directive import Location
 from strawberry.types import Info
 
 from gql.kit.addresses import Address, keep
-from gql.kit.aggregates import DEFAULT_GROUPS, AskedGroups, aggregate_of, read_child_groups, read_groups, wanted
-from gql.kit.connection import Asked, connection_of, read_children, read_list
+from gql.kit.aggregates import AskedGroups, aggregate_of, read_child_groups, wanted
+from gql.kit.arguments import group_arguments, list_arguments, with_arguments
+from gql.kit.connection import Asked, connection_of, read_children
 from gql.kit.filters import where_of
 from gql.kit.kinds import kind_of, target_of
-from gql.kit.naming import camel, plural, singular, words
-from gql.kit.node import MIRRORED, Node, global_id, key_columns, key_of, parse_id
+from gql.kit.naming import camel
+from gql.kit.node import MIRRORED, Node, global_id, key_columns, key_of
 from gql.kit.ordering import order_of
-from gql.kit.relations import attributes, ends, loading, relations
+from gql.kit.relations import attributes, ends, relations
+from gql.kit.rows import by_key
 from models.base import Base
 from models.columns import DEPRECATED, MONEY, PERSONAL, Money
 
@@ -139,111 +139,11 @@ def _to_one(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
     return strawberry.field(resolve, name=camel(relation.key), description=relation.doc)
 
 
-def by_key(context: Any, model: type[Base], attribute: str) -> Any:
-    """The dataloader of a model's rows by one of its columns, where that is unique."""
-
-    async def batch(keys: list[Any]) -> list[Any]:
-        column = getattr(model, attribute)
-        statement = select(model).where(column == any_(literal(keys, ARRAY(column.type))))
-        found = await context.reads.scalars(statement.options(*loading(model, model, staff=context.actor.is_staff)))
-        rows = {getattr(row, attribute): row for row in found}
-        return [rows.get(key) for key in keys]
-
-    return context.loader(("one", model, attribute), batch)
-
-
-async def read_node(context: Any, model: type[Base], key: tuple[Any, ...]) -> Any:
-    """The row of that key, if the caller may see it. Many asked for at once are read by one statement a type."""
-    if len(key) == 1:
-        (column,) = key_columns(model)
-        return await by_key(context, model, model.__mapper__.get_property_by_column(column).key).load(key[0])
-    return await by_whole_key(context, model).load(key)
-
-
-def by_whole_key(context: Any, model: type[Base]) -> Any:
-    """The dataloader of a model's rows by a key of several columns."""
-    columns = [getattr(model, model.__mapper__.get_property_by_column(column).key) for column in key_columns(model)]
-
-    async def batch(keys: list[tuple[Any, ...]]) -> list[Any]:
-        listed = [
-            literal(list(parts), ARRAY(own.type)) for own, parts in zip(columns, zip(*keys, strict=True), strict=True)
-        ]
-        parts = [sql_column(f"part{index}", own.type) for index, own in enumerate(columns)]
-        wanted_ = func.unnest(*listed).table_valued(*parts).render_derived("wanted")
-        same = [own == wanted_.c[part.name] for own, part in zip(columns, parts, strict=True)]
-        statement = select(model).join_from(model, wanted_, and_(*same))
-        found = await context.reads.scalars(statement.options(*loading(model, model, staff=context.actor.is_staff)))
-        rows = {key_of(row): row for row in found}
-        return [rows.get(key) for key in keys]
-
-    return context.loader(("one", model), batch)
-
-
-LIST_ARGUMENTS = {
-    "first": (
-        int | None,
-        "How many rows, from the start of the list or after `after`; 20 if neither is given, 100 at most.",
-    ),
-    "after": (str | None, "Only rows after this cursor."),
-    "last": (int | None, "How many rows, from the end of the list or before `before`."),
-    "before": (str | None, "Only rows before this cursor."),
-}
-
-
-def _list_signature(target: type[Base]) -> dict[str, tuple[Any, str, Any]]:
-    arguments: dict[str, tuple[Any, str, Any]] = {
-        key: (kind, doc, strawberry.UNSET) for key, (kind, doc) in LIST_ARGUMENTS.items()
-    }
-    arguments["where"] = (
-        Address(f"{target.__name__}Where") | None,
-        "Which rows; all that may be seen without it.",
-        strawberry.UNSET,
-    )
-    arguments["order_by"] = (
-        list[Address(f"{target.__name__}Order")] | None,  # type: ignore[misc]
-        "The order, first key first; the newest come first without it.",
-        strawberry.UNSET,
-    )
-    return arguments
-
-
-def _group_signature(target: type[Base]) -> dict[str, tuple[Any, str, Any]]:
-    return {
-        "where": (
-            Address(f"{target.__name__}Where") | None,
-            "Which rows; all that may be seen without it.",
-            strawberry.UNSET,
-        ),
-        "group_by": (
-            list[Address(f"{target.__name__}GroupBy")] | None,  # type: ignore[misc]
-            "The keys; one group of all rows without them.",
-            strawberry.UNSET,
-        ),
-        "time_zone": (str, "The time zone in which days and months begin.", "UTC"),
-        "first": (int, "How many groups, in the order of their keys; 1000 at most.", DEFAULT_GROUPS),
-    }
-
-
-def with_arguments(
-    resolve: Callable[..., Any], arguments: dict[str, tuple[Any, str, Any]], returns: Any, *, rooted: bool = True
-) -> Any:
-    """Give a resolver that takes `**arguments` a signature that Strawberry can read."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    annotations: dict[str, Any] = ({"root": Any} if rooted else {}) | {"info": Info}
-    parameters = [inspect.Parameter(name, kind, annotation=given) for name, given in annotations.items()]
-    for name, (annotation, doc, default) in arguments.items():
-        annotations[name] = Annotated[annotation, strawberry.argument(description=doc, name=camel(name))]
-        parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotations[name]))
-    resolve.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
-    resolve.__annotations__ = annotations | {"return": returns}
-    return resolve
-
-
 def _to_many(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         return await read_children(info.context, root, relation, Asked(**arguments))
 
-    with_arguments(resolve, _list_signature(target), Address(f"{target.__name__}Connection"))
+    with_arguments(resolve, list_arguments(target), Address(f"{target.__name__}Connection"))
     return strawberry.field(resolve, name=camel(relation.key), description=relation.doc)
 
 
@@ -252,52 +152,6 @@ def _to_many_aggregate(relation: RelationshipProperty[Any], target: type[Base]) 
         asked = AskedGroups(**arguments, wanted=wanted(info.selected_fields))
         return await read_child_groups(info.context, root, relation, asked)
 
-    with_arguments(resolve, _group_signature(target), list[Address(f"{target.__name__}Aggregate")])  # type: ignore[misc]
+    with_arguments(resolve, group_arguments(target), list[Address(f"{target.__name__}Aggregate")])  # type: ignore[misc]
     doc = f"Counts, sums and extremes of `{camel(relation.key)}`."
     return strawberry.field(resolve, name=f"{camel(relation.key)}Aggregate", description=doc)
-
-
-def root_fields(*listed: type[Base], unlisted: tuple[type[Base], ...] = ()) -> type[Any]:
-    """A Query with three fields for each model: one row by its id, a list, and an aggregate of the list.
-
-    They are nullable, so that one that fails does not take the others along. `unlisted` have only the row by its id:
-    faces whose rows nobody may go through without a parent.
-    """
-    namespace: dict[str, Any] = {}
-    for model in (*listed, *unlisted):
-        namespace[singular(model)] = _root_one(model)
-        if model not in unlisted:
-            namespace[plural(model)] = _root_list(model)
-            namespace[f"{plural(model)}_aggregate"] = _root_aggregate(model)
-    return strawberry.type(type("Query", (), namespace), name="Query")
-
-
-def _root_one(model: type[Base]) -> Any:
-    async def resolve(info: Any, id: str) -> Any:
-        return await read_node(info.context, model, parse_id(model, id))
-
-    resolve.__annotations__ = {
-        "info": Info,
-        "id": Annotated[strawberry.ID, strawberry.argument(description="Its id, or its `rowId`.")],
-        "return": Address(model.__name__) | None,
-    }
-    doc = f"One {words(singular(model))} by its id; null where there is none that you may see."
-    return strawberry.field(resolve, name=camel(singular(model)), description=doc)
-
-
-def _root_list(model: type[Base]) -> Any:
-    async def resolve(info: Any, **arguments: Any) -> Any:
-        return await read_list(info.context, model, Asked(**arguments))
-
-    with_arguments(resolve, _list_signature(model), Address(f"{model.__name__}Connection") | None, rooted=False)
-    doc = f"The {words(plural(model))} that you may see."
-    return strawberry.field(resolve, name=camel(plural(model)), description=doc)
-
-
-def _root_aggregate(model: type[Base]) -> Any:
-    async def resolve(info: Any, **arguments: Any) -> Any:
-        return await read_groups(info.context, model, AskedGroups(**arguments, wanted=wanted(info.selected_fields)))
-
-    with_arguments(resolve, _group_signature(model), list[Address(f"{model.__name__}Aggregate")] | None, rooted=False)  # type: ignore[misc]
-    doc = f"Counts, sums and extremes of the {words(plural(model))} that you may see."
-    return strawberry.field(resolve, name=f"{camel(plural(model))}Aggregate", description=doc)

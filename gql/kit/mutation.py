@@ -20,9 +20,10 @@ from strawberry import UNSET
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.kit.addresses import Address, keep
-from gql.kit.mirror import read_node, with_arguments
+from gql.kit.arguments import with_arguments
 from gql.kit.naming import camel
 from gql.kit.node import key_from, key_of, parse_id
+from gql.kit.rows import read_node
 from gql.kit.scalars import Json
 from lango.errors import BadUserInput, Forbidden, Refused, Unauthenticated
 from lango.postgres import RawJson
