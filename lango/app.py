@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -27,6 +28,7 @@ from lango.negotiation import PREFLIGHT_HEADERS
 from lango.postgres import create_engine
 from lango.proxies import Networks
 from lango.settings import Settings
+from lango.wire import BoundedProtocol
 
 ENDPOINT = "/graphql"
 ASSETS = "/graphql/assets"
@@ -137,7 +139,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "port": settings.port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": partial(BoundedProtocol, seconds=settings.receive_timeout),
         "lifespan": "on",
         "proxy_headers": False,
         "server_header": False,

@@ -10,7 +10,9 @@ import strawberry
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
     parse,
@@ -91,11 +93,19 @@ class Document:
             raise BadUserInput(f"The document has no operation named {name[:100]!r}.") from None
 
     def introspects(self, operation: OperationDefinitionNode) -> bool:
-        """Whether it asks only about the schema, plainly: then the answer is the same for everybody, every time."""
-        return not operation.variable_definitions and all(
-            isinstance(selection, FieldNode) and selection.name.value in (*INTROSPECTION, "__typename")
-            for selection in operation.selection_set.selections
-        )
+        """Whether it asks only about the schema: then the answer is the same for everybody."""
+        fragments, seen, pending = self._prices.fragments, set(), [operation.selection_set]
+        while pending:
+            for selection in pending.pop().selections:
+                if isinstance(selection, FieldNode):
+                    if selection.name.value not in (*INTROSPECTION, "__typename"):
+                        return False
+                elif isinstance(selection, InlineFragmentNode):
+                    pending.append(selection.selection_set)
+                elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in seen:
+                    seen.add(selection.name.value)
+                    pending.append(fragments[selection.name.value].selection_set)
+        return True
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these values; remembered by those values that decide it."""

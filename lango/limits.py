@@ -25,16 +25,20 @@ from lango.settings import Settings
 INTROSPECTION = ("__schema", "__type")
 # What tools ask of `__schema` goes through ten times ofType; a document that a person writes stays far below.
 INTROSPECTION_DEPTH = 30
+# The whole schema is some megabytes: once is enough for every tool, and many times would be an attack.
+MOST_SCHEMAS, MOST_TYPES = 1, 10
 HIGHEST = 2**53 - 1
 
 
 class Size(NamedTuple):
     """What a selection comes to with its fragments written out; `introspection` is the depth below `__schema`."""
 
-    depth: int
-    introspection: int
-    fields: int
-    aliases: int
+    depth: int = 0
+    introspection: int = 0
+    fields: int = 0
+    aliases: int = 0
+    schemas: int = 0
+    types: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Limits:
             ("depth of introspection", size.introspection, INTROSPECTION_DEPTH),
             ("number of fields", size.fields, self.fields),
             ("number of aliases", size.aliases, self.aliases),
+            ("number of `__schema`", size.schemas, MOST_SCHEMAS),
+            ("number of `__type`", size.types, MOST_TYPES),
         ):
             if requested > limit:
                 raise QueryTooComplex(
@@ -91,22 +97,21 @@ class Sizes:
             raise QueryTooComplex("The operation's fragments are nested too deeply.") from None
 
     def _selection_set(self, selections: SelectionSetNode) -> Size:
-        depth = introspection = fields = aliases = 0
+        total = EMPTY
         for selection in selections.selections:
             size = self._selection(selection)
-            depth = max(depth, size.depth)
-            introspection = max(introspection, size.introspection)
-            fields = min(fields + size.fields, HIGHEST)
-            aliases = min(aliases + size.aliases, HIGHEST)
-        return Size(depth, introspection, fields, aliases)
+            deepest = (max(total.depth, size.depth), max(total.introspection, size.introspection))
+            total = Size(*deepest, *(min(sum(pair), HIGHEST) for pair in zip(total[2:], size[2:], strict=True)))
+        return total
 
     def _selection(self, selection: SelectionNode) -> Size:
         if isinstance(selection, FieldNode):
             below = self._selection_set(selection.selection_set) if selection.selection_set else EMPTY
             fields, aliases = below.fields + 1, below.aliases + (selection.alias is not None)
             if selection.name.value in INTROSPECTION:
-                return Size(1, below.depth + 1, fields, aliases)
-            return Size(below.depth + 1, below.introspection, fields, aliases)
+                named = selection.name.value
+                return Size(1, below.depth + 1, fields, aliases, int(named == "__schema"), int(named == "__type"))
+            return Size(below.depth + 1, below.introspection, fields, aliases, below.schemas, below.types)
         if isinstance(selection, InlineFragmentNode):
             return self._selection_set(selection.selection_set)
         assert isinstance(selection, FragmentSpreadNode)
@@ -120,7 +125,7 @@ class Sizes:
         return self._known[name]
 
 
-EMPTY = Size(0, 0, 0, 0)
+EMPTY = Size()
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

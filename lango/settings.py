@@ -54,6 +54,7 @@ class Settings(BaseSettings):
         description="Comma-separated addresses or networks whose X-Forwarded-For is believed; none by default.",
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Bytes of a request body; more is answered 413.")
+    receive_timeout: float = Field(30.0, gt=0, description="Seconds that a client has to send a whole request.")
     max_tokens: int = Field(4_000, ge=100, description="Lexical tokens of a GraphQL document.")
     max_depth: int = Field(16, ge=2, description="Fields inside fields inside fields; introspection has its own limit.")
     max_fields: int = Field(1_000, ge=10, description="Fields that an operation selects, fragments written out.")

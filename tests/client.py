@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gql.schema import schema
 from lango.app import create_app
 from lango.auth import mint
-from lango.logs import configure
 from lango.settings import Settings
 
 
@@ -64,7 +63,6 @@ class Api:
     @classmethod
     @asynccontextmanager
     async def over(cls, engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
-        configure(settings)
         app = create_app(schema, settings, engine)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -31,6 +32,10 @@ KEY = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process starts the server and migrates a template; each worker copies it."""
+    # As JSON: drawing a traceback for a terminal takes seconds, and errors are logged here on purpose.
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    )
     if hasattr(config, "workerinput"):
         return
     stack = ExitStack()

@@ -33,7 +33,7 @@ from gql.kit.addresses import Address, keep
 from gql.kit.connection import parents_of
 from gql.kit.filters import predicate, the_one
 from gql.kit.kinds import kind_of, target_of
-from gql.kit.naming import camel, plural, words
+from gql.kit.naming import camel, plural, unkeyed, words
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.node import global_id
 from gql.kit.relations import attributes, ends, is_staff_only
@@ -148,7 +148,7 @@ def _part(name: str, kinds: dict[str, Any], columns: dict[str, Column[Any]], des
     namespace: dict[str, Any] = {"__annotations__": {}}
     for attribute, kind in kinds.items():
         namespace["__annotations__"][attribute] = kind | None
-        namespace[attribute] = strawberry.field(name=camel(attribute), description=columns[attribute].doc, default=None)
+        namespace[attribute] = strawberry.field(name=unkeyed(attribute), description=columns[attribute].doc, default=None)
     return strawberry.type(type(name, (), namespace), name=name, description=description)
 
 
@@ -165,7 +165,7 @@ def _group_by(model: type[Base], grouped: dict[str, Column[Any]]) -> None:
     for attribute, column in grouped.items():
         timed = kind_of(column).name in ("moment", "date")
         namespace["__annotations__"][attribute] = (TimeBucket if timed else bool) | None
-        namespace[attribute] = strawberry.field(name=camel(attribute), description=column.doc)
+        namespace[attribute] = strawberry.field(name=unkeyed(attribute), description=column.doc)
     name = f"{model.__name__}GroupBy"
     description = f"One key by which {words(plural(model))} are grouped: `true` for a column, a span for a time."
     keep(name, strawberry.input(type(name, (), namespace), name=name, description=description, one_of=True))
@@ -200,14 +200,14 @@ def grouping(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
         expression = getattr(row, attribute)
         kind = kind_of(columns[attribute]).name
         if value is False:
-            raise BadUserInput(f"`{camel(attribute)}: false` groups by nothing: leave it out.")
+            raise BadUserInput(f"`{unkeyed(attribute)}: false` groups by nothing: leave it out.")
         if kind == "moment":
             expression = func.date_trunc(literal_column(f"'{value.value}'"), expression, literal(asked.time_zone, Text))
         elif kind == "date":
             expression = cast(func.date_trunc(literal_column(f"'{value.value}'"), expression), Date)
         label = f"group.{attribute}"
         if any(key.name == label for key in keys):
-            raise BadUserInput(f"`{camel(attribute)}` is there twice: group by it once.")
+            raise BadUserInput(f"`{unkeyed(attribute)}` is there twice: group by it once.")
         keys.append(expression.label(label))
     return keys
 
@@ -223,7 +223,7 @@ def computed(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
         ("max", EXTREMES),
     ):
         names = asked.fields.get(part, frozenset())
-        shown = (attribute for attribute in _columns(model, of) if camel(attribute) in names)
+        shown = (attribute for attribute in _columns(model, of) if unkeyed(attribute) in names)
         made += [_computed(part, getattr(row, attribute), attribute) for attribute in shown]
     return made
 

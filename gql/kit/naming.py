@@ -16,6 +16,11 @@ def camel(name: str) -> str:
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
+def unkeyed(name: str) -> str:
+    """The name of a column where no node is: `rowId` for `id`, by which caches would take the object for a node."""
+    return "rowId" if name == "id" else camel(name)
+
+
 def singular(model: type[Base]) -> str:
     """`qr_code` of QrCode: the root field that takes an id."""
     return snake(model.__name__)

@@ -81,17 +81,6 @@ def run(current: Settings) -> None:
     signing_keys(current)
     if current.workers > 1:
         share_metrics(current)
-    uvicorn.run(
-        "lango.asgi:app",
-        host=current.host,
-        port=current.port,
-        workers=current.workers,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=current.shutdown_timeout,
-    )
+    from lango.app import server_options
+
+    uvicorn.run("lango.asgi:app", **server_options(current))

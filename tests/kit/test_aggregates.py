@@ -273,7 +273,7 @@ async def test_each_parent_has_groups_of_its_own(as_staff: Ask, make: Factory, o
 async def test_keys_that_hold_ids_give_global_ids(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     user = await with_coins(make, owner, [{}])
     answer = await api(
-        "{ list: cryptoTransactionsAggregate(groupBy: [{userId: true}, {id: true}]) { group { userId id } } }", as_=user
+        "{ list: cryptoTransactionsAggregate(groupBy: [{userId: true}, {rowId: true}]) { group { userId rowId } } }", as_=user
     )
 
     (group,) = answer["list"]

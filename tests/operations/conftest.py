@@ -34,6 +34,13 @@ def tmp_path() -> Iterator[Path]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _own_servers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests bring their own servers, also when the run is pointed at another."""
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session", params=[18, 16], ids=["postgres18", "postgres16"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of each version that the wheel brings."""

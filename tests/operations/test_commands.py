@@ -153,7 +153,8 @@ def test_serving_ends_with_no_process_left(prepared: Path, number: signal.Signal
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"LANGO_DATA_DIR": str(prepared), "LANGO_SHUTDOWN_DELAY": "0"}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGO_", "DATABASE_"))}
+    environment = clean | {"LANGO_DATA_DIR": str(prepared), "LANGO_SHUTDOWN_DELAY": "0"}
     serving = subprocess.Popen(
         [sys.executable, "-m", "lango", "serve", "--port", str(port)], cwd=ROOT, env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -1,0 +1,123 @@
+"""What client libraries count on in the schema: Relay's shapes, ids that caches can trust, and the printed file."""
+
+from __future__ import annotations
+
+import pytest
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_client_schema,
+    build_schema,
+    get_named_type,
+    introspection_from_schema,
+    lexicographic_sort_schema,
+    print_schema,
+    validate_schema,
+)
+
+from gql.schema import schema
+
+SERVED: GraphQLSchema = schema._schema
+OBJECTS = [
+    named for name, named in SERVED.type_map.items() if isinstance(named, GraphQLObjectType) and name[:2] != "__"
+]
+CONNECTIONS = [named for named in OBJECTS if named.name.endswith("Connection")]
+EDGES = [named for named in OBJECTS if named.name.endswith("Edge")]
+# Words that generated code in TypeScript, Kotlin, Swift or Java cannot name a type by.
+RESERVED = {"Any", "Array", "Boolean", "Date", "Error", "Map", "Number", "Object", "Promise", "Record", "Set", "Type"}
+
+
+def of(type_name: str, field: str) -> str:
+    """The type of a field as it is written."""
+    named = SERVED.type_map[type_name]
+    assert isinstance(named, GraphQLObjectType)
+    return str(named.fields[field].type)
+
+
+def test_the_schema_is_valid_and_survives_printing_and_introspection() -> None:
+    assert validate_schema(SERVED) == []
+    served = print_schema(lexicographic_sort_schema(SERVED))
+
+    introspected = build_client_schema(introspection_from_schema(SERVED, input_value_deprecation=True))
+    assert print_schema(lexicographic_sort_schema(introspected)) == served
+
+    printed = build_schema(schema.as_str())
+    assert validate_schema(printed) == []
+    assert print_schema(lexicographic_sort_schema(introspected)).count("\n") > 10_000
+    assert set(printed.type_map) == set(introspected.type_map)
+
+
+def test_page_info_is_relays() -> None:
+    assert {field: of("PageInfo", field) for field in SERVED.type_map["PageInfo"].fields} == {  # type: ignore[attr-defined]
+        "hasNextPage": "Boolean!",
+        "hasPreviousPage": "Boolean!",
+        "startCursor": "String",
+        "endCursor": "String",
+    }
+
+
+@pytest.mark.parametrize("connection", CONNECTIONS, ids=str)
+def test_connections_have_relays_shape(connection: GraphQLObjectType) -> None:
+    node = connection.name.removesuffix("Connection")
+
+    assert of(connection.name, "edges") == f"[{node}Edge!]!"
+    assert of(connection.name, "nodes") == f"[{node}!]!"
+    assert of(connection.name, "pageInfo") == "PageInfo!"
+    assert of(f"{node}Edge", "node") == f"{node}!"
+    assert of(f"{node}Edge", "cursor") == "String!"
+
+
+def test_each_edge_belongs_to_a_connection() -> None:
+    assert {edge.name.removesuffix("Edge") for edge in EDGES} == {
+        connection.name.removesuffix("Connection") for connection in CONNECTIONS
+    }
+
+
+def test_fields_that_give_a_connection_take_relays_arguments() -> None:
+    for parent in OBJECTS:
+        for name, field in parent.fields.items():
+            if get_named_type(field.type) in CONNECTIONS:
+                taken = {argument: str(told.type) for argument, told in field.args.items()}
+                paging = {argument: taken.get(argument) for argument in ("first", "after", "last", "before")}
+                assert paging == {"first": "Int", "after": "String", "last": "Int", "before": "String"}, (parent, name)
+
+
+def test_only_nodes_have_an_id() -> None:
+    """Apollo's and urql's caches keep whatever has an `id` under its type and that id, and so would mix up the rest."""
+    node = SERVED.type_map["Node"]
+    wrong = [
+        named.name
+        for named in OBJECTS
+        if "id" in named.fields and (node not in named.interfaces or str(named.fields["id"].type) != "ID!")
+    ]
+    assert wrong == []
+
+
+def test_no_two_types_differ_by_case_alone() -> None:
+    folded = [name.lower() for name in SERVED.type_map]
+    assert len(folded) == len(set(folded))
+
+
+def test_no_object_or_input_has_a_name_that_generated_code_has_taken() -> None:
+    generated = {named.name for named in SERVED.type_map.values() if not hasattr(named, "serialize")}
+    assert generated & RESERVED == set()
+
+
+def test_mutations_take_one_input_and_give_a_payload_with_user_errors() -> None:
+    mutation = SERVED.mutation_type
+    assert mutation is not None
+    for name, field in mutation.fields.items():
+        title = name[0].upper() + name[1:]
+        assert {key: str(told.type) for key, told in field.args.items()} == {"input": f"{title}Input!"}
+        assert str(field.type) == f"{title}Payload"
+        assert of(f"{title}Payload", "userErrors") == f"[{title}UserError!]!"
+
+
+def test_what_groups_is_one_of_its_fields() -> None:
+    for named in SERVED.type_map.values():
+        if isinstance(named, GraphQLInputObjectType) and named.is_one_of:
+            for field in named.fields.values():
+                assert not isinstance(field.type, GraphQLNonNull | GraphQLList)
