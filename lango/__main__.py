@@ -18,7 +18,7 @@ from lango.commands.screen import err
 from lango.embedded import EmbeddedError
 from lango.keys import BadKey, NoSigningKey
 from lango.migrate import MigrationError
-from lango.postgres import InsecureDatabase, UnreachableDatabaseError
+from lango.postgres import BadAddressError, InsecureDatabase, UnreachableDatabaseError
 from lango.roles import UnsupportedServerError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command()(doctor.doctor)
 MENDABLE = (
     EmbeddedError,
     MigrationError,
+    BadAddressError,
     InsecureDatabase,
     UnsupportedServerError,
     NoSigningKey,

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from lango import graphiql
 from lango.auth import Authenticator
+from lango.context import Witness
 from lango.documents import Documents, Prepared
 from lango.endpoint import GraphQLEndpoint, origins
 from lango.health import NOT_FOUND, Check, Health
@@ -46,9 +47,11 @@ def create_app(
     *,
     authenticator: Authenticator | None = None,
     check: Check | None = None,
+    witness: Witness | None = None,
 ) -> Starlette:
     """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
-    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say.
+    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say. `witness`
+    is told of the rows that staff were shown.
 
     Raises NoDatabase, and NoSigningKey where the settings name no key for tokens.
     """
@@ -69,6 +72,7 @@ def create_app(
         authenticator=authenticator,
         documents=Documents(schema, settings, metrics),
         assets=ASSETS,
+        witness=witness,
     )
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from lango.app import create_app
 from lango.logs import configure
 from lango.migrate import behind
 from lango.settings import settings
+from resolvers.audit import staff_read
 
 configure(settings())
-app = create_app(schema, settings(), check=behind)
+app = create_app(schema, settings(), check=behind, witness=staff_read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -12,16 +12,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.actor import Actor
 from lango.session import Reads, Work
 
+# Told of the rows that staff were shown, before the answer goes out.
+Witness = Callable[[AsyncEngine, Actor, list[object]], Awaitable[None]]
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
 class Context:
     """One GraphQL operation. Made by the HTTP layer, closed by it when the answer is ready or the client has gone."""
 
-    def __init__(self, engine: AsyncEngine, actor: Actor, *, idempotency_key: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        actor: Actor,
+        *,
+        idempotency_key: str | None = None,
+        witness: Witness | None = None,
+    ) -> None:
         self.engine = engine
         self.actor = actor
         self.idempotency_key = idempotency_key
+        self.witness = witness
         self.reads: Reads | Work = Reads(engine, actor)
         self._work: Work | None = None
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
@@ -51,6 +61,8 @@ class Context:
         await self.finish_work()
         if isinstance(self.reads, Reads):
             await self.reads.close()
+            if self.reads.shown and self.witness is not None:
+                await self.witness(self.engine, self.actor, self.reads.shown)
 
     async def abandon(self) -> None:
         """End at once: a rule that has not been committed is rolled back."""

@@ -18,7 +18,7 @@ from strawberry.types import ExecutionResult
 from lango import graphiql
 from lango.actor import Actor
 from lango.auth import Authenticator
-from lango.context import Context
+from lango.context import Context, Witness
 from lango.departure import UntilClientGone
 from lango.documents import Document, Documents, InvalidDocument
 from lango.errors import BadUserInput, CallerError, Refused, TimedOut, answerable, formatted
@@ -58,6 +58,7 @@ class GraphQLEndpoint:
         authenticator: Authenticator,
         documents: Documents,
         assets: str,
+        witness: Witness | None = None,
     ) -> None:
         self.schema = schema
         self.settings = settings
@@ -65,6 +66,7 @@ class GraphQLEndpoint:
         self.authenticator = authenticator
         self.documents = documents
         self.assets = assets
+        self.witness = witness
         self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.introspecting = asyncio.Lock()
         self.allowed_origins = frozenset(origins(settings))
@@ -116,7 +118,7 @@ class GraphQLEndpoint:
         key = headers.get("idempotency-key")
         if key is not None and not 0 < len(key) <= LONGEST_IDEMPOTENCY_KEY:
             raise BadRequest(f"The Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
-        context = Context(self.engine, actor, idempotency_key=key)
+        context = Context(self.engine, actor, idempotency_key=key, witness=self.witness)
         if document.introspects(operation):
             result = await self.introspect(document, operation, parameters, context)
         else:

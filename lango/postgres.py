@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import orjson
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lango.settings import Settings
@@ -31,6 +32,11 @@ class RawJson(str):
 
     __slots__ = ()
 
+    @classmethod
+    def of(cls, value: Any) -> RawJson:
+        """The text of a value."""
+        return cls(dump_json(value))
+
     def parsed(self) -> Any:
         """The value, for a rule that must look into it."""
         return orjson.loads(str(self))
@@ -43,6 +49,10 @@ def dump_json(value: Any) -> str:
 
 class InsecureDatabase(RuntimeError):
     """The database is not on this machine and TLS is switched off in its address."""
+
+
+class BadAddressError(ValueError):
+    """The address of the database cannot be read."""
 
 
 class UnreachableDatabaseError(RuntimeError):
@@ -66,8 +76,20 @@ def is_loopback(host: str) -> bool:
 
 
 def async_url(address: str) -> URL:
-    """The address as SQLAlchemy's asyncpg dialect wants it; `sslmode` of libpq is understood."""
-    url = make_url(address).set(drivername="postgresql+asyncpg")
+    """The address as SQLAlchemy's asyncpg dialect wants it; `sslmode` of libpq is understood.
+
+    Raises BadAddressError, which does not repeat the address: it may hold a password.
+    """
+    try:
+        given = make_url(address)
+    except (ArgumentError, ValueError):
+        given = None
+    if given is None or not given.drivername.startswith("postgres"):
+        raise BadAddressError(
+            "The address of the database cannot be read: write it as postgresql://user:password@host:5432/database, "
+            "and each of @ : / ? # % in a password as %40 %3A %2F %3F %23 %25."
+        )
+    url = given.set(drivername="postgresql+asyncpg")
     if "sslmode" in url.query:
         url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": str(url.query["sslmode"])})
     return url
@@ -109,8 +131,9 @@ async def connect(address: str, settings: Settings | None = None, **server_setti
         )
     except OSError as error:
         # TimeoutError is one of them, and says nothing.
+        shown = url.set(drivername="postgresql", password=None)
         raise UnreachableDatabaseError(
-            f"No PostgreSQL answers at {url.set(password=None).render_as_string()}: {error or 'it took too long'}."
+            f"No PostgreSQL answers at {shown.render_as_string()}: {error or 'it took too long'}."
         ) from error
 
 

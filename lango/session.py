@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Executable, Row, func, select
+from sqlalchemy import Executable, Row, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from lango.actor import Actor, DatabaseRole
 
@@ -85,6 +86,8 @@ class Reads:
         self._opened: Any = None
         self._session: AsyncSession | None = None
         self._presented: list[str] = []
+        # Every row that staff were shown: somebody may have to answer for it.
+        self.shown: list[object] = []
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         """The first column of each row: for `select(Model)`, the models."""
@@ -126,6 +129,8 @@ class Reads:
             self._session = await opened.__aenter__()
             # Only what was entered may be left: a request cancelled while it waits for a connection has nothing to end.
             self._opened = opened
+            if self.actor.is_staff:
+                event.listen(self._session.sync_session, "loaded_as_persistent", self._note)
             if self._presented:
                 await self._set_presented()
         try:
@@ -138,6 +143,9 @@ class Reads:
                 if same is not error:
                     raise
             raise
+
+    def _note(self, _session: Session, row: object) -> None:
+        self.shown.append(row)
 
     async def _set_presented(self) -> None:
         await self._execute(select(func.set_config("lango.share_tokens", ",".join(self._presented), True)))

@@ -18,12 +18,15 @@ class Term:
     without_token: bool = False
     # Whether the rows it opens grow with the table, not with the caller's own: then a filter must bring an index.
     unbounded: bool = False
+    # Whether it is because the row is about the caller: then the row is a person's.
+    of_person: bool = False
 
     def __and__(self, other: Term) -> Term:
         return Term(
             f"({self.sql}) AND ({other.sql})",
             self.without_token and other.without_token,
             self.unbounded and other.unbounded,
+            self.of_person or other.of_person,
         )
 
 
@@ -37,6 +40,10 @@ class Access:
     @property
     def unbounded(self) -> bool:
         return any(term.unbounded for term in self.terms)
+
+    @property
+    def of_person(self) -> bool:
+        return any(term.of_person for term in self.terms)
 
     @property
     def without_token(self) -> bool:
@@ -79,7 +86,7 @@ def where(condition: str) -> Term:
 
 def own(*columns: str) -> Term:
     """The user in one of the columns, or the accepted guardian while that user is under 18."""
-    return Term(" OR ".join(any_of(column, "my_people") for column in columns))
+    return Term(" OR ".join(any_of(column, "my_people") for column in columns), of_person=True)
 
 
 def owner_of_pot(column: str) -> Term:

@@ -10,7 +10,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-import orjson
 from sqlalchemy import ColumnElement, Date, DateTime, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -172,7 +171,7 @@ async def redeem(
     redeemed.status = QrCodeStatus.REDEEMED
     redeemed.redeemed_at = scan.now
     redeemed.redeemed_by_partner_id = scan.partner.id
-    redeemed.redeemed_at_venue = _json(scan.venue)
+    redeemed.redeemed_at_venue = None if scan.venue is None else RawJson.of(scan.venue)
     redeemed.partner_notes = notes
     redeemed.partner_share_cfa = share
     session.add(scan.log(Result.SUCCESS))
@@ -254,10 +253,11 @@ class Scan:
     def log(self, result: Result, message: str | None = None) -> QrRedemptionLog:
         """The row that every attempt leaves."""
         acts_for = self.memberships[0] if self.memberships else None
+        context = RawJson.of({"asked": self.wanted_venue, "venue": self.venue})
         return QrRedemptionLog(
             id=uuid4(), qr_code_id=self.code.id if self.code else None, partner_user_id=self.actor.user_id,
             validation_result=result, error_message=message, ip_address=str(self.actor.ip) if self.actor.ip else None,
-            user_agent=self.actor.user_agent, venue_context=_json({"asked": self.wanted_venue, "venue": self.venue}),
+            user_agent=self.actor.user_agent, venue_context=context,
             presented_code_sha256=hashlib.sha256(self.presented.encode()).hexdigest(), partner_id=acts_for,
         )  # fmt: skip
 
@@ -367,7 +367,3 @@ def _listed(value: RawJson | None) -> list[Any]:
     """A JSON column that holds a list; anything else is none."""
     parsed = value.parsed() if value else []
     return parsed if isinstance(parsed, list) else []
-
-
-def _json(value: Any) -> RawJson | None:
-    return None if value is None else RawJson(orjson.dumps(value).decode())

@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gql.schema import schema
 from lango.app import create_app
 from lango.auth import mint
+from lango.context import Witness
 from lango.settings import Settings
+from resolvers.audit import staff_read
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ class Api:
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
-        app = create_app(schema, settings, engine)
+    async def over(
+        cls, engine: AsyncEngine, settings: Settings, witness: Witness | None = staff_read
+    ) -> AsyncIterator[Api]:
+        app = create_app(schema, settings, engine, witness=witness)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
             yield cls(client, engine, settings)

@@ -148,7 +148,9 @@ def _part(name: str, kinds: dict[str, Any], columns: dict[str, Column[Any]], des
     namespace: dict[str, Any] = {"__annotations__": {}}
     for attribute, kind in kinds.items():
         namespace["__annotations__"][attribute] = kind | None
-        namespace[attribute] = strawberry.field(name=unkeyed(attribute), description=columns[attribute].doc, default=None)
+        namespace[attribute] = strawberry.field(
+            name=unkeyed(attribute), description=columns[attribute].doc, default=None
+        )
     return strawberry.type(type(name, (), namespace), name=name, description=description)
 
 

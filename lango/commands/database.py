@@ -11,13 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import make_url
 
 from lango import roles
 from lango.commands.above import Above
 from lango.commands.screen import fail, say
 from lango.embedded import embedded
-from lango.postgres import connect
+from lango.postgres import async_url, connect
 from lango.settings import Settings, settings
 
 DATABASE = "lango"
@@ -61,7 +60,7 @@ def owner_url(current: Settings) -> str:
 async def make_roles(current: Settings) -> None:
     """Make the roles that are missing; the gateway's login gets the password that DATABASE_URL has."""
     serving = current.database_url.get_secret_value() if current.database_url else ""
-    password = make_url(serving).password if serving else None
+    password = async_url(serving).password if serving else None
     try:
         await roles.ensure(owner_url(current), str(password) if password else None)
     except asyncpg.InsufficientPrivilegeError as error:

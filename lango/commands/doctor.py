@@ -8,12 +8,11 @@ from typing import Annotated
 import orjson
 import typer
 from rich.markup import escape
-from sqlalchemy import make_url
 
 from lango.commands.database import database, owner_url
 from lango.commands.screen import err, out
 from lango.doctor import Finding, Level, examine
-from lango.postgres import connect
+from lango.postgres import async_url, connect
 from lango.roles import NEWEST, major_version, password_sql, roles_sql
 from lango.settings import Settings, settings
 
@@ -73,5 +72,5 @@ async def sql_of_roles(current: Settings) -> str:
             version = major_version(connection)
             await connection.close()
     sql = roles_sql(version)
-    password = make_url(current.database_url.get_secret_value()).password if current.database_url else None
+    password = async_url(current.database_url.get_secret_value()).password if current.database_url else None
     return f"{sql}\n{password_sql(str(password))}\n" if password else sql

@@ -22,7 +22,9 @@ app = typer.Typer(no_args_is_help=True, help="Whether the money adds up.")
 
 @app.command()
 def verify(context: typer.Context) -> None:
-    """Recompute every balance from the entries and name each difference; fails when there is one.
+    """Recompute every balance from the entries and name each difference.
+
+    Fails when there is one.
 
     Example:
 

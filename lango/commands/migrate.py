@@ -41,7 +41,9 @@ def down(
     steps: Annotated[int | None, typer.Option(min=1, help="How many versions to undo.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Undo migrations. What the tables of the undone versions held is lost.
+    """Undo migrations.
+
+    What the tables of the undone versions held is lost.
 
     Examples:
 

@@ -52,7 +52,9 @@ def grant(
     user: Who,
     remove: Annotated[bool, typer.Option("--remove", help="Take the role away instead.")] = False,
 ) -> None:
-    """Give a user a role, or take it away. It counts from the user's next request on.
+    """Give a user a role, or take it away.
+
+    It counts from the user's next request on.
 
     Examples:
 

@@ -21,6 +21,8 @@ def schema(
 ) -> None:
     """Print the GraphQL schema (SDL) that the code makes, or compare it with schema.graphql.
 
+    A comparison that finds a difference fails.
+
     Examples:
 
         lango schema > schema.graphql

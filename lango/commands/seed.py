@@ -26,7 +26,9 @@ def seed(
     context: typer.Context,
     size: Annotated[Size, typer.Option(help="large is a million donations.")] = Size.SMALL,
 ) -> None:
-    """Load demo data into an empty database: the same each time, with a ledger that balances.
+    """Load demo data into an empty database.
+
+    It is the same each time, and its ledger balances.
 
     Examples:
 

@@ -16,7 +16,7 @@ from lango.doctor import Finding, refusals
 from lango.doctor.machine import port_trouble
 from lango.keys import signing_keys
 from lango.metrics import share_metrics
-from lango.postgres import create_engine
+from lango.postgres import connect, create_engine
 from lango.settings import Settings, settings
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
@@ -68,6 +68,8 @@ def demand_safety(current: Settings) -> None:
 
 
 async def reasons_against(address: str, current: Settings) -> list[Finding]:
+    # Names the address where nothing answers there.
+    await (await connect(address, current)).close()
     engine = create_engine(address, current, pool_size=1)
     try:
         return await refusals(engine)

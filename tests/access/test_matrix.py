@@ -74,7 +74,7 @@ def every_way(table: str, *, brief: bool) -> str:
         named: {listed}(first: 100, where: $where) {{ nodes {{ id }} totalCount }}
         total: {listed}Aggregate {{ count }}
         namedTotal: {listed}Aggregate(where: $where) {{ count }}
-        groups: {listed}Aggregate(groupBy: [{{ {order}: true }}], first: 1000) {{ count }}
+        groups: {listed}Aggregate(groupBy: [{{ {"rowId" if order == "id" else order}: true }}], first: 1000) {{ count }}
         nodes(ids: $ids) {{ id }}
       {singles}
       }}

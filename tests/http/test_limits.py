@@ -94,7 +94,8 @@ async def test_a_document_made_to_hang_is_answered_at_once(api: Api, query: str)
     assert answer.status_code in (200, 400)
     if answer.status_code == 400:
         assert set(codes(answer)) <= {"QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"}
-    assert time.perf_counter() - started < 2
+    # What hangs takes minutes; a machine with other work takes seconds.
+    assert time.perf_counter() - started < 20
 
 
 async def cost(api: Api, query: str, **variables: Any) -> int:
@@ -209,3 +210,33 @@ async def test_a_flood_of_documents_does_not_grow_the_cache(serve: Any) -> None:
     sample = api.app.state.metrics.registry.get_sample_value
     assert sample("lango_document_cache_total", {"result": "miss"}) == 50
     assert sample("lango_document_cache_total", {"result": "hit"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", "number of `__schema` is 2"),
+        (
+            (
+                "{ ...A ...B } fragment A on Query { a: __schema { types { name } } } "
+                "fragment B on Query { b: __schema { types { name } } }"
+            ),
+            "number of `__schema` is 2",
+        ),
+        ("{" + " ".join(f'a{n}: __type(name: "Pot") {{ name }}' for n in range(11)) + "}", "number of `__type` is 11"),
+    ],
+)
+async def test_the_schema_is_told_once_in_an_answer(api: Api, query: str, what: str) -> None:
+    answer = await api.post(query)
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    assert what in error["message"]
+
+
+async def test_introspection_through_fragments_and_variables_is_answered(api: Api) -> None:
+    query = """query ($descriptions: Boolean!) { ...Told __typename }
+        fragment Told on Query { __schema { queryType { name description @include(if: $descriptions) } } }"""
+    for descriptions in (True, False):
+        answer = await api.post(query, variables={"descriptions": descriptions})
+        told = answer.json()["data"]["__schema"]["queryType"]
+        assert ("description" in told) is descriptions

@@ -1,0 +1,41 @@
+"""What the audit triggers cannot see: that somebody's rows were read."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.actor import Actor, DatabaseRole
+from lango.postgres import RawJson
+from lango.session import acting_as
+from models.admin import AuditLog, AuditLogActorType
+from models.base import Base
+
+# An operation shows at most some thousand rows; beyond this the log tells how many more there were.
+MOST_KEYS = 1000
+
+
+async def staff_read(engine: AsyncEngine, actor: Actor, rows: list[object]) -> None:
+    """Write down which people's rows staff were shown, in a transaction of its own, before they get them.
+
+    One audit row an operation; its metadata has the keys of the rows by their type. Whose own rows they were is left
+    to the reader: the keys tell.
+    """
+    read: dict[str, list[str]] = {}
+    for row in rows:
+        if isinstance(row, Base) and row.__access__ is not None and row.__access__.of_person:
+            read.setdefault(type(row).__name__, []).append(",".join(map(str, inspect(row).identity or ())))
+    if not read:
+        return
+    more = {f"{name} not listed": len(keys) - MOST_KEYS for name, keys in read.items() if len(keys) > MOST_KEYS}
+    told = RawJson.of({name: keys[:MOST_KEYS] for name, keys in read.items()} | more)
+    log = AuditLog(
+        id=uuid4(), actor_user_id=actor.user_id, actor_type=AuditLogActorType.USER, action="staff_read",
+        actor_ip=str(actor.ip) if actor.ip else None, resource_type="rows", request_id=actor.request_id,
+        user_agent=actor.user_agent, metadata_=told,
+    )  # fmt: skip
+    async with acting_as(engine, actor, role=DatabaseRole.RULES) as session:
+        session.add(log)
+        await session.flush()
