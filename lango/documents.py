@@ -22,7 +22,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
-from lango.errors import BadUserInput, CallerError
+from lango.errors import BadUserInput, CallerError, QueryTooComplex
 from lango.limits import INTROSPECTION, Limits, Sizes
 from lango.lru import Lru
 from lango.metrics import Metrics
@@ -34,6 +34,7 @@ RULES = (*specified_rules, *recommended_rules)
 CACHED_CHARACTERS = 2_000_000
 PERSISTED_CHARACTERS = 8_000_000
 REMEMBERED_COSTS = 64
+MIXED_INTROSPECTION_DEPTH = 3
 
 
 class InvalidDocument(Exception):
@@ -191,7 +192,12 @@ class Documents:
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", errors)
         if not any(isinstance(definition, OperationDefinitionNode) for definition in node.definitions):
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", [GraphQLError("The document has no operation.")])
-        return Document(text, node, Prices(self._graphql, node))
+        document = Document(text, node, Prices(self._graphql, node))
+        for operation in operations_of(node).values():
+            # What asks about the schema alone runs in a thread and is kept; beside others it would hold up the loop.
+            if sizes.of(operation).introspection > MIXED_INTROSPECTION_DEPTH and not document.introspects(operation):
+                raise QueryTooComplex("Ask about the schema in an operation of its own.")
+        return document
 
     def check_cost(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """The operation's cost. Raises QueryTooComplex beyond the limit."""

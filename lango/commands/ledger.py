@@ -30,7 +30,7 @@ def verify(context: typer.Context) -> None:
 
         lango ledger verify
     """
-    with database() as current, step("ledger"):
+    with database(serving=False) as current, step("ledger"):
         differences = asyncio.run(differences_in(Above.of(context), current))
     for each in differences:
         out.print(f"[red]✗[/] {escape(f'{each.what} {each.key}')}: {each.stored}, but the entries make {each.proved}")

@@ -28,7 +28,7 @@ def up(target: Annotated[str, typer.Argument(help="A revision (0007), or +1 for 
         lango migrate up 0007
         DATABASE_OWNER_URL=postgresql://admin@db.example.org/lango lango migrate up
     """
-    with database() as current:
+    with database(serving=False) as current:
         with step("roles"):
             asyncio.run(make_roles(current))
         names = asyncio.run(migrate.upgrade(owner_url(current), target, progress=Counting()))
@@ -54,7 +54,7 @@ def down(
     if (target is None) == (steps is None):
         fail("Say how far: a revision to go back to, or `base`, or `--steps 1`. `lango migrate status` lists them.")
     target = target or f"-{steps}"
-    with database() as current:
+    with database(serving=False) as current:
         address = owner_url(current)
         undone = migrate.planned(asyncio.run(migrate.status(address)), "downgrade", target)
         if not undone:
@@ -70,7 +70,7 @@ def down(
 @app.command()
 def status() -> None:
     """List the versions: which have been run, when, in what time, and whether their files have changed since."""
-    with database() as current:
+    with database(serving=False) as current:
         versions = asyncio.run(migrate.status(owner_url(current)))
     table = Table("version", "run at", "ms", "", box=None, header_style="dim")
     for version in versions:

@@ -36,7 +36,7 @@ def seed(
         lango seed --size large
     """
     above = Above.of(context)
-    with database() as current:
+    with database(serving=False) as current:
         if not asyncio.run(is_empty(current)):
             fail("There are users in this database already: demo data is only loaded into an empty one.")
         asyncio.run(load(above, current, size))

@@ -240,3 +240,15 @@ async def test_introspection_through_fragments_and_variables_is_answered(api: Ap
         answer = await api.post(query, variables={"descriptions": descriptions})
         told = answer.json()["data"]["__schema"]["queryType"]
         assert ("description" in told) is descriptions
+
+
+async def test_the_schema_is_asked_about_in_an_operation_of_its_own(api: Api) -> None:
+    deep = "__schema { types { fields { type { name } } } }"
+
+    alone = await api.post(f"{{ {deep} }}")
+    beside = await api.post(f"{{ hello {deep} }}")
+    a_little = await api.post("{ hello __schema { queryType { name } } }")
+
+    assert alone.status_code == 200
+    assert codes(beside) == ["QUERY_TOO_COMPLEX"]
+    assert "errors" not in a_little.json()
