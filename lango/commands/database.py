@@ -26,7 +26,8 @@ DATABASE = "lango"
 def database(*, serving: bool = True) -> Iterator[Settings]:
     """The settings with both addresses set; the owner's alone is enough where nothing is served.
 
-    In development the generated key signs tokens, unless one is configured. The environment is changed for what is started from here: the gateway's workers read it.
+    In development the generated key signs tokens, unless one is configured. The environment is changed for what is
+    started from here: the gateway's workers read it.
     """
     current = settings()
     if current.database_url is not None or (not serving and current.database_owner_url is not None):
