@@ -29,6 +29,7 @@ from lango.negotiation import PREFLIGHT_HEADERS
 from lango.postgres import create_engine
 from lango.proxies import Networks
 from lango.settings import Settings
+from lango.supervision import bound_to_supervisor
 from lango.wire import BoundedProtocol
 
 ENDPOINT = "/graphql"
@@ -78,7 +79,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         with health.stop_signal():
-            yield
+            async with bound_to_supervisor():
+                yield
         await authenticator.close()
         if own_engine:
             await engine.dispose()

@@ -217,3 +217,23 @@ async def test_several_workers_are_counted_together(gateway: Callable[..., Gatew
         text = (await client.get("/metrics")).text
 
     assert 'lango_requests_total{operation="query",status="200"} 40.0' in text
+
+
+async def test_workers_end_with_their_supervisor(gateway: Callable[..., Gateway]) -> None:
+    running = await asyncio.to_thread(gateway, workers=2, shutdown_delay=0)
+
+    running.process.kill()
+    await asyncio.to_thread(running.process.wait, 5)
+
+    async with asyncio.timeout(20):
+        while await listening(running.port):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
