@@ -14,7 +14,6 @@ from graphql import (
     GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
-    OperationType,
     parse,
     recommended_rules,
     specified_rules,
@@ -204,7 +203,3 @@ class Documents:
         cost = document.cost(operation, variables)
         self._limits.check_cost(cost)
         return cost
-
-
-def is_mutation(operation: OperationDefinitionNode) -> bool:
-    return operation.operation is OperationType.MUTATION

@@ -72,22 +72,14 @@ async def become(session: AsyncSession, role: DatabaseRole) -> None:
     await (await driver_of(await session.connection())).execute(f"SET LOCAL ROLE {role.value}")
 
 
-class Reads:
-    """The read-only transaction of one operation: opened by its first statement, one statement at a time.
+class Statements:
+    """What reads through one transaction: one statement at a time.
 
-    Root fields run side by side, a connection does not: the lock makes them queue. A statement that fails aborts the
-    transaction, so another is begun before the next statement, and the failed field does not take its siblings along.
+    Root fields run side by side, a connection does not: the lock makes them queue.
     """
 
-    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
-        self.engine = engine
-        self.actor = actor
+    def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._opened: Any = None
-        self._session: AsyncSession | None = None
-        self._presented: list[str] = []
-        # Every row that staff were shown: somebody may have to answer for it.
-        self.shown: list[object] = []
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         """The first column of each row: for `select(Model)`, the models."""
@@ -99,6 +91,27 @@ class Reads:
         async with self._lock:
             found: Sequence[Row[Any]] = (await self._execute(statement)).all()
             return found
+
+    async def _execute(self, statement: Executable) -> Any:
+        raise NotImplementedError
+
+
+class Reads(Statements):
+    """The read-only transaction of one operation, opened by its first statement.
+
+    A statement that fails aborts the transaction, so another is begun before the next one: the failed field does not
+    take its siblings along.
+    """
+
+    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+        super().__init__()
+        self.engine = engine
+        self.actor = actor
+        self._opened: Any = None
+        self._session: AsyncSession | None = None
+        self._presented: list[str] = []
+        # Every row that staff were shown: somebody may have to answer for it.
+        self.shown: list[object] = []
 
     async def present(self, token: str) -> None:
         """Show a share token: for the rest of the operation its holder sees what it opens."""
@@ -151,15 +164,15 @@ class Reads:
         await self._execute(select(func.set_config("lango.share_tokens", ",".join(self._presented), True)))
 
 
-class Work:
+class Work(Statements):
     """The transaction of one rule: it writes as the rules' role, and its payload is read in it, as the caller.
 
     `begin`, then the rule, then `keep` or `undo`, then `show`; the executor calls `commit` when the payload is read.
     """
 
     def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+        super().__init__()
         self.actor = actor
-        self._lock = asyncio.Lock()
         self._opened = acting_as(engine, actor, role=DatabaseRole.RULES)
         self._entered = False
         self._showing = False
@@ -210,16 +223,6 @@ class Work:
         except BaseException as same:
             if same is not error:
                 raise
-
-    async def scalars(self, statement: Executable) -> Sequence[Any]:
-        async with self._lock:
-            found: Sequence[Any] = (await self._execute(statement)).scalars().all()
-            return found
-
-    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        async with self._lock:
-            found: Sequence[Row[Any]] = (await self._execute(statement)).all()
-            return found
 
     async def _execute(self, statement: Executable) -> Any:
         try:

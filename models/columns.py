@@ -14,7 +14,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     CheckConstraint,
-    Column,
     Date,
     DateTime,
     Dialect,
@@ -212,7 +211,3 @@ def _doc(column: Any) -> str:
 def check(name: str, sql: str) -> CheckConstraint:
     """A named CHECK; the name says what holds."""
     return CheckConstraint(sql, name=name)
-
-
-def is_secret(column: Column[Any]) -> bool:
-    return bool(column.info.get(SECRET))

@@ -85,30 +85,6 @@ def everything() -> list[str]:
     return [*foundation(), *(statement for name in GROUPS for statement in group(name)), *forward_references()]
 
 
-def drop_group(name: str) -> list[str]:
-    """Takes a group away; RESTRICT is the default, so what still depends on it makes this fail."""
-    listed = models_of(name)
-    views = [f"{name}.{model.__tablename__}" for model in listed if model.__face__ is not None]
-    tables = [f"{name}.{model.__tablename__}" for model in listed if model.__face__ is None]
-    return [
-        *([f"DROP VIEW {', '.join(views)}"] if views else []),
-        f"DROP TABLE {', '.join(tables)}",
-        f"DROP SCHEMA {name}",
-    ]
-
-
-def drop_forward_references() -> list[str]:
-    return [
-        re.sub(r" ADD CONSTRAINT (\S+) .*", r" DROP CONSTRAINT \1", statement, flags=re.DOTALL)
-        for statement in forward_references()
-    ]
-
-
-def drop_foundation() -> list[str]:
-    functions = ", ".join(function.signature for function in FUNCTIONS)
-    return [f"DROP FUNCTION {functions}", "DROP SCHEMA lango"]
-
-
 def readable(model: type[Base], *, staff: bool = False) -> list[Column[object]]:
     """The columns that a request role is granted."""
     return [

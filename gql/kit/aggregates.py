@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import RelationshipProperty, aliased
 from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
 
-from gql.kit.addresses import Address, keep
+from gql.kit.addresses import keep
 from gql.kit.connection import parents_of
 from gql.kit.filters import predicate, the_one
 from gql.kit.kinds import kind_of, target_of
@@ -300,7 +300,3 @@ def _group(model: type[Base], values: Any) -> Group:
             value = date(value.year, value.month, value.day)
         made[label] = value
     return Group(made)
-
-
-def address_of_aggregate(model: type[Base]) -> Address:
-    return Address(f"{model.__name__}Aggregate")
