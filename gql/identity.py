@@ -10,6 +10,7 @@ from strawberry.types import Info
 import models.identity as m
 from gql.kit.addresses import Address
 from gql.kit.mirror import mirror
+from gql.kit.planner.fields import root_own
 from gql.kit.roots import root_fields
 from gql.kit.rows import read_node
 
@@ -40,4 +41,4 @@ viewer.__annotations__["return"] = Address("User") | None
 
 @strawberry.type
 class Query(root_fields(m.User, m.UserSession, m.PasswordResetToken)):  # type: ignore[misc]
-    viewer = strawberry.field(viewer, description=viewer.__doc__)
+    viewer = strawberry.field(viewer, description=viewer.__doc__, metadata=root_own(m.User))

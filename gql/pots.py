@@ -13,6 +13,7 @@ import models.pots as m
 from gql.kit.addresses import Address
 from gql.kit.mirror import mirror
 from gql.kit.node import parse_id
+from gql.kit.planner.fields import root_one
 from gql.kit.roots import root_fields
 from gql.kit.rows import read_node
 from lango.errors import BadUserInput
@@ -62,4 +63,4 @@ pot.__annotations__["return"] = Address("Pot") | None
 
 @strawberry.type
 class Query(root_fields(m.Pot, m.PotInvitation, m.PotAnalytics)):  # type: ignore[misc]
-    pot = strawberry.field(pot, description=pot.__doc__)
+    pot = strawberry.field(pot, description=pot.__doc__, metadata=root_one(m.Pot))

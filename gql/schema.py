@@ -30,38 +30,47 @@ from gql import (
     usage,
 )
 from gql.kit.addresses import TYPES
-from gql.kit.mutation import MutationExecutor
+from gql.kit.executor import Executor
 from gql.kit.node import MIRRORED, Node, parse_global_id
+from gql.kit.planner import fields as planner
+from gql.kit.planner.answers import QueryPlanner
 from gql.kit.rows import read_node
 from gql.kit.scalars import SCALARS
 from lango.errors import BadUserInput
+from lango.metrics import Metrics
+from lango.planning import Planner
+from lango.settings import Settings
 
 GROUPS = (
     identity, profiles, referrals, pots, donations, packs, redemption, notifications, analytics, admin, trading,
     security, treasury, cards, usage, ledger, privacy,
 )  # fmt: skip
-MAX_NODES = 100
 
 
 @strawberry.type
 class Nodes:
-    @strawberry.field(description="The object of that id; null where there is none that you may see.")
+    @strawberry.field(
+        description="The object of that id; null where there is none that you may see.", metadata=planner.root_node()
+    )
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
     ) -> Node | None:
         found: Node | None = await read_node(info.context, *parse_global_id(id))
         return found
 
-    @strawberry.field(description="The objects of those ids, in their order; null for each that you may not see.")
+    @strawberry.field(
+        description="The objects of those ids, in their order; null for each that you may not see.",
+        metadata=planner.root_nodes(),
+    )
     async def nodes(
         self,
         info: Info,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids, 100 at most.")],
     ) -> list[Node | None] | None:
-        if len(ids) > MAX_NODES:
-            raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids at once.")
-        reads = [read_node(info.context, *parse_global_id(text)) for text in ids]
-        return list(await asyncio.gather(*reads))
+        if len(ids) > planner.MAX_NODES:
+            raise BadUserInput(f"`ids` takes at most {planner.MAX_NODES} ids at once.")
+        keys = [parse_global_id(text) for text in ids]
+        return list(await asyncio.gather(*(read_node(info.context, model, key) for model, key in keys)))
 
 
 Query = merge_types("Query", (Nodes, *(group.Query for group in GROUPS)))
@@ -75,5 +84,10 @@ schema = strawberry.Schema(
     mutation=Mutation,
     types=[TYPES[name] for name in MIRRORED],
     config=StrawberryConfig(scalar_map=SCALARS),
-    execution_context_class=MutationExecutor,
+    execution_context_class=Executor,
 )
+
+
+def make_planner(settings: Settings, metrics: Metrics) -> Planner:
+    """What answers the queries of this schema by finished JSON from the database."""
+    return QueryPlanner(schema._schema, settings, metrics)  # noqa: SLF001 - Strawberry has no public name for it

@@ -26,6 +26,8 @@ from lango.health import NOT_FOUND, Check, Health
 from lango.metrics import Metrics
 from lango.middleware import ExchangeMiddleware
 from lango.negotiation import PREFLIGHT_HEADERS
+from lango.pipeline import Pipeline
+from lango.planning import MakePlanner
 from lango.postgres import create_engine
 from lango.proxies import Networks
 from lango.settings import Settings
@@ -49,10 +51,12 @@ def create_app(
     authenticator: Authenticator | None = None,
     check: Check | None = None,
     witness: Witness | None = None,
+    make_planner: MakePlanner | None = None,
 ) -> Starlette:
     """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
     settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say. `witness`
-    is told of the rows that staff were shown.
+    is told of the rows that staff were shown. `make_planner` makes what answers queries by finished JSON, unless the
+    settings switch it off.
 
     Raises NoDatabase, and NoSigningKey where the settings name no key for tokens.
     """
@@ -65,6 +69,8 @@ def create_app(
     metrics.watch(engine)
     authenticator = authenticator or Authenticator(settings)
     health = Health(engine, settings, metrics, check)
+    planner = make_planner(settings, metrics) if make_planner and settings.planner == "on" else None
+    pipeline = Pipeline(engine.url, settings, metrics) if planner else None
     schema = with_prepared_documents(schema)
     endpoint = GraphQLEndpoint(
         schema,
@@ -74,6 +80,8 @@ def create_app(
         documents=Documents(schema, settings, metrics),
         assets=ASSETS,
         witness=witness,
+        pipeline=pipeline,
+        planner=planner,
     )
 
     @asynccontextmanager
@@ -82,6 +90,8 @@ def create_app(
             async with bound_to_supervisor():
                 yield
         await authenticator.close()
+        if pipeline is not None:
+            pipeline.close()
         if own_engine:
             await engine.dispose()
         metrics.close()
@@ -105,6 +115,7 @@ def create_app(
     )
     app.state.metrics = metrics
     app.state.health = health
+    app.state.pipeline = pipeline
     return app
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from gql.schema import schema
+from gql.schema import make_planner, schema
 from lango.app import create_app
 from lango.logs import configure
 from lango.migrate import behind
@@ -12,7 +12,7 @@ from lango.settings import settings
 from resolvers.audit import staff_read
 
 configure(settings())
-app = create_app(schema, settings(), check=behind, witness=staff_read)
+app = create_app(schema, settings(), check=behind, witness=staff_read, make_planner=make_planner)
 # The schema is some hundred thousand objects that live as long as the process: looking through them again and again
 # would hold up every hundredth request for a third of a second.
 gc.collect()

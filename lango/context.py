@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from typing import Any, NamedTuple
 
 from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor
+from lango.documents import Document
+from lango.pipeline import Asked, Outcome, Pipeline
+from lango.planning import NOTHING, Answered, Planner
 from lango.session import Reads, Work
 
-# Told of the rows that staff were shown, before the answer goes out.
+
+class Shown(NamedTuple):
+    """A row that staff were shown without its being loaded: the name of its type, and its key."""
+
+    type_name: str
+    key: str
+
+
+# Told of the rows that staff were shown, loaded or `Shown`, before the answer goes out.
 Witness = Callable[[AsyncEngine, Actor, list[object]], Awaitable[None]]
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
@@ -27,12 +38,22 @@ class Context:
         *,
         idempotency_key: str | None = None,
         witness: Witness | None = None,
+        pipeline: Pipeline | None = None,
+        planner: Planner | None = None,
+        document: Document | None = None,
     ) -> None:
         self.engine = engine
         self.actor = actor
         self.idempotency_key = idempotency_key
         self.witness = witness
-        self.reads: Reads | Work = Reads(engine, actor)
+        self.pipeline = pipeline
+        self.planner = planner
+        self.document = document
+        # What the planner has answered already: the executor takes it as it is.
+        self.answered: Answered = NOTHING
+        # Every row that staff were shown: somebody may have to answer for it.
+        self.shown: list[object] = []
+        self.reads: Reads | Work = Reads(engine, actor, self.shown)
         self._work: Work | None = None
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
@@ -42,6 +63,11 @@ class Context:
         if found is None:
             found = self._loaders[key] = DataLoader(batch)
         return found
+
+    async def texts(self, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:
+        """What planned statements give, in one round trip, as the caller."""
+        assert self.pipeline is not None
+        return await self.pipeline.fetch(self.actor, asked, share_tokens)
 
     def read_in(self, work: Work) -> None:
         """Read a mutation's payload in the rule's own transaction."""
@@ -54,15 +80,15 @@ class Context:
             # A request cancelled while this waits still has its work to abandon.
             await self._work.commit()
             self._work = None
-            self.reads = Reads(self.engine, self.actor)
+            self.reads = Reads(self.engine, self.actor, self.shown)
             self._loaders.clear()
 
     async def close(self) -> None:
         await self.finish_work()
         if isinstance(self.reads, Reads):
             await self.reads.close()
-            if self.reads.shown and self.witness is not None:
-                await self.witness(self.engine, self.actor, self.reads.shown)
+        if self.shown and self.witness is not None:
+            await self.witness(self.engine, self.actor, self.shown)
 
     async def abandon(self) -> None:
         """End at once: a rule that has not been committed is rolled back."""

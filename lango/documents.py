@@ -10,6 +10,7 @@ import strawberry
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
@@ -22,7 +23,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 from lango.errors import BadUserInput, CallerError, QueryTooComplex
-from lango.limits import INTROSPECTION, Limits, Sizes
+from lango.limits import INTROSPECTION, EmptySelection, Limits, Sizes
 from lango.lru import Lru
 from lango.metrics import Metrics
 from lango.prices import Prices
@@ -80,6 +81,10 @@ class Document:
         self._prices = prices
         self._deciders: dict[str | None, tuple[str, ...]] = {}
         self._costs: Lru[Hashable, int] = Lru(REMEMBERED_COSTS)
+
+    @property
+    def fragments(self) -> Mapping[str, FragmentDefinitionNode]:
+        return self._prices.fragments
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation of that name, or the only one. Raises BadUserInput when that is not clear."""
@@ -185,7 +190,10 @@ class Documents:
         sizes = Sizes(node)
         for definition in node.definitions:
             if isinstance(definition, OperationDefinitionNode):
-                self._limits.check_size(sizes.of(definition))
+                try:
+                    self._limits.check_size(sizes.of(definition))
+                except EmptySelection as error:
+                    raise InvalidDocument("GRAPHQL_PARSE_FAILED", [error]) from None
         errors = validate_document(self._graphql, node, RULES)
         if errors:
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", errors)

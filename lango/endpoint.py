@@ -38,7 +38,9 @@ from lango.negotiation import (
     negotiate,
 )
 from lango.parameters import ClientGone, Parameters, of_body, of_query_string, read_body
-from lango.responses import graphql_response, rejection
+from lango.pipeline import Pipeline
+from lango.planning import Answered, Planner
+from lango.responses import finished_response, graphql_response, rejection
 from lango.settings import Settings
 
 LONGEST_IDEMPOTENCY_KEY = 255
@@ -59,6 +61,8 @@ class GraphQLEndpoint:
         documents: Documents,
         assets: str,
         witness: Witness | None = None,
+        pipeline: Pipeline | None = None,
+        planner: Planner | None = None,
     ) -> None:
         self.schema = schema
         self.settings = settings
@@ -67,6 +71,8 @@ class GraphQLEndpoint:
         self.documents = documents
         self.assets = assets
         self.witness = witness
+        self.pipeline = pipeline
+        self.planner = planner
         self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.introspecting = asyncio.Lock()
         self.allowed_origins = frozenset(origins(settings))
@@ -118,11 +124,21 @@ class GraphQLEndpoint:
         key = headers.get("idempotency-key")
         if key is not None and not 0 < len(key) <= LONGEST_IDEMPOTENCY_KEY:
             raise BadRequest(f"The Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
-        context = Context(self.engine, actor, idempotency_key=key, witness=self.witness)
+        context = Context(
+            self.engine,
+            actor,
+            idempotency_key=key,
+            witness=self.witness,
+            pipeline=self.pipeline,
+            planner=self.planner,
+            document=document,
+        )
         if document.introspects(operation):
             result = await self.introspect(document, operation, parameters, context)
         else:
             result = await self.execute(document, operation, parameters, context, receive)
+        if context.answered.complete:
+            return self.finish(context.answered, exchange, media_type)
         return self.respond(result, exchange, media_type, actor)
 
     async def introspect(
@@ -194,19 +210,17 @@ class GraphQLEndpoint:
 
         Raises TimedOut and ClientGone.
         """
-        run = self.schema.execute(
-            document.query,
-            variable_values=parameters.variables,
-            context_value=context,
-            operation_name=operation.name.value if operation.name else None,
-        )
         try:
             async with asyncio.timeout(self.settings.execution_timeout):
                 if operation.operation is OperationType.QUERY:
                     async with UntilClientGone(receive):
-                        result = await run
+                        if self.planner is not None:
+                            context.answered = await self.planner.answer(
+                                document, operation, parameters.variables, context
+                            )
+                        result = await self.run(document, operation, parameters, context)
                 else:
-                    result = await run
+                    result = await self.run(document, operation, parameters, context)
             await context.close()
         except TimeoutError:
             await context.abandon()
@@ -215,6 +229,25 @@ class GraphQLEndpoint:
             await context.abandon()
             raise
         return result
+
+    async def run(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, context: Context
+    ) -> ExecutionResult:
+        """What is not answered yet, by the executor."""
+        if context.answered.complete:
+            return ExecutionResult(data=None, errors=None)
+        return await self.schema.execute(
+            document.query,
+            variable_values=parameters.variables,
+            context_value=context,
+            operation_name=operation.name.value if operation.name else None,
+        )
+
+    def finish(self, answered: Answered, exchange: Exchange, media_type: MediaType) -> Response:
+        """The answer to a query of which every field is finished."""
+        fields = [b"%s:%s" % (orjson.dumps(key), text) for key, text in answered.finished.items()]
+        cost = b'"cost":{"requested":%d,"limit":%d}' % (exchange.cost or 0, self.settings.max_cost)
+        return finished_response(b'{"data":{%s},"extensions":{%s}}' % (b",".join(fields), cost), media_type)
 
     def respond(self, result: ExecutionResult, exchange: Exchange, media_type: MediaType, actor: Actor) -> Response:
         """The result as an answer; errors are masked, and logged where the caller is not told."""

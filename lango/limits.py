@@ -13,6 +13,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionNode,
@@ -28,6 +29,13 @@ INTROSPECTION_DEPTH = 30
 # The whole schema is some megabytes: once is enough for every tool, and many times would be an attack.
 MOST_SCHEMAS, MOST_TYPES = 1, 10
 HIGHEST = 2**53 - 1
+
+
+class EmptySelection(GraphQLError):
+    """Syntax Error: Expected Name, found '}'."""
+
+    def __init__(self, selections: SelectionSetNode) -> None:
+        super().__init__(str(type(self).__doc__), selections)
 
 
 class Size(NamedTuple):
@@ -90,13 +98,16 @@ class Sizes:
         self._known: dict[str, Size] = {}
 
     def of(self, operation: OperationDefinitionNode) -> Size:
-        """Raises QueryTooComplex where fragments nest too deeply to be walked."""
+        """Raises EmptySelection, and QueryTooComplex where fragments nest too deeply to be walked."""
         try:
             return self._selection_set(operation.selection_set)
         except RecursionError:
             raise QueryTooComplex("The operation's fragments are nested too deeply.") from None
 
     def _selection_set(self, selections: SelectionSetNode) -> Size:
+        if not selections.selections:
+            # The parser lets it pass; to the specification it is an error of syntax.
+            raise EmptySelection(selections)
         total = EMPTY
         for selection in selections.selections:
             size = self._selection(selection)

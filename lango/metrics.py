@@ -53,6 +53,9 @@ class Metrics:
         self.documents = Counter(
             "lango_document_cache", "Look-ups in the document cache: hit or miss.", ["result"], registry=self.registry
         )
+        self.plans = Counter(
+            "lango_plan_cache", "Look-ups in the plan cache: hit or miss.", ["result"], registry=self.registry
+        )
         self.pool_size = Gauge(
             "lango_pool_connections", "Open database connections.", multiprocess_mode="livesum", registry=self.registry
         )
@@ -66,9 +69,14 @@ class Metrics:
         )  # fmt: skip
         self._hits = self.documents.labels("hit")
         self._misses = self.documents.labels("miss")
+        self._plan_hits = self.plans.labels("hit")
+        self._plan_misses = self.plans.labels("miss")
 
     def document(self, *, hit: bool) -> None:
         (self._hits if hit else self._misses).inc()
+
+    def plan(self, *, hit: bool) -> None:
+        (self._plan_hits if hit else self._plan_misses).inc()
 
     def request(self, operation: str, status: int, seconds: float, codes: list[str]) -> None:
         """Count a request that has been answered."""

@@ -113,6 +113,14 @@ def secure_url(address: str, settings: Settings) -> URL:
     return url
 
 
+def dsn_of(url: URL) -> str:
+    """An engine's address as the driver itself reads it, with its password."""
+    mode = url.query.get("ssl")
+    if mode is not None:
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": str(mode)})
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 async def connect(address: str, settings: Settings | None = None, **server_settings: str) -> asyncpg.Connection[Any]:
     """One connection of the driver's own, outside any pool: for the owner's work. The caller closes it.
 
@@ -120,12 +128,9 @@ async def connect(address: str, settings: Settings | None = None, **server_setti
     """
     settings = settings or settings_of_process()
     url = secure_url(address, settings)
-    mode = url.query.get("ssl")
-    if mode is not None:
-        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": str(mode)})
     try:
         return await asyncpg.connect(
-            url.set(drivername="postgresql").render_as_string(hide_password=False),
+            dsn_of(url),
             timeout=settings.pool_timeout,
             server_settings=SESSION_SETTINGS | server_settings,
         )

@@ -39,8 +39,19 @@ def graphql_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An answer of that media type. Raises TypeError when a leaf is not JSON."""
+    return finished_response(orjson.dumps(content, default=plain), media_type, status=status, headers=headers)
+
+
+def finished_response(
+    content: bytes,
+    media_type: MediaType = MediaType.JSON,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An answer whose JSON is finished."""
     return Response(
-        orjson.dumps(content, default=plain),
+        content,
         status,
         {"cache-control": "no-store", "vary": "Accept, Authorization, Origin", **(headers or {})},
         f"{media_type}; charset=utf-8",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -103,15 +103,15 @@ class Reads(Statements):
     take its siblings along.
     """
 
-    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+    def __init__(self, engine: AsyncEngine, actor: Actor, shown: list[object] | None = None) -> None:
+        """`shown` gets every row that is read for staff."""
         super().__init__()
         self.engine = engine
         self.actor = actor
         self._opened: Any = None
         self._session: AsyncSession | None = None
         self._presented: list[str] = []
-        # Every row that staff were shown: somebody may have to answer for it.
-        self.shown: list[object] = []
+        self._shown = [] if shown is None else shown
 
     async def present(self, token: str) -> None:
         """Show a share token: for the rest of the operation its holder sees what it opens."""
@@ -158,7 +158,7 @@ class Reads(Statements):
             raise
 
     def _note(self, _session: Session, row: object) -> None:
-        self.shown.append(row)
+        self._shown.append(row)
 
     async def _set_presented(self) -> None:
         await self._execute(select(func.set_config("lango.share_tokens", ",".join(self._presented), True)))
@@ -207,6 +207,13 @@ class Work(Statements):
         await self._run(f"SET LOCAL ROLE {self.actor.database_role.value}; SAVEPOINT payload")
         self._showing = True
 
+    async def text(self, sql: str, values: Sequence[Any]) -> bytes | None:
+        """What a planned statement gives: the first column of its only row; None where there is none."""
+        async with self._lock:
+            connection = await self.session.connection()
+            found = (await self._answered(connection.exec_driver_sql(sql, tuple(values)))).scalar_one_or_none()
+            return None if found is None else str(found).encode()
+
     async def commit(self) -> None:
         async with self._lock:
             if self._entered:
@@ -225,8 +232,11 @@ class Work(Statements):
                 raise
 
     async def _execute(self, statement: Executable) -> Any:
+        return await self._answered(self.session.execute(statement))
+
+    async def _answered(self, execution: Awaitable[Any]) -> Any:
         try:
-            return await self.session.execute(statement)
+            return await execution
         except DBAPIError:
             if self._showing:
                 await self._run("ROLLBACK TO SAVEPOINT payload")

@@ -64,6 +64,10 @@ class Settings(BaseSettings):
         ge=10,
         description="Objects that an operation may ask for: lists by their page sizes, multiplied where they nest.",
     )
+    planner: Literal["on", "off"] = Field(
+        "on", description="`off` answers every query by the ordinary executor: for comparing, and for finding a fault."
+    )
+    plan_cache: int = Field(2_000, ge=1, description="Plans, and the questions that lead to them, kept by each worker.")
     document_cache: int = Field(1_000, ge=1, description="Parsed and validated documents that each worker keeps.")
     execution_timeout: float = Field(30.0, gt=0, description="Seconds that one operation may take.")
     allowed_origins: str = Field(

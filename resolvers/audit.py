@@ -8,6 +8,7 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
+from lango.context import Shown
 from lango.postgres import RawJson
 from lango.session import acting_as
 from models.admin import AuditLog, AuditLogActorType
@@ -25,7 +26,9 @@ async def staff_read(engine: AsyncEngine, actor: Actor, rows: list[object]) -> N
     """
     read: dict[str, list[str]] = {}
     for row in rows:
-        if isinstance(row, Base) and row.__access__ is not None and row.__access__.of_person:
+        if isinstance(row, Shown):
+            read.setdefault(row.type_name, []).append(row.key)
+        elif isinstance(row, Base) and row.__access__ is not None and row.__access__.of_person:
             read.setdefault(type(row).__name__, []).append(",".join(map(str, inspect(row).identity or ())))
     if not read:
         return

@@ -13,10 +13,11 @@ import httpx
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gql.schema import schema
+from gql.schema import make_planner, schema
 from lango.app import create_app
 from lango.auth import mint
 from lango.context import Witness
+from lango.pipeline import Pipeline
 from lango.settings import Settings
 from resolvers.audit import staff_read
 
@@ -57,20 +58,25 @@ class Answer:
 class Api:
     """Calls the gateway: `await api("{ pots { nodes { title } } }", as_=user)`."""
 
-    def __init__(self, client: httpx.AsyncClient, engine: AsyncEngine, settings: Settings) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, engine: AsyncEngine, settings: Settings, pipeline: Pipeline | None
+    ) -> None:
         self.client = client
         self.engine = engine
         self.settings = settings
+        self.pipeline = pipeline
 
     @classmethod
     @asynccontextmanager
     async def over(
         cls, engine: AsyncEngine, settings: Settings, witness: Witness | None = staff_read
     ) -> AsyncIterator[Api]:
-        app = create_app(schema, settings, engine, witness=witness)
+        app = create_app(schema, settings, engine, witness=witness, make_planner=make_planner)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
-            yield cls(client, engine, settings)
+            yield cls(client, engine, settings, app.state.pipeline)
+            if app.state.pipeline is not None:
+                app.state.pipeline.close()
 
     def headers(self, as_: SimpleNamespace | UUID | None, roles: tuple[str, ...] = ()) -> dict[str, str]:
         if as_ is None:
@@ -116,7 +122,11 @@ class Api:
             statements.append(statement)
 
         event.listen(self.engine.sync_engine, "before_cursor_execute", note)
+        if self.pipeline is not None:
+            self.pipeline.listeners.append(statements.append)
         try:
             yield statements
         finally:
+            if self.pipeline is not None:
+                self.pipeline.listeners.remove(statements.append)
             event.remove(self.engine.sync_engine, "before_cursor_execute", note)

@@ -152,3 +152,10 @@ async def api(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
     """The whole gateway, called over HTTP."""
     async with Api.over(engine, settings) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+async def ordinary(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
+    """The gateway without its planner: the ordinary executor answers everything."""
+    async with Api.over(engine, settings.model_copy(update={"planner": "off"})) as api:
+        yield api

@@ -38,6 +38,7 @@ from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.node import global_id
 from gql.kit.relations import attributes, ends, is_staff_only
 from gql.kit.scalars import BigInt
+from gql.kit.slots import decided
 from lango.errors import BadUserInput
 from models.base import Base
 
@@ -198,7 +199,8 @@ def grouping(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
     columns = attributes(model)
     keys: list[ColumnElement[Any]] = []
     for item in asked.group_by or ():
-        attribute, value = the_one(item)
+        attribute, asked_value = the_one(item)
+        value = decided(asked_value)
         expression = getattr(row, attribute)
         kind = kind_of(columns[attribute]).name
         if value is False:

@@ -15,7 +15,7 @@ from gql.kit.addresses import Address, keep
 from gql.kit.filters import predicate
 from gql.kit.naming import plural, words
 from gql.kit.narrowing import check_narrow, check_size
-from gql.kit.ordering import backwards, beyond, cursor, keys_of, page_limit, position, terms
+from gql.kit.ordering import Key, backwards, beyond, cursor, keys_of, page_limit, position, terms
 from gql.kit.relations import attributes, ends, is_staff_only, loading
 from lango.errors import BadUserInput
 from lango.prices import DEFAULT_PAGE
@@ -120,8 +120,10 @@ def connection_of(model: type[Base]) -> type[Any]:
     return keep(f"{name}Connection", connection)
 
 
-def page(row: Any, model: type[Base], asked: Asked, *conditions: Any) -> tuple[Select[Any], Any]:
-    """The rows of one page over an alias, one more than asked for, and the cursor's expression."""
+def page(
+    row: Any, model: type[Base], asked: Asked, *conditions: Any, one_more: bool = True
+) -> tuple[Select[Any], tuple[Key, ...]]:
+    """The rows of one page over an alias, by default one more than asked for, and the ordering's keys."""
     keys = keys_of(model, asked.order_by)
     towards = backwards(keys) if asked.is_backward else keys
     statement = select(row).where(*conditions)
@@ -131,7 +133,7 @@ def page(row: Any, model: type[Base], asked: Asked, *conditions: Any) -> tuple[S
         statement = statement.where(beyond(row, keys, position(model, keys, asked.after)))
     if asked.before is not None:
         statement = statement.where(beyond(row, backwards(keys), position(model, keys, asked.before)))
-    return statement.order_by(*terms(row, towards)).limit(page_limit(asked.size + 1)), cursor(row, model, keys)
+    return statement.order_by(*terms(row, towards)).limit(page_limit(asked.size + one_more)), keys
 
 
 def _page(found: Sequence[tuple[Base, str]], asked: Asked, count: Callable[[], Awaitable[int]]) -> Page:
@@ -146,8 +148,10 @@ async def read_list(context: Any, model: type[Base], asked: Asked) -> Page:
     staff = context.actor.is_staff
     check_narrow(model, asked.where, staff=staff)
     row = aliased(model)
-    statement, place = page(row, model, asked)
-    found = await context.reads.rows(statement.add_columns(place).options(*loading(row, model, staff=staff)))
+    statement, keys = page(row, model, asked)
+    found = await context.reads.rows(
+        statement.add_columns(cursor(row, model, keys)).options(*loading(row, model, staff=staff))
+    )
 
     async def count() -> int:
         other = aliased(model)
@@ -188,11 +192,11 @@ async def _read_pages(
     _, remote = ends(relation)
     parents = parents_of(keys, relation)
     child = aliased(model)
-    statement, place = page(child, model, asked, getattr(child, remote) == parents.c.key)
+    statement, order = page(child, model, asked, getattr(child, remote) == parents.c.key)
     shown = [getattr(child, key) for key, shown in attributes(model).items() if staff or not is_staff_only(shown)]
-    towards = keys_of(model, asked.order_by)
-    ranked = func.row_number().over(order_by=terms(child, backwards(towards) if asked.is_backward else towards))
-    inner = statement.with_only_columns(*shown, place.label("place"), ranked.label("rank")).correlate(parents).lateral()
+    ranked = func.row_number().over(order_by=terms(child, backwards(order) if asked.is_backward else order))
+    place = cursor(child, model, order).label("place")
+    inner = statement.with_only_columns(*shown, place, ranked.label("rank")).correlate(parents).lateral()
     entity = aliased(model, inner)
     found = await context.reads.rows(
         select(entity, inner.c.place, parents.c.key)

@@ -38,60 +38,79 @@ from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from gql.kit.relations import attributes, ends, is_staff_only, relations
 from gql.kit.scalars import Json
+from gql.kit.slots import changed, decided
 from lango.errors import BadUserInput
 from models.base import Base
 
 Alias = Any
 
 
+def _of_column(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return kind
+
+
+def _text(_: TypeEngine[Any]) -> TypeEngine[Any]:
+    return Text()
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What may be asked of a column. Only a leakproof one may run before the policies, and so use an index."""
+    """What may be asked of a column. Only a leakproof one may run before the policies, and so use an index.
+
+    `sql` takes the column and the parameter; the parameter's type is `type_of` that of the column, its value what
+    `value` makes of the operand.
+    """
 
     name: str
     doc: str
     sql: Callable[[Any, Any], ColumnElement[bool]]
     many: bool = False
     leakproof: bool = True
+    type_of: Callable[[TypeEngine[Any]], TypeEngine[Any]] = _of_column
+    value: Callable[[Any], Any] | None = None
 
 
-def _within(column: Any, values: list[Any]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column == any_(literal(values, ARRAY(column.type)))
+def _within(column: Any, values: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column == any_(values)
     return found
 
 
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _containing(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 EQ = Operator("eq", "Equal to it.", lambda c, v: c == v)
 NE = Operator(
     "ne", "Not equal to it; null is not equal to anything.", lambda c, v: c.is_distinct_from(v), leakproof=False
 )
-IN = Operator("in", "Equal to one of them.", _within, many=True)
+IN = Operator("in", "Equal to one of them.", _within, many=True, type_of=ARRAY)
 NOT_IN = Operator(
-    "not_in", "Equal to none of them.", lambda c, v: _within(c, v).is_not(true()), many=True, leakproof=False
-)
+    "not_in", "Equal to none of them.", lambda c, v: _within(c, v).is_not(true()), many=True, leakproof=False,
+    type_of=ARRAY,
+)  # fmt: skip
 LT = Operator("lt", "Less than it.", lambda c, v: c < v)
 LTE = Operator("lte", "Less than it, or equal to it.", lambda c, v: c <= v)
 GT = Operator("gt", "Greater than it.", lambda c, v: c > v)
 GTE = Operator("gte", "Greater than it, or equal to it.", lambda c, v: c >= v)
 CONTAINS_TEXT = Operator(
-    "contains", "Holds it, letter for letter.", lambda c, v: c.like(f"%{_like(v)}%", escape="\\"), leakproof=False
-)
+    "contains", "Holds it, letter for letter.", lambda c, v: c.like(v, escape="\\"), leakproof=False,
+    value=_containing,
+)  # fmt: skip
 STARTS_WITH = Operator(
-    "starts_with", "Begins with it, letter for letter.", lambda c, v: func.starts_with(cast(c, Text), v)
+    "starts_with", "Begins with it, letter for letter.", lambda c, v: func.starts_with(cast(c, Text), v), type_of=_text
 )
 ILIKE = Operator(
     "ilike", "Matches the pattern, whatever the case: `%` is any text, `_` any letter.",
     lambda c, v: c.ilike(v), leakproof=False,
 )  # fmt: skip
-HAS = Operator("has", "Holds the value.", lambda c, v: c.contains([v]), leakproof=False)
+HAS = Operator("has", "Holds the value.", lambda c, v: c.contains(v), leakproof=False, value=lambda value: [value])
 OVERLAPS = Operator("overlaps", "Holds one of the values.", lambda c, v: c.overlap(v), many=True, leakproof=False)
 CONTAINS_JSON = Operator("contains", "Contains this JSON, as `@>` does.", lambda c, v: c.contains(v), leakproof=False)
 HAS_KEY = Operator(
-    "has_key", "Is an object with this key, or an array with this text.", lambda c, v: c.has_key(v), leakproof=False
-)
+    "has_key", "Is an object with this key, or an array with this text.", lambda c, v: c.has_key(v), leakproof=False,
+    type_of=_text,
+)  # fmt: skip
 
 EQUALITY = (EQ, NE, IN, NOT_IN)
 ORDER = (LT, LTE, GT, GTE)
@@ -228,10 +247,11 @@ def _conditions(
         if value is None:
             raise BadUserInput(f"`{camel(key)}: {{{camel(name)}: null}}` matches nothing: ask `isNull: true` instead.")
         if operator_name == "is_null":
-            parts.append(expression.is_(None) if value else expression.is_not(None))
+            parts.append(expression.is_(None) if decided(value) else expression.is_not(None))
             continue
         operator = BY_NAME[kind.name][operator_name]
-        parts.append(operator.sql(expression, _operand(value, operator, kind, target, key)))
+        operand = changed(value, partial(_operand, operator=operator, kind=kind, target=target, key=key))
+        parts.append(operator.sql(expression, literal(operand, operator.type_of(expression.type))))
     return parts
 
 
@@ -240,6 +260,11 @@ def _operand(value: Any, operator: Operator, kind: Kind, target: type[Base] | No
         if len(value) > 1000:
             raise BadUserInput(f"`{camel(key)}` takes at most 1000 values at once.")
         return [_operand(item, EQ, kind, target, key) for item in value]
+    checked = _checked(value, operator, kind, target, key)
+    return checked if operator.value is None else operator.value(checked)
+
+
+def _checked(value: Any, operator: Operator, kind: Kind, target: type[Base] | None, key: str) -> Any:
     if isinstance(value, str) and not isinstance(value, Json) and "\0" in value:
         raise BadUserInput(f"`{camel(key)}` holds a NUL character, which no text in the database has.")
     if operator is ILIKE and (len(value) - len(value.rstrip("\\"))) % 2:

@@ -20,6 +20,7 @@ from gql.kit.kinds import kind_of, target_of
 from gql.kit.naming import camel
 from gql.kit.node import MIRRORED, Node, global_id, key_columns, key_of
 from gql.kit.ordering import order_of
+from gql.kit.planner import fields as planner
 from gql.kit.relations import attributes, ends, relations
 from gql.kit.rows import by_key
 from models.base import Base
@@ -54,7 +55,9 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
         name = model.__name__
         namespace: dict[str, Any] = {"__annotations__": {}, "__module__": own.__module__}
         namespace["is_type_of"] = classmethod(lambda _, row, __: isinstance(row, model))
-        namespace["id"] = strawberry.field(_id, description="The object's global id, for `node` and for caches.")
+        namespace["id"] = strawberry.field(
+            _id, description="The object's global id, for `node` and for caches.", metadata=planner.of_id()
+        )
         if len(key_columns(model)) == 1:
             _row_id(namespace, model)
         for attribute, column in attributes(model).items():
@@ -88,7 +91,9 @@ def _row_id(namespace: dict[str, Any], model: type[Base]) -> None:
         return root.__dict__[attribute]
 
     row_id.__annotations__ = {"root": Any, "return": outer}
-    namespace["row_id"] = strawberry.field(row_id, description="The key as the database holds it.")
+    namespace["row_id"] = strawberry.field(
+        row_id, description="The key as the database holds it.", metadata=planner.of_row_id()
+    )
 
 
 def _column(namespace: dict[str, Any], attribute: str, column: Column[Any]) -> None:
@@ -104,7 +109,7 @@ def _column(namespace: dict[str, Any], attribute: str, column: Column[Any]) -> N
     resolve.__annotations__ = {"root": Any, "return": outer | None if column.nullable else outer}
     namespace[attribute] = strawberry.field(
         resolve, name=camel(attribute), description=column.doc, directives=directives(column),
-        deprecation_reason=column.info.get(DEPRECATED),
+        deprecation_reason=column.info.get(DEPRECATED), metadata=planner.of_column(attribute),
     )  # fmt: skip
 
 
@@ -136,7 +141,9 @@ def _to_one(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
         return None if value is None else by_key(info.context, target, remote).load(value)
 
     resolve.__annotations__ = {"root": Any, "info": Info, "return": Address(target.__name__) | None}
-    return strawberry.field(resolve, name=camel(relation.key), description=relation.doc)
+    return strawberry.field(
+        resolve, name=camel(relation.key), description=relation.doc, metadata=planner.of_one(relation)
+    )
 
 
 def _to_many(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
@@ -144,7 +151,9 @@ def _to_many(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
         return await read_children(info.context, root, relation, Asked(**arguments))
 
     with_arguments(resolve, list_arguments(target), Address(f"{target.__name__}Connection"))
-    return strawberry.field(resolve, name=camel(relation.key), description=relation.doc)
+    return strawberry.field(
+        resolve, name=camel(relation.key), description=relation.doc, metadata=planner.of_many(relation)
+    )
 
 
 def _to_many_aggregate(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
@@ -154,4 +163,6 @@ def _to_many_aggregate(relation: RelationshipProperty[Any], target: type[Base]) 
 
     with_arguments(resolve, group_arguments(target), list[Address(f"{target.__name__}Aggregate")])  # type: ignore[misc]
     doc = f"Counts, sums and extremes of `{camel(relation.key)}`."
-    return strawberry.field(resolve, name=f"{camel(relation.key)}Aggregate", description=doc)
+    return strawberry.field(
+        resolve, name=f"{camel(relation.key)}Aggregate", description=doc, metadata=planner.of_groups(relation)
+    )

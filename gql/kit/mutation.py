@@ -17,13 +17,12 @@ import orjson
 import strawberry
 from sqlalchemy.exc import DBAPIError
 from strawberry import UNSET
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.kit.addresses import Address, keep
 from gql.kit.arguments import with_arguments
 from gql.kit.naming import camel
 from gql.kit.node import key_from, key_of, parse_id
-from gql.kit.rows import read_node
+from gql.kit.planner.answers import MadeRow
 from gql.kit.scalars import Json
 from lango.errors import BadUserInput, Forbidden, Refused, Unauthenticated
 from lango.postgres import RawJson
@@ -189,10 +188,8 @@ async def call(
             await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, no secret
     context.read_in(work)
     models = {field: value for field, value in makes.items() if field in made.values and _is_model(value)}
-    read = {
-        field: await read_node(context, model, key_from(model, made.values[field])) for field, model in models.items()
-    }
-    return Made(made.values | read, made.errors)
+    rows = {field: MadeRow(model, key_from(model, made.values[field])) for field, model in models.items()}
+    return Made(made.values | rows, made.errors)
 
 
 def _is_retried(error: BaseException) -> bool:
@@ -236,25 +233,3 @@ def _keys(result: Any, makes: dict[str, Any]) -> dict[str, Any]:
     return {
         key: [str(part) for part in key_of(value)] if isinstance(value, Base) else value for key, value in parts.items()
     }
-
-
-class MutationExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Commits each mutation when its payload has been read, before the next one runs."""
-
-    def execute_field(
-        self, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any
-    ) -> Any:
-        result = super().execute_field(parent_type, source, field_details_list, path, position_context)
-        if path.prev is None and parent_type is self.schema.mutation_type and self.is_awaitable(result):
-            return self._committed(result)
-        return result
-
-    async def _committed(self, result: Any) -> Any:
-        try:
-            answer = await result
-        except Exception:
-            # The error is in the payload's reading; the rule has been done.
-            await self.context_value.finish_work()
-            raise
-        await self.context_value.finish_work()
-        return answer

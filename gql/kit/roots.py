@@ -13,6 +13,7 @@ from gql.kit.arguments import group_arguments, list_arguments, with_arguments
 from gql.kit.connection import Asked, read_list
 from gql.kit.naming import camel, plural, singular, words
 from gql.kit.node import parse_id
+from gql.kit.planner import fields as planner
 from gql.kit.rows import read_node
 from models.base import Base
 
@@ -42,7 +43,7 @@ def _root_one(model: type[Base]) -> Any:
         "return": Address(model.__name__) | None,
     }
     doc = f"One {words(singular(model))} by its id; null where there is none that you may see."
-    return strawberry.field(resolve, name=camel(singular(model)), description=doc)
+    return strawberry.field(resolve, name=camel(singular(model)), description=doc, metadata=planner.root_one(model))
 
 
 def _root_list(model: type[Base]) -> Any:
@@ -51,7 +52,7 @@ def _root_list(model: type[Base]) -> Any:
 
     with_arguments(resolve, list_arguments(model), Address(f"{model.__name__}Connection") | None, rooted=False)
     doc = f"The {words(plural(model))} that you may see."
-    return strawberry.field(resolve, name=camel(plural(model)), description=doc)
+    return strawberry.field(resolve, name=camel(plural(model)), description=doc, metadata=planner.root_list(model))
 
 
 def _root_aggregate(model: type[Base]) -> Any:
@@ -60,4 +61,6 @@ def _root_aggregate(model: type[Base]) -> Any:
 
     with_arguments(resolve, group_arguments(model), list[Address(f"{model.__name__}Aggregate")] | None, rooted=False)  # type: ignore[misc]
     doc = f"Counts, sums and extremes of the {words(plural(model))} that you may see."
-    return strawberry.field(resolve, name=f"{camel(plural(model))}Aggregate", description=doc)
+    return strawberry.field(
+        resolve, name=f"{camel(plural(model))}Aggregate", description=doc, metadata=planner.root_groups(model)
+    )

@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 from gql.kit.addresses import TYPES
 from gql.kit.connection import Asked, page
 from gql.kit.node import MIRRORED
-from gql.kit.ordering import SortDirection
+from gql.kit.ordering import SortDirection, cursor
 from lango.actor import Actor, DatabaseRole
 from lango.postgres import create_engine
 from lango.session import acting_as
@@ -95,8 +95,10 @@ def order(table: str, attribute: str, direction: str) -> Any:
 async def plan(engine: AsyncEngine, table: str, asked: Asked) -> list[dict[str, Any]]:
     """The nodes of the plan of one page, as a member gets it."""
     row = aliased(MIRRORED[table])
-    statement, place = page(row, MIRRORED[table], asked)
-    compiled = statement.add_columns(place).compile(dialect=engine.dialect, compile_kwargs={"render_postcompile": True})
+    statement, keys = page(row, MIRRORED[table], asked)
+    compiled = statement.add_columns(cursor(row, MIRRORED[table], keys)).compile(
+        dialect=engine.dialect, compile_kwargs={"render_postcompile": True}
+    )
     async with acting_as(engine, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as session:
         connection = await session.connection()
         driver = (await connection.get_raw_connection()).driver_connection

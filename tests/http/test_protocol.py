@@ -64,6 +64,7 @@ async def test_an_accept_header_that_nothing_fits_is_406(api: Api, accept: str) 
 REQUEST_ERRORS = [
     pytest.param({"query": "{"}, "GRAPHQL_PARSE_FAILED", id="syntax"),
     pytest.param({"query": ""}, "GRAPHQL_PARSE_FAILED", id="empty"),
+    pytest.param({"query": "{ viewer {} }"}, "GRAPHQL_PARSE_FAILED", id="an empty selection"),
     pytest.param({"query": "{ nothing }"}, "GRAPHQL_VALIDATION_FAILED", id="validation"),
     pytest.param({"query": "fragment F on Query { hello }"}, "GRAPHQL_VALIDATION_FAILED", id="no operation"),
     pytest.param({"query": "query($v: Int!) { number(value: $v) }"}, "BAD_USER_INPUT", id="missing variable"),

@@ -1,0 +1,138 @@
+"""Answers queries by their plans: the statements of an operation go out together, and their text into the answer."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode, get_variable_values
+from sqlalchemy.exc import DBAPIError
+
+from gql.kit.planner.builder import HOLE, SHOWN
+from gql.kit.planner.plans import Plans, Root
+from gql.kit.planner.statements import Statement
+from gql.kit.slots import Given
+from lango.actor import Actor
+from lango.context import Context, Shown
+from lango.documents import Document
+from lango.errors import CallerError
+from lango.metrics import Metrics
+from lango.planning import Answered
+from lango.session import Work
+from lango.settings import Settings
+from models.base import Base
+
+SHOWN_MARK = re.compile(rb"\x02([^\x02]*)\x02")
+
+
+@dataclass(frozen=True, slots=True)
+class Holed:
+    """JSON in which Python has to fill in some values."""
+
+    text: bytes
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRow:
+    """A row that a rule made, known by its key: what an answer shows of it is read as the caller."""
+
+    model: type[Base]
+    key: tuple[Any, ...]
+
+
+class QueryPlanner:
+    """The planner of one schema."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> None:
+        self.plans = Plans(schema, settings.plan_cache, metrics)
+
+    async def answer(
+        self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], context: Context
+    ) -> Answered:
+        """The root fields that have a plan. What fails because of what was asked is left to the ordinary executor,
+        which says what is wrong and where."""
+        given = self.given(operation, variables, context.actor)
+        answered = Answered()
+        if given is None:
+            return answered
+        try:
+            roots = self.plans.of_operation(document, operation, context.actor.database_role, given).roots
+        except CallerError:
+            return answered
+        asked: list[tuple[Root, Statement, list[Any]]] = []
+        for root in roots:
+            if root.constant is not None:
+                answered.finished[root.key] = root.constant
+            elif root.statement is not None:
+                try:
+                    asked.append((root, root.statement, root.statement.values(given)))
+                except CallerError:
+                    continue
+                # Its place in the order of the answer.
+                answered.finished[root.key] = b""
+        if asked:
+            outcomes = await context.texts([(statement.sql, values) for _, statement, values in asked])
+            for (root, statement, _), outcome in zip(asked, outcomes, strict=True):
+                told = outcome if isinstance(outcome, Exception) else finished(statement, outcome, context)
+                if isinstance(told, bytes):
+                    answered.finished[root.key] = told
+                    continue
+                del answered.finished[root.key]
+                if not isinstance(told, asyncpg.PostgresError) or not is_mendable(told):
+                    answered.waiting[root.key] = told
+        answered.complete = len(answered.finished) == len(roots)
+        return answered
+
+    async def object(
+        self,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, Any],
+        context: Context,
+        made: MadeRow,
+        nodes: Sequence[FieldNode],
+        path: Hashable,
+    ) -> bytes | Holed | None:
+        """The object that a rule made, read in the rule's transaction; None where that is not planned."""
+        given = Given(variables, context.actor.user_id, made.key)
+        role = context.actor.database_role
+        assert context.document is not None
+        assert isinstance(context.reads, Work)
+        try:
+            plan = self.plans.of_object(context.document, operation, role, given, made.model, nodes, path)
+            if not plan.roots or (statement := plan.roots[0].statement) is None:
+                return None
+            text = await context.reads.text(statement.sql, statement.values(given))
+        except CallerError:
+            return None
+        except DBAPIError as error:
+            if is_mendable(error.orig):
+                return None
+            raise
+        return finished(statement, text, context)
+
+    def given(self, operation: OperationDefinitionNode, variables: Mapping[str, Any], actor: Actor) -> Given | None:
+        """What the request brings; None where its variables are not what the operation takes."""
+        if not operation.variable_definitions:
+            return Given({}, actor.user_id)
+        coerced = get_variable_values(self.plans.schema, operation.variable_definitions, dict(variables))
+        return None if isinstance(coerced, list) else Given(coerced.coerced, actor.user_id)
+
+
+def finished(statement: Statement, text: bytes | None, context: Context) -> bytes | Holed:
+    """The statement's text as it goes into the answer, or what is still to be filled in."""
+    if text is None:
+        return b"null"
+    if statement.marked and SHOWN.encode() in text:
+        context.shown += [Shown(*b64decode(found).decode().split(":", 1)) for found in SHOWN_MARK.findall(text)]
+        text = SHOWN_MARK.sub(b"", text)
+    return Holed(text, statement) if statement.holes and HOLE.encode() in text else text
+
+
+def is_mendable(error: BaseException | None) -> bool:
+    """Whether the ordinary executor can say more of it, and where, rather than fail in the same way once more."""
+    return str(getattr(error, "sqlstate", None))[:2] in ("22", "42")

@@ -1,0 +1,189 @@
+"""From a selection to SQL: the JSON of an object, of a page, of groups, each level as deep as it is selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import FieldNode, GraphQLObjectType, get_named_type
+from sqlalchemy import FromClause, Select, Text, literal_column, select
+from sqlalchemy.orm import RelationshipProperty, aliased
+
+from gql.kit.aggregates import AskedGroups, groups
+from gql.kit.connection import Asked
+from gql.kit.naming import unkeyed
+from gql.kit.narrowing import check_narrow, check_size
+from gql.kit.planner.pages import Page
+from gql.kit.planner.places import Link, Row, under
+from gql.kit.planner.selections import DEFINITION, Fields, Selections
+from gql.kit.planner.text import (
+    Parts,
+    column_value,
+    exact,
+    global_id,
+    object_of,
+    or_null,
+    plain_value,
+    rows_of,
+    text_of,
+)
+from gql.kit.relations import attributes, is_staff_only
+from gql.kit.slots import Questions, decided
+from models.base import Base
+
+# What a field's metadata holds: how it is planned. A field without it is answered in Python.
+PLAN = "lango.plan"
+# No JSON holds these letters, so they can mark a place in finished text: that staff are shown a row, and that Python
+# is to fill in a value.
+SHOWN, HOLE = "\x02", "\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A field that Python fills in, for the row whose global id stands in its place."""
+
+    type_name: str
+    nodes: Sequence[FieldNode]
+
+
+class Builder:
+    """Builds the statement of one root field."""
+
+    def __init__(self, selections: Selections, questions: Questions, *, staff: bool) -> None:
+        self.selections = selections
+        self.questions = questions
+        self.staff = staff
+        self.holes: list[Hole] = []
+        self._named = 0
+
+    def arguments(self, parent: GraphQLObjectType, node: FieldNode, *decisive: str) -> dict[str, Any]:
+        """A field's arguments; those that are `decisive` become conditions of the plan."""
+        given = self.selections.arguments(parent.fields[node.name.value], node)
+        return given | {name: decided(given[name]) for name in decisive if name in given}
+
+    def object(self, row: Row, nodes: Sequence[FieldNode]) -> Parts:
+        """The object of a row."""
+        type_ = self.selections.type(row.row_model.__name__)
+        below = self.selections.below(type_, nodes)
+        told = object_of((key, self._field(type_, row, found)) for key, found in below.items())
+        access = row.row_model.__access__
+        if self.staff and access is not None and access.of_person:
+            return [*marked(SHOWN, [global_id(row.row_model, row.row_key)]), *told]
+        return told
+
+    def _field(self, type_: GraphQLObjectType, row: Row, nodes: list[FieldNode]) -> Parts:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return [f'"{type_.name}"']
+        plan = type_.fields[name].extensions[DEFINITION].metadata.get(PLAN)
+        if plan is None:
+            self.holes.append(Hole(type_.name, nodes))
+            return marked(HOLE, [f"{len(self.holes) - 1}:", global_id(row.row_model, row.row_key)])
+        found: Parts = plan(self, row, nodes)
+        return found
+
+    def one(self, model: type[Base], key: Sequence[Any], nodes: Sequence[FieldNode]) -> Select[Any]:
+        """The row of that key, whose parts are expressions; no row where there is none."""
+        row = Row.of(model)
+        same = [own == part for own, part in zip(row.row_key, key, strict=True)]
+        return select(text_of(self.object(row, nodes))).where(*same)
+
+    def to_one(self, relation: RelationshipProperty[Any], row: Row, nodes: Sequence[FieldNode]) -> Parts:
+        other, link = Row.of(relation.mapper.class_), Link.along(relation, row)
+        if not self.staff and is_staff_only(attributes(row.row_model)[link.local]):
+            return ["null"]
+        found = select(text_of(self.object(other, nodes))).where(link.joins(other))
+        return or_null(under(found, link).scalar_subquery())
+
+    def page(self, model: type[Base], parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Select[Any]:
+        """A page of all the rows that the caller may see."""
+        asked = Asked(**self.arguments(parent, nodes[0], "first", "last"))
+        check_narrow(model, asked.where, staff=self.staff)
+        return self._page(model, asked, None, nodes)
+
+    def to_many(self, relation: RelationshipProperty[Any], row: Row, nodes: Sequence[FieldNode]) -> Parts:
+        parent = self.selections.type(row.row_model.__name__)
+        asked = Asked(**self.arguments(parent, nodes[0], "first", "last"))
+        check_size(asked.where)
+        model, link = relation.mapper.class_, Link.along(relation, row)
+        return [self._page(model, asked, link, nodes).scalar_subquery()]
+
+    def _page(self, model: type[Base], asked: Asked, link: Link | None, nodes: Sequence[FieldNode]) -> Select[Any]:
+        name = self._name(model, "page")
+        return Page(model, asked, link, nodes, self.selections, self.object, name, staff=self.staff).select()
+
+    def _name(self, model: type[Base], what: str) -> str:
+        """A name in the statement that tells its reader what stands there."""
+        self._named += 1
+        return f"{model.__tablename__}_{what}_{self._named}"
+
+    def groups(self, model: type[Base], parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Select[Any]:
+        """The groups of all the rows that the caller may see."""
+        asked, fields = self._groups_asked(model, parent, nodes)
+        check_narrow(model, asked.where, staff=self.staff)
+        return self._groups(model, asked, fields, None)
+
+    def groups_below(self, relation: RelationshipProperty[Any], row: Row, nodes: Sequence[FieldNode]) -> Parts:
+        model = relation.mapper.class_
+        asked, fields = self._groups_asked(model, self.selections.type(row.row_model.__name__), nodes)
+        check_size(asked.where)
+        return [self._groups(model, asked, fields, Link.along(relation, row)).scalar_subquery()]
+
+    def _groups_asked(
+        self, model: type[Base], parent: GraphQLObjectType, nodes: Sequence[FieldNode]
+    ) -> tuple[AskedGroups, Fields]:
+        aggregate = self.selections.type(f"{model.__name__}Aggregate")
+        fields = self.selections.below(aggregate, nodes)
+        wanted: dict[str, frozenset[str]] = {}
+        for found in fields.values():
+            name = found[0].name.value
+            below = self.selections.below(part_of(aggregate, name), found) if found[0].selection_set else {}
+            wanted[name] = wanted.get(name, frozenset()) | {inner[0].name.value for inner in below.values()}
+        given = self.arguments(parent, nodes[0], "first", "time_zone")
+        return AskedGroups(**given, wanted=tuple(sorted(wanted.items()))), fields
+
+    def _groups(self, model: type[Base], asked: AskedGroups, fields: Fields, link: Link | None) -> Select[Any]:
+        row = aliased(model)
+        found = under(groups(row, model, asked, *([link.joins(row)] if link else [])), link).subquery(
+            self._name(model, "groups")
+        )
+        group = object_of((key, self._of_group(model, found, nodes)) for key, nodes in fields.items())
+        return under(select(text_of(rows_of(text_of(group)))).select_from(found), link)
+
+    def _of_group(self, model: type[Base], found: FromClause, nodes: Sequence[FieldNode]) -> Parts:
+        aggregate, name = self.selections.type(f"{model.__name__}Aggregate"), nodes[0].name.value
+        if name == "__typename":
+            return [f'"{aggregate.name}"']
+        if name == "count":
+            return exact(found.c["count."])
+        part = part_of(aggregate, name)
+        below = self.selections.below(part, nodes)
+        return object_of((key, self._of_part(model, found, part, name, inner)) for key, inner in below.items())
+
+    def _of_part(
+        self, model: type[Base], found: FromClause, part: GraphQLObjectType, name: str, nodes: Sequence[FieldNode]
+    ) -> Parts:
+        asked = nodes[0].name.value
+        if asked == "__typename":
+            return [f'"{part.name}"']
+        attribute, column = next(item for item in attributes(model).items() if unkeyed(item[0]) == asked)
+        value = found.c.get(f"{'count_distinct' if name == 'countDistinct' else name}.{attribute}")
+        if value is None:
+            # What is not grouped by.
+            return ["null"]
+        if name in ("countDistinct", "sum", "avg"):
+            return exact(value)
+        return (column_value if name == "group" else plain_value)(value, column, nullable=True)
+
+
+def part_of(aggregate: GraphQLObjectType, name: str) -> GraphQLObjectType:
+    part = get_named_type(aggregate.fields[name].type)
+    assert isinstance(part, GraphQLObjectType)
+    return part
+
+
+def marked(mark: str, parts: Parts) -> Parts:
+    """Something for Python between two marks, with which no JSON can be confused."""
+    letter = literal_column(f"E'\\x{ord(mark):02x}'", Text)
+    return [letter, *parts, letter]

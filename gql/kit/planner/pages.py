@@ -1,0 +1,145 @@
+"""The JSON of a connection: its page of rows as one row of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphql import FieldNode
+from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy.orm import aliased
+
+from gql.kit.connection import Asked, page
+from gql.kit.filters import predicate
+from gql.kit.ordering import cursor
+from gql.kit.planner.places import Link, Row, Rows, under
+from gql.kit.planner.selections import Fields, Selections
+from gql.kit.planner.text import Parts, boolean, integer, object_of, quoted, rows_of, text_of
+from gql.kit.relations import attributes, is_staff_only
+from gql.kit.slots import NotPlanned
+from models.base import Base
+
+ObjectOf = Callable[[Row, Sequence[FieldNode]], Parts]
+
+
+class Page:
+    """One page of a model's rows, alone or under the row above, and what is asked of it."""
+
+    def __init__(
+        self,
+        model: type[Base],
+        asked: Asked,
+        link: Link | None,
+        nodes: Sequence[FieldNode],
+        selections: Selections,
+        object_of_row: ObjectOf,
+        name: str,
+        *,
+        staff: bool,
+    ) -> None:
+        self._model = model
+        self._asked = asked
+        self._link = link
+        self._selections = selections
+        self._object_of_row = object_of_row
+        self._fields = selections.below(selections.type(f"{model.__name__}Connection"), nodes)
+        about = {
+            inner[0].name.value
+            for found in self._fields.values()
+            if found[0].name.value == "pageInfo"
+            for inner in self._info(found).values()
+        }
+        has_rows = any(found[0].name.value in ("nodes", "edges") for found in self._fields.values())
+        # Whether there is more shows in a row beyond the page.
+        self._one_more = ("hasPreviousPage" if asked.is_backward else "hasNextPage") in about
+        numbered = self._one_more or bool(about & {"startCursor", "endCursor"}) or (asked.is_backward and has_rows)
+        if not has_rows and not numbered and (asked.after is not None or asked.before is not None):
+            # A cursor is checked where it is used, and here it would not be.
+            raise NotPlanned
+        base = aliased(model)
+        statement, self._keys = page(base, model, asked, *([link.joins(base)] if link else []), one_more=self._one_more)
+        columns = {
+            attribute: getattr(base, attribute)
+            for attribute, column in attributes(model).items()
+            if staff or not is_staff_only(column)
+        }
+        self._rows = Rows(under(statement, link), columns, name, numbered=numbered)
+        self._gathered = False
+        self._row = Row(model, self._rows.source, self._rows)
+
+    def select(self) -> Select[Any]:
+        """The connection's JSON."""
+        statement = select(text_of(object_of((key, self._field(nodes)) for key, nodes in self._fields.items())))
+        if self._gathered:
+            self._rows.leave_out_unread()
+            statement = statement.select_from(self._rows.source)
+        return under(statement, self._link)
+
+    def _field(self, nodes: Sequence[FieldNode]) -> Parts:
+        match nodes[0].name.value:
+            case "nodes":
+                return self._listed(self._object_of_row(self._row, nodes))
+            case "edges":
+                return self._listed(self._edge(nodes))
+            case "pageInfo":
+                return object_of((key, self._about(found[0].name.value)) for key, found in self._info(nodes).items())
+            case "totalCount":
+                return integer(self._total())
+            case _:
+                return [f'"{self._model.__name__}Connection"']
+
+    def _info(self, nodes: Sequence[FieldNode]) -> Fields:
+        return self._selections.below(self._selections.type("PageInfo"), nodes)
+
+    def _listed(self, item: Parts) -> Parts:
+        self._gathered = True
+        only = self._rows("place") <= self._size if self._one_more else None
+        # A page from the end of the list is read backwards.
+        order = self._rows("place").desc() if self._asked.is_backward else None
+        return rows_of(text_of(item), only=only, order=order)
+
+    @property
+    def _size(self) -> Any:
+        return literal_column(str(self._asked.size))
+
+    def _edge(self, nodes: Sequence[FieldNode]) -> Parts:
+        name = f"{self._model.__name__}Edge"
+        told: dict[str, Parts] = {}
+        for key, found in self._selections.below(self._selections.type(name), nodes).items():
+            match found[0].name.value:
+                case "node":
+                    told[key] = self._object_of_row(self._row, found)
+                case "cursor":
+                    told[key] = quoted(cursor(self._row, self._model, self._keys))
+                case _:
+                    told[key] = [f'"{name}"']
+        return object_of(told.items())
+
+    def _about(self, name: str) -> Parts:
+        asked = self._asked
+        if name == "__typename":
+            return ['"PageInfo"']
+        if name in ("startCursor", "endCursor"):
+            return self._cursor(first=(name == "startCursor") is not asked.is_backward)
+        if name == ("hasPreviousPage" if asked.is_backward else "hasNextPage"):
+            self._gathered = True
+            return boolean(func.count() > self._size)
+        return ["true" if (asked.before if asked.is_backward else asked.after) is not None else "false"]
+
+    def _cursor(self, *, first: bool) -> Parts:
+        """The cursor of the row that was read first, or last."""
+        if self._asked.size == 0:
+            return ["null"]
+        self._gathered = True
+        place = literal_column("1") if first else func.least(self._rows("found"), self._size)
+        text = func.max(cursor(self._row, self._model, self._keys)).filter(self._rows("place") == place)
+        return quoted(text, nullable=True)
+
+    def _total(self) -> Any:
+        row = aliased(self._model)
+        statement = select(func.count()).select_from(row)
+        if self._link is not None:
+            statement = statement.where(self._link.joins(row))
+        if self._asked.where is not None:
+            statement = statement.where(predicate(row, self._model, self._asked.where))
+        return under(statement, self._link).scalar_subquery()

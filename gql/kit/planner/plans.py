@@ -1,0 +1,167 @@
+"""Plans, made once for all requests that ask alike, and found again by the questions that their making asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
+from sqlalchemy import Select
+
+from gql.kit.planner.builder import PLAN, Builder
+from gql.kit.planner.fields import parts_of
+from gql.kit.planner.selections import DEFINITION, Selections
+from gql.kit.planner.statements import Statement, compiled
+from gql.kit.slots import Given, Questions, Read, Slot
+from lango.actor import DatabaseRole
+from lango.documents import Document
+from lango.errors import CallerError
+from lango.lru import Lru
+from lango.metrics import Metrics
+from models.base import Base
+
+# The characters of SQL that are kept, for the largest statements are some hundred thousand long.
+KEPT_CHARACTERS = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root field of an operation: its statement, or its JSON where that is the same for everybody.
+
+    It has neither where the ordinary executor answers it.
+    """
+
+    key: str
+    nodes: Sequence[FieldNode]
+    statement: Statement | None = None
+    constant: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an operation is answered, field by field in the order of the answer."""
+
+    roots: tuple[Root, ...]
+
+    @property
+    def weight(self) -> int:
+        return sum(len(root.statement.sql) for root in self.roots if root.statement)
+
+
+class Plans:
+    """The plans of one schema: bounded, the one used longest ago goes first.
+
+    Under an operation stands the first question that its planning asked of a request; under the operation and the
+    answer stands the next one, and in the end the plan.
+    """
+
+    def __init__(self, schema: GraphQLSchema, size: int, metrics: Metrics | None = None) -> None:
+        self.schema = schema
+        self._metrics = metrics
+        self._kept: Lru[Hashable, Read | Plan] = Lru(size, weight=KEPT_CHARACTERS)
+
+    def of_operation(
+        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: Given
+    ) -> Plan:
+        """The plan of a query. Raises CallerError for a value that no plan can be chosen by."""
+        start = (document.hash, operation.name.value if operation.name else None, role)
+        return self._find(start, given, partial(self._operation, document.fragments, operation, role))
+
+    def of_object(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        given: Given,
+        model: type[Base],
+        nodes: Sequence[FieldNode],
+        path: Hashable,
+    ) -> Plan:
+        """The plan of an object that a mutation made, whose key will be given; `path` tells where it stands."""
+        start = (document.hash, operation.name.value if operation.name else None, role, path)
+        return self._find(start, given, partial(self._object, document.fragments, operation, role, model, nodes))
+
+    def _find(self, start: Hashable, given: Given, make: Callable[[Questions], Plan]) -> Plan:
+        key = start
+        found = self._kept.get(key)
+        while found is not None and not isinstance(found, Plan):
+            key = (key, found(given))
+            found = self._kept.get(key)
+        if self._metrics is not None:
+            self._metrics.plan(hit=found is not None)
+        if found is not None:
+            return found
+        questions = Questions(given)
+        plan = make(questions)
+        questions.close()
+        key = start
+        for read, answer in questions.asked:
+            self._kept.put(key, read)
+            key = (key, answer)
+        self._kept.put(key, plan, max(plan.weight, 1))
+        return plan
+
+    def _operation(
+        self,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        questions: Questions,
+    ) -> Plan:
+        query = self.schema.query_type
+        assert query is not None
+        selections = Selections(self.schema, fragments, operation, questions)
+        fields = selections.fields(query, [operation.selection_set])
+        return Plan(tuple(self._root(selections, questions, role, query, key, nodes) for key, nodes in fields.items()))
+
+    def _root(
+        self,
+        selections: Selections,
+        questions: Questions,
+        role: DatabaseRole,
+        query: GraphQLObjectType,
+        key: str,
+        nodes: Sequence[FieldNode],
+    ) -> Root:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return Root(key, nodes, constant=orjson.dumps(query.name))
+        field = query.fields.get(name)
+        plan = field and field.extensions[DEFINITION].metadata.get(PLAN)
+        if plan is None:
+            return Root(key, nodes)
+        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF)
+        try:
+            statement: Select[Any] = plan(builder, query, nodes)
+        except (CallerError, GraphQLError):
+            # What is wrong with the field the ordinary executor says, in its place.
+            return Root(key, nodes)
+        return Root(key, nodes, compiled(statement, role, builder.holes))
+
+    def _object(
+        self,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        model: type[Base],
+        nodes: Sequence[FieldNode],
+        questions: Questions,
+    ) -> Plan:
+        selections = Selections(self.schema, fragments, operation, questions)
+        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF)
+        key = Slot(lambda given: given.key, questions)
+        try:
+            statement = builder.one(model, parts_of(model, key), nodes)
+        except (CallerError, GraphQLError):
+            return Plan(())
+        return Plan((Root("", nodes, compiled(statement, role, builder.holes)),))

@@ -1,0 +1,49 @@
+"""A planned statement: its SQL, and how its parameters are read from a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from gql.kit.planner.builder import Hole
+from gql.kit.slots import Given, Read, Slot
+from lango.actor import DatabaseRole
+from lango.postgres import dump_json
+
+DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement that gives one JSON text, or none where there is no row."""
+
+    sql: str
+    readers: tuple[Read, ...]
+    holes: tuple[Hole, ...]
+    # Whether the text tells which rows staff are shown.
+    marked: bool
+
+    def values(self, given: Given) -> list[Any]:
+        """The parameters, as the driver takes them. Raises BadUserInput for a value that the field does not take."""
+        return [read(given) for read in self.readers]
+
+
+def compiled(statement: Select[Any], role: DatabaseRole, holes: Sequence[Hole]) -> Statement:
+    """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement anew for each
+    role: sharing one between two would have it planned at each turn."""
+    made = statement.compile(dialect=DIALECT)
+    processors = made._bind_processors  # noqa: SLF001 - SQLAlchemy has no public name for it
+    readers = [_reader(made.params[name], processors.get(name)) for name in made.positiontup or ()]
+    return Statement(f"/* {role.value} */ {made}", tuple(readers), tuple(holes), role is DatabaseRole.STAFF)
+
+
+def _reader(value: Any, process: Any) -> Read:
+    if isinstance(value, Slot):
+        read = value.read
+        return read if process is None else lambda given: process(read(given))
+    fixed = value if process is None else process(value)
+    return lambda _: fixed

@@ -1,0 +1,346 @@
+"""Reads in one round trip: the context and the statement fly together, as one transaction of their own.
+
+PostgreSQL runs what it is sent up to a Sync as one transaction. A flight is therefore: set role and context for the
+transaction, run the statement, Sync. What it sets is gone when the flight ends, however it ends, so nothing of one
+caller can meet the next. asyncpg connects and authenticates; what it cannot do is send two statements at once, so
+the connection is then driven from here (docs/adr/0010).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from datetime import time as clock
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL
+
+from lango.actor import Actor
+from lango.metrics import Metrics
+from lango.postgres import SESSION_SETTINGS, dsn_of
+from lango.settings import Settings
+
+STATEMENTS = 200
+CONTEXT = (
+    "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true), "
+    "set_config('lango.user_id', $2, true), set_config('lango.roles', $3, true), "
+    "set_config('lango.session_id', $4, true), set_config('lango.request_id', $5, true), "
+    "set_config('lango.ip', $6, true), set_config('lango.share_tokens', $7, true)"
+)
+SYNC = b"S\x00\x00\x00\x04"
+EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
+BINARY = b"\x00\x01\x00\x01"
+LENGTH = struct.Struct("!I")
+# What the server sends, by its first letter.
+PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY = b"1CDEZ"
+
+
+def written(value: Any) -> bytes | None:
+    """A parameter as PostgreSQL reads it from text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    if isinstance(value, list | tuple):
+        return _array(value).encode()
+    if isinstance(value, datetime | date | clock):
+        return value.isoformat().encode()
+    if isinstance(value, Decimal):
+        return format(value, "f").encode()
+    return str(value).encode()
+
+
+def _array(values: Sequence[Any]) -> str:
+    items = []
+    for value in values:
+        told = written(value)
+        quoted = None if told is None else told.decode().replace("\\", "\\\\").replace('"', '\\"')
+        items.append("NULL" if quoted is None else f'"{quoted}"')
+    return f"{{{','.join(items)}}}"
+
+
+def context_of(actor: Actor, share_tokens: Sequence[str]) -> list[str]:
+    """Role and context, as CONTEXT takes them."""
+    return [
+        actor.database_role.value,
+        str(actor.user_id or ""),
+        ",".join(sorted(role.value for role in actor.roles)),
+        str(actor.session_id or ""),
+        actor.request_id,
+        str(actor.ip or "").partition("%")[0],
+        ",".join(share_tokens),
+    ]
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    return kind + LENGTH.pack(len(body) + 4) + body
+
+
+def parse(name: bytes, sql: str) -> bytes:
+    return message(b"P", name + b"\x00" + sql.encode() + b"\x00\x00\x00")
+
+
+def bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
+    """Bind the unnamed portal; parameters as text, results as binary: text in binary is the text."""
+    parts = [b"\x00", name, b"\x00\x00\x00", len(values).to_bytes(2, "big")]
+    parts += [b"\xff\xff\xff\xff" if value is None else LENGTH.pack(len(value)) + value for value in values]
+    parts.append(BINARY)
+    return message(b"B", b"".join(parts))
+
+
+class ConnectionLost(ConnectionError):
+    """The connection to the database broke."""
+
+
+# What a statement gave: its text, None where there was no row or a null in it, or why it failed.
+Outcome = bytes | None | asyncpg.PostgresError
+Asked = tuple[str, Sequence[Any]]
+
+
+class Flight:
+    """What was sent at once, and what has come back of it."""
+
+    __slots__ = ("completed", "error", "expected", "future", "outcomes", "parsing", "value")
+
+    def __init__(self, expected: int) -> None:
+        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self.expected = expected
+        self.outcomes: list[Outcome] = []
+        # For each Sync, the statements that are parsed before it.
+        self.parsing: deque[deque[str]] = deque()
+        self.start()
+
+    def start(self) -> None:
+        """From here up to the next Sync."""
+        self.completed = 0
+        self.value: bytes | None = None
+        self.error: asyncpg.PostgresError | None = None
+
+
+class Connection(asyncio.Protocol):
+    """One connection; one flight at a time is under way on it."""
+
+    def __init__(self, opened: Any, lost: Callable[[Connection], None]) -> None:
+        self._opened = opened
+        self._transport: asyncio.Transport = opened._transport  # noqa: SLF001 - see the module's docstring
+        self._lost = lost
+        self._buffer = bytearray()
+        self._flight: Flight | None = None
+        # The statements that the server has, the one used longest ago first.
+        self._statements: OrderedDict[str, bytes] = OrderedDict()
+        self._number = 0
+        self.is_lost = False
+        self._transport.set_protocol(self)
+
+    def fly(self, context: Sequence[str], asked: Sequence[Asked]) -> asyncio.Future[list[Outcome]]:
+        """Send the statements, each with the context as a transaction of its own."""
+        assert self._flight is None
+        self._flight = flight = Flight(len(asked))
+        out: list[bytes] = []
+        for sql, values in asked:
+            flight.parsing.append(deque())
+            context_name = self._prepared(CONTEXT, flight, out)
+            out += [bind(context_name, [value.encode() for value in context]), EXECUTE]
+            name = self._prepared(sql, flight, out)
+            out += [bind(name, [written(value) for value in values]), EXECUTE, SYNC]
+        self._transport.write(b"".join(out))
+        return flight.future
+
+    def _prepared(self, sql: str, flight: Flight, out: list[bytes]) -> bytes:
+        """The name of the statement on the server, which is told to parse it where it has not yet."""
+        name = self._statements.get(sql)
+        if name is not None:
+            self._statements.move_to_end(sql)
+            return name
+        self._number += 1
+        name = self._statements[sql] = b"s%d" % self._number
+        flight.parsing[-1].append(sql)
+        out.append(parse(name, sql))
+        if len(self._statements) > STATEMENTS:
+            _, dropped = self._statements.popitem(last=False)
+            out.append(message(b"C", b"S" + dropped + b"\x00"))
+        return name
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        start, end = 0, len(buffer)
+        while end - start >= 5:
+            length = int.from_bytes(buffer[start + 1 : start + 5], "big")
+            if end - start <= length:
+                break
+            if self._flight is not None:
+                # Between flights come only notices, and parameters that were changed.
+                self._take(self._flight, buffer[start], start + 5, start + 1 + length)
+            start += 1 + length
+        if start:
+            del buffer[:start]
+
+    def _take(self, flight: Flight, kind: int, start: int, end: int) -> None:
+        if kind == DATA_ROW and flight.completed:
+            size = int.from_bytes(self._buffer[start + 2 : start + 6], "big", signed=True)
+            flight.value = None if size < 0 else bytes(memoryview(self._buffer)[start + 6 : start + 6 + size])
+        elif kind == COMMAND_COMPLETE:
+            # First the context is set, then the statement is done.
+            flight.completed += 1
+        elif kind == PARSE_COMPLETE:
+            flight.parsing[0].popleft()
+        elif kind == ERROR:
+            fields = bytes(self._buffer[start:end]).split(b"\x00")
+            told = {field[:1].decode(): field[1:].decode(errors="replace") for field in fields if field}
+            flight.error = asyncpg.PostgresError.new(told)
+        elif kind == READY:
+            flight.outcomes.append(flight.value if flight.error is None else flight.error)
+            for sql in flight.parsing.popleft():
+                self._statements.pop(sql, None)
+            flight.start()
+            if len(flight.outcomes) == flight.expected:
+                self._flight = None
+                if not flight.future.done():
+                    flight.future.set_result(flight.outcomes)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+        flight, self._flight = self._flight, None
+        if flight is not None and not flight.future.done():
+            flight.future.set_exception(ConnectionLost(str(error or "closed by the server")))
+        self._lost(self)
+
+    def close(self) -> None:
+        self._opened.terminate()
+
+
+class Pipeline:
+    """The connections of the planned reads: opened when they are wanted, up to the pool's size."""
+
+    def __init__(self, url: URL, settings: Settings, metrics: Metrics | None = None) -> None:
+        self._dsn = dsn_of(url)
+        self._settings = settings
+        self._metrics = metrics
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        # Told of each statement: for tests that count them.
+        self.listeners: list[Callable[[str], None]] = []
+
+    async def fetch(self, actor: Actor, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:
+        """What each statement gives as the caller: the first column of its only row, or the error it failed with.
+
+        Raises ConnectionError, and TimeoutError when no connection is free for too long. A cancelled read ends its
+        connection, because what the server is doing on it is unknown.
+        """
+        context = context_of(actor, share_tokens)
+        started = time.perf_counter()
+        outcomes = await self._flown(context, asked)
+        if any(isinstance(outcome, asyncpg.InvalidSQLStatementNameError) for outcome in outcomes):
+            # Something between us and the server has forgotten our statements.
+            outcomes = await self._flown(context, asked)
+        if self._metrics is not None:
+            self._metrics.statements.observe(time.perf_counter() - started)
+        for listener in self.listeners:
+            for sql, _ in asked:
+                listener(sql)
+        return outcomes
+
+    async def _flown(self, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+        connection, is_new = await self._take()
+        while True:
+            try:
+                outcomes = await connection.fly(context, asked)
+            except ConnectionLost:
+                if is_new:
+                    raise
+                # The server ended it, perhaps long ago; reading again does no harm.
+                connection, is_new = await self._take()
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                break
+        if any(isinstance(outcome, asyncpg.InvalidSQLStatementNameError) for outcome in outcomes):
+            connection.close()
+        else:
+            self._give_back(connection)
+        return outcomes
+
+    def close(self) -> None:
+        for connection in list(self._open):
+            connection.close()
+
+    async def _take(self) -> tuple[Connection, bool]:
+        """A connection, and whether it is new."""
+        deadline = time.monotonic() + self._settings.pool_timeout
+        while True:
+            if self._idle:
+                return self._idle.pop(), False
+            if len(self._open) + self._opening < self._settings.pool_size:
+                return await self._connect(), True
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                async with asyncio.timeout_at(deadline - time.monotonic() + asyncio.get_running_loop().time()):
+                    given = await waiting
+            except BaseException:
+                if waiting.done() and not waiting.cancelled() and (given := waiting.result()) is not None:
+                    self._give_back(given)
+                raise
+            if given is not None:
+                return given, False
+
+    async def _connect(self) -> Connection:
+        self._opening += 1
+        try:
+            opened = await asyncpg.connect(
+                self._dsn,
+                timeout=self._settings.pool_timeout,
+                statement_cache_size=0,
+                server_settings=SESSION_SETTINGS
+                | {"statement_timeout": str(int(self._settings.statement_timeout * 1000))},
+            )
+        except BaseException:
+            self._wake()
+            raise
+        finally:
+            self._opening -= 1
+        connection = Connection(opened, self._forget)
+        self._open.add(connection)
+        if self._metrics is not None:
+            self._metrics.pool_size.inc()
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.is_lost:
+            return
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._open:
+            self._open.discard(connection)
+            if self._metrics is not None:
+                self._metrics.pool_size.dec()
+        with suppress(ValueError):
+            self._idle.remove(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let one who waits try to connect."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
