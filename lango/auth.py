@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import jwt
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import STAFF_ROLES, Actor, Role
 from lango.errors import Unauthenticated
 from lango.jwks import PublishedKeys
 from lango.keys import Keys, signing_keys
+from lango.pipeline import Pipeline
 from lango.proxies import Address
-from lango.session import acting_as
 from lango.settings import Settings
 
 LONGEST_TOKEN = 8_192
 REMEMBERED_TOKENS = 1_024
+CONFIRMED = "SELECT array_to_string(lango.confirmed_roles($1::uuid, $2::text[]), ',')"
 ROLE_NAMES = frozenset(role.value for role in Role)
 UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -67,15 +66,13 @@ def read_uuid(value: object, claim: str) -> UUID:
 
 
 async def confirmed_roles(
-    engine: AsyncEngine, user_id: UUID, claimed: Collection[Role], request_id: str
+    pipeline: Pipeline, user_id: UUID, claimed: Collection[Role], request_id: str
 ) -> frozenset[Role]:
     """Those of the claimed roles that the database has for this user."""
     asking = Actor(user_id=user_id, request_id=request_id)
-    statement = text("SELECT lango.confirmed_roles(CAST(:user_id AS uuid), CAST(:claimed AS text[]))")
-    values = {"user_id": user_id, "claimed": sorted(role.value for role in claimed)}
-    async with acting_as(engine, asking, read_only=True) as session:
-        found = await session.scalar(statement, values)
-    return frozenset(Role(role) for role in found or () if role in ROLE_NAMES) & frozenset(claimed)
+    found = await pipeline.run(asking, CONFIRMED, [user_id, sorted(role.value for role in claimed)])
+    named = found.decode().split(",") if found else []
+    return frozenset(Role(role) for role in named if role in ROLE_NAMES) & frozenset(claimed)
 
 
 class Authenticator:
@@ -95,7 +92,7 @@ class Authenticator:
 
     async def actor(
         self,
-        engine: AsyncEngine,
+        pipeline: Pipeline,
         authorization: Sequence[str],
         *,
         request_id: str,
@@ -109,7 +106,7 @@ class Authenticator:
         roles: frozenset[Role] = frozenset()
         # Roles open doors to staff alone; whether somebody is a partner's member the policies find out themselves.
         if claims.roles & STAFF_ROLES:
-            roles = await confirmed_roles(engine, claims.user_id, claims.roles, request_id)
+            roles = await confirmed_roles(pipeline, claims.user_id, claims.roles, request_id)
         return Actor(claims.user_id, roles, claims.session_id, request_id, ip, user_agent)
 
     async def verify(self, token: str) -> Claims:

@@ -24,7 +24,7 @@ class Shown(NamedTuple):
 
 
 # Told of the rows that staff were shown, loaded or `Shown`, before the answer goes out.
-Witness = Callable[[AsyncEngine, Actor, list[object]], Awaitable[None]]
+Witness = Callable[[Pipeline, Actor, list[object]], Awaitable[None]]
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
@@ -88,7 +88,8 @@ class Context:
         if isinstance(self.reads, Reads):
             await self.reads.close()
         if self.shown and self.witness is not None:
-            await self.witness(self.engine, self.actor, self.shown)
+            assert self.pipeline is not None
+            await self.witness(self.pipeline, self.actor, self.shown)
 
     async def abandon(self) -> None:
         """End at once: a rule that has not been committed is rolled back."""

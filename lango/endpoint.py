@@ -60,8 +60,8 @@ class GraphQLEndpoint:
         authenticator: Authenticator,
         documents: Documents,
         assets: str,
+        pipeline: Pipeline,
         witness: Witness | None = None,
-        pipeline: Pipeline | None = None,
         planner: Planner | None = None,
     ) -> None:
         self.schema = schema
@@ -79,7 +79,7 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
-        headers = Headers(scope=scope)
+        headers = exchange.headers
         browsing = self.settings.graphiql and scope["method"] == "GET"
         media_type = negotiate(headers.get("accept"), html=browsing)
         try:
@@ -113,7 +113,7 @@ class GraphQLEndpoint:
         check_origin(headers, self.allowed_origins)
         parameters = await self.read(scope, receive, headers)
         actor = await self.authenticator.actor(
-            self.engine,
+            self.pipeline,
             headers.getlist("authorization"),
             request_id=exchange.request_id,
             ip=exchange.client,

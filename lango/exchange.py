@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from lango.actor import REQUEST_ID
+from lango.headers import RequestHeaders
 from lango.proxies import Address, Networks, client_address, parsed
 
 KEY = "lango.exchange"
@@ -24,6 +24,7 @@ class Exchange:
     request_id: str
     peer: Address | None
     client: Address | None
+    headers: RequestHeaders
     started: float = field(default_factory=time.perf_counter)
     status: int = CLIENT_CLOSED
     operation: str = "none"
@@ -40,11 +41,11 @@ class Exchange:
 
 def open_exchange(scope: Scope, trusted: Networks) -> Exchange:
     """The exchange of a request that has just arrived: its id, taken over where it is well formed, and its client."""
-    headers = Headers(scope=scope)
+    headers = RequestHeaders(scope)
     given = headers.get("x-request-id", "")
     request_id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
     peer = parsed(scope["client"][0]) if scope.get("client") else None
-    return Exchange(request_id, peer, client_address(peer, headers.getlist("x-forwarded-for"), trusted))
+    return Exchange(request_id, peer, client_address(peer, headers.getlist("x-forwarded-for"), trusted), headers)
 
 
 def exchange_of(scope: Scope) -> Exchange:

@@ -67,6 +67,8 @@ class Metrics:
             "lango_statement_seconds", "Seconds that SQL statements took.",
             buckets=STATEMENT_BUCKETS, registry=self.registry,
         )  # fmt: skip
+        # Looking labels up costs more than counting.
+        self._told: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._hits = self.documents.labels("hit")
         self._misses = self.documents.labels("miss")
         self._plan_hits = self.plans.labels("hit")
@@ -80,8 +82,12 @@ class Metrics:
 
     def request(self, operation: str, status: int, seconds: float, codes: list[str]) -> None:
         """Count a request that has been answered."""
-        self.requests.labels(operation, str(status)).inc()
-        self.durations.labels(operation).observe(seconds)
+        told = self._told.get((operation, status))
+        if told is None:
+            told = self.requests.labels(operation, str(status)), self.durations.labels(operation)
+            self._told[operation, status] = told
+        told[0].inc()
+        told[1].observe(seconds)
         for code in codes:
             self.errors.labels(code).inc()
 

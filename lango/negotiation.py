@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -122,6 +123,7 @@ def parse_accept(header: str) -> list[Range]:
     return ranges
 
 
+@lru_cache(maxsize=256)
 def negotiate(accept: str | None, *, html: bool = False) -> MediaType | None:
     """The media type that the caller likes best; None when we have none of those.
 

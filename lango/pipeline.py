@@ -22,20 +22,21 @@ from typing import Any
 import asyncpg
 from sqlalchemy import URL
 
-from lango.actor import Actor
+from lango.actor import Actor, DatabaseRole
 from lango.metrics import Metrics
 from lango.postgres import SESSION_SETTINGS, dsn_of
 from lango.settings import Settings
 
 STATEMENTS = 200
 CONTEXT = (
-    "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true), "
+    "SELECT set_config('role', $1, true), set_config('transaction_read_only', $8, true), "
     "set_config('lango.user_id', $2, true), set_config('lango.roles', $3, true), "
     "set_config('lango.session_id', $4, true), set_config('lango.request_id', $5, true), "
     "set_config('lango.ip', $6, true), set_config('lango.share_tokens', $7, true)"
 )
 SYNC = b"S\x00\x00\x00\x04"
 EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
+WRITERS = frozenset({DatabaseRole.RULES, DatabaseRole.WORKER})
 BINARY = b"\x00\x01\x00\x01"
 LENGTH = struct.Struct("!I")
 # What the server sends, by its first letter.
@@ -68,16 +69,17 @@ def _array(values: Sequence[Any]) -> str:
     return f"{{{','.join(items)}}}"
 
 
-def context_of(actor: Actor, share_tokens: Sequence[str]) -> list[str]:
+def context_of(actor: Actor, role: DatabaseRole, share_tokens: Sequence[str]) -> list[str]:
     """Role and context, as CONTEXT takes them."""
     return [
-        actor.database_role.value,
+        role.value,
         str(actor.user_id or ""),
         ",".join(sorted(role.value for role in actor.roles)),
         str(actor.session_id or ""),
         actor.request_id,
         str(actor.ip or "").partition("%")[0],
         ",".join(share_tokens),
+        "off" if role in WRITERS else "on",
     ]
 
 
@@ -233,13 +235,30 @@ class Pipeline:
         # Told of each statement: for tests that count them.
         self.listeners: list[Callable[[str], None]] = []
 
-    async def fetch(self, actor: Actor, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:
+    async def run(self, actor: Actor, sql: str, values: Sequence[Any], *, role: DatabaseRole | None = None) -> Any:
+        """Run one statement in a transaction of its own, as the caller or for the caller in another role.
+
+        Raises asyncpg.PostgresError, and what `fetch` raises.
+        """
+        (outcome,) = await self.fetch(actor, [(sql, values)], role=role)
+        if isinstance(outcome, asyncpg.PostgresError):
+            raise outcome
+        return outcome
+
+    async def fetch(
+        self,
+        actor: Actor,
+        asked: Sequence[Asked],
+        share_tokens: Sequence[str] = (),
+        *,
+        role: DatabaseRole | None = None,
+    ) -> list[Outcome]:
         """What each statement gives as the caller: the first column of its only row, or the error it failed with.
 
         Raises ConnectionError, and TimeoutError when no connection is free for too long. A cancelled read ends its
         connection, because what the server is doing on it is unknown.
         """
-        context = context_of(actor, share_tokens)
+        context = context_of(actor, role or actor.database_role, share_tokens)
         started = time.perf_counter()
         outcomes = await self._flown(context, asked)
         if any(isinstance(outcome, asyncpg.InvalidSQLStatementNameError) for outcome in outcomes):
@@ -258,7 +277,7 @@ class Pipeline:
             try:
                 outcomes = await connection.fly(context, asked)
             except ConnectionLost:
-                if is_new:
+                if is_new or context[-1] == "off":
                     raise
                 # The server ended it, perhaps long ago; reading again does no harm.
                 connection, is_new = await self._take()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -24,6 +25,7 @@ class Networks:
         )
 
 
+@lru_cache(maxsize=4096)
 def parsed(text: str) -> Address | None:
     """An address as a socket or a proxy writes it (a port, brackets, IPv4 inside IPv6); None for anything else."""
     host = text.strip()

@@ -34,6 +34,7 @@ class Rule:
     idempotent: bool
     anonymous: bool
     staff: bool
+    as_rules: bool
 
     @property
     def name(self) -> str:
@@ -46,12 +47,17 @@ class Rule:
 
 
 def rule(
-    *refusals: type[Refused], idempotent: bool = True, anonymous: bool = False, staff: bool = False
+    *refusals: type[Refused],
+    idempotent: bool = True,
+    anonymous: bool = False,
+    staff: bool = False,
+    as_rules: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Rule]:
-    """Declares a rule: `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff."""
+    """Declares a rule: `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff;
+    `as_rules` has nothing to read as the caller, and begins in the rules' role."""
     always = (IdempotencyKeyReused, InProgress) if idempotent else ()
 
     def declare(run: Callable[..., Awaitable[Any]]) -> Rule:
-        return Rule(run, (*refusals, *always), idempotent, anonymous, staff)
+        return Rule(run, (*refusals, *always), idempotent, anonymous, staff, as_rules)
 
     return declare

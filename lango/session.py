@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Executable, Row, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
@@ -24,8 +25,12 @@ def opening(actor: Actor, role: DatabaseRole, *, read_only: bool) -> str:
         "request_id": actor.request_id,
         "ip": str(actor.ip or "").partition("%")[0],
     }
-    context = ", ".join(f"set_config('lango.{name}', '{value}', true)" for name, value in values.items())
-    return f"BEGIN{' READ ONLY' if read_only else ''}; SET LOCAL ROLE {role.value}; SELECT {context}"
+    settings = [f"set_config('lango.{name}', '{value}', true)" for name, value in values.items()]
+    if actor.user_agent and not read_only:
+        # Free text, which the audit triggers read: written in digits, so that nothing in it is SQL.
+        digits = actor.user_agent.replace("\0", "").encode(errors="replace").hex()
+        settings.append(f"set_config('lango.user_agent', convert_from(decode('{digits}', 'hex'), 'UTF8'), true)")
+    return f"BEGIN{' READ ONLY' if read_only else ''}; SET LOCAL ROLE {role.value}; SELECT {', '.join(settings)}"
 
 
 async def driver_of(connection: AsyncConnection) -> Any:
@@ -45,14 +50,15 @@ async def close(connection: AsyncConnection, driver: Any, command: str) -> None:
 
 @asynccontextmanager
 async def acting_as(
-    engine: AsyncEngine, actor: Actor, *, read_only: bool = False, role: DatabaseRole | None = None
+    engine: AsyncEngine, actor: Actor, *, read_only: bool = False, role: DatabaseRole | None = None, then: str = ""
 ) -> AsyncIterator[AsyncSession]:
     """A session inside one transaction as the caller. Commits at the end; an error rolls back; a cancelled request
-    ends the connection, because what the server is doing on it is unknown."""
+    ends the connection, because what the server is doing on it is unknown. `then` are commands for the same round
+    trip."""
     async with engine.connect() as connection:
         driver = await driver_of(connection)
         try:
-            await driver.execute(opening(actor, role or actor.database_role, read_only=read_only))
+            await driver.execute(opening(actor, role or actor.database_role, read_only=read_only) + then)
             async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
                 yield session
         except Exception:
@@ -170,30 +176,39 @@ class Work(Statements):
     `begin`, then the rule, then `keep` or `undo`, then `show`; the executor calls `commit` when the payload is read.
     """
 
-    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+    def __init__(self, engine: AsyncEngine, actor: Actor, *, as_rules: bool = False) -> None:
+        """`as_rules`: the rule begins in the rules' role, not as the caller."""
         super().__init__()
         self.actor = actor
-        self._opened = acting_as(engine, actor, role=DatabaseRole.RULES)
-        self._entered = False
+        self.engine = engine
+        self._role_of_rule = DatabaseRole.RULES if as_rules else actor.database_role
+        self._as_caller = f"SET LOCAL ROLE {actor.database_role.value}"
+        self._opened: Any = None
         self._showing = False
         self.session: AsyncSession
 
-    async def begin(self) -> None:
-        """Open the transaction, as the rules' role."""
-        self.session = await self._opened.__aenter__()
-        self._entered = True
-        if self.actor.user_agent:
-            # Free text goes as a parameter; the audit trigger reads it from the context.
-            await self.session.execute(select(func.set_config("lango.user_agent", self.actor.user_agent, True)))
+    async def begin(self, *, with_rule: bool) -> None:
+        """Open the transaction as the rules' role; or at once for the rule."""
+        then = f"; {self._start}" if with_rule else ""
+        opened = acting_as(self.engine, self.actor, role=DatabaseRole.RULES, then=then)
+        self.session = await opened.__aenter__()
+        self._opened = opened
+
+    @property
+    def _start(self) -> str:
+        return f"SAVEPOINT rule; SET LOCAL ROLE {self._role_of_rule.value}"
 
     async def start_rule(self) -> None:
-        """From here on as the caller; what is written now can be undone alone."""
-        await self._run(f"SAVEPOINT rule; SET LOCAL ROLE {self.actor.database_role.value}")
+        """What is written from here on can be undone alone."""
+        await self._run(self._start)
 
-    async def keep(self) -> None:
-        """Every constraint must hold before the answer is read; then back to the rules' role."""
-        await self.session.flush()
-        await self._run(f"SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE {DatabaseRole.RULES.value}")
+    async def keep(self, *, and_show: bool) -> None:
+        """Every constraint must hold before the answer is read. Then back to the rules' role, or on to `show`."""
+        await self._flush()
+        if and_show:
+            await self._show("SET CONSTRAINTS ALL IMMEDIATE; ")
+        else:
+            await self._run(f"SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE {DatabaseRole.RULES.value}")
 
     async def undo(self) -> None:
         """Take back what the rule wrote; the role is again the one before it."""
@@ -202,31 +217,39 @@ class Work(Statements):
 
     async def show(self) -> None:
         """Read on as the caller. A statement of the payload that fails must not take the rule along."""
-        await self.session.flush()
+        await self._flush()
+        await self._show()
+
+    async def _flush(self) -> None:
+        # Asking first costs a tenth of flushing nothing.
+        if self.session.new or self.session.dirty or self.session.deleted:
+            await self.session.flush()
+
+    async def _show(self, before: str = "") -> None:
         self.session.expunge_all()
-        await self._run(f"SET LOCAL ROLE {self.actor.database_role.value}; SAVEPOINT payload")
+        await self._run(f"{before}{self._as_caller}; SAVEPOINT payload")
         self._showing = True
 
     async def text(self, sql: str, values: Sequence[Any]) -> bytes | None:
         """What a planned statement gives: the first column of its only row; None where there is none."""
         async with self._lock:
-            connection = await self.session.connection()
-            found = (await self._answered(connection.exec_driver_sql(sql, tuple(values)))).scalar_one_or_none()
+            driver = await driver_of(await self.session.connection())
+            found = await self._answered(driver.fetchval(sql, *values))
             return None if found is None else str(found).encode()
 
     async def commit(self) -> None:
         async with self._lock:
-            if self._entered:
-                self._entered = False
-                await self._opened.__aexit__(None, None, None)
+            if self._opened is not None:
+                opened, self._opened = self._opened, None
+                await opened.__aexit__(None, None, None)
 
     async def fail(self, error: BaseException) -> None:
         """Roll back because of `error`; a cancelled request ends the connection."""
-        if not self._entered:
+        if self._opened is None:
             return
-        self._entered = False
+        opened, self._opened = self._opened, None
         try:
-            await self._opened.__aexit__(type(error), error, error.__traceback__)
+            await opened.__aexit__(type(error), error, error.__traceback__)
         except BaseException as same:
             if same is not error:
                 raise
@@ -237,7 +260,7 @@ class Work(Statements):
     async def _answered(self, execution: Awaitable[Any]) -> Any:
         try:
             return await execution
-        except DBAPIError:
+        except (DBAPIError, asyncpg.PostgresError):
             if self._showing:
                 await self._run("ROLLBACK TO SAVEPOINT payload")
             raise

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from sqlalchemy import inspect
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import insert, inspect
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from lango.actor import Actor, DatabaseRole
 from lango.context import Shown
+from lango.pipeline import Pipeline
 from lango.postgres import RawJson
-from lango.session import acting_as
 from models.admin import AuditLog, AuditLogActorType
 from models.base import Base
 
 # An operation shows at most some thousand rows; beyond this the log tells how many more there were.
 MOST_KEYS = 1000
+COLUMNS = (
+    "id", "actor_user_id", "actor_type", "action", "actor_ip", "resource_type", "request_id", "user_agent", "metadata",
+)  # fmt: skip
+INSERT = insert(AuditLog.table()).inline().compile(dialect=dialect(), column_keys=COLUMNS)  # type: ignore[no-untyped-call]
 
 
-async def staff_read(engine: AsyncEngine, actor: Actor, rows: list[object]) -> None:
+async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> None:
     """Write down which people's rows staff were shown, in a transaction of its own, before they get them.
 
     One audit row an operation; its metadata has the keys of the rows by their type. Whose own rows they were is left
@@ -34,11 +38,9 @@ async def staff_read(engine: AsyncEngine, actor: Actor, rows: list[object]) -> N
         return
     more = {f"{name} not listed": len(keys) - MOST_KEYS for name, keys in read.items() if len(keys) > MOST_KEYS}
     told = RawJson.of({name: keys[:MOST_KEYS] for name, keys in read.items()} | more)
-    log = AuditLog(
-        id=uuid4(), actor_user_id=actor.user_id, actor_type=AuditLogActorType.USER, action="staff_read",
-        actor_ip=str(actor.ip) if actor.ip else None, resource_type="rows", request_id=actor.request_id,
-        user_agent=actor.user_agent, metadata_=told,
-    )  # fmt: skip
-    async with acting_as(engine, actor, role=DatabaseRole.RULES) as session:
-        session.add(log)
-        await session.flush()
+    values = {
+        "id": uuid4(), "actor_user_id": actor.user_id, "actor_type": AuditLogActorType.USER, "action": "staff_read",
+        "actor_ip": str(actor.ip) if actor.ip else None, "resource_type": "rows", "request_id": actor.request_id,
+        "user_agent": actor.user_agent, "metadata": told,
+    }  # fmt: skip
+    await pipeline.run(actor, str(INSERT), [values[name] for name in INSERT.positiontup or ()], role=DatabaseRole.RULES)

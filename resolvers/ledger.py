@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, insert, select, text
+from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor
+from lango.prepared import Prepared
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 
 XOF = "XOF"
@@ -67,46 +68,63 @@ async def post(
     session: AsyncSession, actor: Actor, kind: str, movements: Sequence[Movement], *, of: tuple[str, UUID]
 ) -> UUID:
     """Post one transaction. `of` is the kind and id of what it is about. Movements of nothing are left out."""
-    moved = [movement for movement in movements if movement.amount]
-    touched = [account for movement in moved for account in (movement.debit, movement.credit)]
-    accounts = await _account_ids(session, touched)
-    transaction_id = uuid4()
-    about, about_id = of
-    header = {"id": transaction_id, "kind": kind, "reference_type": about, "reference_id": about_id}
-    await session.execute(insert(LedgerTransaction).values(**header, created_by=actor.user_id))
-    sums: dict[str, Decimal] = {}
-    for movement in moved:
-        amount = Decimal(movement.amount)
-        sums[movement.debit.code] = sums.get(movement.debit.code, Decimal()) + amount
-        sums[movement.credit.code] = sums.get(movement.credit.code, Decimal()) - amount
-    entries = [
-        {"id": uuid4(), "transaction_id": transaction_id, "account_id": accounts[code], "amount": amount}
-        for code, amount in sums.items()
-        if amount
-    ]
-    await session.execute(insert(LedgerEntry).values(entries))
-    return transaction_id
-
-
-async def _account_ids(session: AsyncSession, accounts: list[Account]) -> dict[str, UUID]:
-    """The ids of accounts, made where they are missing; in the order of their codes, so that no two callers cross."""
-    wanted = sorted({account.code: account for account in accounts}.values(), key=lambda account: account.code)
-    query = select(LedgerAccount.code, LedgerAccount.id).where(LedgerAccount.code.in_([item.code for item in wanted]))
-    found = await _pairs(session, query)
-    missing = [item for item in wanted if item.code not in found]
+    sums: dict[Account, Decimal] = {}
+    for movement in movements:
+        for account, amount in ((movement.debit, movement.amount), (movement.credit, -movement.amount)):
+            sums[account] = sums.get(account, Decimal()) + amount
+    transaction, (about, about_id) = uuid4(), of
+    header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": actor.user_id}
+    entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}
+    posted = {row["id"] for row in await POST.run(session, **header, **_written(transaction, entries))}
+    missing = {key: entry for key, entry in entries.items() if key not in posted}
     if missing:
-        rows: list[dict[str, Any]] = [
-            {"id": uuid4(), "code": item.code, "kind": item.kind, "owner_type": item.owner_type,
-             "owner_id": item.owner_id, "currency": item.currency}
-            for item in missing
-        ]  # fmt: skip
-        await session.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
-        found = await _pairs(session, query)
-    return found
+        await _open(session, [account for account, _ in missing.values()])
+        await POST_MORE.run(session, **_written(transaction, missing))
+    return transaction
 
 
-async def _pairs(session: AsyncSession, query: Select[str, UUID]) -> dict[str, UUID]:
-    return {row[0]: row[1] for row in await session.execute(query)}
+def _written(transaction: UUID, entries: Mapping[UUID, tuple[Account, Decimal]]) -> dict[str, Any]:
+    return {
+        "transaction_id": transaction,
+        "ids": list(entries),
+        "codes": [account.code for account, _ in entries.values()],
+        "amounts": [amount for _, amount in entries.values()],
+    }
+
+
+def _posting() -> Insert:
+    """Writes the entries of those accounts that there are, and tells which."""
+    parts = (("ids", Uuid), ("codes", Text), ("amounts", Numeric))
+    asked = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in parts))
+    wanted = asked.table_valued("id", "code", "amount").render_derived("wanted")
+    account, entry = LedgerAccount.table(), LedgerEntry.table()
+    transaction = bindparam("transaction_id", type_=Uuid)
+    rows = select(wanted.c.id, transaction, account.c.id, wanted.c.amount).join_from(
+        wanted, account, account.c.code == wanted.c.code
+    )
+    columns = [entry.c.id, entry.c.transaction_id, entry.c.account_id, entry.c.amount]
+    return insert(entry).from_select(columns, rows, include_defaults=False).returning(entry.c.id)
+
+
+def _header() -> CTE:
+    named = ("kind", "reference_type", "reference_id", "created_by")
+    values = {name: bindparam(name) for name in named} | {"id": bindparam("transaction_id", type_=Uuid)}
+    return insert(LedgerTransaction.table()).values(values).cte("header")
+
+
+# A transaction with its entries in one statement; a second one for accounts that have to be opened first.
+POST_MORE = Prepared(_posting())
+POST = Prepared(_posting().add_cte(_header()))
+
+
+async def _open(session: AsyncSession, accounts: Iterable[Account]) -> None:
+    """Open accounts; in the order of their codes, so that no two callers cross."""
+    rows: list[dict[str, Any]] = [
+        {"id": uuid4(), "code": item.code, "kind": item.kind, "owner_type": item.owner_type,
+         "owner_id": item.owner_id, "currency": item.currency}
+        for item in sorted(accounts, key=lambda account: account.code)
+    ]  # fmt: skip
+    await session.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Date, DateTime, cast, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Date, DateTime, Uuid, bindparam, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
+from lango.prepared import save
 from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
 from models.base import Base
@@ -153,12 +154,11 @@ async def cancel(session: AsyncSession, actor: Actor, qr_code_id: UUID) -> QrCod
     return code
 
 
-@rule(*CHECKS)
+@rule(*CHECKS, as_rules=True)
 async def redeem(
     session: AsyncSession, actor: Actor, code: str, venue: str | None = None, notes: str | None = None
 ) -> QrCode:
     """Redeem a code at the till. Every attempt is logged, also a refused one; of many at once exactly one wins."""
-    await become(session, DatabaseRole.RULES)
     # Lock first: two scans of one QR code must queue, not race.
     scan = await _scan(session, actor, code, venue, lock=True)
     try:
@@ -174,8 +174,7 @@ async def redeem(
     redeemed.redeemed_at_venue = None if scan.venue is None else RawJson.of(scan.venue)
     redeemed.partner_notes = notes
     redeemed.partner_share_cfa = share
-    session.add(scan.log(Result.SUCCESS))
-    await session.flush()
+    await save(session, redeemed, scan.log(Result.SUCCESS))
     reserve = ledger.pot_reserved(redeemed.pot_id)
     split = [
         ledger.Movement(reserve, ledger.partner_payable(scan.partner.id), share),
@@ -286,21 +285,28 @@ class Scan:
             raise VenueNotAllowed(field="venue")
 
 
+CODE = select(QrCode).where(QrCode.code == bindparam("code"))
+MEMBERSHIPS = (
+    select(PartnerMember.partner_id)
+    .where(PartnerMember.user_id == bindparam("user_id"))
+    .order_by(PartnerMember.created_at)
+)
+# One row, also where there is no pack: the pack, its partner, for whom the caller acts, and the time.
+AROUND = (
+    select(Pack, Partner, func.array(MEMBERSHIPS.scalar_subquery(), type_=ARRAY(Uuid)), func.clock_timestamp())
+    .select_from(select(literal(1)).subquery())
+    .outerjoin(Pack, Pack.id == bindparam("pack_id"))
+    .outerjoin(Partner, Partner.id == Pack.partner_id)
+)
+
+
 async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str | None, *, lock: bool) -> Scan:
-    found = select(QrCode).where(QrCode.code == presented)
-    code = (await session.scalars(found.with_for_update() if lock else found)).one_or_none()
-    pack = await session.get(Pack, code.pack_id) if code else None
-    partner = await session.get(Partner, pack.partner_id) if pack and pack.partner_id else None
-    members = (
-        select(PartnerMember.partner_id)
-        .where(PartnerMember.user_id == actor.user_id)
-        .order_by(PartnerMember.created_at)
-    )
-    memberships = list(await session.scalars(members))
+    code = (await session.scalars(CODE.with_for_update() if lock else CODE, {"code": presented})).one_or_none()
+    around = {"pack_id": code.pack_id if code else None, "user_id": actor.user_id}
+    # Read after the lock: the moment of the decision is not that of the transaction's begin.
+    pack, partner, memberships, now = (await session.execute(AROUND, around)).one()
     if partner is not None:
         memberships.sort(key=lambda key: key != partner.id)
-    # The moment of the decision, not of the transaction's begin: whoever queued for the lock has waited.
-    now: datetime = (await session.scalars(select(func.clock_timestamp()))).one()
     known = _listed(partner.venues) if partner else []
     place = next(
         (item for item in known if isinstance(item, dict) and venue in (item.get("id"), item.get("name"))), None

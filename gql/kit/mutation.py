@@ -172,11 +172,9 @@ async def call(
     if key is None and context.idempotency_key is not None:
         key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
     for attempt in range(ATTEMPTS):
-        work = Work(context.engine, context.actor)
+        work = Work(context.engine, context.actor, as_rules=rule.as_rules)
         try:
-            await work.begin()
             made = await _run(work, rule, operation, arguments, key if rule.idempotent else None, makes)
-            await work.show()
             break
         except BaseException as error:
             await work.fail(error)
@@ -199,16 +197,21 @@ def _is_retried(error: BaseException) -> bool:
 async def _run(
     work: Work, rule: Rule, operation: str, arguments: dict[str, Any], key: str | None, makes: dict[str, Any]
 ) -> Made:
+    """The rule in its transaction, which is left showing what the caller may see of it."""
     claimed = None
+    await work.begin(with_rule=key is None)
     if key is not None:
         request = idempotency.hash_of(arguments)
         claimed = await idempotency.claim(work.session, work.actor, operation, key, request)
         if claimed.outcome is not None:
+            await work.show()
             return Made(claimed.outcome.get("made", {}), claimed.outcome.get("refused", []))
-    await work.start_rule()
+        await work.start_rule()
     try:
         made = Made(_keys(await rule.run(work.session, work.actor, **arguments), makes), [])
-        await work.keep()
+        await work.keep(and_show=claimed is None)
+        if claimed is None:
+            return made
     except Refused as refusal:
         await work.undo()
         work.session.add_all(refusal.kept)
@@ -216,6 +219,7 @@ async def _run(
         made = Made({}, [_told(refusal)])
     if claimed is not None:
         await idempotency.store(work.session, claimed, {"made": made.values, "refused": made.errors})
+    await work.show()
     return made
 
 

@@ -137,8 +137,7 @@ class NotToday(Refused):
 async def test_after_a_rule_that_refused(engine: AsyncEngine) -> None:
     caller = staff()
     work = Work(engine, caller)
-    await work.begin()
-    await work.start_rule()
+    await work.begin(with_rule=True)
     await become(work.session, DatabaseRole.RULES)
     with pytest.raises(NotToday):
         raise NotToday
@@ -155,9 +154,8 @@ async def test_after_a_rule_that_refused(engine: AsyncEngine) -> None:
 async def test_a_payload_that_fails_takes_nothing_along(engine: AsyncEngine) -> None:
     caller = staff()
     work = Work(engine, caller)
-    await work.begin()
-    await work.start_rule()
-    await work.keep()
+    await work.begin(with_rule=True)
+    await work.keep(and_show=False)
     await work.show()
     with pytest.raises(DBAPIError):
         await work.rows(text("SELECT 1 / 0"))
@@ -170,8 +168,7 @@ async def test_a_payload_that_fails_takes_nothing_along(engine: AsyncEngine) -> 
 
 async def test_after_a_rule_that_broke(engine: AsyncEngine) -> None:
     work = Work(engine, staff())
-    await work.begin()
-    await work.start_rule()
+    await work.begin(with_rule=True)
     with pytest.raises(DBAPIError) as broken:
         await work.session.execute(text("SELECT 1 / 0"))
     await work.fail(broken.value)
@@ -241,11 +238,11 @@ async def a_read(engine: AsyncEngine) -> None:
 async def a_rule(engine: AsyncEngine) -> None:
     work = Work(engine, staff())
     try:
-        await work.begin()
+        await work.begin(with_rule=False)
         await work.start_rule()
         await become(work.session, DatabaseRole.RULES)
         await work.session.execute(text("SELECT pg_sleep(0.002)"))
-        await work.keep()
+        await work.keep(and_show=False)
         await work.show()
         await work.rows(STATE)
     except BaseException as error:
@@ -302,7 +299,7 @@ async def test_a_request_that_got_no_connection_says_so(engine: AsyncEngine, beg
 async def failing(engine: AsyncEngine) -> None:
     work = Work(engine, staff())
     try:
-        await work.begin()
+        await work.begin(with_rule=False)
     except BaseException as error:
         await work.fail(error)
         raise

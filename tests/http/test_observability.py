@@ -14,6 +14,7 @@ import structlog.testing
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.health import Health
+from lango import logs
 from lango.logs import configure
 from lango.metrics import Metrics
 from tests.http.conftest import ALICE, Api, database_error
@@ -57,9 +58,9 @@ async def test_nothing_secret_is_logged(api: Api) -> None:
 def standard_error(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """What the configured logging has written; the configuration is taken back afterwards."""
     root = logging.getLogger()
-    before = root.handlers, root.level
+    before, access = (root.handlers, root.level), logs.access
     yield lambda: capsys.readouterr().err
-    root.handlers, root.level = before
+    (root.handlers, root.level), logs.access = before, access
     logging.getLogger("strawberry.execution").disabled = False
     logging.getLogger("uvicorn.access").disabled = False
     structlog.reset_defaults()

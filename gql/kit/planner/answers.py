@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode, get_variable_values
-from sqlalchemy.exc import DBAPIError
+from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode
 
 from gql.kit.planner.builder import HOLE, SHOWN
 from gql.kit.planner.plans import Plans, Root
 from gql.kit.planner.statements import Statement
+from gql.kit.planner.variables import Variables
 from gql.kit.slots import Given
 from lango.actor import Actor
 from lango.context import Context, Shown
 from lango.documents import Document
 from lango.errors import CallerError
+from lango.lru import Lru
 from lango.metrics import Metrics
 from lango.planning import Answered
 from lango.session import Work
@@ -50,6 +51,7 @@ class QueryPlanner:
 
     def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> None:
         self.plans = Plans(schema, settings.plan_cache, metrics)
+        self._variables: Lru[int, Variables] = Lru(settings.document_cache)
 
     async def answer(
         self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], context: Context
@@ -109,8 +111,8 @@ class QueryPlanner:
             text = await context.reads.text(statement.sql, statement.values(given))
         except CallerError:
             return None
-        except DBAPIError as error:
-            if is_mendable(error.orig):
+        except asyncpg.PostgresError as error:
+            if is_mendable(error):
                 return None
             raise
         return finished(statement, text, context)
@@ -119,8 +121,12 @@ class QueryPlanner:
         """What the request brings; None where its variables are not what the operation takes."""
         if not operation.variable_definitions:
             return Given({}, actor.user_id)
-        coerced = get_variable_values(self.plans.schema, operation.variable_definitions, dict(variables))
-        return None if isinstance(coerced, list) else Given(coerced.coerced, actor.user_id)
+        reader = self._variables.get(id(operation))
+        if reader is None or reader.operation is not operation:
+            reader = Variables(self.plans.schema, operation)
+            self._variables.put(id(operation), reader)
+        coerced = reader.coerce(variables)
+        return None if coerced is None else Given(coerced, actor.user_id)
 
 
 def finished(statement: Statement, text: bytes | None, context: Context) -> bytes | Holed:
