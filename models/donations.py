@@ -85,6 +85,7 @@ class Donation(Base):
         Index(None, "status"),
         Index(None, "wave_transaction_id", postgresql_where=text("wave_transaction_id IS NOT NULL")),
         Index(None, "pot_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
         {"schema": "donations"},
     )
     __access__ = read(own("donor_user_id"), staff)

@@ -120,8 +120,9 @@ OWN = [
         """
         SELECT ARRAY(SELECT p.id FROM pots.pots p WHERE p.share_token = ANY (tokens) AND p.deleted_at IS NULL)
         """,
-        "The pots that these share tokens open.",
+        "The pots that these share tokens open; null, without a look, for null.",
         arguments="tokens text[]",
+        volatility="STABLE STRICT PARALLEL SAFE",
     ),
     Function(
         "my_friends_pots",

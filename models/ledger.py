@@ -125,6 +125,7 @@ class LedgerEntry(Base):
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
         Index(None, "transaction_id"),
         Index(None, "account_id"),
+        Index(None, "created_at", "id"),
         {"schema": "ledger"},
     )
     __access__ = read(holds("my_ledger_accounts", "account_id"), staff)

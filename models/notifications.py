@@ -105,6 +105,7 @@ class Notification(Base):
         Index(None, "status"),
         Index(None, "scheduled_at"),
         Index(None, "template_id"),
+        Index(None, "created_at", "id"),
         {"schema": "notifications"},
     )
     __access__ = read(own("user_id"), staff)

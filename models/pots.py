@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.elements import conv
 
-from models.access import everyone, holds, own, owner_of_pot, read, staff, where
+from models.access import among, everyone, own, owner_of_pot, read, staff, where
 from models.base import Base
 from models.columns import (
     NOW,
@@ -82,7 +82,7 @@ class Pot(Base):
         ),
         CheckConstraint("target_amount_cfa > 0", name="target_is_positive"),
         CheckConstraint("balance_cfa >= 0", name="balance_is_not_negative"),
-        Index(None, "owner_user_id"),
+        Index(None, "owner_user_id", "created_at", "id"),
         Index(None, "status"),
         Index(None, "scheduled_open_at"),
         Index(None, "birthday_date"),
@@ -96,7 +96,7 @@ class Pot(Base):
         everyone("{row}visibility = 'public'"),
         everyone("{row}id = ANY ((SELECT lango.shared_pots(lango.share_tokens()))::uuid[])"),
         own("owner_user_id"),
-        holds("my_friends_pots", "id") & where("{row}visibility = 'friends_only'"),
+        where("{row}visibility = 'friends_only'") & among("my_friends_pots", "id"),
         staff,
     )
     __transitions__ = Transitions(
