@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import asyncpg
@@ -12,14 +12,18 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.commands import dev, doctor, ledger, migrate, people, schema, seed, serve
-from lango.commands.above import Above, Difference, Seeds
+from lango.actor import Actor
+from lango.commands import dev, doctor, explain, ledger, migrate, people, schema, seed, serve
+from lango.commands.above import Above, Difference, PlannedField, Seeds
 from lango.commands.screen import err
+from lango.documents import Document
 from lango.embedded import EmbeddedError
 from lango.keys import BadKey, NoSigningKey
+from lango.metrics import Metrics
 from lango.migrate import MigrationError
 from lango.postgres import BadAddressError, InsecureDatabase, UnreachableDatabaseError
 from lango.roles import UnsupportedServerError
+from lango.settings import Settings
 
 app = typer.Typer(
     name="lango",
@@ -36,6 +40,7 @@ app.command()(schema.schema)
 app.command()(seed.seed)
 app.command()(people.token)
 app.command()(people.grant)
+app.command()(explain.explain)
 app.add_typer(ledger.app, name="ledger")
 app.command()(doctor.doctor)
 
@@ -73,9 +78,19 @@ async def verify_ledger(session: AsyncSession) -> Sequence[Difference]:
     return await verify(session)
 
 
+def plan_of(
+    settings: Settings, document: Document, operation: str | None, variables: Mapping[str, Any], actor: Actor
+) -> Sequence[PlannedField]:
+    from gql.kit.planner.answers import QueryPlanner
+    from gql.kit.planner.explain import planned
+    from gql.schema import make_planner
+
+    return planned(cast(QueryPlanner, make_planner(settings, Metrics())), document, operation, variables, actor)
+
+
 @app.callback()
 def door(context: typer.Context) -> None:
-    context.obj = Above(schema=graphql_schema, seeds=demo_data, verify_ledger=verify_ledger)
+    context.obj = Above(schema=graphql_schema, seeds=demo_data, verify_ledger=verify_ledger, plan_of=plan_of)
 
 
 def end(_number: int, _frame: object) -> None:

@@ -49,7 +49,9 @@ def test_from_nothing_to_a_healthy_database(tmp_path: Path) -> None:
     assert "missing" not in status.stdout
 
 
-@pytest.mark.parametrize("command", ["token", "migrate", "grant", "doctor", "dev", "serve", "seed", "schema"])
+@pytest.mark.parametrize(
+    "command", ["token", "migrate", "grant", "doctor", "dev", "serve", "seed", "schema", "explain"]
+)
 def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
     told = lango(command, *(["up"] if command == "migrate" else []), "--help", data_dir=tmp_path)
     assert told.returncode == 0

@@ -1,35 +1,162 @@
-"""The plan of a query, to be looked at: its statements with their parameters, and what PostgreSQL makes of them."""
+"""The plan of a query, to be looked at: its statements with their parameters, and what is left to Python."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_variable_values
+
 from gql.kit.planner.answers import QueryPlanner
+from gql.kit.planner.builder import PLAN, Builder
+from gql.kit.planner.plans import Root
+from gql.kit.planner.selections import DEFINITION, Selections
 from gql.kit.planner.statements import Statement
-from lango.actor import Actor
+from gql.kit.slots import Given, NotPlanned, Questions
+from lango.actor import Actor, DatabaseRole
 from lango.documents import Document
+from lango.errors import BadUserInput, CallerError
+
+NO_DATABASE = "its answer is the same for everybody, without a statement"
+TOKEN = re.compile(r"E?'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|\|\||[()]|[\w$.]+|\s+|.", re.DOTALL)
+# These begin a line, and so does text in which the name of a member stands.
+CLAUSES = frozenset({"FROM", "WHERE", "GROUP", "ORDER", "LIMIT"})
+MEMBER = re.compile(r"'[\]}\"]*,\"\w+\":")
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A root field and its statement; None where the ordinary executor answers it."""
+    """A root field and how it is answered: by a statement, or else `reason` says how."""
 
-    field: str
-    statement: Statement | None
-    values: list[Any]
+    key: str
+    sql: str | None = None
+    values: list[Any] = field(default_factory=list)
+    # The fields that Python fills in, as `QrCode.svg`.
+    in_python: tuple[str, ...] = ()
+    # What goes into the context, for a pot that is asked for by the token of its share link.
+    share_token: str | None = None
+    reason: str = ""
+
+    @property
+    def lines(self) -> str:
+        """The statement in lines that a person can read."""
+        return laid_out(self.sql or "")
 
 
 def planned(
     planner: QueryPlanner, document: Document, name: str | None, variables: Mapping[str, Any], actor: Actor
 ) -> list[Planned]:
-    """How the planner answers each root field of a query. Raises CallerError for values that it does not take."""
+    """How the planner answers each root field of a query. Raises CallerError for what is no query, and for values
+    that it does not take."""
     operation = document.operation(name)
+    if operation.operation is not OperationType.QUERY:
+        raise BadUserInput(f"This is a {operation.operation.value}: only a query has a plan.")
     given = planner.given(operation, variables, actor)
     if given is None:
-        return []
-    plan = planner.plans.of_operation(document, operation, actor.database_role, given)
-    return [
-        Planned(root.key, root.statement, root.statement.values(given) if root.statement else []) for root in plan.roots
-    ]
+        raise BadUserInput(_wrong(planner, operation, variables))
+    role = actor.database_role
+    plan = planner.plans.of_operation(document, operation, role, given)
+    return [_told(planner, document, operation, role, given, root) for root in plan.roots]
+
+
+def of_statement(key: str, statement: Statement, given: Given) -> Planned:
+    """A statement with what a request gives it. Raises CallerError for a value that a field does not take."""
+    holes = (f"{hole.type_name}.{hole.nodes[0].name.value}" for hole in statement.holes)
+    token = statement.presented(given) if statement.presented else None
+    return Planned(key, statement.sql, statement.values(given), tuple(dict.fromkeys(holes)), token)
+
+
+def _told(
+    planner: QueryPlanner,
+    document: Document,
+    operation: OperationDefinitionNode,
+    role: DatabaseRole,
+    given: Given,
+    root: Root,
+) -> Planned:
+    if root.constant is not None:
+        return Planned(root.key, reason=NO_DATABASE)
+    try:
+        if root.statement is not None:
+            return of_statement(root.key, root.statement, given)
+        reason = _reason(planner, document, operation, role, given, root)
+    except (CallerError, GraphQLError) as error:
+        reason = f"it refuses what is asked: {error}"
+    return Planned(root.key, reason=f"the ordinary executor answers it, because {reason}")
+
+
+def _reason(
+    planner: QueryPlanner,
+    document: Document,
+    operation: OperationDefinitionNode,
+    role: DatabaseRole,
+    given: Given,
+    root: Root,
+) -> str:
+    """Why a root field has no plan. Raises what is wrong with its arguments."""
+    schema, questions = planner.plans.schema, Questions(given)
+    assert schema.query_type is not None
+    selections = Selections(schema, document.fragments, operation, questions)
+    nodes = selections.fields(schema.query_type, [operation.selection_set])[root.key]
+    name = nodes[0].name.value
+    found = schema.query_type.fields.get(name)
+    if found is None:
+        return "it asks about the schema"
+    plan = found.extensions[DEFINITION].metadata.get(PLAN)
+    if plan is None:
+        return f"Query.{name} is Python"
+    with suppress(NotPlanned):
+        # Made once more, because a plan does not keep why it was not made.
+        plan(Builder(selections, questions, staff=role is DatabaseRole.STAFF), schema.query_type, nodes)
+    return f"Query.{name} asked for in this way is Python"
+
+
+def _wrong(planner: QueryPlanner, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str:
+    coerced = get_variable_values(planner.plans.schema, operation.variable_definitions or (), dict(variables))
+    assert isinstance(coerced, list)
+    return " ".join(error.message for error in coerced)
+
+
+def laid_out(sql: str) -> str:
+    """The statement in lines that a person can read, deeper inside each SELECT; a member of an object begins one."""
+    tokens = TOKEN.findall(sql)
+    selecting = _brackets_with_select(tokens)
+    lines: list[str] = []
+    # For each bracket that is open, whether a SELECT stands in it.
+    brackets: list[bool] = []
+    line = last = ""
+
+    def end() -> None:
+        nonlocal line
+        if line.strip():
+            lines.append("  " * (sum(brackets) + line.lstrip().startswith("'")) + line.strip())
+        line = ""
+
+    for place, token in enumerate(tokens):
+        if token.isspace():
+            line += " "
+            continue
+        if token == ")" and brackets[-1]:
+            end()
+        if token == ")":
+            brackets.pop()
+        elif (token in CLAUSES and last != "DISTINCT" and all(brackets[-1:])) or (last == "||" and MEMBER.match(token)):
+            end()
+        line += token
+        if token == "(":
+            if place in selecting:
+                end()
+            brackets.append(place in selecting)
+        last = token
+    end()
+    return "\n".join(lines)
+
+
+def _brackets_with_select(tokens: list[str]) -> set[int]:
+    """The places of the brackets behind which a SELECT stands."""
+    told = [(place, token) for place, token in enumerate(tokens) if not token.isspace()]
+    return {place for (place, token), (_, following) in pairwise(told) if (token, following) == ("(", "SELECT")}

@@ -1,0 +1,19 @@
+-- pots
+-- $1 = datetime.datetime(2025, 3, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- $2 = UUID('00000000-0000-4000-8000-000000000001')
+/* lango_member */ SELECT '{"nodes":[' || coalesce(string_agg('{"id":"' || encode(convert_to('Pot:' || CAST(pots_page_1_numbered.id AS TEXT), 'UTF8'), 'base64') ||
+  '","title":' || CAST(to_json(pots_page_1_numbered.title) AS TEXT) ||
+  ',"birthdayDate":"' || CAST(pots_page_1_numbered.birthday_date AS TEXT) || '"}', ',' ORDER BY pots_page_1_numbered.place DESC) FILTER (WHERE pots_page_1_numbered.place <= 20), '') ||
+  '],"pageInfo":{"hasNextPage":true,"hasPreviousPage":' || CAST(count(*) > 20 AS TEXT) ||
+  ',"startCursor":' || coalesce('"' || max(replace(encode(convert_to(CAST(json_build_array('ce9fcb81', CAST(pots_page_1_numbered.created_at AS TEXT), CAST(pots_page_1_numbered.id AS TEXT)) AS TEXT), 'UTF8'), 'base64'), E'\n', '')) FILTER (WHERE pots_page_1_numbered.place = least(pots_page_1_numbered.found, 20)) || '"', 'null') ||
+  ',"endCursor":' || coalesce('"' || max(replace(encode(convert_to(CAST(json_build_array('ce9fcb81', CAST(pots_page_1_numbered.created_at AS TEXT), CAST(pots_page_1_numbered.id AS TEXT)) AS TEXT), 'UTF8'), 'base64'), E'\n', '')) FILTER (WHERE pots_page_1_numbered.place = 1) || '"', 'null') || '}}' AS anon_1
+FROM (
+  SELECT pots_page_1.id AS id, pots_page_1.title AS title, pots_page_1.birthday_date AS birthday_date, pots_page_1.created_at AS created_at, row_number() OVER () AS place, count(*) OVER () AS found
+  FROM (
+    SELECT pots_1.id AS id, pots_1.title AS title, pots_1.birthday_date AS birthday_date, pots_1.created_at AS created_at
+    FROM pots.pots AS pots_1
+    WHERE (pots_1.created_at, pots_1.id) > ($1::TIMESTAMP WITH TIME ZONE, $2::UUID)
+    ORDER BY pots_1.created_at ASC, pots_1.id ASC
+    LIMIT 21
+  ) AS pots_page_1
+) AS pots_page_1_numbered;
