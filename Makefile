@@ -1,6 +1,6 @@
 # `make help` tells what there is. All that is needed is Python 3.11 or later.
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint format schema requirements clean
+.PHONY: help dev test lint format schema bench requirements clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -36,9 +36,13 @@ schema: $(READY) ## Write schema.graphql from the code
 	@$(BIN)/lango schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 	@echo "schema.graphql is written"
 
+bench: $(READY) ## Measure lango beside others, the answers compared first (ARGS="--help" tells what to choose)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r requirements/bench.txt
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 requirements: $(READY) ## Pin the newest versions that requirements/*.in allow (UPGRADE= keeps what is pinned)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore uv
-	@for each in dev serve graphiql; do \
+	@for each in dev serve graphiql bench; do \
 		constraint=$$([ $$each = serve ] && echo "--constraint requirements/dev.txt"); \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make requirements" \
 			--no-emit-index-url --no-emit-find-links $(UPGRADE) $$constraint \
@@ -47,7 +51,7 @@ requirements: $(READY) ## Pin the newest versions that requirements/*.in allow (
 UPGRADE ?= --upgrade
 
 clean: ## Remove the environment, the caches and the embedded database with its data
-	@for each in .lango/postgres-*/data; do if [ -L "$$each" ]; then rm -rf "$$(readlink "$$each")"; fi; done
+	@for each in .lango/postgres-*/data .lango/bench/postgres-*/data; do if [ -L "$$each" ]; then rm -rf "$$(readlink "$$each")"; fi; done
 	rm -rf .venv .lango build lango.egg-info lango/graphiql/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

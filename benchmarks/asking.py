@@ -1,0 +1,98 @@
+"""Requests as bytes, and the cursors that a peer writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import httpx
+import orjson
+
+from benchmarks.places import stop
+from benchmarks.queries import Place, Query, Variables
+from benchmarks.servers import LOOPBACK, Running
+from benchmarks.tokens import Tokens
+
+PLACES = Query("places", "the list's cursors", "member", lambda _: [])
+# The load generator writes each request's own code over this.
+CODE = b"__a_code__"
+
+
+def body(query: Query, dialect: str, variables: Variables) -> bytes:
+    return orjson.dumps({"query": query.text(dialect), "variables": variables})
+
+
+def request(server: Running, token: str | None, content: bytes) -> bytes:
+    """A whole HTTP/1.1 request on a connection that stays open."""
+    lines = [
+        "POST /graphql HTTP/1.1",
+        f"Host: {LOOPBACK}:{server.port}",
+        "User-Agent: lango-benchmark",
+        "Accept: application/json",
+        "Content-Type: application/json",
+        f"Content-Length: {len(content)}",
+    ]
+    if token is not None:
+        lines.append(f"Authorization: Bearer {token}")
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+class Asker:
+    """Asks one peer, as any of the callers."""
+
+    def __init__(self, server: Running, tokens: Tokens) -> None:
+        self.server = server
+        self.tokens = tokens
+        self._token = cache(tokens.of)
+        self._places = cache(self._read_places)
+
+    def requests(self, query: Query, variants: Sequence[Variables]) -> list[bytes]:
+        """The requests that the load generator sends, in turn."""
+        token = self._token(query.caller)
+        made = [body(query, self.server.peer.dialect, self.bound(each, query.caller)) for each in variants]
+        return [request(self.server, token, content) for content in made]
+
+    def answer(self, query: Query, variables: Variables, caller: str) -> dict[str, Any]:
+        return self._post(body(query, self.server.peer.dialect, self.bound(variables, caller)), caller)
+
+    def bound(self, variables: Variables, caller: str) -> Variables:
+        """The variables with this peer's cursors in the places."""
+        return {
+            name: self._cursor(caller, value.number) if isinstance(value, Place) else value
+            for name, value in variables.items()
+        }
+
+    def _cursor(self, caller: str, number: int) -> str | None:
+        if number < 0:
+            return None
+        places: list[str] = self._places(caller)
+        if not places:
+            stop(f"{self.server.peer.title} lists no pots as {caller}.")
+        # Whoever sees fewer pots begins at the last of them: the answer is empty with all peers.
+        return places[min(number, len(places) - 1)]
+
+    def _read_places(self, caller: str) -> list[str]:
+        found: list[str] = []
+        after = None
+        while True:
+            answer = self._post(body(PLACES, self.server.peer.dialect, {"after": after}), caller)
+            if "errors" in answer:
+                stop(f"{self.server.peer.title} gives no cursors: {orjson.dumps(answer['errors']).decode()[:2000]}")
+            page = answer["data"]["pots"]
+            found += [edge["cursor"] for edge in page["edges"]]
+            after = page["pageInfo"]["endCursor"]
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+
+    def _post(self, content: bytes, caller: str) -> dict[str, Any]:
+        token = self._token(caller)
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        told = httpx.post(self.server.url, content=content, headers=headers, timeout=60)
+        try:
+            answer: dict[str, Any] = orjson.loads(told.content)
+        except orjson.JSONDecodeError:
+            stop(f"{self.server.peer.title} answers {told.status_code} without JSON: {told.text[:500]}")
+        return answer

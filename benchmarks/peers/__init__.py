@@ -1,0 +1,1 @@
+"""What lango is measured against."""

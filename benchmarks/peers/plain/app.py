@@ -1,0 +1,66 @@
+"""The application: `uvicorn benchmarks.peers.plain.app:app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from benchmarks.peers.plain.reading import Reading
+from benchmarks.peers.plain.schema import schema
+from lango.auth import Authenticator
+from lango.exchange import open_exchange
+from lango.pipeline import Pipeline
+from lango.postgres import create_engine
+from lango.proxies import Networks
+from lango.settings import settings
+
+current = settings()
+assert current.database_url is not None
+engine = create_engine(current.database_url.get_secret_value(), current)
+authenticator = Authenticator(current)
+# Confirms the roles of staff, as it does for lango.
+pipeline = Pipeline(engine.url, current)
+nobody = Networks("")
+
+
+async def graphql(request: Request) -> Response:
+    asked: dict[str, Any] = orjson.loads(await request.body())
+    exchange = open_exchange(request.scope, nobody)
+    actor = await authenticator.actor(
+        pipeline,
+        request.headers.getlist("authorization"),
+        request_id=exchange.request_id,
+        ip=exchange.client,
+        user_agent=request.headers.get("user-agent"),
+    )
+    reading = Reading(engine, actor)
+    try:
+        result = await schema.execute(
+            asked["query"],
+            variable_values=asked.get("variables"),
+            operation_name=asked.get("operationName"),
+            context_value=reading,
+        )
+    finally:
+        await reading.close()
+    answer: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        answer["errors"] = [error.formatted for error in result.errors]
+    return Response(orjson.dumps(answer), media_type="application/json")
+
+
+@asynccontextmanager
+async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    yield
+    pipeline.close()
+    await engine.dispose()
+
+
+app = Starlette(routes=[Route("/graphql", graphql, methods=["POST"])], lifespan=lifespan)

@@ -1,0 +1,76 @@
+"""One request's transaction and its dataloaders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+from aiodataloader import DataLoader
+from sqlalchemy import ARRAY, Select, Uuid, column, func, inspect, literal, select, true
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import aliased
+
+from lango.actor import Actor
+from lango.session import acting_as
+
+
+class Reading:
+    """What a resolver finds in its context: the caller, and one read-only transaction that the first read opens."""
+
+    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
+        self.engine = engine
+        self.actor = actor
+        self._opened = AsyncExitStack()
+        self._session: AsyncSession | None = None
+        # Loaders dispatch side by side; a session runs one statement at a time.
+        self._lock = asyncio.Lock()
+        self._loaders: dict[Hashable, DataLoader[UUID, Any]] = {}
+
+    async def rows(self, statement: Select[Any]) -> Sequence[Any]:
+        async with self._lock:
+            if self._session is None:
+                session = acting_as(self.engine, self.actor, read_only=True)
+                self._session = await self._opened.enter_async_context(session)
+            found: Sequence[Any] = (await self._session.execute(statement)).all()
+            return found
+
+    async def close(self) -> None:
+        # Where an error ended the operation, a loader may still be reading.
+        async with self._lock:
+            await self._opened.aclose()
+
+    async def one(self, model: Any, key: str, value: UUID | None) -> Any:
+        """The row behind a foreign key; those that are asked for at once are one statement."""
+
+        async def load(values: list[UUID]) -> list[Any]:
+            statement = select(model).where(getattr(model, key).in_(values))
+            found = {getattr(row, key): row for (row,) in await self.rows(statement)}
+            return [found.get(each) for each in values]
+
+        return None if value is None else await self._loader((model, key), load).load(value)
+
+    async def of_pot(self, model: Any, pot_id: UUID, first: int, *order: Any) -> Any:
+        """The first children of a pot; for all the pots of a page by one lateral join, with a limit for each."""
+
+        async def load(values: list[UUID]) -> list[Any]:
+            listed = func.unnest(literal(values, ARRAY(Uuid))).table_valued(column("id", Uuid()), name="pot")
+            pot = listed.render_derived()
+            # Secret columns are deferred, and no request role may name them.
+            columns = [each.class_attribute for each in inspect(model).column_attrs if not each.deferred]
+            children = select(*columns).where(model.pot_id == pot.c.id).order_by(*order).limit(first).correlate(pot)
+            child = children.lateral("child")
+            row = aliased(model, child)
+            found: dict[UUID, list[Any]] = {each: [] for each in values}
+            for parent, each in await self.rows(select(pot.c.id, row).select_from(pot).join(child, true())):
+                found[parent].append(each)
+            return [found[each] for each in values]
+
+        return await self._loader((model, first), load).load(pot_id)
+
+    def _loader(self, key: Hashable, load: Any) -> DataLoader[UUID, Any]:
+        if key not in self._loaders:
+            self._loaders[key] = DataLoader(load)
+        return self._loaders[key]

@@ -1,0 +1,99 @@
+"""What is asked: each query with the values it is asked with, and its text for each peer in `documents/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from benchmarks.database import FIRST_CODE, Facts
+from benchmarks.places import DOCUMENTS
+
+Variables = dict[str, Any]
+ANYONE = ("pot_owner", "anonymous")
+PAGES_OF_WIDE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The cursor of the row of this number in the list of pots, newest first; -1 is before the first.
+
+    Each peer writes its cursors in its own way, so they are asked of each.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query, the demo caller who asks it, and the values that requests take turns with."""
+
+    name: str
+    title: str
+    caller: str
+    variants: Callable[[Facts], list[Variables]]
+    # Who else must get the same answer from all peers.
+    compared_as: tuple[str, ...] = ()
+    document: str = ""
+    # Another page size than the document's.
+    rows: int | None = None
+    # Each request spends a value of its own: a code is redeemed once.
+    once: bool = False
+
+    def text(self, dialect: str) -> str:
+        """The document for peers of this dialect, in one line: what a client's build step sends."""
+        text = " ".join((DOCUMENTS / f"{self.document or self.name}.{dialect}.graphql").read_text().split())
+        return text if self.rows is None else re.sub(r"first: \d+", f"first: {self.rows}", text)
+
+
+def pots_by_id(facts: Facts) -> list[Variables]:
+    return [{"id": str(key)} for key in facts.public_pots]
+
+
+def pages(size: int, many: int) -> Callable[[Facts], list[Variables]]:
+    return lambda _: [{"after": Place(size * number - 1)} for number in range(many)]
+
+
+def five_pages(_facts: Facts) -> list[Variables]:
+    """500 rows as five root fields of 100, which begin at different rows."""
+    return [{f"p{page}": Place(start + 100 * page - 1) for page in range(PAGES_OF_WIDE)} for start in range(0, 320, 40)]
+
+
+def windows(days: int, many: int) -> Callable[[Facts], list[Variables]]:
+    def listed(facts: Facts) -> list[Variables]:
+        last = facts.last_donation.replace(hour=0, minute=0, second=0, microsecond=0)
+        ends = [last - timedelta(days=7 * number) for number in range(many)]
+        return [{"from": (end - timedelta(days=days)).isoformat(), "to": end.isoformat()} for end in ends]
+
+    return listed
+
+
+def codes(_facts: Facts) -> list[Variables]:
+    """One of them: the load generator counts on from it."""
+    return [{"code": str(FIRST_CODE)}]
+
+
+QUERIES = (
+    Query("point", "one pot by its id", "member", pots_by_id, ANYONE),
+    Query("list", "50 pots, 8 columns", "member", pages(50, 8), ANYONE),
+    Query("nested", "20 pots, profiles, 10 contributions each, packs, partners", "member", pages(20, 20), ANYONE),
+    Query(
+        "nested-staff", "20 pots, owners, 10 donations each with donors, 10 codes each, packs, partners", "admin",
+        pages(20, 20), ("super_admin",),
+    ),
+    Query("wide", "500 pots, 8 columns (five pages of 100)", "member", five_pages, ("pot_owner",)),
+    Query("aggregate", "own donations by day: count and sum", "member", windows(360, 5), ("pot_owner",)),
+    Query(
+        "aggregate-staff", "all donations of 30 days by day: count and sum", "admin", windows(30, 8),
+        ("super_admin",), document="aggregate",
+    ),
+    Query("redeem", "redeemQrCode, each time another code", "cashier", codes, once=True),
+)  # fmt: skip
+BY_NAME = {query.name: query for query in QUERIES}
+
+
+def growth(rows: int) -> Query:
+    """A list of so many pots; its text is the list's with another page size."""
+    return Query(f"list of {rows}", f"{rows} pots, 8 columns", "member", pages(rows, 4), document="list", rows=rows)

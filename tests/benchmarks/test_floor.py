@@ -1,0 +1,28 @@
+"""The floor sends what the planner sends: nothing in a statement may look like a variable of pgbench's."""
+
+from __future__ import annotations
+
+from benchmarks import floor
+from lango.actor import NOBODY
+
+
+def test_parameters_become_pgbenchs_variables_and_null_stays_null():
+    sent = floor.bound("SELECT $1::uuid, $2, $10", [f"v{n}" for n in range(10)], ["a", None, *"cdefghij"])
+
+    assert sent == "SELECT :v0::uuid, NULL, :v9"
+
+
+def test_a_colon_in_a_literal_is_no_variable():
+    sent = floor.bound("SELECT to_char(now(), 'HH24:MI'), E'a', 'it''s', '{\"a\": 1}';", [], [])
+
+    assert sent == "SELECT to_char(now(), E'HH24\\x3aMI'), E'a', 'it''s', '{\"a\": 1}'"
+
+
+def test_role_and_context_travel_with_the_statements():
+    made = floor.script([("SELECT $1::int", ["1"])], NOBODY, floor.Flight.ONE, 3)
+
+    lines = made.text.splitlines()
+    assert lines[0] == r"\startpipeline"
+    assert "set_config('role', 'lango_anonymous', true)" in lines[2]
+    assert lines[3:] == ["SELECT :v3_0_0::int;", "COMMIT;", r"\endpipeline"]
+    assert made.variables == {"v3_0_0": "1"}
