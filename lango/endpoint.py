@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from lango import graphiql
-from lango.actor import Actor
 from lango.auth import Authenticator
 from lango.context import Context, Witness
 from lango.departure import UntilClientGone
@@ -139,7 +138,7 @@ class GraphQLEndpoint:
             result = await self.execute(document, operation, parameters, context, receive)
         if context.answered.complete:
             return self.finish(context.answered, exchange, media_type)
-        return self.respond(result, exchange, media_type, actor)
+        return self.respond(result, exchange, media_type, context)
 
     async def introspect(
         self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, context: Context
@@ -246,14 +245,24 @@ class GraphQLEndpoint:
     def finish(self, answered: Answered, exchange: Exchange, media_type: MediaType) -> Response:
         """The answer to a query of which every field is finished."""
         fields = [b"%s:%s" % (orjson.dumps(key), text) for key, text in answered.finished.items()]
-        cost = b'"cost":{"requested":%d,"limit":%d}' % (exchange.cost or 0, self.settings.max_cost)
-        return finished_response(b'{"data":{%s},"extensions":{%s}}' % (b",".join(fields), cost), media_type)
+        extensions = b'{"cost":{"requested":%d,"limit":%d}}' % (exchange.cost or 0, self.settings.max_cost)
+        if answered.told is not None:
+            extensions = orjson.dumps(self.extensions(exchange, answered))
+        return finished_response(b'{"data":{%s},"extensions":%s}' % (b",".join(fields), extensions), media_type)
 
-    def respond(self, result: ExecutionResult, exchange: Exchange, media_type: MediaType, actor: Actor) -> Response:
+    def extensions(self, exchange: Exchange, answered: Answered) -> dict[str, Any]:
+        """What an answer tells besides: its cost; to staff, where the settings say so, how it was made."""
+        told: dict[str, Any] = {"cost": {"requested": exchange.cost, "limit": self.settings.max_cost}}
+        if answered.told is not None:
+            python = exchange.seconds * 1000 - answered.told["databaseMs"]
+            told["lango"] = answered.told | {"pythonMs": round(python, 3)}
+        return told
+
+    def respond(self, result: ExecutionResult, exchange: Exchange, media_type: MediaType, context: Context) -> Response:
         """The result as an answer; errors are masked, and logged where the caller is not told."""
         errors = []
         for error in result.errors or ():
-            shown = formatted(error, actor.request_id)
+            shown = formatted(error, exchange.request_id)
             original = error.original_error
             if shown["extensions"].get("code") == "INTERNAL":
                 log_error(original or error, exchange)
@@ -265,8 +274,7 @@ class GraphQLEndpoint:
         if not executed or is_outage(result.data, errors):
             return self.reject(errors, exchange, media_type)
         exchange.codes = [str(error["extensions"].get("code")) for error in errors]
-        extensions = dict(result.extensions or {})
-        extensions["cost"] = {"requested": exchange.cost, "limit": self.settings.max_cost}
+        extensions = dict(result.extensions or {}) | self.extensions(exchange, context.answered)
         content: dict[str, Any] = {"errors": errors} if errors else {}
         return graphql_response({**content, "data": result.data, "extensions": extensions}, media_type)
 

@@ -103,6 +103,10 @@ class ConnectionLost(ConnectionError):
     """The connection to the database broke."""
 
 
+class NoConnectionFree(ConnectionError):
+    """No connection to the database became free, or could be made, in time."""
+
+
 # What a statement gave: its text, None where there was no row or a null in it, or why it failed.
 Outcome = bytes | None | asyncpg.PostgresError
 Asked = tuple[str, Sequence[Any]]
@@ -117,8 +121,8 @@ class Flight:
         self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self.expected = expected
         self.outcomes: list[Outcome] = []
-        # For each Sync, the statements that are parsed before it.
-        self.parsing: deque[deque[str]] = deque()
+        # For each Sync, the statements that are parsed before it; None for one that is not kept.
+        self.parsing: deque[deque[str | None]] = deque()
         self.start()
 
     def start(self) -> None:
@@ -162,14 +166,19 @@ class Connection(asyncio.Protocol):
         name = self._statements.get(sql)
         if name is not None:
             self._statements.move_to_end(sql)
-            return name
+            if not any(sql in parsed for parsed in flight.parsing):
+                return name
+            # Whether it can be parsed is not known yet: it is parsed once more, without a name.
+            flight.parsing[-1].append(None)
+            out.append(parse(b"", sql))
+            return b""
+        if len(self._statements) >= STATEMENTS:
+            _, dropped = self._statements.popitem(last=False)
+            out.append(message(b"C", b"S" + dropped + b"\x00"))
         self._number += 1
         name = self._statements[sql] = b"s%d" % self._number
         flight.parsing[-1].append(sql)
         out.append(parse(name, sql))
-        if len(self._statements) > STATEMENTS:
-            _, dropped = self._statements.popitem(last=False)
-            out.append(message(b"C", b"S" + dropped + b"\x00"))
         return name
 
     def data_received(self, data: bytes) -> None:
@@ -203,7 +212,8 @@ class Connection(asyncio.Protocol):
         elif kind == READY:
             flight.outcomes.append(flight.value if flight.error is None else flight.error)
             for sql in flight.parsing.popleft():
-                self._statements.pop(sql, None)
+                if sql is not None:
+                    self._statements.pop(sql, None)
             flight.start()
             if len(flight.outcomes) == flight.expected:
                 self._flight = None
@@ -212,6 +222,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
+        self._opened.terminate()
         flight, self._flight = self._flight, None
         if flight is not None and not flight.future.done():
             flight.future.set_exception(ConnectionLost(str(error or "closed by the server")))
@@ -300,21 +311,37 @@ class Pipeline:
         """A connection, and whether it is new."""
         deadline = time.monotonic() + self._settings.pool_timeout
         while True:
-            if self._idle:
-                return self._idle.pop(), False
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_lost:
+                    return connection, False
             if len(self._open) + self._opening < self._settings.pool_size:
                 return await self._connect(), True
-            waiting = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
-            try:
-                async with asyncio.timeout_at(deadline - time.monotonic() + asyncio.get_running_loop().time()):
-                    given = await waiting
-            except BaseException:
-                if waiting.done() and not waiting.cancelled() and (given := waiting.result()) is not None:
-                    self._give_back(given)
-                raise
-            if given is not None:
+            given = await self._wait(deadline)
+            if given is not None and not given.is_lost:
                 return given, False
+
+    async def _wait(self, deadline: float) -> Connection | None:
+        """A connection that has become free; None when one may be made."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Connection | None] = loop.create_future()
+        self._waiting.append(waiting)
+        try:
+            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
+                return await waiting
+        except BaseException as error:
+            with suppress(ValueError):
+                self._waiting.remove(waiting)
+            if waiting.done() and not waiting.cancelled():
+                # It was given something at the very moment in which it gave up.
+                given = waiting.result()
+                if given is None:
+                    self._wake()
+                else:
+                    self._give_back(given)
+            if isinstance(error, TimeoutError):
+                raise NoConnectionFree("No connection to the database became free in time.") from None
+            raise
 
     async def _connect(self) -> Connection:
         self._opening += 1
@@ -326,11 +353,15 @@ class Pipeline:
                 server_settings=SESSION_SETTINGS
                 | {"statement_timeout": str(int(self._settings.statement_timeout * 1000))},
             )
+        except TimeoutError:
+            self._opening -= 1
+            self._wake()
+            raise NoConnectionFree("The database did not answer in time.") from None
         except BaseException:
+            self._opening -= 1
             self._wake()
             raise
-        finally:
-            self._opening -= 1
+        self._opening -= 1
         connection = Connection(opened, self._forget)
         self._open.add(connection)
         if self._metrics is not None:

@@ -26,6 +26,8 @@ class Answered:
     finished: dict[str, bytes] = field(default_factory=dict)
     waiting: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
+    # How it was answered, where the caller may see that.
+    told: dict[str, Any] | None = None
 
 
 NOTHING = Answered()

@@ -102,6 +102,10 @@ class Statements:
         raise NotImplementedError
 
 
+class OperationEnded(RuntimeError):
+    """The operation has been answered: there is nothing more to read for it."""
+
+
 class Reads(Statements):
     """The read-only transaction of one operation, opened by its first statement.
 
@@ -116,6 +120,7 @@ class Reads(Statements):
         self.actor = actor
         self._opened: Any = None
         self._session: AsyncSession | None = None
+        self._ended = False
         self._presented: list[str] = []
         self._shown = [] if shown is None else shown
 
@@ -128,12 +133,14 @@ class Reads(Statements):
 
     async def close(self) -> None:
         async with self._lock:
+            self._ended = True
             if self._opened is not None:
                 opened, self._opened, self._session = self._opened, None, None
                 await opened.__aexit__(None, None, None)
 
     async def abandon(self) -> None:
         """End without waiting for what the server is doing: for a request that was cancelled."""
+        self._ended = True
         if self._opened is not None:
             opened, self._opened, self._session = self._opened, None, None
             error = asyncio.CancelledError()
@@ -143,6 +150,9 @@ class Reads(Statements):
                 return
 
     async def _execute(self, statement: Executable) -> Any:
+        if self._ended:
+            # A field that runs on after its sibling's error has ended the answer: nobody would end what it opens.
+            raise OperationEnded
         if self._session is None:
             opened = acting_as(self.engine, self.actor, read_only=True)
             self._session = await opened.__aenter__()
@@ -154,11 +164,13 @@ class Reads(Statements):
                 await self._set_presented()
         try:
             return await self._session.execute(statement)
-        except DBAPIError as error:
+        except (DBAPIError, asyncio.CancelledError) as error:
+            # A field is cancelled when its sibling's error ends the answer: the connection is then in the middle of
+            # something, and ends.
             opened, self._opened, self._session = self._opened, None, None
             try:
                 await opened.__aexit__(type(error), error, error.__traceback__)
-            except DBAPIError as same:
+            except BaseException as same:
                 if same is not error:
                     raise
             raise

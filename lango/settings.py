@@ -41,7 +41,9 @@ class Settings(BaseSettings):
     migration_statement_timeout: float = Field(
         600.0, gt=0, description="Seconds that one query of a migration may run."
     )
-    pool_size: int = Field(10, ge=1, le=500, description="Database connections of each worker process.")
+    pool_size: int = Field(
+        10, ge=1, le=500, description="Database connections of each worker process for rules, and as many for reads."
+    )
     pool_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a free connection before answering 503.")
     statement_timeout: float = Field(10.0, gt=0, description="Seconds a single SQL statement may run.")
 
@@ -68,6 +70,10 @@ class Settings(BaseSettings):
         "on", description="`off` answers every query by the ordinary executor: for comparing, and for finding a fault."
     )
     plan_cache: int = Field(2_000, ge=1, description="Plans, and the questions that lead to them, kept by each worker.")
+    show_plans: bool = Field(
+        False,
+        description="Show staff, in `extensions.lango`, the SQL of what they ask, its rows, and the time it takes.",
+    )
     document_cache: int = Field(1_000, ge=1, description="Parsed and validated documents that each worker keeps.")
     execution_timeout: float = Field(30.0, gt=0, description="Seconds that one operation may take.")
     allowed_origins: str = Field(

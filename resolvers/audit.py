@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, inspect
@@ -22,18 +24,25 @@ COLUMNS = (
 INSERT = insert(AuditLog.table()).inline().compile(dialect=dialect(), column_keys=COLUMNS)  # type: ignore[no-untyped-call]
 
 
+def written(part: Any) -> str:
+    """A part of a key as it stands in a global id."""
+    return part.isoformat() if isinstance(part, datetime) else str(part)
+
+
 async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> None:
     """Write down which people's rows staff were shown, in a transaction of its own, before they get them.
 
     One audit row an operation; its metadata has the keys of the rows by their type. Whose own rows they were is left
     to the reader: the keys tell.
     """
-    read: dict[str, list[str]] = {}
+    # Each once: what is shown a thousand times must not hide what is shown beside it.
+    seen: dict[str, dict[str, None]] = {}
     for row in rows:
         if isinstance(row, Shown):
-            read.setdefault(row.type_name, []).append(row.key)
+            seen.setdefault(row.type_name, {})[row.key] = None
         elif isinstance(row, Base) and row.__access__ is not None and row.__access__.of_person:
-            read.setdefault(type(row).__name__, []).append(",".join(map(str, inspect(row).identity or ())))
+            seen.setdefault(type(row).__name__, {})[",".join(map(written, inspect(row).identity or ()))] = None
+    read = {name: list(keys) for name, keys in seen.items()}
     if not read:
         return
     more = {f"{name} not listed": len(keys) - MOST_KEYS for name, keys in read.items() if len(keys) > MOST_KEYS}

@@ -58,9 +58,7 @@ class Answer:
 class Api:
     """Calls the gateway: `await api("{ pots { nodes { title } } }", as_=user)`."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, engine: AsyncEngine, settings: Settings, pipeline: Pipeline | None
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, engine: AsyncEngine, settings: Settings, pipeline: Pipeline) -> None:
         self.client = client
         self.engine = engine
         self.settings = settings
@@ -74,8 +72,9 @@ class Api:
         app = create_app(schema, settings, engine, witness=witness, make_planner=make_planner)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
-            yield cls(client, engine, settings, app.state.pipeline)
-            if app.state.pipeline is not None:
+            try:
+                yield cls(client, engine, settings, app.state.pipeline)
+            finally:
                 app.state.pipeline.close()
 
     def headers(self, as_: SimpleNamespace | UUID | None, roles: tuple[str, ...] = ()) -> dict[str, str]:
@@ -122,11 +121,9 @@ class Api:
             statements.append(statement)
 
         event.listen(self.engine.sync_engine, "before_cursor_execute", note)
-        if self.pipeline is not None:
-            self.pipeline.listeners.append(statements.append)
+        self.pipeline.listeners.append(statements.append)
         try:
             yield statements
         finally:
-            if self.pipeline is not None:
-                self.pipeline.listeners.remove(statements.append)
+            self.pipeline.listeners.remove(statements.append)
             event.remove(self.engine.sync_engine, "before_cursor_execute", note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import re
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import orjson
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import CollectedErrors
-from graphql.pyutils import Path
+from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.kit.node import parse_global_id
@@ -68,7 +67,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     async def _filled(self, holed: Holed, path: Any) -> bytes:
         """The text with every value that Python gives; each is computed once, whatever the number of its places."""
         wanted = list(dict.fromkeys(HOLE_MARK.findall(holed.text)))
-        told = await asyncio.gather(
+        told = await gather_with_cancel(
             *(self._value(holed.statement.holes[int(index)], key.decode(), path) for index, key in wanted)
         )
         values = dict(zip(wanted, told, strict=True))

@@ -31,14 +31,19 @@ class Questions:
 
     def __init__(self, given: Given) -> None:
         self._given: Given | None = given
-        self.asked: list[tuple[Read, Hashable]] = []
+        self._answers: dict[Read, Hashable] = {}
 
     def ask(self, read: Read) -> Any:
         """What the request gives, noted as a condition of the plan. The answer must be hashable."""
         assert self._given is not None, "a plan that is made asks nothing more"
-        answer = read(self._given)
-        self.asked.append((read, answer))
-        return answer
+        if read not in self._answers:
+            self._answers[read] = read(self._given)
+        return self._answers[read]
+
+    @property
+    def asked(self) -> list[tuple[Read, Hashable]]:
+        """The questions in their order, each once, with their answers."""
+        return list(self._answers.items())
 
     def close(self) -> None:
         """Forget the request: the plan outlives it."""

@@ -13,8 +13,8 @@ import structlog
 import structlog.testing
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.health import Health
 from lango import logs
+from lango.health import Health
 from lango.logs import configure
 from lango.metrics import Metrics
 from tests.http.conftest import ALICE, Api, database_error

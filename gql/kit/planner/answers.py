@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import b64decode
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import asyncpg
 from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode
 
+from gql.kit.node import MIRRORED
 from gql.kit.planner.builder import HOLE, SHOWN
 from gql.kit.planner.plans import Plans, Root
 from gql.kit.planner.statements import Statement
@@ -50,7 +53,8 @@ class QueryPlanner:
     """The planner of one schema."""
 
     def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> None:
-        self.plans = Plans(schema, settings.plan_cache, metrics)
+        self.plans = Plans(schema, settings.plan_cache, metrics, marks_all=settings.show_plans)
+        self._shows_plans = settings.show_plans
         self._variables: Lru[int, Variables] = Lru(settings.document_cache)
 
     async def answer(
@@ -78,7 +82,13 @@ class QueryPlanner:
                 # Its place in the order of the answer.
                 answered.finished[root.key] = b""
         if asked:
-            outcomes = await context.texts([(statement.sql, values) for _, statement, values in asked])
+            started = time.perf_counter()
+            tokens = [
+                token for _, statement, _ in asked if statement.presented and (token := statement.presented(given))
+            ]
+            outcomes = await context.texts([(statement.sql, values) for _, statement, values in asked], tokens)
+            if self._shows_plans and context.actor.is_staff:
+                answered.told = told_of(asked, outcomes, time.perf_counter() - started)
             for (root, statement, _), outcome in zip(asked, outcomes, strict=True):
                 told = outcome if isinstance(outcome, Exception) else finished(statement, outcome, context)
                 if isinstance(told, bytes):
@@ -129,12 +139,34 @@ class QueryPlanner:
         return None if coerced is None else Given(coerced, actor.user_id)
 
 
+def told_of(asked: Sequence[tuple[Root, Statement, Any]], outcomes: Sequence[Any], seconds: float) -> dict[str, Any]:
+    """What staff may see of how their query was answered."""
+    statements = [
+        {
+            "field": root.key,
+            "sql": statement.sql,
+            "rows": outcome.count(SHOWN.encode()) // 2 if isinstance(outcome, bytes) else 0,
+            "bytes": len(outcome) if isinstance(outcome, bytes) else 0,
+        }
+        for (root, statement, _), outcome in zip(asked, outcomes, strict=True)
+    ]
+    return {"databaseMs": round(seconds * 1000, 3), "statements": statements}
+
+
+@cache
+def is_of_person(type_name: str) -> bool:
+    """Whether the rows of the type are about a person."""
+    access = MIRRORED[type_name].__access__
+    return access is not None and access.of_person
+
+
 def finished(statement: Statement, text: bytes | None, context: Context) -> bytes | Holed:
     """The statement's text as it goes into the answer, or what is still to be filled in."""
     if text is None:
         return b"null"
     if statement.marked and SHOWN.encode() in text:
-        context.shown += [Shown(*b64decode(found).decode().split(":", 1)) for found in SHOWN_MARK.findall(text)]
+        shown = [Shown(*b64decode(found).decode().split(":", 1)) for found in SHOWN_MARK.findall(text)]
+        context.shown += [row for row in shown if is_of_person(row.type_name)]
         text = SHOWN_MARK.sub(b"", text)
     return Holed(text, statement) if statement.holes and HOLE.encode() in text else text
 

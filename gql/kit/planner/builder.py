@@ -50,11 +50,15 @@ class Hole:
 class Builder:
     """Builds the statement of one root field."""
 
-    def __init__(self, selections: Selections, questions: Questions, *, staff: bool) -> None:
+    def __init__(self, selections: Selections, questions: Questions, *, staff: bool, marks_all: bool = False) -> None:
+        """`marks_all` marks every row that staff are shown, not only those that are a person's."""
         self.selections = selections
         self.questions = questions
         self.staff = staff
+        self._marks_all = marks_all
         self.holes: list[Hole] = []
+        # What the field presents, so that its holder sees what it opens: a share token, or the slot of one.
+        self.presented: Any = None
         self._named = 0
 
     def arguments(self, parent: GraphQLObjectType, node: FieldNode, *decisive: str) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class Builder:
         below = self.selections.below(type_, nodes)
         told = object_of((key, self._field(type_, row, found)) for key, found in below.items())
         access = row.row_model.__access__
-        if self.staff and access is not None and access.of_person:
+        if self.staff and (self._marks_all or (access is not None and access.of_person)):
             return [*marked(SHOWN, [global_id(row.row_model, row.row_key)]), *told]
         return told
 

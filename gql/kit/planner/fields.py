@@ -93,10 +93,12 @@ def root_groups(model: type[Base]) -> Planned:
 
 
 def _root_one(model: type[Base], builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Select[Any]:
-    given = builder.arguments(parent, nodes[0])
-    asked = given.pop("id", None)
-    if asked is None or any(value is not None for value in given.values()):
-        # Asked for in another way than by its id.
+    return one_by_id(model, builder, builder.arguments(parent, nodes[0])["id"], nodes)
+
+
+def one_by_id(model: type[Base], builder: Builder, asked: Any, nodes: Nodes) -> Select[Any]:
+    """The row of that id, or of the slot of one."""
+    if not asked:
         raise NotPlanned
     return builder.one(model, parts_of(model, changed(asked, partial(parse_id, model))), nodes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
 import orjson
@@ -32,6 +33,10 @@ from models.base import Base
 
 # The characters of SQL that are kept, for the largest statements are some hundred thousand long.
 KEPT_CHARACTERS = 16_000_000
+# A hole keeps the syntax tree of its document, which takes a hundred times the memory of the text.
+WEIGHT_OF_A_TREE = 100
+# What asks more often than this is planned each time: its questions would drive out the plans of others.
+MOST_QUESTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,6 @@ class Root:
     """
 
     key: str
-    nodes: Sequence[FieldNode]
     statement: Statement | None = None
     constant: bytes | None = None
 
@@ -53,9 +57,19 @@ class Plan:
 
     roots: tuple[Root, ...]
 
-    @property
-    def weight(self) -> int:
-        return sum(len(root.statement.sql) for root in self.roots if root.statement)
+    def weight(self, document: Document) -> int:
+        """The characters that it keeps in memory."""
+        statements = [root.statement for root in self.roots if root.statement]
+        trees = WEIGHT_OF_A_TREE * len(document.query) if any(statement.holes for statement in statements) else 0
+        return trees + sum(len(statement.sql) for statement in statements) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a request on the way to its plan; the answers stand under its number."""
+
+    number: int
+    read: Read
 
 
 class Plans:
@@ -65,17 +79,21 @@ class Plans:
     answer stands the next one, and in the end the plan.
     """
 
-    def __init__(self, schema: GraphQLSchema, size: int, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, size: int, metrics: Metrics | None = None, *, marks_all: bool = False
+    ) -> None:
         self.schema = schema
+        self._marks_all = marks_all
         self._metrics = metrics
-        self._kept: Lru[Hashable, Read | Plan] = Lru(size, weight=KEPT_CHARACTERS)
+        self._kept: Lru[Hashable, Question | Plan] = Lru(size, weight=KEPT_CHARACTERS)
+        self._numbers = count()
 
     def of_operation(
         self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: Given
     ) -> Plan:
         """The plan of a query. Raises CallerError for a value that no plan can be chosen by."""
         start = (document.hash, operation.name.value if operation.name else None, role)
-        return self._find(start, given, partial(self._operation, document.fragments, operation, role))
+        return self._find(start, document, given, partial(self._operation, document.fragments, operation, role))
 
     def of_object(
         self,
@@ -89,14 +107,13 @@ class Plans:
     ) -> Plan:
         """The plan of an object that a mutation made, whose key will be given; `path` tells where it stands."""
         start = (document.hash, operation.name.value if operation.name else None, role, path)
-        return self._find(start, given, partial(self._object, document.fragments, operation, role, model, nodes))
+        make = partial(self._object, document.fragments, operation, role, model, nodes)
+        return self._find(start, document, given, make)
 
-    def _find(self, start: Hashable, given: Given, make: Callable[[Questions], Plan]) -> Plan:
-        key = start
-        found = self._kept.get(key)
-        while found is not None and not isinstance(found, Plan):
-            key = (key, found(given))
-            found = self._kept.get(key)
+    def _find(self, start: Hashable, document: Document, given: Given, make: Callable[[Questions], Plan]) -> Plan:
+        found = self._kept.get(start)
+        while isinstance(found, Question):
+            found = self._kept.get((found.number, found.read(given)))
         if self._metrics is not None:
             self._metrics.plan(hit=found is not None)
         if found is not None:
@@ -104,12 +121,18 @@ class Plans:
         questions = Questions(given)
         plan = make(questions)
         questions.close()
+        if len(questions.asked) <= MOST_QUESTIONS:
+            self._keep(start, questions, plan, plan.weight(document))
+        return plan
+
+    def _keep(self, start: Hashable, questions: Questions, plan: Plan, weight: int) -> None:
         key = start
         for read, answer in questions.asked:
-            self._kept.put(key, read)
-            key = (key, answer)
-        self._kept.put(key, plan, max(plan.weight, 1))
-        return plan
+            known = self._kept.get(key)
+            question = known if isinstance(known, Question) else Question(next(self._numbers), read)
+            self._kept.put(key, question)
+            key = (question.number, answer)
+        self._kept.put(key, plan, weight)
 
     def _operation(
         self,
@@ -135,18 +158,18 @@ class Plans:
     ) -> Root:
         name = nodes[0].name.value
         if name == "__typename":
-            return Root(key, nodes, constant=orjson.dumps(query.name))
+            return Root(key, constant=orjson.dumps(query.name))
         field = query.fields.get(name)
         plan = field and field.extensions[DEFINITION].metadata.get(PLAN)
         if plan is None:
-            return Root(key, nodes)
-        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF)
+            return Root(key)
+        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF, marks_all=self._marks_all)
         try:
             statement: Select[Any] = plan(builder, query, nodes)
         except (CallerError, GraphQLError):
             # What is wrong with the field the ordinary executor says, in its place.
-            return Root(key, nodes)
-        return Root(key, nodes, compiled(statement, role, builder.holes))
+            return Root(key)
+        return Root(key, compiled(statement, role, builder.holes, builder.presented))
 
     def _object(
         self,
@@ -158,10 +181,10 @@ class Plans:
         questions: Questions,
     ) -> Plan:
         selections = Selections(self.schema, fragments, operation, questions)
-        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF)
+        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF, marks_all=self._marks_all)
         key = Slot(lambda given: given.key, questions)
         try:
             statement = builder.one(model, parts_of(model, key), nodes)
         except (CallerError, GraphQLError):
             return Plan(())
-        return Plan((Root("", nodes, compiled(statement, role, builder.holes)),))
+        return Plan((Root("", compiled(statement, role, builder.holes)),))

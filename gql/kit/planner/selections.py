@@ -112,6 +112,8 @@ class Selections:
                 is_true = told.decide() if isinstance(told, Slot) else told
             else:
                 is_true = value.value  # type: ignore[attr-defined]
+            if is_true is None:
+                raise NotPlanned
             if is_true is not (directive.name.value == "include"):
                 return False
         return True

@@ -26,19 +26,22 @@ class Statement:
     holes: tuple[Hole, ...]
     # Whether the text tells which rows staff are shown.
     marked: bool
+    # The share token that goes into the context; None without one, or where the request brings none.
+    presented: Read | None = None
 
     def values(self, given: Given) -> list[Any]:
         """The parameters, as the driver takes them. Raises BadUserInput for a value that the field does not take."""
         return [read(given) for read in self.readers]
 
 
-def compiled(statement: Select[Any], role: DatabaseRole, holes: Sequence[Hole]) -> Statement:
+def compiled(statement: Select[Any], role: DatabaseRole, holes: Sequence[Hole], presented: Any = None) -> Statement:
     """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement anew for each
     role: sharing one between two would have it planned at each turn."""
     made = statement.compile(dialect=DIALECT)
     processors = made._bind_processors  # noqa: SLF001 - SQLAlchemy has no public name for it
     readers = [_reader(made.params[name], processors.get(name)) for name in made.positiontup or ()]
-    return Statement(f"/* {role.value} */ {made}", tuple(readers), tuple(holes), role is DatabaseRole.STAFF)
+    sql, token = f"/* {role.value} */ {made}", None if presented is None else _reader(presented, None)
+    return Statement(sql, tuple(readers), tuple(holes), role is DatabaseRole.STAFF, token)
 
 
 def _reader(value: Any, process: Any) -> Read:
