@@ -12,8 +12,8 @@ import asyncio
 import struct
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from datetime import time as clock
 from decimal import Decimal
@@ -229,6 +229,7 @@ class Connection(asyncio.Protocol):
         self._lost(self)
 
     def close(self) -> None:
+        self.is_lost = True
         self._opened.terminate()
 
 
@@ -266,8 +267,8 @@ class Pipeline:
     ) -> list[Outcome]:
         """What each statement gives as the caller: the first column of its only row, or the error it failed with.
 
-        Raises ConnectionError, and TimeoutError when no connection is free for too long. A cancelled read ends its
-        connection, because what the server is doing on it is unknown.
+        Raises ConnectionError, also when no connection is free for too long. A cancelled read ends its connection,
+        because what the server is doing on it is unknown.
         """
         context = context_of(actor, role or actor.database_role, share_tokens)
         started = time.perf_counter()
@@ -286,7 +287,8 @@ class Pipeline:
         connection, is_new = await self._take()
         while True:
             try:
-                outcomes = await connection.fly(context, asked)
+                with self._lent():
+                    outcomes = await connection.fly(context, asked)
             except ConnectionLost:
                 if is_new or context[-1] == "off":
                     raise
@@ -302,6 +304,15 @@ class Pipeline:
         else:
             self._give_back(connection)
         return outcomes
+
+    @contextmanager
+    def _lent(self) -> Iterator[None]:
+        """Count a connection as in use."""
+        if self._metrics is None:
+            yield
+            return
+        with self._metrics.pool_in_use.track_inprogress():
+            yield
 
     def close(self) -> None:
         for connection in list(self._open):

@@ -60,7 +60,7 @@ class Pool(Pipeline):
 
     @property
     def pids(self) -> list[int]:
-        return [connection._opened.get_server_pid() for connection in self._open]
+        return [connection._opened.get_server_pid() for connection in self._open if not connection.is_lost]
 
     async def connections(self) -> list[Connection]:
         """All of them, each idle."""

@@ -21,6 +21,7 @@ import models.pots as pots
 import models.profiles as profiles
 import models.redemption as redemption
 from benchmarks.peers.plain.reading import Reading
+from lango.actor import DatabaseRole
 from lango.errors import Refused
 from lango.session import acting_as, become
 from resolvers.redemption import redeem
@@ -299,6 +300,7 @@ class Mutation:
         async with acting_as(info.context.engine, actor) as session:
             await session.execute(select(func.set_config("lango.user_agent", actor.user_agent or "", True)))
             try:
+                await become(session, DatabaseRole.RULES)
                 made = await redeem.run(session, actor, input.code)
             except Refused as refusal:
                 session.add_all(refusal.kept)

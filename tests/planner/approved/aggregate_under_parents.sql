@@ -1,6 +1,5 @@
 -- pots
--- $1 = 'UTC'
--- $2 = 'public'
+-- $1 = 'public'
 /* lango_member */ SELECT '{"nodes":[' || coalesce(string_agg('{"title":' || CAST(to_json(pots_page_1.title) AS TEXT) ||
   ',"contributionsAggregate":' || (
   SELECT '[' || coalesce(string_agg('{"count":' || coalesce('"' || CAST(contributions_groups_2."count." AS TEXT) || '"', 'null') ||
@@ -16,7 +15,7 @@
   SELECT '[' || coalesce(string_agg('{"group":{"createdAt":' || coalesce('"' || to_char(contributions_groups_3."group.created_at", 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'null') ||
     '},"count":' || coalesce('"' || CAST(contributions_groups_3."count." AS TEXT) || '"', 'null') || '}', ','), '') || ']' AS anon_3
   FROM (
-    SELECT date_trunc('month', contributions_2.created_at, $1::VARCHAR) AS "group.created_at", count(*) AS "count."
+    SELECT date_trunc('month', contributions_2.created_at) AS "group.created_at", count(*) AS "count."
     FROM donations.contributions AS contributions_2
     WHERE contributions_2.pot_id = pots_page_1.id
     GROUP BY 1
@@ -27,7 +26,7 @@
 FROM (
   SELECT pots_1.id AS id, pots_1.title AS title
   FROM pots.pots AS pots_1
-  WHERE pots_1.visibility = $2::VARCHAR
+  WHERE pots_1.visibility = $1::VARCHAR
   ORDER BY pots_1.created_at DESC, pots_1.id DESC
   LIMIT 20
 ) AS pots_page_1;
