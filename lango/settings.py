@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="JSON lines, or text for a terminal (auto: by whether there is one)."
     )
+
+    @field_validator("embedded_version", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """The environment has only texts."""
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 @lru_cache
