@@ -78,6 +78,8 @@ class Document:
         self.query.document = node
         self.hash = hashlib.sha256(text.encode()).hexdigest()
         self._operations = operations_of(node)
+        # What a planner remembers of each operation, for as long as the document is kept.
+        self.remembered: dict[str | None, Any] = {}
         self._prices = prices
         self._deciders: dict[str | None, tuple[str, ...]] = {}
         self._costs: Lru[Hashable, int] = Lru(REMEMBERED_COSTS)

@@ -245,9 +245,7 @@ class GraphQLEndpoint:
     def finish(self, answered: Answered, exchange: Exchange, media_type: MediaType) -> Response:
         """The answer to a query of which every field is finished."""
         fields = [b"%s:%s" % (orjson.dumps(key), text) for key, text in answered.finished.items()]
-        extensions = b'{"cost":{"requested":%d,"limit":%d}}' % (exchange.cost or 0, self.settings.max_cost)
-        if answered.told is not None:
-            extensions = orjson.dumps(self.extensions(exchange, answered))
+        extensions = orjson.dumps(self.extensions(exchange, answered))
         return finished_response(b'{"data":{%s},"extensions":%s}' % (b",".join(fields), extensions), media_type)
 
     def extensions(self, exchange: Exchange, answered: Answered) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 PostgreSQL runs what it is sent up to a Sync as one transaction. A flight is therefore: set role and context for the
 transaction, run the statement, Sync. What it sets is gone when the flight ends, however it ends, so nothing of one
 caller can meet the next. asyncpg connects and authenticates; what it cannot do is send two statements at once, so
-the connection is then driven from here (docs/adr/0010).
+the connection is then driven from here (docs/adr/0011).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.elements import CompilerElement
 
 from lango.postgres import dump_json
+from lango.session import driver_of
 
 DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
 
@@ -41,7 +42,7 @@ class Prepared:
 
     async def run(self, session: AsyncSession, **given: Any) -> list[Any]:
         """The rows. Raises DBAPIError as the session would."""
-        driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+        driver = await driver_of(await session.connection())
         values = self.values(given)
         try:
             found: list[Any] = await driver.fetch(self.sql, *values)

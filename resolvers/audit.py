@@ -7,12 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, inspect
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from lango.actor import Actor, DatabaseRole
 from lango.context import Shown
 from lango.pipeline import Pipeline
 from lango.postgres import RawJson
+from lango.prepared import Prepared
 from models.admin import AuditLog, AuditLogActorType
 from models.base import Base
 
@@ -21,7 +21,7 @@ MOST_KEYS = 1000
 COLUMNS = (
     "id", "actor_user_id", "actor_type", "action", "actor_ip", "resource_type", "request_id", "user_agent", "metadata",
 )  # fmt: skip
-INSERT = insert(AuditLog.table()).inline().compile(dialect=dialect(), column_keys=COLUMNS)  # type: ignore[no-untyped-call]
+INSERT = Prepared(insert(AuditLog.table()).inline(), COLUMNS)
 
 
 def written(part: Any) -> str:
@@ -52,4 +52,4 @@ async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> No
         "actor_ip": str(actor.ip) if actor.ip else None, "resource_type": "rows", "request_id": actor.request_id,
         "user_agent": actor.user_agent, "metadata": told,
     }  # fmt: skip
-    await pipeline.run(actor, str(INSERT), [values[name] for name in INSERT.positiontup or ()], role=DatabaseRole.RULES)
+    await pipeline.run(actor, INSERT.sql, INSERT.values(values), role=DatabaseRole.RULES)

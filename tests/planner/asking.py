@@ -79,7 +79,7 @@ def statements(
     operation = document.operation(None)
     if operation.operation is OperationType.QUERY:
         return planned(planner, document, None, variables, actor)
-    coerced = planner.given(operation, variables, actor)
+    coerced = planner.given(document, operation, variables, actor)
     assert coerced is not None, "wrong variables"
     given = Given(coerced.variables, actor.user_id, key)
     found = []

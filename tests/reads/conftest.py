@@ -53,11 +53,6 @@ class Pool(Pipeline):
         assert isinstance(told, bytes)
         return int(told)
 
-    def _forget(self, connection: Connection) -> None:
-        super()._forget(connection)
-        # Otherwise asyncpg complains when it is collected: see test_pipeline.py.
-        connection._opened.terminate()
-
     @property
     def pids(self) -> list[int]:
         return [connection._opened.get_server_pid() for connection in self._open if not connection.is_lost]

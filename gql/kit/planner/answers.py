@@ -23,7 +23,6 @@ from lango.actor import Actor
 from lango.context import Context, Shown
 from lango.documents import Document
 from lango.errors import CallerError
-from lango.lru import Lru
 from lango.metrics import Metrics
 from lango.planning import Answered
 from lango.session import Work
@@ -55,14 +54,13 @@ class QueryPlanner:
     def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> None:
         self.plans = Plans(schema, settings.plan_cache, metrics, marks_all=settings.show_plans)
         self._shows_plans = settings.show_plans
-        self._variables: Lru[int, Variables] = Lru(settings.document_cache)
 
     async def answer(
         self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], context: Context
     ) -> Answered:
         """The root fields that have a plan. What fails because of what was asked is left to the ordinary executor,
         which says what is wrong and where."""
-        given = self.given(operation, variables, context.actor)
+        given = self.given(document, operation, variables, context.actor)
         answered = Answered()
         if given is None:
             return answered
@@ -127,15 +125,17 @@ class QueryPlanner:
             raise
         return finished(statement, text, context)
 
-    def given(self, operation: OperationDefinitionNode, variables: Mapping[str, Any], actor: Actor) -> Given | None:
+    def given(
+        self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], actor: Actor
+    ) -> Given | None:
         """What the request brings; None where its variables are not what the operation takes."""
         if not operation.variable_definitions:
             return Given({}, actor.user_id)
-        reader = self._variables.get(id(operation))
-        if reader is None or reader.operation is not operation:
-            reader = Variables(self.plans.schema, operation)
-            self._variables.put(id(operation), reader)
-        coerced = reader.coerce(variables)
+        name = operation.name.value if operation.name else None
+        known = document.remembered.get(name)
+        if known is None:
+            known = document.remembered[name] = Variables(self.plans.schema, operation)
+        coerced = known.coerce(variables)
         return None if coerced is None else Given(coerced, actor.user_id)
 
 

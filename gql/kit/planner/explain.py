@@ -55,7 +55,7 @@ def planned(
     operation = document.operation(name)
     if operation.operation is not OperationType.QUERY:
         raise BadUserInput(f"This is a {operation.operation.value}: only a query has a plan.")
-    given = planner.given(operation, variables, actor)
+    given = planner.given(document, operation, variables, actor)
     if given is None:
         raise BadUserInput(_wrong(planner, operation, variables))
     role = actor.database_role

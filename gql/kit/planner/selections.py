@@ -21,12 +21,11 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
     get_argument_values,
-    is_input_type,
-    type_from_ast,
 )
 from graphql.execution.values import VariableValues
 from strawberry import UNSET
 
+from gql.kit.planner.variables import types_of
 from gql.kit.slots import Given, NotPlanned, Questions, Slot
 
 ABSENT, NULL, VALUE = "absent", "null", "value"
@@ -140,11 +139,7 @@ class Unknowns(Mapping[str, Any]):
 
     def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, questions: Questions) -> None:
         self._questions = questions
-        self._types: dict[str, Any] = {}
-        for definition in operation.variable_definitions or ():
-            type_ = type_from_ast(schema, definition.type)
-            assert is_input_type(type_)
-            self._types[definition.variable.name.value] = type_
+        self._types = types_of(schema, operation)
         self._known: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from gql.kit.planner.builder import Hole
 from gql.kit.slots import Given, Read, Slot
 from lango.actor import DatabaseRole
-from lango.postgres import dump_json
-
-DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
+from lango.prepared import DIALECT
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,22 @@ from graphql import (
 )
 
 
+def types_of(schema: GraphQLSchema, operation: OperationDefinitionNode) -> dict[str, Any]:
+    """The types of an operation's variables, by name."""
+    found: dict[str, Any] = {}
+    for definition in operation.variable_definitions or ():
+        type_ = type_from_ast(schema, definition.type)
+        assert is_input_type(type_)
+        found[definition.variable.name.value] = type_
+    return found
+
+
 class Variables:
     """Coerces the variables of one operation; what it does not take, the executor says."""
 
     def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
-        self.operation = operation
-        self._types: dict[str, Any] = {}
+        self._types = types_of(schema, operation)
         definitions = operation.variable_definitions or ()
-        for definition in definitions:
-            type_ = type_from_ast(schema, definition.type)
-            assert is_input_type(type_)
-            self._types[definition.variable.name.value] = type_
         defaulted = [definition for definition in definitions if definition.default_value is not None]
         known = get_variable_values(schema, defaulted, {})
         # A default that is none of its type is refused when the document is validated.
