@@ -1,26 +1,26 @@
 """Statements that are compiled once and then go straight to the driver, for what rules do again and again.
 
-SQLAlchemy's session takes three times as long for a statement of the same effect. What runs here is not the session's:
-flush before, or load again after, where both touch the same rows.
+SQLAlchemy's session takes three times as long for the same effect. The models that are read here are no session's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, insert, inspect, update
+from sqlalchemy import ColumnElement, Executable, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.base import instance_state
 from sqlalchemy.sql.elements import CompilerElement
 
 from lango.postgres import dump_json
 from lango.session import driver_of
 
+# PostgreSQL's number of the type `numeric`; types of other kinds do not ask for it.
+NUMERIC = 1700
 DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
 
 
@@ -42,7 +42,7 @@ class Prepared:
 
     async def run(self, session: AsyncSession, **given: Any) -> list[Any]:
         """The rows. Raises DBAPIError as the session would."""
-        driver = await driver_of(await session.connection())
+        driver = driver_of(session)
         values = self.values(given)
         try:
             found: list[Any] = await driver.fetch(self.sql, *values)
@@ -53,47 +53,74 @@ class Prepared:
         return found
 
 
-async def save(session: AsyncSession, *rows: DeclarativeBase) -> None:
-    """Write rows in their order: those that the session has loaded as they were changed, others as new ones.
+class Lookup:
+    """A SELECT of models and values: `Lookup((Pack, func.now()), lambda rows: rows.where(Pack.id == bindparam("id")))`.
 
-    New ones do not become the session's. Raises DBAPIError, and RuntimeError for a row that is there no longer.
+    A model that an outer join did not find is None.
     """
-    for row in rows:
-        state: Any = inspect(row)
-        model, mapper = type(row), state.mapper
-        if state.persistent:
-            changed = tuple(sorted(state.committed_state.keys() & mapper.columns.keys()))
-            if not changed:
-                continue
-            given = {f"to {name}": getattr(row, name) for name in changed}
-            found = await _update(model, changed).run(
-                session, **given, **dict(zip(_key(model), state.identity, strict=True))
-            )
-            if not found:
-                raise RuntimeError(f"A {model.__name__} that was to be changed is there no longer.")
-            for name in changed:
-                set_committed_value(row, name, getattr(row, name))
-        else:
-            held = {name: state.dict[name] for name in mapper.columns.keys() if name in state.dict}  # noqa: SIM118
-            await _insert(model, tuple(held)).run(
-                session, **{mapper.columns[name].name: value for name, value in held.items()}
-            )
+
+    def __init__(self, what: Sequence[Any], how: Callable[[Select[Any]], Select[Any]]) -> None:
+        self._parts: list[_Model | _Value] = []
+        columns: list[Any] = []
+        for item in what:
+            part = _Model(item, len(columns)) if isinstance(item, type) else _Value(item, len(columns))
+            self._parts.append(part)
+            columns += part.columns
+        self._statement = Prepared(how(select(*columns)))
+
+    async def all(self, session: AsyncSession, **given: Any) -> list[tuple[Any, ...]]:
+        found = await self._statement.run(session, **given)
+        return [tuple(part.read(row) for part in self._parts) for row in found]
+
+    async def one(self, session: AsyncSession, **given: Any) -> tuple[Any, ...] | None:
+        """The first row; None where there is none."""
+        found = await self.all(session, **given)
+        return found[0] if found else None
 
 
-@cache
-def _insert(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
-    columns = model.__mapper__.columns
-    return Prepared(insert(model.__table__).inline(), [columns[name].name for name in names])  # type: ignore[arg-type]
+class _Value:
+    def __init__(self, expression: ColumnElement[Any], place: int) -> None:
+        self.columns = [expression]
+        self._place = place
+        self._process = _processor(expression)
+
+    def read(self, row: Any) -> Any:
+        value = row[self._place]
+        return value if self._process is None else self._process(value)
 
 
-@cache
-def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
-    columns, key = model.__mapper__.columns, model.__mapper__.primary_key
-    values = {columns[name].name: bindparam(f"to {name}", type_=columns[name].type) for name in names}
-    same = [column == bindparam(name, type_=column.type) for name, column in zip(_key(model), key, strict=True)]
-    return Prepared(update(model.__table__).where(*same).values(values).returning(*key))  # type: ignore[arg-type]
+class _Model:
+    """The columns of a model that are read with it; secrets are not."""
+
+    def __init__(self, model: type[DeclarativeBase], place: int) -> None:
+        mapper = model.__mapper__
+        held = [attribute for attribute in mapper.column_attrs if not attribute.deferred]
+        self.columns = [getattr(model, attribute.key) for attribute in held]
+        self._mapper = mapper
+        self._read = [
+            (attribute.key, position, _processor(attribute.columns[0]))
+            for position, attribute in enumerate(held, place)
+        ]
+        keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+        self._key = [position for wanted in keys for key, position, _ in self._read if key == wanted]
+
+    def read(self, row: Any) -> Any:
+        key = tuple(row[position] for position in self._key)
+        if key[0] is None:
+            return None
+        made = self._mapper.class_manager.new_instance()
+        state: Any = instance_state(made)
+        state.dict.update(
+            {
+                name: row[position] if process is None else process(row[position])
+                for name, position, process in self._read
+            }
+        )
+        state.key = self._mapper.identity_key_from_primary_key(key)
+        return made
 
 
-@cache
-def _key(model: type[DeclarativeBase]) -> tuple[str, ...]:
-    return tuple(f"key {column.name}" for column in model.__mapper__.primary_key)
+def _processor(expression: Any) -> Callable[[Any], Any] | None:
+    kind = expression.type
+    process: Callable[[Any], Any] | None = kind.dialect_impl(DIALECT).result_processor(DIALECT, NUMERIC)
+    return process

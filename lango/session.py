@@ -33,9 +33,14 @@ def opening(actor: Actor, role: DatabaseRole, *, read_only: bool) -> str:
     return f"BEGIN{' READ ONLY' if read_only else ''}; SET LOCAL ROLE {role.value}; SELECT {', '.join(settings)}"
 
 
-async def driver_of(connection: AsyncConnection) -> Any:
+async def raw_driver(connection: AsyncConnection) -> Any:
     """The asyncpg connection itself, for statements that are to go as one simple query."""
     return (await connection.get_raw_connection()).driver_connection
+
+
+def driver_of(session: AsyncSession) -> Any:
+    """The asyncpg connection of a session that `acting_as` opened."""
+    return session.info["driver"]
 
 
 async def close(connection: AsyncConnection, driver: Any, command: str) -> None:
@@ -56,10 +61,12 @@ async def acting_as(
     ends the connection, because what the server is doing on it is unknown. `then` are commands for the same round
     trip."""
     async with engine.connect() as connection:
-        driver = await driver_of(connection)
+        driver = await raw_driver(connection)
         try:
             await driver.execute(opening(actor, role or actor.database_role, read_only=read_only) + then)
-            async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
+            async with AsyncSession(
+                bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
+            ) as session:
                 yield session
         except Exception:
             # A connection that broke cannot roll back either: it is thrown away; the first error is the one to tell.
@@ -75,7 +82,7 @@ async def acting_as(
 
 async def become(session: AsyncSession, role: DatabaseRole) -> None:
     """Go on as another role until the transaction or the savepoint around it ends."""
-    await (await driver_of(await session.connection())).execute(f"SET LOCAL ROLE {role.value}")
+    await driver_of(session).execute(f"SET LOCAL ROLE {role.value}")
 
 
 class Statements:
@@ -245,7 +252,7 @@ class Work(Statements):
     async def text(self, sql: str, values: Sequence[Any]) -> bytes | None:
         """What a planned statement gives: the first column of its only row; None where there is none."""
         async with self._lock:
-            driver = await driver_of(await self.session.connection())
+            driver = driver_of(self.session)
             found = await self._answered(driver.fetchval(sql, *values))
             return None if found is None else str(found).encode()
 
@@ -278,4 +285,4 @@ class Work(Statements):
             raise
 
     async def _run(self, commands: str) -> None:
-        await (await driver_of(await self.session.connection())).execute(commands)
+        await driver_of(self.session).execute(commands)

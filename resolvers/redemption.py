@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, ColumnElement, Date, DateTime, Uuid, bindparam, cast, func, literal, select
@@ -16,18 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
-from lango.prepared import save
+from lango.prepared import Lookup
+from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
-from models.base import Base
 from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
 from resolvers import ledger
 from resolvers.events import publish
-
-Row = TypeVar("Row", bound=Base)
 
 CODE_BYTES = 16
 DEFAULT_VALIDITY_DAYS = 90
@@ -97,12 +95,12 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
     The code may be redeemed from the birthday on, for the pack's `validity_days`.
     """
     await _own_pot(session, pot_id)
-    if await session.get(Pack, pack_id) is None:
+    if await find(session, Pack, pack_id) is None:
         raise NotFound("There is no such pack.", field="packId")
     await become(session, DatabaseRole.RULES)
-    pot = await _lock(session, Pot, pot_id)
+    pot = await lock(session, Pot, pot_id)
     # Counted under the pack's lock: the last one of a pack is taken once.
-    pack = await _lock(session, Pack, pack_id)
+    pack = await lock(session, Pack, pack_id)
     if pot.status not in SPENDABLE:
         raise InvalidState(
             f"The pot is {pot.status}; it must be open, funded or closed.", field="potId", state=pot.status
@@ -122,9 +120,8 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
         id=uuid4(), pot_id=pot.id, pack_id=pack.id, code=secrets.token_urlsafe(CODE_BYTES), redeemable_from=begins,
         expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
     )  # fmt: skip
-    session.add(code)
     pot.balance_cfa -= price
-    await session.flush()
+    await save(session, pot, code)
     reserve = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_reserved(pot.id), price)
     await ledger.post(session, actor, "qr_issue", [reserve], of=("qr_code", code.id))
     await publish(session, "qr_code.issued", code.id, pot_id=pot.id, pack_id=pack.id)
@@ -134,20 +131,19 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
 @rule(NotFound, NotYourPot, InvalidState)
 async def cancel(session: AsyncSession, actor: Actor, qr_code_id: UUID) -> QrCode:
     """Give a code back before it is redeemed: its price returns to the pot. The pot's owner, or staff."""
-    seen = await session.get(QrCode, qr_code_id)
+    seen = await find(session, QrCode, qr_code_id)
     if seen is None:
         raise NotFound("There is no such code.", field="qrCodeId")
     if not actor.is_staff:
         await _own_pot(session, seen.pot_id, field="qrCodeId")
-    session.expunge_all()
     await become(session, DatabaseRole.RULES)
-    pot = await _lock(session, Pot, seen.pot_id)
-    code = await _lock(session, QrCode, qr_code_id)
+    pot = await lock(session, Pot, seen.pot_id)
+    code = await lock(session, QrCode, qr_code_id)
     if code.status != QrCodeStatus.ISSUED:
         raise InvalidState(f"The code is {code.status} already.", field="qrCodeId", state=code.status)
     code.status = QrCodeStatus.CANCELLED
     pot.balance_cfa += code.price_cfa
-    await session.flush()
+    await save(session, pot, code)
     give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
     await ledger.post(session, actor, "qr_cancel", [give_back], of=("qr_code", code.id))
     await publish(session, "qr_code.cancelled", code.id, pot_id=pot.id)
@@ -159,8 +155,7 @@ async def redeem(
     session: AsyncSession, actor: Actor, code: str, venue: str | None = None, notes: str | None = None
 ) -> QrCode:
     """Redeem a code at the till. Every attempt is logged, also a refused one; of many at once exactly one wins."""
-    # Lock first: two scans of one QR code must queue, not race.
-    scan = await _scan(session, actor, code, venue, lock=True)
+    scan = await _scan(session, actor, code, venue, locked=True)
     try:
         redeemed = scan.check()
     except Refused as refusal:
@@ -200,7 +195,7 @@ class CodeCheck:
 async def check(session: AsyncSession, actor: Actor, code: str, venue: str | None = None) -> CodeCheck:
     """Whether a code could be redeemed now, and for what: the same checks as at the till, and nothing is changed."""
     await become(session, DatabaseRole.RULES)
-    scan = await _scan(session, actor, code, venue, lock=False)
+    scan = await _scan(session, actor, code, venue, locked=False)
     checked = scan.check()
     assert scan.pack is not None
     return CodeCheck(
@@ -285,26 +280,32 @@ class Scan:
             raise VenueNotAllowed(field="venue")
 
 
-CODE = select(QrCode).where(QrCode.code == bindparam("code"))
+CODE = Lookup([QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")))
+# Lock first: two scans of one QR code must queue, not race.
+LOCKED_CODE = Lookup([QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")).with_for_update())
 MEMBERSHIPS = (
     select(PartnerMember.partner_id)
     .where(PartnerMember.user_id == bindparam("user_id"))
     .order_by(PartnerMember.created_at)
 )
 # One row, also where there is no pack: the pack, its partner, for whom the caller acts, and the time.
-AROUND = (
-    select(Pack, Partner, func.array(MEMBERSHIPS.scalar_subquery(), type_=ARRAY(Uuid)), func.clock_timestamp())
-    .select_from(select(literal(1)).subquery())
-    .outerjoin(Pack, Pack.id == bindparam("pack_id"))
-    .outerjoin(Partner, Partner.id == Pack.partner_id)
+AROUND = Lookup(
+    [Pack, Partner, func.array(MEMBERSHIPS.scalar_subquery(), type_=ARRAY(Uuid)), func.clock_timestamp()],
+    lambda rows: (
+        rows.select_from(select(literal(1)).subquery())
+        .outerjoin(Pack, Pack.id == bindparam("pack_id"))
+        .outerjoin(Partner, Partner.id == Pack.partner_id)
+    ),
 )
 
 
-async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str | None, *, lock: bool) -> Scan:
-    code = (await session.scalars(CODE.with_for_update() if lock else CODE, {"code": presented})).one_or_none()
-    around = {"pack_id": code.pack_id if code else None, "user_id": actor.user_id}
+async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str | None, *, locked: bool) -> Scan:
+    found = await (LOCKED_CODE if locked else CODE).one(session, code=presented)
+    code: QrCode | None = found[0] if found else None
     # Read after the lock: the moment of the decision is not that of the transaction's begin.
-    pack, partner, memberships, now = (await session.execute(AROUND, around)).one()
+    around = await AROUND.one(session, pack_id=code.pack_id if code else None, user_id=actor.user_id)
+    assert around is not None
+    pack, partner, memberships, now = around
     if partner is not None:
         memberships.sort(key=lambda key: key != partner.id)
     known = _listed(partner.venues) if partner else []
@@ -316,19 +317,12 @@ async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str 
 
 async def _own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId") -> None:
     """Refuses unless the caller, or a minor the caller answers for, owns the pot. Reads as the caller."""
-    pot = await session.get(Pot, pot_id)
+    pot = await find(session, Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
     people = (await session.scalars(select(func.lango.my_people()))).one()
     if pot.owner_user_id not in people:
         raise NotYourPot(field=field)
-    session.expunge(pot)
-
-
-async def _lock(session: AsyncSession, model: type[Row], key: UUID) -> Row:
-    found = await session.get(model, key, with_for_update=True, populate_existing=True)
-    assert found is not None, "what was seen a moment ago is never deleted"
-    return found
 
 
 async def _check_offered(session: AsyncSession, pack: Pack) -> None:
@@ -336,7 +330,7 @@ async def _check_offered(session: AsyncSession, pack: Pack) -> None:
     begins, ends = pack.available_from or today, pack.available_until or today
     if not pack.is_active or pack.deleted_at is not None or not begins <= today <= ends:
         raise PackNotAvailable(field="packId")
-    partner = await session.get(Partner, pack.partner_id) if pack.partner_id else None
+    partner = await find(session, Partner, pack.partner_id) if pack.partner_id else None
     if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
         raise PackNotAvailable("The partner of this pack does not redeem at present.", field="packId")
 

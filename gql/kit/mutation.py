@@ -26,6 +26,7 @@ from gql.kit.planner.answers import MadeRow
 from gql.kit.scalars import Json
 from lango.errors import BadUserInput, Forbidden, Refused, Unauthenticated
 from lango.postgres import RawJson
+from lango.rows import save
 from lango.rules import Rule
 from lango.session import Work
 from models.base import Base
@@ -214,8 +215,7 @@ async def _run(
             return made
     except Refused as refusal:
         await work.undo()
-        work.session.add_all(refusal.kept)
-        await work.session.flush()
+        await save(work.session, *refusal.kept)
         made = Made({}, [_told(refusal)])
     if claimed is not None:
         await idempotency.store(work.session, claimed, {"made": made.values, "refused": made.errors})

@@ -14,7 +14,7 @@ from lango.commands.database import as_owner, database, owner_url
 from lango.commands.screen import err, fail, out, step
 from lango.postgres import create_engine
 from lango.roles import OWNER
-from lango.session import driver_of
+from lango.session import raw_driver
 from lango.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Whether the money adds up.")
@@ -47,7 +47,7 @@ async def differences_in(above: Above, current: Settings) -> Sequence[Difference
     engine = create_engine(owner_url(current), current, pool_size=1)
     try:
         async with engine.connect() as engaged, AsyncSession(bind=engaged) as session:
-            await (await driver_of(engaged)).execute(
+            await (await raw_driver(engaged)).execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
                 f"SET LOCAL ROLE {OWNER}; SET LOCAL statement_timeout = 0"
             )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.doctor import machine, server
 from lango.doctor.finding import Finding, Level
 from lango.postgres import connect
-from lango.session import driver_of
+from lango.session import raw_driver
 from lango.settings import Settings
 
 __all__ = ["Finding", "Level", "examine", "refusals"]
@@ -21,7 +21,7 @@ CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, Run
 async def refusals(engine: AsyncEngine) -> list[Finding]:
     """Why this login may not serve: empty when it may. A gateway that could read around the policies does not start."""
     async with engine.connect() as connection:
-        driver = await driver_of(connection)
+        driver = await raw_driver(connection)
         found = [*await server.version(driver), *await server.login(driver), *await server.open_tables(driver)]
     return [each for each in found if each.level is Level.ERROR]
 

@@ -226,7 +226,7 @@ async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -
     values = ", ".join(_literal(written(value)) for value in planned.values)
     name = f"asked_{uuid4().hex}"
     async with acting_as(engine, actor, read_only=True) as session:
-        driver = await driver_of(await session.connection())
+        driver = driver_of(session)
         await driver.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE {name} AS {planned.sql}")
         told = await driver.fetchval(
             f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}{f'({values})' if values else ''}"
@@ -247,7 +247,7 @@ async def told(engine: AsyncEngine, actor: Actor, planned: Planned) -> str:
     """What a statement gives."""
     assert planned.sql is not None, planned.reason
     async with acting_as(engine, actor, read_only=True) as session:
-        driver = await driver_of(await session.connection())
+        driver = driver_of(session)
         return str(await driver.fetchval(planned.sql, *planned.values))
 
 
