@@ -8,14 +8,13 @@ import segno
 import strawberry
 
 import models.redemption as m
+from gql.kit.inputs import id_of, key_input, text_input
 from gql.kit.mirror import mirror
-from gql.kit.mutation import id_of, mutation, text_input
+from gql.kit.mutation import mutation
 from gql.kit.roots import root_fields
 from models.packs import Pack
 from models.pots import Pot
 from resolvers import redemption
-
-KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
 
 
 @mirror(m.QrCode)
@@ -39,13 +38,13 @@ class QrRedemptionLog:
 class IssueQrCodeInput:
     pot_id: strawberry.ID = id_of(Pot, "The pot that pays.")
     pack_id: strawberry.ID = id_of(Pack, "The pack to be redeemed.")
-    idempotency_key: str | None = text_input(KEY, max_length=255)
+    idempotency_key: str | None = key_input()
 
 
 @strawberry.input(description="What `cancelQrCode` takes.")
 class CancelQrCodeInput:
     qr_code_id: strawberry.ID = id_of(m.QrCode, "The code to give back.")
-    idempotency_key: str | None = text_input(KEY, max_length=255)
+    idempotency_key: str | None = key_input()
 
 
 @strawberry.input(description="What `checkQrCode` takes.")
@@ -59,7 +58,7 @@ class RedeemQrCodeInput:
     code: str = text_input("What the scanner read.", max_length=100, required=True)
     venue: str | None = text_input("The venue, by the id or name the partner gave it.", max_length=255)
     notes: str | None = text_input("What the cashier notes.", max_length=2000)
-    idempotency_key: str | None = text_input(KEY, max_length=255)
+    idempotency_key: str | None = key_input()
 
 
 @strawberry.type

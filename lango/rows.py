@@ -6,11 +6,12 @@ nothing is written behind its back.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import ARRAY, any_, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.base import instance_state
@@ -32,6 +33,12 @@ async def lock(session: AsyncSession, model: type[Row], key: UUID) -> Row:
     assert found is not None, "what was seen a moment ago is never deleted"
     row: Row = found[0]
     return row
+
+
+async def lock_all(session: AsyncSession, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
+    """Those rows by their ids, locked in the order of the ids, so that no two callers cross."""
+    found = await _by_ids(model).all(session, ids=sorted(set(keys)))
+    return {row.id: row for (row,) in found}
 
 
 async def save(session: AsyncSession, *rows: DeclarativeBase) -> None:
@@ -63,6 +70,13 @@ def _by_id(model: type[DeclarativeBase], *, lock: bool) -> Lookup:
     (key,) = model.__mapper__.primary_key
     same = key == bindparam("id", type_=key.type)
     return Lookup([model], lambda rows: rows.where(same).with_for_update() if lock else rows.where(same))
+
+
+@cache
+def _by_ids(model: type[DeclarativeBase]) -> Lookup:
+    (key,) = model.__mapper__.primary_key
+    among = key == any_(bindparam("ids", type_=ARRAY(key.type)))
+    return Lookup([model], lambda rows: rows.where(among).order_by(key).with_for_update())
 
 
 @cache

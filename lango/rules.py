@@ -35,6 +35,7 @@ class Rule:
     anonymous: bool
     staff: bool
     as_rules: bool
+    calls: bool
 
     @property
     def name(self) -> str:
@@ -52,12 +53,14 @@ def rule(
     anonymous: bool = False,
     staff: bool = False,
     as_rules: bool = False,
+    calls: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Rule]:
     """Declares a rule: `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff;
-    `as_rules` has nothing to read as the caller, and begins in the rules' role."""
+    `as_rules` has nothing to read as the caller, and begins in the rules' role; `calls` asks an outside service when
+    it is done, by `lango.calls.call_soon`."""
     always = (IdempotencyKeyReused, InProgress) if idempotent else ()
 
     def declare(run: Callable[..., Awaitable[Any]]) -> Rule:
-        return Rule(run, (*refusals, *always), idempotent, anonymous, staff, as_rules)
+        return Rule(run, (*refusals, *always), idempotent, anonymous, staff, as_rules, calls)
 
     return declare

@@ -13,9 +13,13 @@ class Transitions:
         self.column = column
         self.allowed = {state: frozenset(following) for state, following in allowed.items()}
 
-    def after(self, state: str) -> frozenset[str]:
-        """The states that may follow `state`."""
-        return self.allowed.get(state, frozenset())
+    def after(self, state: str | None) -> list[str]:
+        """The states that may follow `state`, in the order of their letters."""
+        return sorted(self.allowed.get(state or "", ()))
+
+    def allows(self, state: str | None, following: str) -> bool:
+        """Whether that step may be taken."""
+        return following in self.allowed.get(state or "", ())
 
     def arguments(self) -> list[str]:
         """The trigger's arguments: the column, then `from>to` for each allowed step."""

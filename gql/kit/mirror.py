@@ -25,6 +25,7 @@ from gql.kit.relations import attributes, ends, relations
 from gql.kit.rows import by_key
 from models.base import Base
 from models.columns import DEPRECATED, MONEY, PERSONAL, Money
+from models.transitions import Transitions
 
 
 @strawberry.schema_directive(
@@ -65,6 +66,8 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
                 _column(namespace, attribute, column)
         for relation in relations(model):
             _relation(namespace, relation)
+        if model.__transitions__ is not None:
+            _transitions(namespace, model, model.__transitions__)
         namespace |= {attribute: value for attribute, value in vars(own).items() if not attribute.startswith("__")}
         made = strawberry.type(
             type(name, (Node,), namespace), name=name, description=" ".join((model.__doc__ or "").split())
@@ -111,6 +114,20 @@ def _column(namespace: dict[str, Any], attribute: str, column: Column[Any]) -> N
         resolve, name=camel(attribute), description=column.doc, directives=directives(column),
         deprecation_reason=column.info.get(DEPRECATED), metadata=planner.of_column(attribute),
     )  # fmt: skip
+
+
+def _transitions(namespace: dict[str, Any], model: type[Base], machine: Transitions) -> None:
+    kind = kind_of(model.table().columns[machine.column])
+
+    def available_transitions(root: Any) -> Any:
+        return machine.after(root.__dict__[machine.column])
+
+    available_transitions.__annotations__ = {"root": Any, "return": list[kind.outer]}  # type: ignore[name-defined]
+    namespace["available_transitions"] = strawberry.field(
+        available_transitions,
+        description=f"What `{camel(machine.column)}` may become next, by a rule or by itself; empty at the end.",
+        metadata=planner.of_transitions(machine),
+    )
 
 
 def directives(column: Column[Any]) -> list[object]:

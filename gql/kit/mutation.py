@@ -1,41 +1,28 @@
-"""Mutations: how a rule is called, what it may answer, and that a retry answers the same.
-
-A call runs in one transaction: the idempotency key is claimed, the rule runs (it reads as the caller and writes as the
-rules' role), what it made is read again as the caller with the selection of this very call, and only then it commits.
-"""
+"""Mutations: the field of a rule, with its input, its payload and its refusals as types."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import random
-from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import strawberry
-from sqlalchemy.exc import DBAPIError
-from strawberry import UNSET
 
 from gql.kit.addresses import Address, keep
 from gql.kit.arguments import with_arguments
+from gql.kit.inputs import arguments_of
 from gql.kit.naming import camel
-from gql.kit.node import key_from, key_of, parse_id
+from gql.kit.node import key_from
 from gql.kit.planner.answers import MadeRow
+from gql.kit.rows import read_node
+from gql.kit.running import Asked, run
 from gql.kit.scalars import Json
-from lango.errors import BadUserInput, Forbidden, Refused, Unauthenticated
+from lango.errors import Forbidden, Refused, Unauthenticated
 from lango.postgres import RawJson
-from lango.rows import save
 from lango.rules import Rule
-from lango.session import Work
 from models.base import Base
-from resolvers import idempotency
-
-ATTEMPTS = 4
-# Deadlock and serialization failure: the same call may succeed when it is made again.
-RETRIED = frozenset({"40P01", "40001"})
-MODEL = "lango.model"
 
 
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")
@@ -45,45 +32,71 @@ class UserError:
     details: Json | None = strawberry.field(description="Facts about the refusal, for programs; null without any.")
 
 
-def text_input(description: str, *, max_length: int, required: bool = False) -> Any:
-    """A text of an input, with the most characters it may have."""
-    options: dict[str, Any] = {} if required else {"default": UNSET}
-    return strawberry.field(description=description, metadata={"max_length": max_length}, **options)
+@strawberry.enum(description="What a mutation warns of although it was done.")
+class WarningCode(Enum):
+    PAYMENT_PROVIDER_UNAVAILABLE = strawberry.enum_value(
+        "PAYMENT_PROVIDER_UNAVAILABLE",
+        description="The payment service could not be reached; it is asked again until it answers.",
+    )
 
 
-def id_of(model: type[Base], description: str) -> Any:
-    """An id of an input: a global id of that model, or its `rowId`. The rule gets the key."""
-    return strawberry.field(description=f"{description} Its id, or its `rowId`.", metadata={MODEL: model})
+@strawberry.type(name="Warning", description="Something that is not yet as it should be, although it was done.")
+class MutationWarning:
+    code: WarningCode = strawberry.field(description="The warning, for programs.")
+    message: str = strawberry.field(description="What to tell the person.")
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a call came to: the fields of its payload, or its refusals."""
+class Once(NamedTuple):
+    """A value of a payload that is shown to the first call alone: a retry with its idempotency key gets null."""
 
-    values: dict[str, Any]
-    errors: list[dict[str, Any]]
+    annotation: Any
+    doc: str
 
 
 def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) -> Any:
-    """The field of a rule. `makes` names what its payload holds: a model, or the annotation of a plain value.
+    """The field of a rule. `makes` names what its payload holds: a model, a list with one model for rows of it, or the
+    annotation of a plain value with its description, which is `Once` for a secret.
 
     A rule that makes one thing returns it; one that makes several returns a dataclass with these fields.
     """
     title = name[:1].upper() + name[1:]
     codes = _codes(title, name, rule)
     error = _error_type(title, name, codes)
-    payload = _payload_type(title, name, makes, error)
+    payload = _payload_type(title, name, rule, makes, error)
+    once = frozenset(key for key, value in makes.items() if isinstance(value, Once))
 
     async def resolve(info: Any, input: Any) -> Any:
-        arguments, key = _arguments(input)
-        _check_caller(rule, info.context.actor)
-        made = await call(info, rule, name, arguments, key, makes)
-        values = dict.fromkeys(makes) | made.values
+        context = info.context
+        arguments = arguments_of(input)
+        key = arguments.pop("idempotency_key", None)
+        _check_caller(rule, context.actor)
+        operation = name
+        if key is None and context.idempotency_key is not None:
+            key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
+        asked = Asked(rule, operation, arguments, key if rule.idempotent else None, next(iter(makes)), once)
+        made = await run(context, asked)
+        values: dict[str, Any] = dict.fromkeys(makes)
+        for field, value in made.values.items():
+            values[field] = await _shown(context, makes[field], value)
+        if rule.calls:
+            values["warnings"] = [_warning(provider) for provider in made.unreached]
         return payload(**values, user_errors=[error(**_error(item, codes)) for item in made.errors])
 
     argument = {"input": (input, "What the mutation takes.", inspect.Parameter.empty)}
     with_arguments(resolve, argument, payload | None, rooted=False)
     return strawberry.field(resolve, name=name, description=rule.doc)
+
+
+async def _shown(context: Any, what: Any, value: Any) -> Any:
+    """A value as the payload has it: a row by its key, rows read by one statement, others as they are."""
+    if value is None:
+        return None
+    if _is_model(what):
+        return MadeRow(what, key_from(what, value))
+    if isinstance(what, list):
+        found = await asyncio.gather(*(read_node(context, what[0], key_from(what[0], key)) for key in value))
+        return [row for row in found if row is not None]
+    return value
 
 
 def _codes(title: str, name: str, rule: Rule) -> Any:
@@ -112,44 +125,32 @@ def _error_type(title: str, name: str, codes: Any) -> type[Any]:
     )
 
 
-def _payload_type(title: str, name: str, makes: dict[str, Any], error: type[Any]) -> type[Any]:
+def _payload_type(title: str, name: str, rule: Rule, makes: dict[str, Any], error: type[Any]) -> type[Any]:
     namespace: dict[str, Any] = {"__annotations__": {}}
     for key, value in makes.items():
-        annotation, doc = (Address(value.__name__), _about(value)) if _is_model(value) else value
+        annotation, doc = _annotated(value)
         namespace["__annotations__"][key] = annotation | None
         namespace[key] = strawberry.field(name=camel(key), description=doc)
+    if rule.calls:
+        namespace["__annotations__"]["warnings"] = list[MutationWarning]
+        namespace["warnings"] = strawberry.field(description="What is not yet as it should be; empty as a rule.")
     namespace["__annotations__"]["user_errors"] = list[error]  # type: ignore[valid-type]
     namespace["user_errors"] = strawberry.field(description="Why it was refused; empty where it was done.")
     made = type(f"{title}Payload", (), namespace)
     return keep(f"{title}Payload", strawberry.type(made, name=f"{title}Payload", description=f"What `{name}` came to."))
 
 
+def _annotated(value: Any) -> tuple[Any, str]:
+    if _is_model(value):
+        return Address(value.__name__), f"{_about(value)} Null where it was refused, or where you may not see it."
+    if isinstance(value, list):
+        return list[Address(value[0].__name__)], f"{_about(value[0])} Null where it was refused."  # type: ignore[misc]
+    annotation, doc = value
+    return annotation, f"{doc} A retry with the same key gets null." if isinstance(value, Once) else doc
+
+
 def _about(model: type[Base]) -> str:
-    return f"{' '.join((model.__doc__ or '').split())} Null where it was refused, or where you may not see it."
-
-
-def _arguments(value: Any) -> tuple[dict[str, Any], str | None]:
-    """The rule's arguments and the idempotency key, from an input."""
-    arguments: dict[str, Any] = {}
-    for field in fields(value):
-        given = getattr(value, field.name)
-        if given is UNSET or given is None:
-            continue
-        if (model := field.metadata.get(MODEL)) is not None:
-            given = parse_id(model, given)[0]
-        _check_text(field, given)
-        arguments[field.name] = given
-    return arguments, arguments.pop("idempotency_key", None)
-
-
-def _check_text(field: Any, given: Any) -> None:
-    if not isinstance(given, str):
-        return
-    if "\0" in given:
-        raise BadUserInput(f"`{camel(field.name)}` holds a NUL character.")
-    longest = field.metadata.get("max_length")
-    if longest is not None and len(given) > longest:
-        raise BadUserInput(f"`{camel(field.name)}` has at most {longest} characters.")
+    return " ".join((model.__doc__ or "").split())
 
 
 def _check_caller(rule: Rule, actor: Any) -> None:
@@ -165,75 +166,6 @@ def _error(item: dict[str, Any], codes: Any) -> dict[str, Any]:
     return {"code": codes[item["code"]], "message": item["message"], "field": field, "details": details}
 
 
-async def call(
-    info: Any, rule: Rule, name: str, arguments: dict[str, Any], key: str | None, makes: dict[str, Any]
-) -> Made:
-    """Run a rule, again after a deadlock; leaves its transaction open in the context, for the payload to be read."""
-    context, operation = info.context, name
-    if key is None and context.idempotency_key is not None:
-        key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
-    for attempt in range(ATTEMPTS):
-        work = Work(context.engine, context.actor, as_rules=rule.as_rules)
-        try:
-            made = await _run(work, rule, operation, arguments, key if rule.idempotent else None, makes)
-            break
-        except BaseException as error:
-            await work.fail(error)
-            if isinstance(error, Refused):
-                # The key, not the rule, refused: another call has it.
-                return Made({}, [_told(error)])
-            if attempt + 1 == ATTEMPTS or not _is_retried(error):
-                raise
-            await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, no secret
-    context.read_in(work)
-    models = {field: value for field, value in makes.items() if field in made.values and _is_model(value)}
-    rows = {field: MadeRow(model, key_from(model, made.values[field])) for field, model in models.items()}
-    return Made(made.values | rows, made.errors)
-
-
-def _is_retried(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRIED
-
-
-async def _run(
-    work: Work, rule: Rule, operation: str, arguments: dict[str, Any], key: str | None, makes: dict[str, Any]
-) -> Made:
-    """The rule in its transaction, which is left showing what the caller may see of it."""
-    claimed = None
-    await work.begin(with_rule=key is None)
-    if key is not None:
-        request = idempotency.hash_of(arguments)
-        claimed = await idempotency.claim(work.session, work.actor, operation, key, request)
-        if claimed.outcome is not None:
-            await work.show()
-            return Made(claimed.outcome.get("made", {}), claimed.outcome.get("refused", []))
-        await work.start_rule()
-    try:
-        made = Made(_keys(await rule.run(work.session, work.actor, **arguments), makes), [])
-        await work.keep(and_show=claimed is None)
-        if claimed is None:
-            return made
-    except Refused as refusal:
-        await work.undo()
-        await save(work.session, *refusal.kept)
-        made = Made({}, [_told(refusal)])
-    if claimed is not None:
-        await idempotency.store(work.session, claimed, {"made": made.values, "refused": made.errors})
-    await work.show()
-    return made
-
-
-def _told(refusal: Refused) -> dict[str, Any]:
-    return {"code": refusal.code(), "message": refusal.message, "field": refusal.field, "details": refusal.details}
-
-
-def _keys(result: Any, makes: dict[str, Any]) -> dict[str, Any]:
-    """The payload's values: for a row the parts of its key, because the payload reads it anew; others as they are."""
-    parts = (
-        {next(iter(makes)): result}
-        if isinstance(result, Base)
-        else {f.name: getattr(result, f.name) for f in fields(result)}
-    )
-    return {
-        key: [str(part) for part in key_of(value)] if isinstance(value, Base) else value for key, value in parts.items()
-    }
+def _warning(provider: str) -> MutationWarning:
+    told = f"{provider} cannot be reached at the moment; it is asked again until it answers."
+    return MutationWarning(code=WarningCode.PAYMENT_PROVIDER_UNAVAILABLE, message=told)

@@ -16,7 +16,7 @@ from models.packs import Pack
 from resolvers import redemption
 from tests.client import Api
 from tests.factories import Factory
-from tests.redemption.conftest import Books
+from tests.books import Books
 from tests.redemption.test_rules import issue
 
 REDEEM = """

@@ -20,7 +20,7 @@ from models.profiles import Profile
 from resolvers.redemption import partner_share
 from tests.client import Answer, Api
 from tests.factories import Factory, now
-from tests.redemption.conftest import Books
+from tests.books import Books
 
 ISSUE = """
   mutation ($input: IssueQrCodeInput!) {

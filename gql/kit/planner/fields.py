@@ -11,6 +11,7 @@ from graphql import FieldNode, GraphQLObjectType
 from sqlalchemy import ARRAY, Select, Text, case, cast, func, literal, select
 from sqlalchemy.orm import RelationshipProperty
 
+from gql.kit.kinds import kind_of
 from gql.kit.node import MIRRORED, key_columns, parse_global_id, parse_id
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.places import Row
@@ -19,6 +20,7 @@ from gql.kit.planner.text import (
     column_value,
     constant,
     global_id,
+    list_of,
     or_null,
     plain_value,
     quoted,
@@ -29,6 +31,7 @@ from gql.kit.relations import attributes, is_staff_only
 from gql.kit.slots import NotPlanned, Slot, changed
 from lango.errors import BadUserInput
 from models.base import Base
+from models.transitions import Transitions
 
 Nodes = Sequence[FieldNode]
 Planned = dict[Any, Any]
@@ -61,6 +64,19 @@ def of_column(attribute: str) -> Planned:
         if is_staff_only(column) and not builder.staff:
             return ["null"]
         return column_value(getattr(row, attribute), column, nullable=bool(column.nullable))
+
+    return planned(plan)
+
+
+def of_transitions(machine: Transitions) -> Planned:
+    def plan(builder: Builder, row: Row, nodes: Nodes) -> Parts:
+        column = row.row_model.table().columns[machine.column]
+        told = [
+            (getattr(row, machine.column) == constant(state), text_of(list_of([f'"{each.upper()}"'] for each in after)))
+            for state in kind_of(column).choice or ()
+            if (after := machine.after(state))
+        ]
+        return [case(*told, else_=constant("[]"))]
 
     return planned(plan)
 

@@ -1,0 +1,73 @@
+"""What a mutation takes: its input's fields, and the narrow values that the rule gets of them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import strawberry
+from strawberry import UNSET
+
+from gql.kit.naming import camel
+from gql.kit.node import parse_id
+from lango.errors import BadUserInput
+from models.base import Base
+
+MODEL = "lango.model"
+KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
+
+
+def text_input(description: str, *, max_length: int, required: bool = False) -> Any:
+    """A text of an input, with the most characters it may have."""
+    options: dict[str, Any] = {} if required else {"default": UNSET}
+    return strawberry.field(description=description, metadata={"max_length": max_length}, **options)
+
+
+def value_input(description: str, *, required: bool = False) -> Any:
+    """A value of an input that its type alone describes: a number, a day, a choice, a list, another input."""
+    options: dict[str, Any] = {} if required else {"default": UNSET}
+    return strawberry.field(description=description, **options)
+
+
+def id_of(model: type[Base], description: str, *, required: bool = True) -> Any:
+    """An id of an input: a global id of that model, or its `rowId`. The rule gets the key."""
+    options: dict[str, Any] = {} if required else {"default": UNSET}
+    return strawberry.field(description=f"{description} Its id, or its `rowId`.", metadata={MODEL: model}, **options)
+
+
+def key_input() -> Any:
+    """The idempotency key, which is each input's last field."""
+    return text_input(KEY, max_length=255)
+
+
+def arguments_of(given: Any) -> dict[str, Any]:
+    """The rule's arguments, from an input; what was left out or is null is not among them.
+
+    Raises BadUserInput for a text that is too long, and for an id of another type.
+    """
+    arguments: dict[str, Any] = {}
+    for field in fields(given):
+        value = getattr(given, field.name)
+        if value is not UNSET and value is not None:
+            arguments[field.name] = _narrow(field, value)
+    return arguments
+
+
+def _narrow(field: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_narrow(field, item) for item in value if item is not None]
+    if is_dataclass(value):
+        return arguments_of(value)
+    if (model := field.metadata.get(MODEL)) is not None:
+        return parse_id(model, value)[0]
+    if isinstance(value, str):
+        _check_text(field, value)
+    return value
+
+
+def _check_text(field: Any, value: str) -> None:
+    if "\0" in value:
+        raise BadUserInput(f"`{camel(field.name)}` holds a NUL character.")
+    longest = field.metadata.get("max_length")
+    if longest is not None and len(value) > longest:
+        raise BadUserInput(f"`{camel(field.name)}` has at most {longest} characters.")

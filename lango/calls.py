@@ -1,0 +1,55 @@
+"""Outside calls of a rule: kept as a job with what the rule writes, and made as soon as that is committed.
+
+The kernel makes the call in the caller's own request, so that the payload can tell what came of it. Should it fail, or
+the process die, the worker has the job and makes it: so a call is made at least once, and each must bear being made
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.jobs import Job, enqueue, job_named
+from lango.services import Services
+
+CALLS = "calls"
+# The worker leaves the call to the request that asked for it for so long.
+HEAD_START = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A job, and with what it is to be run."""
+
+    job: Job
+    arguments: dict[str, Any]
+
+    async def make(self, services: Services) -> dict[str, Any] | None:
+        """Gives what the payload may tell of it. Raises ProviderUnavailable, and ProviderRefused."""
+        return await self.job(services, **self.arguments)
+
+    def kept(self) -> list[Any]:
+        """The call as JSON, with the outcome of its rule."""
+        return [self.job.name, {name: str(value) for name, value in self.arguments.items()}]
+
+    @classmethod
+    def of(cls, kept: list[Any]) -> Self:
+        name, arguments = kept
+        job = job_named(name)
+        return cls(job, job.read(arguments))
+
+
+async def call_soon(session: AsyncSession, job: Job, **arguments: Any) -> None:
+    """Have an outside service called when the rule is committed."""
+    await enqueue(session, job, after=HEAD_START, **arguments)
+    session.info.setdefault(CALLS, []).append(Call(job, arguments))
+
+
+def calls_of(session: AsyncSession) -> list[Call]:
+    """What the rule of this session has asked for."""
+    found: list[Call] = session.info.get(CALLS, [])
+    return found

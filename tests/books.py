@@ -1,0 +1,78 @@
+"""Books that must add up: the ledger before a test and after it, and what the database holds behind the API.
+
+A folder whose tests move money takes these fixtures in its conftest; its rows are made by rules, or by factories that
+post them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from lango.postgres import async_url
+from resolvers import ledger
+
+
+@pytest.fixture(scope="session")
+async def owner_engine(owner_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(async_url(owner_url), poolclass=NullPool)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+async def balanced(owner_engine: AsyncEngine) -> AsyncIterator[None]:
+    """After every test, the ledger bears out every balance."""
+    yield
+    async with AsyncSession(owner_engine) as session:
+        assert await ledger.verify(session) == []
+
+
+class Books:
+    """What the database holds behind the API."""
+
+    def __init__(self, owner: asyncpg.Pool[Any]) -> None:
+        self.owner = owner
+
+    async def owed(self, account: str) -> int:
+        """What is owed on a liability account."""
+        total = await self.owner.fetchval(
+            "SELECT coalesce(-sum(e.amount), 0) FROM ledger.ledger_entries e"
+            " JOIN ledger.ledger_accounts a ON a.id = e.account_id WHERE a.code = $1",
+            account,
+        )
+        return int(total)
+
+    async def attempts(self, presented: str) -> list[str]:
+        """The results of every attempt with that code, in order."""
+        rows = await self.owner.fetch(
+            "SELECT validation_result FROM redemption.qr_redemption_logs"
+            " WHERE presented_code_sha256 = encode(sha256(convert_to($1, 'UTF8')), 'hex') ORDER BY created_at",
+            presented,
+        )
+        return [row["validation_result"] for row in rows]
+
+    async def code(self, key: Any) -> Any:
+        return await self.owner.fetchrow("SELECT * FROM redemption.qr_codes WHERE id = $1", key)
+
+    async def events(self, key: Any) -> list[str]:
+        rows = await self.owner.fetch("SELECT topic FROM platform.outbox_events WHERE key = $1 ORDER BY id", str(key))
+        return [row["topic"] for row in rows]
+
+    async def everything(self) -> tuple[int, ...]:
+        """Counts and sums that a refusal must leave alone."""
+        row = await self.owner.fetchrow(
+            "SELECT (SELECT count(*) FROM ledger.ledger_entries) AS entries, (SELECT count(*) FROM redemption.qr_codes) AS codes,"
+            " (SELECT sum(balance_cfa) FROM pots.pots) AS balances, (SELECT count(*) FROM platform.outbox_events) AS events"
+        )
+        return tuple(int(value or 0) for value in row.values())
+
+
+@pytest.fixture(scope="session")
+def books(owner: asyncpg.Pool[Any]) -> Books:
+    return Books(owner)
