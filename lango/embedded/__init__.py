@@ -19,7 +19,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from lango.embedded import keeper
-from lango.embedded.leftovers import put_to_rest, sweep
+from lango.embedded.leftovers import postmaster, put_to_rest, sweep
 from lango.embedded.places import SOCKET, Account, EmbeddedError, account_for, data_folder, programs, socket_folder
 from lango.embedded.profiles import Profile, options_of
 
@@ -80,9 +80,12 @@ def embedded(
         try:
             account = account_for(home / "data")
             bin_ = programs(version, account)
-            if free(home / "keeper.lock"):
-                started = start(home, bin_, account, profile, version, report)
-            server = Server(wait_until_ready(home, started), home, bin_)
+            socket = None
+            while socket is None:
+                if free(home / "keeper.lock"):
+                    started = start(home, bin_, account, profile, version, report)
+                socket = wait_until_ready(home, started)
+            server = Server(socket, home, bin_)
         except BaseException:
             os.close(users)
             raise
@@ -149,17 +152,23 @@ def create_cluster(home: Path, bin_: Path, account: Account, version: Version) -
         (home / "data").symlink_to(data)
 
 
-def wait_until_ready(home: Path, process: subprocess.Popen[bytes] | None) -> Path:
-    """Wait for the server to accept connections (after a crash it first recovers); gives the folder of its socket."""
+def wait_until_ready(home: Path, process: subprocess.Popen[bytes] | None) -> Path | None:
+    """Wait for the server to accept connections (after a crash it first recovers); gives the folder of its socket.
+
+    None where another's server was about to stop when we came. Raises EmbeddedError where our own does not start.
+    """
     deadline = time.monotonic() + START_PATIENCE
     pid_file = home / "data" / "postmaster.pid"
     while time.monotonic() < deadline:
-        gone = process.poll() is not None if process else free(home / "keeper.lock")
-        if gone:
+        if process is None and free(home / "keeper.lock"):
+            return None
+        if process is not None and process.poll() is not None:
             break
         with suppress(FileNotFoundError):
             lines = pid_file.read_text().split("\n")
-            if len(lines) > 7 and lines[7].strip() == "ready" and (Path(lines[4]) / SOCKET).exists():
+            ready = len(lines) > 7 and lines[7].strip() == "ready" and (Path(lines[4]) / SOCKET).exists()
+            # One that was killed leaves all this behind.
+            if ready and postmaster(home / "data") is not None:
                 return Path(lines[4])
         time.sleep(0.02)
     raise EmbeddedError(f"PostgreSQL did not start. Its log, {home / 'postgres.log'}, ends:\n{end_of_log(home)}")

@@ -168,6 +168,16 @@ async def test_a_killed_server_recovers(tmp_path: Path) -> None:
     assert processes(tmp_path) == []
 
 
+async def test_a_killed_server_is_started_anew_for_whoever_comes_next(tmp_path: Path) -> None:
+    with embedded(tmp_path, "dev"):
+        killed = postmaster(tmp_path)
+        killed.send_signal(signal.SIGKILL)
+        # The keeper has not heard of it yet, or is on its way out; and we still count as its user.
+        with embedded(tmp_path, "dev") as again:
+            assert await answer(again.owner_url("postgres")) == 1
+            assert postmaster(tmp_path).pid != killed.pid
+
+
 async def test_a_stale_pid_file_is_no_obstacle(tmp_path: Path) -> None:
     with embedded(tmp_path, "test"):
         pid_file = tmp_path / "postgres-18" / "data" / "postmaster.pid"
