@@ -28,7 +28,7 @@ def both(template_url: str, settings: Settings, gateway_url: str) -> Iterator[Bo
     own = of_database(template_url, name)
     gateway = of_database(gateway_url, name)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_administer(template_url, f'CREATE DATABASE "{name}" TEMPLATE "{make_url(template_url).database}"'))
+        runner.run(administer(template_url, f'CREATE DATABASE "{name}" TEMPLATE "{make_url(template_url).database}"'))
         ways = BothWays(runner, own, gateway, settings)
         try:
             with no_logs():
@@ -36,10 +36,10 @@ def both(template_url: str, settings: Settings, gateway_url: str) -> Iterator[Bo
             yield ways
         finally:
             ways.close()
-            runner.run(_administer(template_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+            runner.run(administer(template_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
-async def _administer(url: str, statement: str) -> None:
+async def administer(url: str, statement: str) -> None:
     connection = await asyncpg.connect(of_database(url, "postgres"))
     try:
         await connection.execute(statement)

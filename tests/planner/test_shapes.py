@@ -157,6 +157,9 @@ NODES = {
         'query ($id: ID!) { a: node(id: $id) { id } b: node(id: "x") { id } c: node(id: "") { id } d: nodes(ids: ["x"]) { id } }',
         {"id": "@Pot.public"}, codes=BAD,
     ),
+    "a bad id in a filter of which nothing is shown": Shape(
+        '{ packs(where: {partnerId: {ne: "é"}}) { edges @skip(if: true) { cursor } __typename } }', codes=BAD
+    ),
     "an id of another type": Shape("query ($id: ID!) { pot(id: $id) { id } viewer { id } }", {"id": "@User.owner"}, codes=BAD),
     "a row's key for an id": Shape("query ($id: ID!) { pot(id: $id) { id } node(id: $id) { id } }", {"id": NOTHING}, codes=BAD),
     "one that may not be seen": Shape("query ($id: ID!) { pot(id: $id) { id title } }", {"id": "@Pot.ward's"}),

@@ -53,8 +53,10 @@ class Page:
         # Whether there is more shows in a row beyond the page.
         self._one_more = ("hasPreviousPage" if asked.is_backward else "hasNextPage") in about
         numbered = self._one_more or bool(about & {"startCursor", "endCursor"}) or (asked.is_backward and has_rows)
-        if not has_rows and not numbered and (asked.after is not None or asked.before is not None):
-            # A cursor is checked where it is used, and here it would not be.
+        counted = any(found[0].name.value == "totalCount" for found in self._fields.values())
+        has_cursor = asked.after is not None or asked.before is not None
+        if not has_rows and not numbered and (has_cursor or (asked.where is not None and not counted)):
+            # Cursors and conditions are checked where they are used, and here they would not be.
             raise NotPlanned
         base = aliased(model)
         statement, self._keys = page(base, model, asked, *([link.joins(base)] if link else []), one_more=self._one_more)
