@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pkgutil import walk_packages
 from typing import Any, cast
 
 import asyncpg
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor
-from lango.commands import dev, doctor, explain, ledger, migrate, people, schema, seed, serve
+from lango.commands import dev, doctor, explain, ledger, migrate, people, schema, seed, serve, work
 from lango.commands.above import Above, Difference, PlannedField, Seeds
 from lango.commands.screen import err
 from lango.documents import Document
@@ -22,6 +23,7 @@ from lango.keys import BadKey, NoSigningKey
 from lango.metrics import Metrics
 from lango.migrate import MigrationError
 from lango.postgres import BadAddressError, InsecureDatabase, UnreachableDatabaseError
+from lango.providers.chosen import BadProvider
 from lango.roles import UnsupportedServerError
 from lango.settings import Settings
 
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(dev.dev)
 app.command()(serve.serve)
+app.command()(work.work)
 app.add_typer(migrate.app, name="migrate")
 app.command()(schema.schema)
 app.command()(seed.seed)
@@ -53,6 +56,7 @@ MENDABLE = (
     UnsupportedServerError,
     NoSigningKey,
     BadKey,
+    BadProvider,
     UnreachableDatabaseError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -78,6 +82,12 @@ async def verify_ledger(session: AsyncSession) -> Sequence[Difference]:
     return await verify(session)
 
 
+def modules_with_jobs() -> Sequence[str]:
+    import resolvers
+
+    return [module.name for module in walk_packages(resolvers.__path__, "resolvers.")]
+
+
 def plan_of(
     settings: Settings, document: Document, operation: str | None, variables: Mapping[str, Any], actor: Actor
 ) -> Sequence[PlannedField]:
@@ -90,7 +100,9 @@ def plan_of(
 
 @app.callback()
 def door(context: typer.Context) -> None:
-    context.obj = Above(schema=graphql_schema, seeds=demo_data, verify_ledger=verify_ledger, plan_of=plan_of)
+    context.obj = Above(
+        schema=graphql_schema, seeds=demo_data, verify_ledger=verify_ledger, jobs=modules_with_jobs, plan_of=plan_of
+    )
 
 
 def end(_number: int, _frame: object) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.jobs import Job, enqueue, job_named
@@ -25,25 +26,27 @@ HEAD_START = timedelta(seconds=30)
 class Call:
     """A job, and with what it is to be run."""
 
-    job: Job
+    job: Job[..., Any]
     arguments: dict[str, Any]
 
     async def make(self, services: Services) -> dict[str, Any] | None:
         """Gives what the payload may tell of it. Raises ProviderUnavailable, and ProviderRefused."""
-        return await self.job(services, **self.arguments)
+        told: dict[str, Any] | None = await self.job(services, **self.arguments)
+        return told
 
     def kept(self) -> list[Any]:
         """The call as JSON, with the outcome of its rule."""
-        return [self.job.name, {name: str(value) for name, value in self.arguments.items()}]
+        return [self.job.name, orjson.loads(self.job.pack(self.arguments))]
 
     @classmethod
     def of(cls, kept: list[Any]) -> Self:
         name, arguments = kept
         job = job_named(name)
-        return cls(job, job.read(arguments))
+        assert job is not None, "whoever asked for it has imported it"
+        return cls(job, job.unpack(orjson.dumps(arguments)))
 
 
-async def call_soon(session: AsyncSession, job: Job, **arguments: Any) -> None:
+async def call_soon(session: AsyncSession, job: Job[..., Any], **arguments: Any) -> None:
     """Have an outside service called when the rule is committed."""
     await enqueue(session, job, after=HEAD_START, **arguments)
     session.info.setdefault(CALLS, []).append(Call(job, arguments))

@@ -5,27 +5,135 @@ A job is a function `job(services, **arguments)`; its arguments are kept as JSON
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.prepared import Prepared
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# What `enqueue` itself is told by name.
+RESERVED = frozenset({"session", "job", "after", "key"})
+# Without naming the index, which the rules' role may not read: a key that is queued already drops the job.
+ENQUEUE = Prepared(
+    text(
+        "INSERT INTO jobs.pgqueuer (priority, status, entrypoint, payload, dedupe_key, execute_after)"
+        " VALUES (0, 'queued', :name, :payload, :key, now() + CAST(:after AS interval)) ON CONFLICT DO NOTHING"
+    )
+)
 
 
-class Job:
+@dataclass(frozen=True, slots=True, eq=False)
+class Job(Generic[P, R]):
+    """A function that the worker can run; called, it runs at once, here."""
+
     name: str
+    function: Callable[P, Coroutine[Any, Any, R]]
+    # How often it is tried again after it failed, and for how many seconds it may run.
+    retries: int
+    timeout: float
+    # When it is due, in UTC, as cron writes it; None for one that is enqueued.
+    cron: str | None
+    signature: inspect.Signature
+    arguments: dict[str, TypeAdapter[Any]]
 
-    async def __call__(self, services: Any, **arguments: Any) -> dict[str, Any] | None: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self.function(*args, **kwargs)
 
-    def read(self, arguments: dict[str, Any]) -> dict[str, Any]: ...
+    def pack(self, given: dict[str, Any]) -> bytes:
+        """The arguments as JSON. Raises TypeError for other names than the job's, ValueError for other types."""
+        self.signature.bind(None, **given)
+        told = {name: self._dumped(self.arguments[name], value) for name, value in given.items()}
+        return orjson.dumps(told)
+
+    def unpack(self, payload: bytes | None) -> dict[str, Any]:
+        """What `pack` was given. Raises as it does, for a job of another release."""
+        told: dict[str, Any] = orjson.loads(payload) if payload else {}
+        self.signature.bind(None, **told)
+        return {name: self.arguments[name].validate_python(value) for name, value in told.items()}
+
+    @staticmethod
+    def _dumped(kind: TypeAdapter[Any], value: Any) -> Any:
+        return kind.dump_python(kind.validate_python(value, strict=True), mode="json")
 
 
-def job(retries: int = 5, timeout: float = 30.0) -> Any: ...
+_known: dict[str, Job[..., Any]] = {}
 
 
-def scheduled(cron: str) -> Any: ...
+def job(retries: int = 5, timeout: float = 30.0) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
+    """Make a job of `async def name(services, *, …)`; `timeout` in seconds.
+
+    One that fails is tried again `retries` times, later and later, and is then kept as failed.
+    """
+
+    def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Job[P, R]:
+        return _register(function, retries, timeout, None)
+
+    return register
 
 
-def job_named(name: str) -> Job: ...
+def scheduled(
+    cron: str, *, retries: int = 5, timeout: float = 30.0
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
+    """Make a job of `async def name(services)` that is due by itself, once among all workers; `cron` in UTC.
+
+    While one is waiting or running, the next is not begun.
+    """
+
+    def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Job[P, R]:
+        return _register(function, retries, timeout, cron)
+
+    return register
+
+
+def jobs_of() -> Sequence[Job[..., Any]]:
+    """All jobs of the modules that have been imported, by name."""
+    return [_known[name] for name in sorted(_known)]
+
+
+def job_named(name: str) -> Job[..., Any] | None:
+    """The job of this name: `donations.finish_checkout`."""
+    return _known.get(name)
 
 
 async def enqueue(
-    session: Any, job: Job, *, after: timedelta = timedelta(0), key: str | None = None, **arguments: Any
-) -> None: ...
+    session: AsyncSession,
+    job: Job[..., Any],
+    *,
+    after: timedelta = timedelta(0),
+    key: str | None = None,
+    **arguments: Any,
+) -> None:
+    """Have the job run once the session's transaction has committed; in the rules' role.
+
+    With a `key` nothing is enqueued while a job of that key is waiting or running.
+    """
+    payload = job.pack(arguments)
+    await ENQUEUE.run(session, name=job.name, payload=payload, key=key, after=after)
+
+
+def _register(
+    function: Callable[P, Coroutine[Any, Any, R]], retries: int, timeout: float, cron: str | None
+) -> Job[P, R]:
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    signature = inspect.signature(function, eval_str=True)
+    _services, *parameters = signature.parameters.values()
+    if clash := RESERVED & {each.name for each in parameters}:
+        raise TypeError(f"The job {name} has an argument called {', '.join(sorted(clash))}: that is enqueue's own.")
+    if cron is not None and parameters:
+        raise TypeError(f"The job {name} is due by itself: nobody gives it arguments.")
+    known = _known.get(name)
+    if known is not None and known.function.__module__ != function.__module__:
+        raise TypeError(f"There are two jobs {name}: in {known.function.__module__} and {function.__module__}.")
+    arguments = {each.name: TypeAdapter[Any](each.annotation) for each in parameters}
+    made = Job(name, function, retries, timeout, cron, signature, arguments)
+    _known[name] = made
+    return made

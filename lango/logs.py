@@ -25,8 +25,13 @@ def traceback_without_values(_logger: WrappedLogger, _method: str, event: EventD
     if told is True:
         told = sys.exc_info()
     error = told[1] if isinstance(told, tuple) else told
-    if not isinstance(error, BaseException):
-        return event
+    if isinstance(error, BaseException):
+        event["exception"] = told_without_values(error)
+    return event
+
+
+def told_without_values(error: BaseException) -> str:
+    """An error's traceback, as `traceback_without_values` writes it."""
     details = []
     for cause in causes(error):
         if hasattr(cause, "hide_parameters"):
@@ -37,8 +42,7 @@ def traceback_without_values(_logger: WrappedLogger, _method: str, event: EventD
     text = "".join(traceback.format_exception(error))
     for detail in details:
         text = text.replace(detail, "(left out)")
-    event["exception"] = text.rstrip()
-    return event
+    return text.rstrip()
 
 
 def processors() -> list[Processor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -23,6 +24,7 @@ from lango.settings import Settings
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STATEMENT_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10)
+JOB_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 def share_metrics(settings: Settings) -> None:
@@ -67,6 +69,21 @@ class Metrics:
             "lango_statement_seconds", "Seconds that SQL statements took.",
             buckets=STATEMENT_BUCKETS, registry=self.registry,
         )  # fmt: skip
+        self.webhooks = Counter(
+            "lango_webhooks", "Webhooks by path and outcome.", ["path", "outcome"], registry=self.registry
+        )
+        self.sockets = Gauge("lango_sockets", "Open WebSockets.", multiprocess_mode="livesum", registry=self.registry)
+        self.subscriptions = Gauge(
+            "lango_subscriptions", "Subscriptions under way.", multiprocess_mode="livesum", registry=self.registry
+        )
+        self.events = Counter("lango_events", "Events read from the outbox.", registry=self.registry)
+        self.event_reads = Counter(
+            "lango_event_reads", "Events read for a group of equal subscriptions.", registry=self.registry
+        )
+        self.events_sent = Counter("lango_events_sent", "Events sent to subscribers.", registry=self.registry)
+        self.slow_clients = Counter(
+            "lango_slow_clients", "Connections ended because their client read too slowly.", registry=self.registry
+        )
         # Looking labels up costs more than counting.
         self._told: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._hits = self.documents.labels("hit")
@@ -79,6 +96,10 @@ class Metrics:
 
     def plan(self, *, hit: bool) -> None:
         (self._plan_hits if hit else self._plan_misses).inc()
+
+    def webhook(self, path: str, outcome: str) -> None:
+        """Count a webhook: accepted, deferred to its job, not_verified, malformed or not_stored."""
+        self.webhooks.labels(path, outcome).inc()
 
     def request(self, operation: str, status: int, seconds: float, codes: list[str]) -> None:
         """Count a request that has been answered."""
@@ -121,3 +142,36 @@ class Metrics:
         """Take this worker's gauges out of the sum."""
         if SHARED in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+
+class JobMetrics:
+    """The metrics of one worker."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.jobs = Counter(
+            "lango_jobs", "Jobs by name and how they ended: done, retried, returned or failed.", ["job", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.durations = Histogram(
+            "lango_job_seconds", "Seconds that jobs took, by name.", ["job"], buckets=JOB_BUCKETS,
+            registry=self.registry,
+        )  # fmt: skip
+        self.queue = Gauge(
+            "lango_job_queue", "Jobs in the queue by name and status: queued, picked or failed.", ["job", "status"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._measured: dict[str, Gauge] = {}
+
+    def measured(self, name: str, says: str, label: str, counts: Mapping[str, int]) -> None:
+        """Set a gauge to what was just counted; without counts it is shown no longer."""
+        gauge = self._measured.get(name)
+        if gauge is None:
+            gauge = self._measured[name] = Gauge(name, says, [label], registry=self.registry)
+        gauge.clear()
+        for value, count in counts.items():
+            gauge.labels(value).set(count)
+
+    def ended(self, job: str, outcome: str, seconds: float) -> None:
+        self.jobs.labels(job, outcome).inc()
+        self.durations.labels(job).observe(seconds)

@@ -70,14 +70,17 @@ def scram_verifier(password: str, salt: bytes | None = None) -> str:
     return f"SCRAM-SHA-256${ITERATIONS}:{parts[0]}${parts[1]}:{parts[2]}"
 
 
-def roles_sql(version: int, gateway_verifier: str | None = None) -> str:
+def roles_sql(version: int, gateway_verifier: str | None = None, worker_verifier: str | None = None) -> str:
     """The SQL that makes what is missing of the roles. Run it in lango's database, as a login with CREATEROLE that may
     grant on the database; run again it changes nothing. `version` is the server's major version."""
     if not OLDEST <= version <= NEWEST:
         raise UnsupportedServerError(f"The server is PostgreSQL {version}; lango runs on {OLDEST} to {NEWEST}.")
     # From 16 on, who makes a role cannot become it until granted; on 15 the words are a syntax error.
     may_become = " WITH INHERIT FALSE, SET TRUE" if version >= 16 else ""
-    password = f" PASSWORD '{gateway_verifier}'" if gateway_verifier else ""
+    passwords = {
+        name: f" PASSWORD '{verifier}'" if verifier else ""
+        for name, verifier in ((GATEWAY, gateway_verifier), (WORKER, worker_verifier))
+    }
     no_login = ", ".join(f"'{name}'" for name in [OWNER, *REQUEST_ROLES])
     pairs = [(role, GATEWAY) for role in REQUEST_ROLES] + [(RULES, WORKER)]
     grants = ", ".join(f"('{role}', '{member}')" for role, member in pairs)
@@ -97,10 +100,10 @@ BEGIN
     END IF;
   END LOOP;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{GATEWAY}') THEN
-    CREATE ROLE {GATEWAY} LOGIN NOINHERIT{password};
+    CREATE ROLE {GATEWAY} LOGIN NOINHERIT{passwords[GATEWAY]};
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{WORKER}') THEN
-    CREATE ROLE {WORKER} LOGIN NOINHERIT;
+    CREATE ROLE {WORKER} LOGIN NOINHERIT{passwords[WORKER]};
   END IF;
 END
 $roles$;
@@ -152,24 +155,24 @@ COMMIT;
 """
 
 
-def password_sql(password: str) -> str:
-    """Give the gateway's login this password, which the statement does not contain."""
-    return f"ALTER ROLE {GATEWAY} PASSWORD '{scram_verifier(password)}';"
+def password_sql(password: str, login: str = GATEWAY) -> str:
+    """Give the login this password, which the statement does not contain."""
+    return f"ALTER ROLE {login} PASSWORD '{scram_verifier(password)}';"
 
 
 def major_version(connection: asyncpg.Connection[Any]) -> int:
     return int(connection.get_server_version().major)
 
 
-async def ensure(owner_url: str, gateway_password: str | None = None) -> None:
+async def ensure(owner_url: str, gateway_password: str | None = None, worker_password: str | None = None) -> None:
     """Make the roles that are missing and what the database of this address grants them. Safe from many processes.
 
-    An existing gateway keeps its password. Raises asyncpg.InsufficientPrivilegeError where the login may not.
+    A login that exists keeps its password. Raises asyncpg.InsufficientPrivilegeError where the login may not.
     """
     connection = await connect(owner_url)
     try:
-        verifier = scram_verifier(gateway_password) if gateway_password else None
-        sql = roles_sql(major_version(connection), verifier)
+        verifiers = [scram_verifier(each) if each else None for each in (gateway_password, worker_password)]
+        sql = roles_sql(major_version(connection), *verifiers)
         for attempt in range(ATTEMPTS):
             try:
                 await connection.execute(sql)

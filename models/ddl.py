@@ -11,6 +11,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
+from models import queue
 from models.access import Access
 from models.base import Base, models
 from models.columns import ENCRYPTED, PERSONAL, SECRET, STAFF_ONLY, WITHHELD
@@ -82,7 +83,8 @@ def forward_references() -> list[str]:
 
 def everything() -> list[str]:
     """The whole database, in order, for an empty one."""
-    return [*foundation(), *(statement for name in GROUPS for statement in group(name)), *forward_references()]
+    groups = [statement for name in GROUPS for statement in group(name)]
+    return [*foundation(), *groups, *forward_references(), *queue.everything()]
 
 
 def readable(model: type[Base], *, staff: bool = False) -> list[Column[object]]:

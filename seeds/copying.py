@@ -91,7 +91,7 @@ def _in_order() -> list[type[Base]]:
 
 
 def _columns(model: type[Base]) -> list[Any]:
-    return [column for column in model.table().columns if column.identity is None]
+    return [column for column in model.table().columns if column.identity is None and column.computed is None]
 
 
 def _maker(model: type[Base], today: datetime) -> Callable[[dict[str, Any]], tuple[Any, ...]]:

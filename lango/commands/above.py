@@ -96,11 +96,13 @@ PlanOf = Callable[[Settings, Document, str | None, Mapping[str, Any], Actor], Se
 
 @dataclass(frozen=True)
 class Above:
-    """`schema` gives the strawberry schema, `verify_ledger` what does not add up, as the session sees it."""
+    """`schema` gives the strawberry schema, `verify_ledger` what does not add up, as the session sees it; `jobs`
+    the names of the modules that have any, for a process of its own to import."""
 
     schema: Callable[[], Any]
     seeds: Callable[[], Seeds]
     verify_ledger: Callable[[AsyncSession], Coroutine[Any, Any, Sequence[Difference]]]
+    jobs: Callable[[], Sequence[str]]
     plan_of: PlanOf
 
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import SecretStr
 
 from lango import roles
 from lango.commands.above import Above
@@ -24,10 +25,10 @@ DATABASE = "lango"
 
 @contextmanager
 def database(*, serving: bool = True) -> Iterator[Settings]:
-    """The settings with both addresses set; the owner's alone is enough where nothing is served.
+    """The settings with the addresses set; the owner's alone is enough where nothing is served.
 
-    In development the generated key signs tokens, unless one is configured. The environment is changed for what is
-    started from here: the gateway's workers read it.
+    In development the generated key signs tokens, unless one is configured, and payments are made in the sandbox. The
+    environment is changed for what is started from here: the gateway's workers read it.
     """
     current = settings()
     if current.database_url is not None or (not serving and current.database_owner_url is not None):
@@ -39,7 +40,9 @@ def database(*, serving: bool = True) -> Iterator[Settings]:
         added = {
             "DATABASE_URL": server.gateway_url(DATABASE),
             "DATABASE_OWNER_URL": server.owner_url(DATABASE),
+            "DATABASE_WORKER_URL": server.worker_url(DATABASE),
             "LANGO_ALLOW_DEV_KEY": "1",
+            **sandbox(current),
         }
         os.environ.update(added)
         settings.cache_clear()
@@ -52,6 +55,11 @@ def database(*, serving: bool = True) -> Iterator[Settings]:
             settings.cache_clear()
 
 
+def sandbox(current: Settings) -> dict[str, str]:
+    """What makes sure that nothing tried here moves money, unless the settings say that it shall."""
+    return {"LANGO_WAVE": "sandbox"} if current.wave is None else {}
+
+
 def owner_url(current: Settings) -> str:
     if current.database_owner_url is None:
         fail("This needs DATABASE_OWNER_URL: the same database, as a login that may become lango_owner.")
@@ -59,16 +67,21 @@ def owner_url(current: Settings) -> str:
 
 
 async def make_roles(current: Settings) -> None:
-    """Make the roles that are missing; the gateway's login gets the password that DATABASE_URL has."""
-    serving = current.database_url.get_secret_value() if current.database_url else ""
-    password = async_url(serving).password if serving else None
+    """Make the roles that are missing; a login that is made gets the password that its address has."""
     try:
-        await roles.ensure(owner_url(current), str(password) if password else None)
+        await roles.ensure(
+            owner_url(current), password_in(current.database_url), password_in(current.database_worker_url)
+        )
     except asyncpg.InsufficientPrivilegeError as error:
         fail(
             f"The login of DATABASE_OWNER_URL may not make the roles ({error}). "
             "Have an administrator run what `lango doctor --print-roles` prints."
         )
+
+
+def password_in(address: SecretStr | None) -> str | None:
+    password = async_url(address.get_secret_value()).password if address else None
+    return str(password) if password else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ import typer
 from rich.markup import escape
 
 from lango import auth, migrate
+from lango.commands import work
 from lango.commands.above import Above
-from lango.commands.database import as_owner, database, make_roles, owner_url, person
+from lango.commands.database import as_owner, database, make_roles, owner_url, person, sandbox
 from lango.commands.screen import Counting, err, out, step
 from lango.commands.seed import Size, is_empty, load
 from lango.commands.serve import Host, Port, Workers, demand_port, demand_safety, run, set_place
@@ -35,7 +36,7 @@ FIRST_QUERY = """\
 
 
 def dev(context: typer.Context, host: Host = None, port: Port = None, workers: Workers = None) -> None:
-    """Make the database, fill it with demo data once, and serve, with tokens to try it as several people.
+    """Make the database, fill it with demo data once, serve and run jobs, with tokens to try it as several people.
 
     Without DATABASE_URL an embedded PostgreSQL is used, its data in .lango. Ctrl-C stops everything.
 
@@ -48,6 +49,7 @@ def dev(context: typer.Context, host: Host = None, port: Port = None, workers: W
     # No balancer has to notice that we are going.
     os.environ.setdefault("LANGO_SHUTDOWN_DELAY", "0")
     above = Above.of(context)
+    os.environ.update(sandbox(settings()))
     set_place(host, port, workers)
     demand_port(settings())
     try:
@@ -58,7 +60,8 @@ def dev(context: typer.Context, host: Host = None, port: Port = None, workers: W
             with step("schema"):
                 above.schema()
             greet(current, callers, time.monotonic() - begun)
-            run(current)
+            with work.beside(current, above.jobs()):
+                run(current)
     except KeyboardInterrupt:
         pass
     err.print("stopped")

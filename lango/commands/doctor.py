@@ -9,11 +9,11 @@ import orjson
 import typer
 from rich.markup import escape
 
-from lango.commands.database import database, owner_url
+from lango.commands.database import database, owner_url, password_in
 from lango.commands.screen import err, out
 from lango.doctor import Finding, Level, examine
-from lango.postgres import async_url, connect
-from lango.roles import NEWEST, major_version, password_sql, roles_sql
+from lango.postgres import connect
+from lango.roles import GATEWAY, NEWEST, WORKER, major_version, password_sql, roles_sql
 from lango.settings import Settings, settings
 
 MARKS = {Level.OK: "[green]✓[/]", Level.WARNING: "[yellow]![/]", Level.ERROR: "[red]✗[/]"}
@@ -72,5 +72,7 @@ async def sql_of_roles(current: Settings) -> str:
             version = major_version(connection)
             await connection.close()
     sql = roles_sql(version)
-    password = async_url(current.database_url.get_secret_value()).password if current.database_url else None
-    return f"{sql}\n{password_sql(str(password))}\n" if password else sql
+    for address, login in ((current.database_url, GATEWAY), (current.database_worker_url, WORKER)):
+        if password := password_in(address):
+            sql += f"\n{password_sql(password, login)}\n"
+    return sql

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,11 +13,12 @@ from rich.markup import escape
 
 from lango.commands.database import database
 from lango.commands.screen import err, fail
-from lango.doctor import Finding, refusals
-from lango.doctor.machine import port_trouble
+from lango.doctor import Finding, Level, refusals
+from lango.doctor.machine import encryption, port_trouble
 from lango.keys import signing_keys
 from lango.metrics import share_metrics
 from lango.postgres import connect, create_engine
+from lango.providers.chosen import live_key, wave_mode
 from lango.settings import Settings, settings
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
@@ -59,12 +61,20 @@ def demand_safety(current: Settings) -> None:
     """Refuse to serve as a login that could read around the policies."""
     assert current.database_url is not None
     address = current.database_url.get_secret_value()
-    reasons = asyncio.run(reasons_against(address, current))
+    demand(asyncio.run(reasons_against(address, current)))
+
+
+def demand(reasons: Sequence[Finding]) -> None:
+    """End where there is a reason not to begin."""
     if not reasons:
         return
     for reason in reasons:
-        err.print(f"[red]✗[/] {escape(reason.says)}\n  [dim]→ {escape(reason.remedy)}[/]")
+        show(reason, "[red]✗[/]")
     fail("lango does not serve like this. `lango doctor` tells more.")
+
+
+def show(finding: Finding, mark: str) -> None:
+    err.print(f"{mark} {escape(finding.says)}\n  [dim]→ {escape(finding.remedy)}[/]")
 
 
 async def reasons_against(address: str, current: Settings) -> list[Finding]:
@@ -81,8 +91,20 @@ def run(current: Settings) -> None:
     """Serve until a signal ends it. Requests under way may finish."""
     # Asked here once: without a key every worker would fail by itself, and be started anew.
     signing_keys(current)
+    check_encryption(current)
+    if wave_mode(current) == "live":
+        live_key(current)
     if current.workers > 1:
         share_metrics(current)
     from lango.app import server_options
 
     uvicorn.run("lango.asgi:app", **server_options(current))
+
+
+def check_encryption(current: Settings) -> None:
+    """Without keys all is served but what is encrypted, and this is said; with keys that cannot be used, nothing is."""
+    found = list(encryption(current))
+    demand([each for each in found if each.level is Level.ERROR])
+    for each in found:
+        if each.level is Level.WARNING:
+            show(each, "[yellow]![/]")

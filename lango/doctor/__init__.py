@@ -13,7 +13,7 @@ from lango.postgres import connect
 from lango.session import raw_driver
 from lango.settings import Settings
 
-__all__ = ["Finding", "Level", "examine", "refusals"]
+__all__ = ["Finding", "Level", "examine", "refusals", "refusals_of_worker"]
 
 CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, RuntimeError)
 
@@ -26,13 +26,23 @@ async def refusals(engine: AsyncEngine) -> list[Finding]:
     return [each for each in found if each.level is Level.ERROR]
 
 
+async def refusals_of_worker(engine: AsyncEngine) -> list[Finding]:
+    """Why this login may not run jobs: empty when it may."""
+    async with engine.connect() as connection:
+        found = await server.of_the_worker(await raw_driver(connection))
+    return [each for each in found if each.level is Level.ERROR]
+
+
 async def examine(settings: Settings) -> list[Finding]:
     """Everything that can be looked at from here, in the order in which one would mend it."""
     found = [*machine.python(), *machine.disk(settings), *machine.port(settings), *machine.settings(settings)]
     serving = settings.database_url.get_secret_value() if settings.database_url else None
+    working = settings.database_worker_url.get_secret_value() if settings.database_worker_url else None
     owning = settings.database_owner_url.get_secret_value() if settings.database_owner_url else None
     if serving:
         found += await through(serving, "DATABASE_URL", settings, server.of_the_gateway)
+    if working:
+        found += await through(working, "DATABASE_WORKER_URL", settings, server.of_the_worker)
     if owning:
         found += await through(owning, "DATABASE_OWNER_URL", settings, server.of_the_owner)
     else:

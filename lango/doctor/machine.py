@@ -8,14 +8,17 @@ import socket
 import sys
 from collections.abc import Iterator
 
+from lango.crypto import NoEncryptionKey, keyring_of
 from lango.doctor.finding import Finding, Level
 from lango.embedded.places import EmbeddedError, account_for, programs
 from lango.keys import BadKey, NoSigningKey, signing_keys
 from lango.postgres import is_loopback
+from lango.providers.chosen import BadProvider, live_key, return_url, wave_mode, wave_secrets
 from lango.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK = 1_000_000_000
+MAKE_KEY = 'echo "k1:$(head -c 32 /dev/urandom | base64)"'
 
 
 def python() -> Iterator[Finding]:
@@ -79,10 +82,52 @@ def settings(current: Settings) -> Iterator[Finding]:
             "settings", Level.ERROR, f"The development key signs tokens while lango listens on {current.host}.",
             "Set LANGO_TOKEN_KEYS and take LANGO_ALLOW_DEV_KEY away.",
         )  # fmt: skip
+    yield from encryption(current)
+    yield from payments(current)
     if current.database_tls == "off":
         yield Finding(
             "settings", Level.WARNING, "LANGO_DATABASE_TLS is off: what goes to a database elsewhere can be read.",
             "Leave it off only where the network itself is private.",
+        )  # fmt: skip
+
+
+def encryption(current: Settings) -> Iterator[Finding]:
+    """Whether what is encrypted can be stored and read: an error is one with which the gateway does not start."""
+    try:
+        keys = keyring_of(current)
+    except NoEncryptionKey:
+        yield Finding(
+            "settings", Level.WARNING,
+            "No key for encrypted columns is configured: payment details and second factors cannot be used.",
+            f"Set LANGO_ENCRYPTION_KEYS to what this prints; what it encrypts is lost without it. {MAKE_KEY}",
+        )  # fmt: skip
+    except BadKey as error:
+        yield Finding("settings", Level.ERROR, str(error), f"Correct LANGO_ENCRYPTION_KEYS. A new key: {MAKE_KEY}")
+    else:
+        yield Finding("settings", Level.OK, f"Encrypted columns: {keys.current} encrypts, {len(keys)} decrypt.")
+
+
+def payments(current: Settings) -> Iterator[Finding]:
+    mode = wave_mode(current)
+    if mode == "live":
+        try:
+            live_key(current)
+        except BadProvider as error:
+            yield Finding("settings", Level.ERROR, str(error), "The gateway does not start like this.")
+    if mode == "sandbox" and not is_loopback(current.host):
+        yield Finding(
+            "settings", Level.ERROR, f"Wave is a sandbox while lango listens on {current.host}: pots fill for nothing.",
+            "Set LANGO_WAVE to live, with LANGO_WAVE_API_KEY, or to off.",
+        )  # fmt: skip
+    if mode == "live" and not wave_secrets(current):
+        yield Finding(
+            "settings", Level.ERROR, "Wave is live and its webhooks cannot be verified: no payment is ever reported.",
+            "Set LANGO_WAVE_WEBHOOK_SECRETS to what Wave's portal shows for the webhook.",
+        )  # fmt: skip
+    if mode == "live" and not return_url(current).startswith("https://"):
+        yield Finding(
+            "settings", Level.ERROR, f"Wave sends donors back to https addresses only, not to {return_url(current)}.",
+            "Set LANGO_PUBLIC_URL or LANGO_PAYMENT_RETURN_URL.",
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -9,7 +10,7 @@ import asyncpg
 
 from lango.doctor.finding import Finding, Level
 from lango.migrate import VERSION_SCHEMA, MigrationError, month, versions_of
-from lango.roles import NEWEST, OLDEST, OWNER, REQUEST_ROLES, WORKER, major_version
+from lango.roles import GATEWAY, NEWEST, OLDEST, OWNER, REQUEST_ROLES, RULES, WORKER, major_version
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -104,6 +105,10 @@ async def of_the_gateway(connection: Connection) -> list[Finding]:
     return [*await version(connection), *await login(connection)]
 
 
+async def of_the_worker(connection: Connection) -> list[Finding]:
+    return await login(connection, WORKER, "DATABASE_WORKER_URL", [RULES])
+
+
 async def of_the_owner(connection: Connection) -> list[Finding]:
     found = [*(await version(connection) if await unsupported(connection) else ()), *await owner_login(connection)]
     if any(each.level is Level.ERROR for each in found):
@@ -128,12 +133,17 @@ async def version(connection: Connection) -> list[Finding]:
     return [Finding("server", Level.OK, says)]
 
 
-async def login(connection: Connection) -> list[Finding]:
-    """Whether the login that serves is bound by the policies, and can become what a request needs."""
+async def login(
+    connection: Connection,
+    meant: str = GATEWAY,
+    setting: str = "DATABASE_URL",
+    becomes: Sequence[str] = tuple(REQUEST_ROLES),
+) -> list[Finding]:
+    """Whether the login that serves is bound by the policies, and can become what a request (or a job) needs."""
     reachable = await connection.fetch(REACHABLE)
     own, others = reachable[0], reachable[1:]
     name = own["rolname"]
-    remedy = f"Serve as lango_gateway: set DATABASE_URL to it. {PRINT_ROLES}"
+    remedy = f"Serve as {meant}: set {setting} to it. {PRINT_ROLES}"
     if own["rolsuper"]:
         return [Finding("roles", Level.ERROR, f"The serving login {name} is a superuser: no policy binds it.", remedy)]
     powers = {
@@ -155,7 +165,7 @@ async def login(connection: Connection) -> list[Finding]:
                 found.append(Finding("roles", Level.ERROR, says, f"REVOKE {role['rolname']} FROM {name};"))
                 break
     may_be = {role["rolname"] for role in others}
-    missing = [role for role in REQUEST_ROLES if role not in may_be]
+    missing = [role for role in becomes if role not in may_be]
     if missing:
         says = f"The serving login {name} cannot become {', '.join(missing)}."
         found.append(Finding("roles", Level.ERROR, says, PRINT_ROLES))

@@ -164,7 +164,10 @@ REFERRALS: dict[str, dict[str, Row]] = {
         "accepted": row("owner donor", sponsor_user_id="@owner", sponsored_user_id="@donor"),
         "minor's": row("donor minor guardian", sponsor_user_id="@donor", sponsored_user_id="@minor"),
     },
-    "PointsLedgerEntry": own("sponsor_user_id", referral_id="@Referral.sent"),
+    "PointsLedgerEntry": own("sponsor_user_id")
+    | {
+        "by a referral": row("owner", sponsor_user_id="@owner", referral_id="@Referral.sent"),
+    },
     "PointsConversion": own("sponsor_user_id"),
     "SponsorDailyLimit": own("sponsor_user_id"),
     "SponsorContactBatch": own("sponsor_user_id"),

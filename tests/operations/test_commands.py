@@ -50,7 +50,7 @@ def test_from_nothing_to_a_healthy_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["token", "migrate", "grant", "doctor", "dev", "serve", "seed", "schema", "explain"]
+    "command", ["token", "migrate", "grant", "doctor", "dev", "serve", "work", "seed", "schema", "explain"]
 )
 def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
     told = lango(command, *(["up"] if command == "migrate" else []), "--help", data_dir=tmp_path)

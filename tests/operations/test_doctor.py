@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
+from lango.commands.serve import check_encryption
 from lango.doctor import Finding, Level, examine, refusals
-from lango.doctor.machine import port_trouble, unknown_names
+from lango.doctor.machine import MAKE_KEY, encryption, port_trouble, unknown_names
 from lango.doctor.server import partitions, policies
 from lango.postgres import connect, create_engine
 from lango.settings import Settings
@@ -183,6 +186,42 @@ def test_a_port_that_is_taken_is_told() -> None:
             == f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use."
         )
     assert port_trouble("127.0.0.1", 0) is None
+
+
+def test_without_a_key_for_encrypted_columns_the_doctor_shows_how_to_make_one(tmp_path: Path) -> None:
+    (found,) = encryption(Settings(_env_file=None, encryption_keys=None, data_dir=tmp_path))
+    made = subprocess.run(["/bin/sh", "-c", MAKE_KEY], capture_output=True, text=True, check=True).stdout
+
+    assert found.level is Level.WARNING
+    assert "payment details and second factors cannot be used" in found.says
+    assert found.remedy.endswith(MAKE_KEY)
+    (mended,) = encryption(Settings(_env_file=None, encryption_keys=made))  # type: ignore[arg-type]
+    assert mended == Finding("settings", Level.OK, "Encrypted columns: k1 encrypts, 1 decrypt.")
+
+
+def test_in_development_the_generated_key_will_do(tmp_path: Path) -> None:
+    (found,) = encryption(Settings(_env_file=None, encryption_keys=None, data_dir=tmp_path, allow_dev_key=True))
+
+    assert found.level is Level.OK
+
+
+def test_a_key_that_cannot_be_used_is_an_error_that_does_not_tell_it() -> None:
+    (found,) = encryption(Settings(_env_file=None, encryption_keys="k1:c2VjcmV0"))  # type: ignore[arg-type]
+
+    assert (found.level, found.says) == (Level.ERROR, "Encryption key 'k1' has 6 bytes, not 32.")
+    assert "c2VjcmV0" not in found.remedy
+
+
+def test_serving_without_a_key_is_warned_of_and_with_a_bad_one_does_not_begin(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check_encryption(Settings(_env_file=None, encryption_keys=None))
+    assert "LANGO_ENCRYPTION_KEYS" in capsys.readouterr().err
+
+    with pytest.raises(typer.Exit):
+        check_encryption(Settings(_env_file=None, encryption_keys="k1:c2VjcmV0"))  # type: ignore[arg-type]
+
+    assert "has 6 bytes, not 32" in capsys.readouterr().err
 
 
 def test_a_misspelt_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,85 @@
+"""The queue as pgqueuer keeps it: what its tables are called here, and what the worker asks of them besides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.errors import FailingListenerError
+from pgqueuer.domain.models import Job, TracebackRecord
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+from pgqueuer.ports.driver import Driver
+
+# Every name is given: what is left out pgqueuer reads from the environment, where CHANNEL may mean anything.
+NAMES = DBSettings(
+    prefix="",
+    db_schema="jobs",
+    channel=Channel("ch_pgqueuer"),
+    function="fn_pgqueuer_changed",
+    statistics_table="pgqueuer_statistics",
+    queue_status_type="pgqueuer_status",
+    queue_table="pgqueuer",
+    queue_table_log="pgqueuer_log",
+    trigger="tg_pgqueuer_changed",
+    schedules_table="pgqueuer_schedules",
+    durability=Durability.durable,
+    widen_id=True,
+)
+# The database restarts, or the network broke.
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    FailingListenerError,
+)
+PAUSE = 1.0
+DUE = """
+SELECT EXISTS (
+  SELECT FROM jobs.pgqueuer WHERE entrypoint = ANY ($1) AND (
+    status = 'queued' AND execute_after < now()
+    OR status = 'picked' AND (queue_manager_id = $2 OR heartbeat < now() - $3::interval)
+  )
+) OR EXISTS (
+  -- One that is being enqueued says each second that it is.
+  SELECT FROM jobs.pgqueuer_schedules WHERE entrypoint = ANY ($1) AND (
+    status = 'queued' AND next_run <= now() OR status = 'picked' AND heartbeat > now() - interval '3 seconds'
+  )
+) AS due
+"""
+# A job that comes at other times now would come at the old ones as well.
+FORGET_TIMES = """
+DELETE FROM jobs.pgqueuer_schedules s WHERE entrypoint = ANY ($1)
+  AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS kept (name, cron)
+                  WHERE kept.name = s.entrypoint AND kept.cron = s.expression)
+"""
+
+
+class Backlog(Queries):
+    """What the worker asks of the queue's tables."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver, QueryBuilderEnvironment(NAMES), QueryQueueBuilder(NAMES), QuerySchedulerBuilder(NAMES))
+
+    async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
+        """Put a job back into the queue; wait for a database that is away, because pgqueuer would give the job up."""
+        while True:
+            try:
+                return await super().retry_job(job, delay, traceback_record)
+            except LOST:
+                await asyncio.sleep(PAUSE)
+
+    async def due(self, names: Collection[str], worker: UUID, silence: timedelta) -> bool:
+        """Whether any of these jobs is due, or runs in this worker; or in one that has been silent for so long."""
+        (row,) = await self.driver.fetch(DUE, list(names), worker, silence)
+        return bool(row["due"])
+
+    async def forget_other_times(self, times: Collection[tuple[str, str]]) -> None:
+        """Of the jobs that are due by themselves, keep these times alone."""
+        await self.driver.execute(FORGET_TIMES, [name for name, _ in times], [cron for _, cron in times])

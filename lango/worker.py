@@ -1,0 +1,217 @@
+"""The worker: takes jobs out of the queue, runs them, and puts back what it could not finish."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pgqueuer
+import structlog
+from croniter import croniter  # type: ignore[import-untyped]
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job as Taken
+from pgqueuer.domain.models import Schedule
+from pgqueuer.domain.types import OnFailure
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
+
+from lango.actor import NOBODY, DatabaseRole
+from lango.backlog import LOST, NAMES, PAUSE, Backlog
+from lango.jobs import Job, scheduled
+from lango.logs import told_without_values
+from lango.measures import Measure, measures_of
+from lango.metrics import JobMetrics
+from lango.postgres import SESSION_SETTINGS, dsn_of, secure_url
+from lango.services import Services
+from lango.session import acting_as
+
+log = structlog.get_logger("lango.worker")
+
+# Seconds before a job is tried again: the first time, each time so many times longer, and at most.
+FIRST_DELAY, GROWTH, LONGEST_DELAY = 2.0, 4, 900.0
+CONNECTIONS = 4
+CLOSING = 5.0
+LOOKING = 0.1
+MEASURING = 15.0
+FORGET = """
+DELETE FROM jobs.pgqueuer_log WHERE created < now() - CAST(:kept AS interval)
+  AND job_id NOT IN (SELECT id FROM jobs.pgqueuer)
+"""
+
+
+class JobFailed(Exception):
+    """A job has failed as often as it may. The message is its last error, told without values."""
+
+
+class Worker:
+    """Runs jobs until it is stopped."""
+
+    def __init__(
+        self, services: Services, address: str, jobs: Sequence[Job[..., Any]], metrics: JobMetrics | None = None
+    ) -> None:
+        """The address is that of `lango_worker`, and no pooler's: the worker listens."""
+        self.services = services
+        self.address = address
+        self.jobs = jobs
+        self.metrics = metrics or JobMetrics()
+        self._silence = timedelta(seconds=services.settings.worker_heartbeat)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more jobs. Those that run may finish, for as long as `shutdown_timeout`; then they are put back."""
+        self._stopping.set()
+
+    async def run(self, *, once: bool = False) -> None:
+        """Work until `stop`, also when the database was away; or `once`, until nothing is due."""
+        while True:
+            try:
+                async with self._queue() as queue:
+                    await self._work(queue, once=once)
+            except LOST as error:
+                if once:
+                    raise
+                log.warning("the database is away", exc_info=error)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), PAUSE)
+            else:
+                return
+            if self._stopping.is_set():
+                return
+
+    @asynccontextmanager
+    async def _queue(self) -> AsyncIterator[Backlog]:
+        settings = self.services.settings
+        pool = await asyncpg.create_pool(
+            dsn_of(secure_url(self.address, settings)), min_size=1, max_size=CONNECTIONS,
+            timeout=settings.pool_timeout, server_settings=SESSION_SETTINGS,
+        )  # fmt: skip
+        try:
+            yield Backlog(AsyncpgPoolDriver(pool))
+        finally:
+            # A connection that broke is not given back, and closing waits for it.
+            with suppress(*LOST):
+                await asyncio.wait_for(pool.close(), CLOSING)
+
+    async def _work(self, queue: Backlog, *, once: bool) -> None:
+        settings = self.services.settings
+        library = self._registered(queue)
+        await queue.forget_other_times(list(library.sm.registry))
+        running = asyncio.create_task(
+            library.run(
+                dequeue_timeout=self._silence / 3,
+                batch_size=settings.worker_concurrency // 2,
+                max_concurrent_tasks=settings.worker_concurrency,
+                shutdown_on_listener_failure=True,
+                heartbeat_timeout=self._silence,
+                # Prometheus counts already.
+                log_aggregation_interval=timedelta(0),
+            )
+        )
+        ending = asyncio.create_task(self._until(library, queue, once=once))
+        measuring = asyncio.create_task(self._measure(queue))
+        try:
+            await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+            library.shutdown.set()
+            await asyncio.wait({running}, timeout=settings.shutdown_timeout)
+        finally:
+            for task in (running, ending, measuring):
+                task.cancel()
+            await asyncio.wait({running, ending, measuring})
+        for task in (running, ending):
+            if not task.cancelled():
+                task.result()
+
+    def _registered(self, queue: Backlog) -> pgqueuer.PgQueuer:
+        library = pgqueuer.PgQueuer(queue.driver, NAMES.channel, queries=queue)
+        for job in self.jobs:
+            # One that comes again by itself need not be kept when it failed.
+            on_failure: OnFailure = "delete" if job.cron else "hold"
+            library.entrypoint(job.name, accepts_context=False, on_failure=on_failure)(partial(self._run, job))
+            if job.cron:
+                library.schedule(job.name, job.cron, accepts_context=False)(partial(self._come_due, queue))
+        return library
+
+    async def _until(self, library: pgqueuer.PgQueuer, queue: Backlog, *, once: bool) -> None:
+        if not once:
+            await self._stopping.wait()
+            return
+        names, worker = [job.name for job in self.jobs], library.qm.queue_manager_id
+        # There is no event for it.
+        while not self._stopping.is_set() and await queue.due(names, worker, self._silence):  # noqa: ASYNC110
+            await asyncio.sleep(LOOKING)
+
+    async def _measure(self, queue: Backlog) -> None:
+        while self.services.settings.worker_metrics_port:
+            with suppress(*LOST):
+                sizes = await queue.queue_size()
+                self.metrics.queue.clear()
+                for size in sizes:
+                    self.metrics.queue.labels(size.entrypoint, size.status).set(size.count)
+            for measure in measures_of():
+                await self._count(measure)
+            await asyncio.sleep(MEASURING)
+
+    async def _count(self, measure: Measure) -> None:
+        counts: Mapping[str, int] = {}
+        try:
+            async with asyncio.timeout(MEASURING):
+                counts = await measure.count(self.services)
+        except (*LOST, SQLAlchemyError) as error:
+            log.warning("not measured", measure=measure.name, exc_info=error)
+        # What is not known is not shown: the last count would look like the present one.
+        self.metrics.measured(measure.name, measure.says, measure.label, counts)
+
+    @staticmethod
+    async def _come_due(queue: Backlog, schedule: Schedule) -> None:
+        """Enqueue a job whose time has come.
+
+        A worker whose clock is ahead comes a little early and again on time: only if the time has come by the
+        database's clock, and since it came last, is it due.
+        """
+        came = croniter(schedule.expression, schedule.updated + timedelta(microseconds=1)).get_prev(datetime)
+        if came > (schedule.last_run or schedule.created):
+            key = f"scheduled {schedule.entrypoint}"
+            await queue.enqueue(schedule.entrypoint, None, dedupe_key=key, on_conflict="skip")
+
+    async def _run(self, job: Job[..., Any], taken: Taken) -> None:
+        begun, outcome = time.perf_counter(), "failed"
+        with bound_contextvars(job=job.name, job_id=taken.id):
+            try:
+                async with asyncio.timeout(job.timeout):
+                    await job.function(self.services, **job.unpack(taken.payload))
+                outcome = "done"
+            except asyncio.CancelledError:
+                # What is cancelled pgqueuer takes out of the queue: this goes back into it.
+                outcome = "returned"
+                raise RetryRequested(reason="The worker was stopped.") from None
+            except Exception as error:
+                if taken.attempts >= job.retries:
+                    raise JobFailed(told_without_values(error)) from None
+                outcome, delay = "retried", delay_after(taken.attempts)
+                log.warning("a job will be tried again", attempt=taken.attempts + 1, after=delay, exc_info=error)
+                raise RetryRequested(delay, told_without_values(error)) from None
+            finally:
+                self.metrics.ended(job.name, outcome, time.perf_counter() - begun)
+
+
+def delay_after(attempts: int) -> timedelta:
+    """How long a job waits that has been put back so often: longer each time, and not all that failed at once alike."""
+    longest = min(FIRST_DELAY * GROWTH**attempts, LONGEST_DELAY)
+    return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+
+
+@scheduled("17 3 * * *", timeout=600.0)
+async def forget_old_log(services: Services) -> None:
+    """Delete what became of jobs long ago; of those that are still there, it is kept."""
+    kept = timedelta(days=services.settings.job_log_days)
+    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as session:
+        await session.execute(text(FORGET), {"kept": kept})
