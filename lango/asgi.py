@@ -9,10 +9,19 @@ from lango.app import create_app
 from lango.logs import configure
 from lango.migrate import behind
 from lango.settings import settings
+from lango.webhooks import wave_webhook
 from resolvers.audit import staff_read
+from resolvers.wave_events import receive_wave_event
 
 configure(settings())
-app = create_app(schema, settings(), check=behind, witness=staff_read, make_planner=make_planner)
+app = create_app(
+    schema,
+    settings(),
+    check=behind,
+    witness=staff_read,
+    make_planner=make_planner,
+    webhooks=[wave_webhook(settings(), receive_wave_event)],
+)
 # The schema is some hundred thousand objects that live as long as the process: looking through them again and again
 # would hold up every hundredth request for a third of a second.
 gc.collect()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from lango.actor import Actor, DatabaseRole
+from lango.providers.chosen import Close, make_wave
 from lango.providers.wave import Wave
 from lango.session import acting_as
 from lango.settings import Settings
@@ -20,6 +21,7 @@ class Services:
     engine: AsyncEngine
     settings: Settings
     wave: Wave
+    closing: list[Close] = field(default_factory=list)
 
     def work(self, actor: Actor | None = None) -> AbstractAsyncContextManager[AsyncSession]:
         """A transaction in the rules' role, for what the system does by itself, or on behalf of `actor`.
@@ -27,3 +29,14 @@ class Services:
         Never call an outside service while one is open.
         """
         return acting_as(self.engine, actor or Actor(), role=DatabaseRole.RULES)
+
+    async def close(self) -> None:
+        """Close what the outside services hold open; the engine stays its owner's."""
+        for close in self.closing:
+            await close()
+
+
+def make_services(settings: Settings, engine: AsyncEngine) -> Services:
+    """What the settings choose. Raises BadProvider."""
+    wave, closing = make_wave(settings)
+    return Services(engine, settings, wave, closing)

@@ -12,6 +12,10 @@ class ProviderUnavailable(Exception):
         self.provider = provider
 
 
+class ProviderUndecided(ProviderUnavailable):
+    """The provider has the call, and has not said yet what becomes of it: made again later, the same call tells."""
+
+
 class ProviderRefused(Exception):
     """The provider understood the call and will not do it: made again it would be refused again."""
 

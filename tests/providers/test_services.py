@@ -1,0 +1,81 @@
+"""What a gateway gives its rules, and that it closes what it made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+import strawberry
+from sqlalchemy.ext.asyncio import create_async_engine
+from strawberry.types import Info
+
+from lango.app import create_app
+from lango.doctor import Level
+from lango.doctor.machine import payments
+from lango.providers.wave import HttpWave, NoWave
+from lango.services import Services, make_services
+from tests.providers.conftest import Settled
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def wave(self, info: Info) -> str:
+        services: Services = info.context.services
+        return type(services.wave).__name__
+
+
+SCHEMA = strawberry.Schema(Query)
+ENGINE = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+
+
+async def asked(app: Any) -> str:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://lango.test") as client:
+        answer = await client.post("/graphql", json={"query": "{ wave }"})
+    return str(answer.json()["data"]["wave"])
+
+
+@pytest.mark.parametrize(("mode", "adapter"), [("sandbox", HttpWave), ("off", NoWave), (None, NoWave)])
+async def test_rules_find_the_services_in_the_context(settled: Settled, mode: str | None, adapter: type) -> None:
+    app = create_app(SCHEMA, settled(wave=mode, allow_dev_key=True), ENGINE)
+
+    async with app.router.lifespan_context(app):
+        assert await asked(app) == adapter.__name__
+
+
+async def test_services_that_are_given_stay_open(settled: Settled) -> None:
+    settings = settled(wave="sandbox", allow_dev_key=True)
+    services = make_services(settings, ENGINE)
+    app = create_app(SCHEMA, settings, ENGINE, services=services)
+
+    async with app.router.lifespan_context(app):
+        assert await asked(app) == "HttpWave"
+    assert isinstance(services.wave, HttpWave)
+    assert not services.wave.client.is_closed
+
+    await services.close()
+    assert services.wave.client.is_closed
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, []),
+        ({"wave": "sandbox"}, []),
+        ({"wave": "sandbox", "host": "0.0.0.0"}, ["pots fill for nothing"]),  # noqa: S104
+        ({"wave": "live"}, ["LANGO_WAVE_API_KEY", "cannot be verified"]),
+        ({"wave_api_key": "k"}, ["cannot be verified"]),
+        ({"wave_api_key": "k", "wave_webhook_secrets": "s"}, []),
+        ({"wave_api_key": "k", "wave_webhook_secrets": "s", "public_url": None}, ["https addresses only"]),
+    ],
+)
+def test_the_doctor_looks_at_payments(settled: Settled, values: dict[str, Any], told: list[str]) -> None:
+    found = list(payments(settled(**values)))
+
+    assert len(found) == len(told)
+    for finding, part in zip(found, told, strict=True):
+        assert part in finding.says
+        assert finding.level is Level.ERROR
+        assert finding.remedy
