@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -15,25 +15,33 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lango import graphiql
+from lango import graphiql, payments
 from lango.auth import Authenticator
+from lango.connections import Connections
 from lango.context import Witness
 from lango.documents import Documents, Prepared
 from lango.endpoint import GraphQLEndpoint, origins
 from lango.health import NOT_FOUND, Check, Health
+from lango.hub import Hub
 from lango.metrics import Metrics
 from lango.middleware import ExchangeMiddleware
 from lango.negotiation import PREFLIGHT_HEADERS
+from lango.operations import Operations
 from lango.pipeline import Pipeline
 from lango.planning import MakePlanner
-from lango.postgres import create_engine
+from lango.postgres import create_engine, dsn_of, secure_url
+from lango.providers.chosen import sandbox_routes
 from lango.proxies import Networks
+from lango.services import Services, make_services
 from lango.settings import Settings
+from lango.subscriptions import Subscriptions
 from lango.supervision import bound_to_supervisor
-from lango.wire import BoundedProtocol
+from lango.webhooks import Inbox, Webhook
+from lango.websocket import Sockets
+from lango.wire import BoundedProtocol, BoundedSocket
 
 ENDPOINT = "/graphql"
 ASSETS = "/graphql/assets"
@@ -53,19 +61,24 @@ def create_app(
     check: Check | None = None,
     witness: Witness | None = None,
     make_planner: MakePlanner | None = None,
+    services: Services | None = None,
+    webhooks: Sequence[Webhook] = (),
 ) -> Gateway:
     """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
     settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say. `witness`
     is told of the rows that staff were shown. `make_planner` makes what answers queries by finished JSON, unless the
-    settings switch it off.
+    settings switch it off. `services` that are given stay their owner's, too; rules and `webhooks` use them.
 
-    Raises NoDatabase, and NoSigningKey where the settings name no key for tokens.
+    Raises NoDatabase, BadProvider, and NoSigningKey where the settings name no key for tokens.
     """
     own_engine = engine is None
     if engine is None:
         if settings.database_url is None:
             raise NoDatabase("Set DATABASE_URL, or start with `lango dev`, which brings a database.")
         engine = create_engine(settings.database_url.get_secret_value(), settings)
+    own_services = services is None
+    if services is None:
+        services = make_services(settings, engine)
     metrics = Metrics()
     metrics.watch(engine)
     authenticator = authenticator or Authenticator(settings)
@@ -73,23 +86,36 @@ def create_app(
     planner = make_planner(settings, metrics) if make_planner and settings.planner == "on" else None
     pipeline = Pipeline(engine.url, settings, metrics)
     schema = with_prepared_documents(schema)
-    endpoint = GraphQLEndpoint(
+    operations = Operations(
         schema,
         settings,
         engine=engine,
-        authenticator=authenticator,
         documents=Documents(schema, settings, metrics),
-        assets=ASSETS,
-        witness=witness,
         pipeline=pipeline,
+        witness=witness,
         planner=planner,
+        services=services,
     )
+    connections = Connections(authenticator, pipeline, settings)
+    hub = Hub(direct_dsn(settings, engine), settings, pipeline, metrics)
+    subscriptions = Subscriptions(operations, hub, metrics)
+    endpoint = GraphQLEndpoint(
+        operations, subscriptions, connections, settings, metrics, authenticator=authenticator, assets=ASSETS
+    )
+    sockets = Sockets(
+        operations, subscriptions, connections, settings, metrics, allowed_origins=endpoint.allowed_origins
+    )
+    health.when_stopping.append(lambda: connections.end_all("The gateway is stopping."))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         with health.stop_signal():
             async with bound_to_supervisor():
                 yield
+        connections.end_all("The gateway is stopping.")
+        hub.close()
+        if own_services:
+            await services.close()
         await authenticator.close()
         pipeline.close()
         if own_engine:
@@ -98,9 +124,13 @@ def create_app(
 
     routes: list[BaseRoute] = [
         Route(ENDPOINT, endpoint),
+        WebSocketRoute(ENDPOINT, sockets),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics_page),
+        Route(payments.PATH, payments.came_back),
+        *(Inbox(webhook, services, metrics).route() for webhook in webhooks),
+        *sandbox_routes(settings),
     ]
     if settings.graphiql:
         routes.insert(1, Mount(ASSETS, graphiql.Assets()))
@@ -117,6 +147,8 @@ def create_app(
     app.state.metrics = metrics
     app.state.health = health
     app.state.pipeline = pipeline
+    app.state.hub = hub
+    app.state.services = services
     return app
 
 
@@ -141,6 +173,13 @@ def surrounded(endpoint: ASGIApp, settings: Settings) -> ASGIApp:
     return endpoint
 
 
+def direct_dsn(settings: Settings, engine: AsyncEngine) -> str:
+    """Where a connection may keep a lock and listen: past a pooler, if there is one."""
+    if settings.database_direct_url is None:
+        return dsn_of(engine.url)
+    return dsn_of(secure_url(settings.database_direct_url.get_secret_value(), settings))
+
+
 def with_prepared_documents(schema: strawberry.Schema) -> strawberry.Schema:
     """A copy of the schema whose executor takes documents that the endpoint has parsed and validated."""
     prepared = copy.copy(schema)
@@ -158,7 +197,14 @@ def cors(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=allowed,
             allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", *PREFLIGHT_HEADERS),
+            allow_headers=(
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "X-Request-Id",
+                *PREFLIGHT_HEADERS,
+            ),
             expose_headers=EXPOSED_HEADERS,
         )
     ]
@@ -178,7 +224,11 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "port": settings.port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": partial(BoundedProtocol, seconds=settings.receive_timeout),
+        "http": partial(BoundedProtocol, seconds=settings.receive_timeout, send_seconds=settings.send_timeout),
+        "ws": partial(BoundedSocket, send_seconds=settings.send_timeout),
+        "ws_max_size": settings.max_body_bytes,
+        # One event goes to many: compressed, it would be compressed for each of them.
+        "ws_per_message_deflate": False,
         "lifespan": "on",
         "proxy_headers": False,
         "server_header": False,

@@ -13,6 +13,7 @@ from lango.actor import Actor
 from lango.documents import Document
 from lango.pipeline import Asked, Outcome, Pipeline
 from lango.planning import NOTHING, Answered, Planner
+from lango.services import Services
 from lango.session import Reads, Work
 
 
@@ -28,6 +29,17 @@ Witness = Callable[[Pipeline, Actor, list[object]], Awaitable[None]]
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
+class Loader(DataLoader[Any, Any]):
+    """A dataloader whose keys may be waited for by several fields.
+
+    A field is cancelled when its sibling's error ends the answer; what it waits for is not, because others may wait
+    for the same.
+    """
+
+    def load(self, key: Any) -> asyncio.Future[Any]:
+        return asyncio.shield(super().load(key))
+
+
 class Context:
     """One GraphQL operation. Made by the HTTP layer, closed by it when the answer is ready or the client has gone."""
 
@@ -41,6 +53,7 @@ class Context:
         pipeline: Pipeline | None = None,
         planner: Planner | None = None,
         document: Document | None = None,
+        services: Services | None = None,
     ) -> None:
         self.engine = engine
         self.actor = actor
@@ -49,19 +62,30 @@ class Context:
         self.pipeline = pipeline
         self.planner = planner
         self.document = document
+        self._services = services
         # What the planner has answered already: the executor takes it as it is.
         self.answered: Answered = NOTHING
+        # The event that a reader has seen last, where the transport says it.
+        self.last_event_id: str | None = None
+        # Whether the caller may see what an event is about; None before it has been looked at.
+        self.sees: bool | None = None
         # Every row that staff were shown: somebody may have to answer for it.
         self.shown: list[object] = []
         self.reads: Reads | Work = Reads(engine, actor, self.shown)
         self._work: Work | None = None
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
+    @property
+    def services(self) -> Services:
+        """What a rule may use besides its transaction; every context of the endpoint has them."""
+        assert self._services is not None
+        return self._services
+
     def loader(self, key: Hashable, batch: Batch) -> DataLoader[Any, Any]:
         """The operation's dataloader of that key; `batch` takes the keys and gives a value for each, in order."""
         found = self._loaders.get(key)
         if found is None:
-            found = self._loaders[key] = DataLoader(batch)
+            found = self._loaders[key] = Loader(batch)
         return found
 
     async def texts(self, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:

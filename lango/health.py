@@ -38,6 +38,8 @@ class Health:
         self.delay = settings.shutdown_delay
         self.scrapers = Networks(settings.metrics_peers)
         self.stopping = False
+        # Told when requests are no longer taken: what would stay open for ever ends then.
+        self.when_stopping: list[Callable[[], None]] = []
 
     async def healthz(self, _request: Request) -> Response:
         """The process is up and its loop turns."""
@@ -82,13 +84,18 @@ class Health:
             return
         loop = asyncio.get_running_loop()
 
+        def hand_on() -> None:
+            for tell in self.when_stopping:
+                tell()
+            before(signal.SIGTERM, None)
+
         def stop(number: int, frame: FrameType | None) -> None:
             again = self.stopping
             self.stopping = True
-            if again or not self.delay:
+            if again:
                 before(number, frame)
             else:
-                loop.call_soon_threadsafe(loop.call_later, self.delay, before, number, None)
+                loop.call_soon_threadsafe(loop.call_later, self.delay, hand_on)
 
         signal.signal(signal.SIGTERM, stop)
         try:

@@ -22,6 +22,7 @@ class MediaType(StrEnum):
     JSON = "application/json"
     GRAPHQL = "application/graphql-response+json"
     HTML = "text/html"
+    EVENTS = "text/event-stream"
 
 
 class HttpError(CallerError):
@@ -128,7 +129,8 @@ def negotiate(accept: str | None, *, html: bool = False) -> MediaType | None:
     """The media type that the caller likes best; None when we have none of those.
 
     Named types go before wildcards of the same quality. Of two that are named alike the newer one is taken, and where
-    only a wildcard stands, application/json, which every client reads. HTML must be asked for by its name.
+    only a wildcard stands, application/json, which every client reads. HTML and events must be asked for by name, and
+    events are taken where nothing else is liked as well: some clients list them always.
     """
     if accept is None or not accept.strip():
         return MediaType.JSON
@@ -141,11 +143,19 @@ def negotiate(accept: str | None, *, html: bool = False) -> MediaType | None:
         )
         if media_type is MediaType.HTML and (not html or precision < 2):
             continue
-        preference = {MediaType.JSON: 1, MediaType.GRAPHQL: 2 if precision == 3 else 0, MediaType.HTML: 0}[media_type]
+        if media_type is MediaType.EVENTS and precision < 3:
+            continue
+        newer = 2 if precision == 3 else 0
+        preference = {MediaType.JSON: 1, MediaType.GRAPHQL: newer, MediaType.HTML: 0, MediaType.EVENTS: -1}[media_type]
         rank = (quality, precision, preference)
         if quality > 0 and rank > best:
             best, chosen = rank, media_type
     return chosen
+
+
+def takes_events(accept: str | None) -> bool:
+    """Whether the caller names text/event-stream among what it takes: a subscription has no other answer."""
+    return any(entry.kind == MediaType.EVENTS and entry.quality > 0 for entry in parse_accept(accept or ""))
 
 
 def check_content_type(headers: Headers) -> None:
@@ -190,7 +200,7 @@ def check_origin(headers: Headers, allowed: frozenset[str]) -> None:
 def check_simple_get(headers: Headers) -> None:
     """Raises CrossSite for a GET that any page could make a browser send: nothing in it shows a GraphQL client."""
     accept = headers.get("accept", "").lower()
-    named = any(media_type in accept for media_type in (MediaType.JSON, MediaType.GRAPHQL))
+    named = any(media_type in accept for media_type in (MediaType.JSON, MediaType.GRAPHQL, MediaType.EVENTS))
     if named or any(name in headers for name in PREFLIGHT_HEADERS):
         return
     if headers.get("content-type", "").partition(";")[0].strip().lower() == MediaType.JSON:

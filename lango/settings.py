@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """The environment names are `LANGO_` and the field's name; `DATABASE_URL`, `DATABASE_OWNER_URL` and
-    `TRUSTED_PROXIES` stand alone."""
+    """The environment names are `LANGO_` and the field's name; `DATABASE_URL`, `DATABASE_OWNER_URL`,
+    `DATABASE_WORKER_URL` and `TRUSTED_PROXIES` stand alone."""
 
     model_config = SettingsConfigDict(env_prefix="LANGO_", env_file=".env", extra="ignore", populate_by_name=True)
 
@@ -26,6 +26,16 @@ class Settings(BaseSettings):
         None,
         validation_alias="DATABASE_OWNER_URL",
         description="The same database as a login that may become lango_owner: it migrates, seeds and grants.",
+    )
+    database_worker_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_WORKER_URL",
+        description="The same database as lango_worker, for `lango work`; directly, not through a transaction pooler.",
+    )
+    database_direct_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_DIRECT_URL",
+        description="The same as DATABASE_URL without a pooler between: subscriptions LISTEN and lock there.",
     )
     database_tls: Literal["require", "off"] = Field(
         "require",
@@ -76,6 +86,26 @@ class Settings(BaseSettings):
     )
     document_cache: int = Field(1_000, ge=1, description="Parsed and validated documents that each worker keeps.")
     execution_timeout: float = Field(30.0, gt=0, description="Seconds that one operation may take.")
+    socket_init_timeout: float = Field(
+        10.0, gt=0, description="Seconds that a WebSocket's client has for its connection_init."
+    )
+    max_operations_per_socket: int = Field(100, ge=1, description="Operations under way at once on one WebSocket.")
+    max_connections_per_user: int = Field(
+        100, ge=1, description="WebSockets and event streams that one user may hold open in each worker process."
+    )
+    max_connections_per_address: int = Field(
+        1_000, ge=1, description="WebSockets and event streams that one address may hold open in each worker process."
+    )
+    stream_buffer: int = Field(
+        1_000, ge=2, description="Messages that may wait for a slow client of a WebSocket or an event stream."
+    )
+    stream_buffer_bytes: int = Field(
+        1_000_000, ge=1_000, description="The size of those messages together; beyond it the connection is closed."
+    )
+    stream_heartbeat: float = Field(15.0, gt=0, description="Seconds between two signs of life on a silent stream.")
+    send_timeout: float = Field(
+        30.0, gt=0, description="Seconds for which a client may read nothing of what it is sent."
+    )
     allowed_origins: str = Field(
         "",
         description="Comma-separated origins (https://app.example.org) whose pages may call; none by default.",
@@ -92,6 +122,15 @@ class Settings(BaseSettings):
     )
     shutdown_timeout: int = Field(30, ge=1, description="Seconds that requests under way have to finish when stopping.")
 
+    worker_concurrency: int = Field(10, ge=2, le=500, description="Jobs that one `lango work` runs at once.")
+    worker_heartbeat: float = Field(
+        30.0, ge=1, description="Seconds of silence after which a worker's jobs are taken over by another."
+    )
+    worker_metrics_port: int = Field(
+        0, ge=0, le=65535, description="The port on which `lango work` serves its metrics; none by default."
+    )
+    job_log_days: int = Field(30, ge=1, description="Days that what became of each job is kept.")
+
     token_keys: SecretStr | None = Field(
         None,
         description="Keys of tokens: JSON (a JWK, a list, a JWK set), a .json or .pem file, or a directory.",
@@ -107,6 +146,35 @@ class Settings(BaseSettings):
         False,
         description="Sign with a key generated into data_dir when none is configured: for development only.",
     )
+
+    encryption_keys: SecretStr | None = Field(
+        None,
+        description="Keys of encrypted columns, 32 bytes each: comma-separated id:base64, or a JSON object of them. "
+        "The first encrypts, all decrypt. With LANGO_ALLOW_DEV_KEY one is generated into data_dir when none is "
+        "configured.",
+    )
+
+    public_url: str | None = Field(
+        None,
+        description="Where people and providers reach the gateway (https://api.example.org); without it host and port.",
+    )
+    payment_return_url: str | None = Field(
+        None,
+        description="The page of your site to which a provider sends donors back, with `payment` (success or error) "
+        "and `reference` in its query; without it a small page of the gateway's own.",
+    )
+    wave: Literal["live", "sandbox", "off"] | None = Field(
+        None,
+        description="Payments by Wave: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango dev` and "
+        "the embedded server take the sandbox; else it is `live` where there is a key, `off` where there is none.",
+    )
+    wave_api_key: SecretStr | None = Field(None, description="The key of Wave's API.")
+    wave_webhook_secrets: SecretStr | None = Field(
+        None,
+        description="Comma-separated secrets that sign Wave's webhooks: while they are changed, the new and the old.",
+    )
+    wave_api_url: str = Field("https://api.wave.com", description="Where Wave's API is (https, or on this machine).")
+    wave_timeout: float = Field(10.0, gt=0, description="Seconds that one call of Wave's API may take.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."

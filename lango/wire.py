@@ -1,4 +1,5 @@
-"""The HTTP protocol of a connection, bounded: uvicorn waits for ever for a request, and keeps headers of any size."""
+"""The protocols of a connection, bounded: uvicorn waits for ever for a request, keeps headers of any size, and keeps
+what a client does not read."""
 
 from __future__ import annotations
 
@@ -7,17 +8,66 @@ from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MOST_HEADER_BYTES = 65_536
 REASONS = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Ends a connection whose request does not arrive whole in `seconds`, or whose headers are too large."""
+class Patience:
+    """Ends a connection whose client reads nothing for `seconds` while something waits for it."""
 
-    def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._left = 0
+
+    def start(self, transport: asyncio.Transport) -> None:
+        self.stop()
+        self._left = transport.get_write_buffer_size()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look, transport)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, transport: asyncio.Transport) -> None:
+        if transport.get_write_buffer_size() < self._left:
+            # Slow, but it reads.
+            self.start(transport)
+        else:
+            transport.abort()
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket whose client must read what it is sent."""
+
+    def __init__(self, *args: Any, send_seconds: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._patience = Patience(send_seconds)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._patience.start(self.transport)
+
+    def resume_writing(self) -> None:
+        self._patience.stop()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.stop()
+        super().connection_lost(exc)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection whose request does not arrive whole in `seconds`, whose headers are too large, or whose client
+    reads nothing for `send_seconds`."""
+
+    def __init__(self, *args: Any, seconds: float, send_seconds: float = 30.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seconds = seconds
+        self._patience = Patience(send_seconds)
         self._deadline: asyncio.TimerHandle | None = None
         self._in_headers = True
         self._header_bytes = 0
@@ -28,7 +78,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
+        self._patience.stop()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._patience.start(self.transport)
+
+    def resume_writing(self) -> None:
+        self._patience.stop()
+        super().resume_writing()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_clock()
+        super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None:

@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lango.jobs import scheduled
 from lango.prepared import Prepared
+from lango.services import Services
 from models.platform import OutboxEvent
+from resolvers import config
+from resolvers.config import Configured
 
+RETENTION_HOURS = Configured("events.retention_hours", 72)
+AT_ONCE = 5_000
+EVENT = OutboxEvent.table().c
+OLD = (
+    select(EVENT.created_at, EVENT.id)
+    .where(EVENT.created_at < func.now() - func.make_interval(0, 0, 0, 0, bindparam("hours", type_=Integer)))
+    .limit(AT_ONCE)
+)
+DELETE = Prepared(delete(OutboxEvent.table()).where(tuple_(EVENT.created_at, EVENT.id).in_(OLD)).returning(EVENT.id))
 PUBLISH = Prepared(insert(OutboxEvent.table()).inline(), ["topic", "key", "payload"])
 
 
@@ -18,3 +31,13 @@ async def publish(session: AsyncSession, topic: str, key: UUID, **payload: Any) 
     """Tell that something happened to the object `key`. The payload holds ids only: who watches reads the rest."""
     told = {name: str(value) for name, value in payload.items() if value is not None}
     await PUBLISH.run(session, topic=topic, key=str(key), payload=told)
+
+
+@scheduled("17 * * * *")
+async def delete_old_events(services: Services) -> None:
+    """Delete the events that nobody may resume from any more."""
+    deleted = AT_ONCE
+    while deleted == AT_ONCE:
+        async with services.work() as session:
+            hours = await config.number(session, RETENTION_HOURS)
+            deleted = len(await DELETE.run(session, hours=hours))

@@ -1,4 +1,5 @@
-"""The executor: the ordinary one, except where finished JSON stands for a field already."""
+"""The executor: the ordinary one, except where finished JSON stands for a field already, and for objects that are known
+by their key."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from gql.kit.node import parse_global_id
 from gql.kit.planner.answers import Holed, MadeRow
 from gql.kit.planner.builder import Hole
+from gql.kit.planner.selections import DEFINITION
 from gql.kit.rows import read_node
+from gql.kit.subscription import ABOUT
 from lango.responses import plain
 
 HOLE_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
@@ -39,6 +42,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             if (waiting := answered.waiting.get(path.key)) is not None:
                 return self._waited(waiting, parent_type, source, field_details_list, path, position_context)
         result = ordinary(parent_type, source, field_details_list, path, position_context)
+        if path.prev is None and parent_type is self.schema.subscription_type:
+            return self._looked(result, parent_type, source, field_details_list)
         if path.prev is None and parent_type is self.schema.mutation_type and self.is_awaitable(result):
             return self._committed(result)
         return result
@@ -102,17 +107,36 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
                 self.operation, self.variable_values.coerced, context, made, nodes, tuple(path.as_list())
             )
             if isinstance(told, bytes):
+                self._see(told != b"null")
                 return orjson.Fragment(told)
             if isinstance(told, Holed):
                 try:
-                    return orjson.Fragment(await self._filled(told, path))
+                    filled = await self._filled(told, path)
                 except Unfilled:
                     pass
+                else:
+                    self._see(True)
+                    return orjson.Fragment(filled)
         row = await read_node(context, made.model, made.key)
+        self._see(row is not None)
         if row is None:
             return None
         found = super().complete_object_value(return_type, field_details_list, info, path, row, position_context)
         return await found if self.is_awaitable(found) else found
+
+    def _see(self, visible: bool) -> None:
+        self.context_value.sees = visible and self.context_value.sees is not False
+
+    async def _looked(self, result: Any, parent_type: Any, event: Any, field_details_list: Any) -> Any:
+        """The answer to an event, once it is known whether the caller may see what it is about: that must be looked at
+        also where the selection leaves it out."""
+        answer = await result if self.is_awaitable(result) else result
+        if self.context_value.sees is None:
+            field = parent_type.fields.get(field_details_list[0].node.name.value)
+            if field is not None:
+                about = field.extensions[DEFINITION].metadata[ABOUT].of(event)
+                self._see(await read_node(self.context_value, about.model, about.key) is not None)
+        return answer
 
     async def _committed(self, result: Any) -> Any:
         try:

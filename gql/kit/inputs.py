@@ -14,19 +14,23 @@ from lango.errors import BadUserInput
 from models.base import Base
 
 MODEL = "lango.model"
+CLEARS = "lango.clears"
 KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
 
 
-def text_input(description: str, *, max_length: int, required: bool = False) -> Any:
-    """A text of an input, with the most characters it may have."""
+def text_input(description: str, *, max_length: int, required: bool = False, clears: bool = False) -> Any:
+    """A text of an input, with the most characters it may have; `clears` as of a value."""
     options: dict[str, Any] = {} if required else {"default": UNSET}
-    return strawberry.field(description=description, metadata={"max_length": max_length}, **options)
+    return strawberry.field(description=description, metadata={"max_length": max_length, CLEARS: clears}, **options)
 
 
-def value_input(description: str, *, required: bool = False) -> Any:
-    """A value of an input that its type alone describes: a number, a day, a choice, a list, another input."""
+def value_input(description: str, *, required: bool = False, clears: bool = False) -> Any:
+    """A value of an input that its type alone describes: a number, a day, a choice, a list, another input.
+
+    Where null `clears` what is stored, the rule gets None for it, and nothing for what was left out.
+    """
     options: dict[str, Any] = {} if required else {"default": UNSET}
-    return strawberry.field(description=description, **options)
+    return strawberry.field(description=description, metadata={CLEARS: clears}, **options)
 
 
 def id_of(model: type[Base], description: str, *, required: bool = True) -> Any:
@@ -41,14 +45,14 @@ def key_input() -> Any:
 
 
 def arguments_of(given: Any) -> dict[str, Any]:
-    """The rule's arguments, from an input; what was left out or is null is not among them.
+    """The rule's arguments, from an input; what was left out is not among them, nor null where it clears nothing.
 
     Raises BadUserInput for a text that is too long, and for an id of another type.
     """
     arguments: dict[str, Any] = {}
     for field in fields(given):
         value = getattr(given, field.name)
-        if value is not UNSET and value is not None:
+        if value is not UNSET and (value is not None or field.metadata.get(CLEARS)):
             arguments[field.name] = _narrow(field, value)
     return arguments
 
@@ -58,7 +62,7 @@ def _narrow(field: Any, value: Any) -> Any:
         return [_narrow(field, item) for item in value if item is not None]
     if is_dataclass(value):
         return arguments_of(value)
-    if (model := field.metadata.get(MODEL)) is not None:
+    if value is not None and (model := field.metadata.get(MODEL)) is not None:
         return parse_id(model, value)[0]
     if isinstance(value, str):
         _check_text(field, value)

@@ -38,6 +38,10 @@ class WarningCode(Enum):
         "PAYMENT_PROVIDER_UNAVAILABLE",
         description="The payment service could not be reached; it is asked again until it answers.",
     )
+    PAYMENT_PROVIDER_REFUSED = strawberry.enum_value(
+        "PAYMENT_PROVIDER_REFUSED",
+        description="The payment service has answered that it will not do this; to ask the same again does not help.",
+    )
 
 
 @strawberry.type(name="Warning", description="Something that is not yet as it should be, although it was done.")
@@ -79,7 +83,7 @@ def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) 
         for field, value in made.values.items():
             values[field] = await _shown(context, makes[field], value)
         if rule.calls:
-            values["warnings"] = [_warning(provider) for provider in made.unreached]
+            values["warnings"] = [*map(_unreached, made.unreached), *map(_unwilling, made.unwilling)]
         return payload(**values, user_errors=[error(**_error(item, codes)) for item in made.errors])
 
     argument = {"input": (input, "What the mutation takes.", inspect.Parameter.empty)}
@@ -166,6 +170,11 @@ def _error(item: dict[str, Any], codes: Any) -> dict[str, Any]:
     return {"code": codes[item["code"]], "message": item["message"], "field": field, "details": details}
 
 
-def _warning(provider: str) -> MutationWarning:
+def _unreached(provider: str) -> MutationWarning:
     told = f"{provider} cannot be reached at the moment; it is asked again until it answers."
     return MutationWarning(code=WarningCode.PAYMENT_PROVIDER_UNAVAILABLE, message=told)
+
+
+def _unwilling(provider: str) -> MutationWarning:
+    told = f"{provider} has answered that it will not do this; to ask the same again does not help."
+    return MutationWarning(code=WarningCode.PAYMENT_PROVIDER_REFUSED, message=told)

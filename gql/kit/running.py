@@ -49,8 +49,9 @@ class Made:
     values: dict[str, Any]
     errors: list[dict[str, Any]]
     calls: list[Call] = field(default_factory=list)
-    # The outside services that could not be reached; what they were to do is done later.
+    # The outside services that could not be reached, which are asked again; and those that will not do it.
     unreached: list[str] = field(default_factory=list)
+    unwilling: list[str] = field(default_factory=list)
 
 
 async def run(context: Context, asked: Asked) -> Made:
@@ -113,13 +114,15 @@ async def _run(work: Work, asked: Asked) -> Made:
 
 async def _call_outside(context: Context, made: Made) -> Made:
     """Make the rule's calls now; one that fails is made again by the worker, which has it as a job."""
-    values, unreached = dict(made.values), []
+    values, unreached, unwilling = dict(made.values), [], []
     for call in made.calls:
         try:
             values |= await call.make(context.services) or {}
-        except (ProviderUnavailable, ProviderRefused) as error:
+        except ProviderUnavailable as error:
             unreached.append(error.provider)
-    return Made(values, made.errors, [], unreached)
+        except ProviderRefused as error:
+            unwilling.append(error.provider)
+    return Made(values, made.errors, [], unreached, unwilling)
 
 
 def _kept(outcome: dict[str, Any]) -> Made:

@@ -13,8 +13,11 @@ from uuid import uuid4
 
 import pytest
 import segno
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.kit.node import global_id
+from lango.actor import NOBODY
+from lango.context import Context
 from lango.postgres import create_engine
 from lango.session import Reads
 from lango.settings import Settings
@@ -409,3 +412,26 @@ async def test_a_share_token_opens_its_pot_for_the_planned_fields_after_it(
     answer = await both(api, ordinary, query, {"t": token, "id": str(pot.id)}, as_=member)
 
     assert answer.data == {"s": {"title": "Behind a link"}, "p": {"title": "Behind a link"}}
+
+
+async def test_a_cancelled_field_takes_nothing_from_those_that_wait_for_the_same_row(engine: AsyncEngine) -> None:
+    asked = asyncio.Event()
+
+    async def batch(keys: list[str]) -> list[str]:
+        await asked.wait()
+        return keys
+
+    loader = Context(engine, NOBODY).loader("rows", batch)
+
+    async def field() -> str:
+        return str(await loader.load("a"))
+
+    cancelled, waiting = asyncio.create_task(field()), asyncio.create_task(field())
+    await asyncio.sleep(0)
+
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    asked.set()
+
+    assert cancelled.cancelled()
+    assert await waiting == "a"

@@ -42,7 +42,7 @@ class Holed:
 
 @dataclass(frozen=True, slots=True)
 class MadeRow:
-    """A row that a rule made, known by its key: what an answer shows of it is read as the caller."""
+    """A row that a rule made or an event is about, known by its key: what is shown of it is read as the caller."""
 
     model: type[Base]
     key: tuple[Any, ...]
@@ -107,16 +107,22 @@ class QueryPlanner:
         nodes: Sequence[FieldNode],
         path: Hashable,
     ) -> bytes | Holed | None:
-        """The object that a rule made, read in the rule's transaction; None where that is not planned."""
+        """The object that a rule made (read in the rule's transaction) or an event is about; None where that is not
+        planned."""
         given = Given(variables, context.actor.user_id, made.key)
         role = context.actor.database_role
         assert context.document is not None
-        assert isinstance(context.reads, Work)
         try:
             plan = self.plans.of_object(context.document, operation, role, given, made.model, nodes, path)
             if not plan.roots or (statement := plan.roots[0].statement) is None:
                 return None
-            text = await context.reads.text(statement.sql, statement.values(given))
+            if isinstance(context.reads, Work):
+                text = await context.reads.text(statement.sql, statement.values(given))
+            else:
+                (outcome,) = await context.texts([(statement.sql, statement.values(given))])
+                if isinstance(outcome, asyncpg.PostgresError):
+                    raise outcome
+                text = outcome
         except CallerError:
             return None
         except asyncpg.PostgresError as error:

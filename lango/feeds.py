@@ -1,0 +1,192 @@
+"""What a subscription watches, and the subscribers that watch it in the same way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lango.errors import CallerError
+from lango.outbox import Event, Position
+
+# Events that wait to be read for a group, or to be sent to one who is still being told what it missed.
+MOST_WAITING = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The events of some topics (`pot.*` names a family) that are about one object, from now on or from a position.
+
+    The resolver of a subscription gives it; the library that calls the resolver wants something to iterate over.
+    """
+
+    topics: tuple[str, ...]
+    by: str
+    value: str
+    after: Position | None = None
+    kept_hours: float = 0
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        raise TypeError("A feed is followed by the hub.")
+
+    @property
+    def prefixes(self) -> list[str]:
+        return [topic.removesuffix("*") for topic in self.topics]
+
+    def holds(self, event: Event) -> bool:
+        named = any(
+            event.topic.startswith(topic[:-1]) if topic.endswith("*") else event.topic == topic for topic in self.topics
+        )
+        return named and event.about(self.by) == self.value
+
+
+class Subscriber(Protocol):
+    """Somebody at the other end of a connection."""
+
+    def tell(self, event: Event, text: bytes, /) -> None:
+        """Send it soon. Does not wait, and drops the connection of one who reads too slowly."""
+
+    def end(self, errors: list[dict[str, Any]]) -> None:
+        """Nothing more will come, and why: it leaves."""
+
+    async def room(self) -> None:
+        """Wait until something more can be taken."""
+
+
+class TooSlow(CallerError):
+    """More has happened than could be told in time: subscribe again, with `after` the last cursor you have seen."""
+
+    code = "TOO_SLOW"
+
+
+# Gives the answer to an event as finished JSON; None where its readers may not see it.
+Read = Callable[[Event], Awaitable[bytes | None]]
+# Tells what is said to subscribers whose events cannot be read.
+Explain = Callable[[Exception], list[dict[str, Any]]]
+Missed = Callable[[Position], Awaitable[tuple[list[Event], Position | None]]]
+
+
+class Member:
+    """A subscriber in its group. While it is told what it missed, what happens meanwhile waits."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.told: set[int] = set()
+        self.waiting: list[tuple[Event, bytes]] | None = None
+        self.replay: asyncio.Task[None] | None = None
+
+    def tell(self, event: Event, text: bytes) -> None:
+        """Raises TooSlow."""
+        if self.waiting is None:
+            self.subscriber.tell(event, text)
+        elif len(self.waiting) < MOST_WAITING:
+            self.waiting.append((event, text))
+        else:
+            raise TooSlow
+
+    async def resume(self) -> None:
+        """What waited, without what it was told already."""
+        while self.waiting:
+            await self.subscriber.room()
+            event, text = self.waiting.pop(0)
+            if event.id not in self.told:
+                self.subscriber.tell(event, text)
+        self.waiting = None
+        self.told.clear()
+
+
+class Group:
+    """The subscribers whose subscriptions and rights are the same: what one is told all are told, by one read."""
+
+    def __init__(self, feed: Feed, read: Read, missed: Missed, explain: Explain) -> None:
+        self.feed = feed
+        self.members: dict[Hashable, Member] = {}
+        self._read = read
+        self._missed = missed
+        self._explain = explain
+        self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
+        # Many come back from the same position when a server has been restarted: its pages are read once for all.
+        self._pages: dict[Position, asyncio.Task[tuple[list[tuple[Event, bytes]], Position | None]]] = {}
+        self._task = asyncio.create_task(self._run())
+
+    def put(self, event: Event) -> None:
+        try:
+            self._events.put_nowait(event)
+        except asyncio.QueueFull:
+            self._fail(list(self.members), TooSlow())
+
+    def join(self, key: Hashable, subscriber: Subscriber, after: Position | None) -> None:
+        member = self.members[key] = Member(subscriber)
+        if after is not None:
+            member.waiting = []
+            member.replay = asyncio.create_task(self._replay(key, member, after))
+
+    def leave(self, key: Hashable) -> None:
+        member = self.members.pop(key, None)
+        if member is not None and member.replay is not None:
+            member.replay.cancel()
+
+    def close(self) -> None:
+        self._task.cancel()
+        for page in self._pages.values():
+            page.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            event = await self._events.get()
+            try:
+                text = await self._read(event)
+            except Exception as error:
+                self._fail([key for key, member in self.members.items() if member.waiting is None], error)
+                continue
+            if text is not None:
+                self._tell(event, text)
+
+    def _tell(self, event: Event, text: bytes) -> None:
+        for key, member in list(self.members.items()):
+            try:
+                member.tell(event, text)
+            except TooSlow as error:
+                self._fail([key], error)
+
+    def _fail(self, keys: Sequence[Hashable], error: Exception) -> None:
+        """End these: they may come again, and go on from the last event they have seen."""
+        told = self._explain(error)
+        for key in keys:
+            self.members[key].subscriber.end(told)
+
+    async def _replay(self, key: Hashable, member: Member, after: Position) -> None:
+        try:
+            position: Position | None = Position(after.xid, 0)
+            while position is not None:
+                page, position = await self._page(position)
+                for event, text in page:
+                    await member.subscriber.room()
+                    if event.id != after.id:
+                        member.told.add(event.id)
+                        member.subscriber.tell(event, text)
+            await member.resume()
+        except Exception as error:
+            member.replay = None
+            if key in self.members:
+                self._fail([key], error)
+
+    async def _page(self, position: Position) -> tuple[list[tuple[Event, bytes]], Position | None]:
+        page = self._pages.get(position)
+        if page is None:
+            page = self._pages[position] = asyncio.create_task(self._read_page(position))
+            page.add_done_callback(lambda done: self._forget(position, done))
+        # One who leaves does not take the page from the others.
+        return await asyncio.shield(page)
+
+    def _forget(self, position: Position, page: asyncio.Task[Any]) -> None:
+        self._pages.pop(position, None)
+        if not page.cancelled():
+            # Those who wait for it raise it; where they have left, nobody does.
+            page.exception()
+
+    async def _read_page(self, position: Position) -> tuple[list[tuple[Event, bytes]], Position | None]:
+        events, more = await self._missed(position)
+        told = [(event, await self._read(event)) for event in events if self.feed.holds(event)]
+        return [(event, text) for event, text in told if text is not None], more

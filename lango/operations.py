@@ -1,0 +1,266 @@
+"""One operation, whatever transport brought it: prepared within the limits, run, and told as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import GraphQLError, OperationDefinitionNode, OperationType
+from sqlalchemy.ext.asyncio import AsyncEngine
+from strawberry.types import ExecutionResult
+
+from lango.actor import Actor
+from lango.context import Context, Witness
+from lango.documents import Document, Documents, InvalidDocument
+from lango.errors import CallerError, Refused, TimedOut, answerable, formatted
+from lango.exchange import Exchange
+from lango.logs import log_error, log_outage
+from lango.lru import Lru
+from lango.negotiation import HttpError
+from lango.parameters import Parameters
+from lango.pipeline import Pipeline
+from lango.planning import Answered, Planner
+from lango.responses import plain
+from lango.services import Services
+from lango.settings import Settings
+
+INTROSPECTION_BYTES = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation came to: its result as JSON, or the errors for which it was not executed."""
+
+    content: bytes | None
+    errors: list[dict[str, Any]]
+
+
+class Operations:
+    """Runs the operations of one schema."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        settings: Settings,
+        *,
+        engine: AsyncEngine,
+        documents: Documents,
+        pipeline: Pipeline,
+        witness: Witness | None = None,
+        planner: Planner | None = None,
+        services: Services | None = None,
+    ) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.engine = engine
+        self.documents = documents
+        self.pipeline = pipeline
+        self.witness = witness
+        self.planner = planner
+        self.services = services
+        self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
+        self.introspecting = asyncio.Lock()
+
+    def prepare(self, parameters: Parameters, exchange: Exchange) -> tuple[Document, OperationDefinitionNode]:
+        """The document and the operation to run. Raises InvalidDocument, and CallerError beyond the limits."""
+        text = parameters.query
+        sha256 = parameters.persisted_hash
+        if sha256 is not None:
+            text = self.documents.persisted(sha256, text)
+        assert text is not None
+        document = self.documents.get(text)
+        exchange.document = document.hash
+        operation = document.operation(parameters.operation_name)
+        exchange.operation = operation.operation.value
+        exchange.operation_name = operation.name.value[:100] if operation.name else None
+        return document, operation
+
+    def price(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, exchange: Exchange
+    ) -> None:
+        """Raises QueryTooComplex for an operation that costs too much."""
+        exchange.cost = self.documents.check_cost(document, operation, parameters.variables)
+
+    def context(self, actor: Actor, document: Document, *, idempotency_key: str | None = None) -> Context:
+        return Context(
+            self.engine,
+            actor,
+            idempotency_key=idempotency_key,
+            witness=self.witness,
+            pipeline=self.pipeline,
+            planner=self.planner,
+            document=document,
+            services=self.services,
+        )
+
+    async def perform(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        context: Context,
+        exchange: Exchange,
+        client: AbstractAsyncContextManager[None] | None = None,
+    ) -> Answer:
+        """Run a query or a mutation. A query ends with its `client`; a mutation is finished.
+
+        Raises TimedOut and ClientGone.
+        """
+        if document.introspects(operation):
+            result = await self._introspect(document, operation, parameters, context)
+        else:
+            result = await self._execute(document, operation, parameters, context, client or nullcontext())
+        if context.answered.complete:
+            return Answer(self._finished(context.answered, exchange), [])
+        return self.told(result.data, result.errors or (), exchange, dict(result.extensions or {}), context.answered)
+
+    async def _introspect(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, context: Context
+    ) -> ExecutionResult:
+        """What is asked about the schema, from memory where it was asked before: the whole of it takes a second.
+
+        In a thread, one at a time: nobody else has to wait that second. Raises TimedOut.
+        """
+        key = (document.hash, operation.name.value if operation.name else None)
+        known = self.introspections.get(key)
+        if known is not None:
+            return ExecutionResult(data=known, errors=None)
+        try:
+            async with asyncio.timeout(self.settings.execution_timeout), self.introspecting:
+                result = await asyncio.to_thread(
+                    self.schema.execute_sync,
+                    document.query,
+                    variable_values=parameters.variables,
+                    context_value=context,
+                    operation_name=operation.name.value if operation.name else None,
+                )
+        except TimeoutError:
+            raise TimedOut from None
+        if result.data is not None and not result.errors and not operation.variable_definitions:
+            answers = {name: orjson.dumps(value) for name, value in result.data.items()}
+            kept = {name: orjson.Fragment(answer) for name, answer in answers.items()}
+            self.introspections.put(key, kept, sum(map(len, answers.values())))
+        return result
+
+    async def _execute(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        context: Context,
+        client: AbstractAsyncContextManager[None],
+    ) -> ExecutionResult:
+        """Run the operation and end its transaction."""
+        try:
+            async with asyncio.timeout(self.settings.execution_timeout):
+                if operation.operation is OperationType.QUERY:
+                    async with client:
+                        if self.planner is not None:
+                            context.answered = await self.planner.answer(
+                                document, operation, parameters.variables, context
+                            )
+                        result = await self._run(document, operation, parameters, context)
+                else:
+                    result = await self._run(document, operation, parameters, context)
+            await context.close()
+        except TimeoutError:
+            await context.abandon()
+            raise TimedOut from None
+        except BaseException:
+            await context.abandon()
+            raise
+        return result
+
+    async def _run(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, context: Context
+    ) -> ExecutionResult:
+        """What is not answered yet, by the executor."""
+        if context.answered.complete:
+            return ExecutionResult(data=None, errors=None)
+        return await self.schema.execute(
+            document.query,
+            variable_values=parameters.variables,
+            context_value=context,
+            operation_name=operation.name.value if operation.name else None,
+        )
+
+    def _finished(self, answered: Answered, exchange: Exchange) -> bytes:
+        """The answer to a query of which every field is finished."""
+        fields = [b"%s:%s" % (orjson.dumps(key), text) for key, text in answered.finished.items()]
+        extensions = orjson.dumps(self._extensions(exchange, answered))
+        return b'{"data":{%s},"extensions":%s}' % (b",".join(fields), extensions)
+
+    def _extensions(self, exchange: Exchange, answered: Answered) -> dict[str, Any]:
+        """What an answer tells besides: its cost; to staff, where the settings say so, how it was made."""
+        told: dict[str, Any] = {"cost": {"requested": exchange.cost, "limit": self.settings.max_cost}}
+        if answered.told is not None:
+            python = exchange.seconds * 1000 - answered.told["databaseMs"]
+            told["lango"] = answered.told | {"pythonMs": round(python, 3)}
+        return told
+
+    def told(
+        self, data: Any, found: Iterable[GraphQLError], exchange: Exchange, extensions: dict[str, Any], done: Answered
+    ) -> Answer:
+        """The result as an answer."""
+        errors = self.shown(found, exchange)
+        # Only an error of the executor stands at a path: without one, nothing was executed, and `data` has no place.
+        executed = not errors or data is not None or any("path" in error for error in errors)
+        if not executed or is_outage(data, errors):
+            return Answer(None, errors)
+        exchange.codes = codes_of(errors)
+        content: dict[str, Any] = {"errors": errors} if errors else {}
+        content |= {"data": data, "extensions": extensions | self._extensions(exchange, done)}
+        return Answer(orjson.dumps(content, default=plain), errors)
+
+    def shown(self, found: Iterable[GraphQLError], exchange: Exchange) -> list[dict[str, Any]]:
+        """Errors as the caller may see them; logged where the caller is not told."""
+        errors = []
+        for error in found:
+            shown = formatted(error, exchange.request_id)
+            original = error.original_error
+            if shown["extensions"].get("code") == "INTERNAL":
+                log_error(original or error, exchange)
+            elif original is not None and not isinstance(original, CallerError | Refused):
+                log_outage(original, exchange)
+            errors.append(shown)
+        return errors
+
+
+def explained(error: Exception, exchange: Exchange) -> tuple[list[dict[str, Any]], HttpError | None]:
+    """What the caller is told of an error outside any field, and what HTTP says to it; raises it again where it is
+    nobody's business but ours."""
+    if isinstance(error, InvalidDocument):
+        return [formatted(each, exchange.request_id, code=error.code) for each in error.errors], None
+    known = answerable(error)
+    if known is None:
+        raise error
+    if known is not error:
+        log_outage(error, exchange)
+    return [formatted(known, exchange.request_id)], known if isinstance(known, HttpError) else None
+
+
+def always_explained(error: Exception, exchange: Exchange) -> list[dict[str, Any]]:
+    """What the caller is told of any error outside a field; logged and masked where it is our business."""
+    try:
+        return explained(error, exchange)[0]
+    except Exception as unknown:
+        log_error(unknown, exchange)
+        return [formatted(GraphQLError("Internal error", original_error=unknown), exchange.request_id)]
+
+
+def codes_of(errors: list[dict[str, Any]]) -> list[str]:
+    return [str(error["extensions"].get("code")) for error in errors]
+
+
+def is_outage(data: Any, errors: list[dict[str, Any]]) -> bool:
+    """Whether everything that was asked for failed because the database cannot be reached."""
+    return (
+        bool(errors)
+        and all(error["extensions"].get("code") == "SERVICE_UNAVAILABLE" for error in errors)
+        and (data is None or all(value is None for value in data.values()))
+    )

@@ -1,0 +1,31 @@
+"""Events are kept so long that whoever was away can resume, and then deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.providers.chosen import make_wave
+from lango.services import Services
+from lango.settings import Settings
+from resolvers.events import delete_old_events
+
+
+async def test_old_events_are_deleted_and_younger_ones_kept(
+    owner: asyncpg.Pool[Any], engine: AsyncEngine, settings: Settings
+) -> None:
+    old, young = str(uuid4()), str(uuid4())
+    for key, age in ((old, timedelta(hours=73)), (young, timedelta(hours=71))):
+        await owner.execute(
+            "INSERT INTO platform.outbox_events (topic, key, payload, created_at) VALUES ('test', $1, '{}', now() - $2::interval)",
+            key, age,
+        )  # fmt: skip
+
+    await delete_old_events(Services(engine, settings, make_wave(settings)))
+
+    kept = await owner.fetch("SELECT key FROM platform.outbox_events WHERE key = ANY ($1)", [old, young])
+    assert [row["key"] for row in kept] == [young]
