@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import segno
 import strawberry
 
 import models.redemption as m
-from gql.kit.inputs import id_of, key_input, text_input
+from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.mirror import mirror
 from gql.kit.mutation import mutation
 from gql.kit.roots import root_fields
-from models.packs import Pack
+from gql.kit.subscription import subscription
+from models.packs import Pack, Partner
 from models.pots import Pot
-from resolvers import redemption
+from resolvers import redemption, settlements
 
 
 @mirror(m.QrCode)
@@ -61,6 +62,45 @@ class RedeemQrCodeInput:
     idempotency_key: str | None = key_input()
 
 
+@strawberry.input(description="What `generateSettlement` takes.")
+class GenerateSettlementInput:
+    partner_id: strawberry.ID = id_of(Partner, "The partner that is to be paid.")
+    period_start: date = value_input("The first day of the period, in Dakar.", required=True)
+    period_end: date = value_input("The last day of the period: today at the latest.", required=True)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `approveSettlement` takes.")
+class ApproveSettlementInput:
+    settlement_id: strawberry.ID = id_of(m.PartnerSettlement, "The settlement to agree to.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `reopenSettlement` takes.")
+class ReopenSettlementInput:
+    settlement_id: strawberry.ID = id_of(m.PartnerSettlement, "The disputed settlement.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `markSettlementPaid` takes.")
+class MarkSettlementPaidInput:
+    settlement_id: strawberry.ID = id_of(m.PartnerSettlement, "The settlement that was paid.")
+    reference: str = text_input("The bank's or provider's reference of the payment.", max_length=100, required=True)
+    invoice_url: str | None = text_input("Where the invoice is.", max_length=500)
+    receipt_url: str | None = text_input("Where the receipt is.", max_length=500)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `disputeSettlement` takes.")
+class DisputeSettlementInput:
+    settlement_id: strawberry.ID = id_of(m.PartnerSettlement, "The settlement that is objected to.")
+    reason: str = text_input("What is wrong with it.", max_length=2000, required=True)
+    idempotency_key: str | None = key_input()
+
+
+SETTLED = {"settlement": m.PartnerSettlement}
+
+
 @strawberry.type
 class Mutation:
     issue_qr_code = mutation(redemption.issue, name="issueQrCode", input=IssueQrCodeInput, makes={"qr_code": m.QrCode})
@@ -82,6 +122,33 @@ class Mutation:
             "redemption_instructions": (str, "What the till should know; null without any."),
         },
     )
+    generate_settlement = mutation(
+        settlements.generate, name="generateSettlement", input=GenerateSettlementInput, makes=SETTLED
+    )
+    approve_settlement = mutation(
+        settlements.approve, name="approveSettlement", input=ApproveSettlementInput, makes=SETTLED
+    )
+    mark_settlement_paid = mutation(
+        settlements.mark_paid, name="markSettlementPaid", input=MarkSettlementPaidInput, makes=SETTLED
+    )
+    dispute_settlement = mutation(
+        settlements.dispute, name="disputeSettlement", input=DisputeSettlementInput, makes=SETTLED
+    )
+    reopen_settlement = mutation(
+        settlements.reopen, name="reopenSettlement", input=ReopenSettlementInput, makes=SETTLED
+    )
 
 
 Query = root_fields(m.QrCode, m.PartnerSettlement, m.QrRedemptionLog)
+
+
+@strawberry.type
+class Subscription:
+    qr_code_redeemed = subscription(
+        m.QrCode,
+        name="qrCodeRedeemed",
+        topics=("qr_code.redeemed",),
+        by="partner_id",
+        of=Partner,
+        doc="Whenever a code is redeemed at a partner: for its dashboard.",
+    )

@@ -86,6 +86,10 @@ class Pack(Base):
     __tablename__ = "packs"
     __table_args__ = (
         CheckConstraint("base_price_cfa > 0", name="price_is_positive"),
+        CheckConstraint(
+            "discounted_price_cfa > 0 AND discounted_price_cfa < base_price_cfa", name="discount_is_below_price"
+        ),
+        CheckConstraint("available_from <= available_until", name="dates_are_in_order"),
         Index(None, "created_at", "id"),
         Index(None, "partner_id"),
         {"schema": "packs"},
@@ -233,7 +237,10 @@ class SponsorCampaign(Base):
     """A company's campaign that multiplies the points referrals earn, until its budget is spent."""
 
     __tablename__ = "sponsor_campaigns"
-    __table_args__ = ({"schema": "packs"},)
+    __table_args__ = (
+        CheckConstraint("spent_cfa <= budget_cfa", name="spent_is_within_budget"),
+        {"schema": "packs"},
+    )
     __access__ = read(staff)
     __transitions__ = Transitions(
         "status", draft={"active"}, active={"paused", "completed"}, paused={"active", "completed"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.elements import conv
 
@@ -81,6 +81,8 @@ class QrCode(Base):
         Index(None, "pack_id"),
         Index(None, "redeemed_by_partner_id"),
         Index(None, "settlement_id"),
+        # What the worker looks for; a code leaves it when it is redeemed, so the till pays nothing for it.
+        Index("ix_qr_codes_due", "expires_at", "pot_id", postgresql_where=text("status = 'issued'")),
         {"schema": "redemption"},
     )
     __access__ = read(owner_of_pot("pot_id"), members_of_partner("redeemed_by_partner_id"), staff)
@@ -112,6 +114,10 @@ class QrCode(Base):
     settlement_id: Mapped[UUID | None] = reference(
         "redemption.partner_settlements.id", doc="The one settlement that pays for this redemption; null until then."
     )
+    redeemed_at_venue_name: Mapped[str | None] = mapped_column(
+        Computed("redeemed_at_venue ->> 'name'", persisted=True),
+        doc="The name of that venue as it was then, to group by; null where no venue was named.",
+    )
 
     pot: Mapped[Pot | None] = to_one(pot_id)
     pack: Mapped[Pack | None] = to_one(pack_id)
@@ -125,6 +131,7 @@ class PartnerSettlement(Base):
     __tablename__ = "partner_settlements"
     __table_args__ = (
         UniqueConstraint("partner_id", "period_start", "period_end"),
+        CheckConstraint("period_start <= period_end", name="period_is_in_order"),
         Index(None, "approved_by_user_id"),
         {"schema": "redemption"},
     )
@@ -164,6 +171,9 @@ class PartnerSettlement(Base):
     receipt_url: Mapped[str | None] = mapped_column(String(500), doc="Where the receipt is; null without one.")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    dispute_reason: Mapped[str | None] = mapped_column(
+        doc="Why it was disputed last, in the words of whoever objected; null where nobody has."
+    )
 
     partner: Mapped[Partner | None] = to_one(partner_id)
     approved_by_user: Mapped[User | None] = to_one(approved_by_user_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func, insert, select, text
@@ -54,6 +54,11 @@ def partner_payable(partner_id: UUID) -> Account:
     return Account(f"partner:{partner_id}:payable", "liability", "partner", partner_id)
 
 
+def user_account(user_id: UUID, part: Literal["available", "pending", "locked"], currency: str) -> Account:
+    """What a user may spend, has on the way, or has set aside, in one currency."""
+    return Account(f"user:{user_id}:{part}:{currency}", "liability", "user", user_id, currency)
+
+
 def provider(name: str, currency: str = XOF) -> Account:
     """What is held at a provider: `wave`, `mpesa`, `lithic`, `bank` or `chain`."""
     return Account(f"provider:{name}:{currency}", "asset", "provider", None, currency)
@@ -62,6 +67,21 @@ def provider(name: str, currency: str = XOF) -> Account:
 def commission(currency: str = XOF) -> Account:
     """The platform's part of redemptions."""
     return Account(f"platform:commission:{currency}", "income", "platform", None, currency)
+
+
+def promotion(currency: str = XOF) -> Account:
+    """What the platform gives for points."""
+    return Account(f"platform:promotion:{currency}", "expense", "platform", None, currency)
+
+
+def fees(currency: str) -> Account:
+    """What the platform charges."""
+    return Account(f"platform:fees:{currency}", "income", "platform", None, currency)
+
+
+def suspense(currency: str = XOF) -> Account:
+    """What came in and counts for nothing yet, or is on its way back to whoever paid it."""
+    return Account(f"platform:suspense:{currency}", "liability", "platform", None, currency)
 
 
 async def post(
@@ -186,6 +206,38 @@ PROOFS = {
             GROUP BY c.redeemed_by_partner_id
         ) q ON q.redeemed_by_partner_id = p.id
         WHERE coalesce(q.share, 0) <> coalesce(b.owed, 0)
+    """,
+    "settlements are the sums of their codes": """
+        SELECT 'partner_settlements.' || part.name, s.id::text, coalesce(part.stored, 0), part.proved
+        FROM redemption.partner_settlements s LEFT JOIN (
+            SELECT settlement_id, redeemed_by_partner_id, count(*) AS codes, sum(price_cfa) AS revenue,
+                   sum(partner_share_cfa) AS share
+            FROM redemption.qr_codes WHERE settlement_id IS NOT NULL AND status = 'redeemed' GROUP BY 1, 2
+        ) c ON c.settlement_id = s.id AND c.redeemed_by_partner_id = s.partner_id
+        CROSS JOIN LATERAL (
+            VALUES ('total_redemptions_count', s.total_redemptions_count, coalesce(c.codes, 0)),
+                   ('total_revenue_cfa', s.total_revenue_cfa, coalesce(c.revenue, 0)),
+                   ('partner_share_cfa', s.partner_share_cfa, coalesce(c.share, 0)),
+                   ('wolo_commission_cfa', s.wolo_commission_cfa, coalesce(c.revenue - c.share, 0))
+        ) part (name, stored, proved)
+        WHERE coalesce(part.stored, 0) <> part.proved
+    """,
+    "what stands in a settlement was redeemed at its partner": """
+        SELECT 'qr_codes.settlement_id', c.id::text, c.price_cfa, 0
+        FROM redemption.qr_codes c JOIN redemption.partner_settlements s ON s.id = c.settlement_id
+        WHERE c.status <> 'redeemed' OR c.redeemed_by_partner_id IS DISTINCT FROM s.partner_id
+    """,
+    # A code names one settlement; so one that is paid for twice shows here, as a settlement that was.
+    "settlements are paid once": """
+        SELECT 'partner_settlements paid', coalesce(s.id, p.reference_id)::text,
+               CASE WHEN s.status = 'paid' THEN s.partner_share_cfa ELSE 0 END, coalesce(p.paid, 0)
+        FROM redemption.partner_settlements s FULL JOIN (
+            SELECT t.reference_id, sum(e.amount) AS paid
+            FROM ledger.ledger_transactions t JOIN ledger.ledger_entries e ON e.transaction_id = t.id
+            JOIN ledger.ledger_accounts a ON a.id = e.account_id
+            WHERE t.kind = 'settlement_paid' AND a.owner_type = 'partner' GROUP BY t.reference_id
+        ) p ON p.reference_id = s.id
+        WHERE CASE WHEN s.status = 'paid' THEN s.partner_share_cfa ELSE 0 END <> coalesce(p.paid, 0)
     """,
     "users hold what their accounts hold": f"""
         SELECT 'user_balances.' || part.name, u.user_id || ' in ' || u.currency, part.stored, coalesce(b.owed, 0)

@@ -1,4 +1,4 @@
-"""QR codes: a pot's owner issues them against its balance, one partner redeems each, once."""
+"""QR codes: a pot's owner issues them against its balance, one partner redeems each, once; or their time runs out."""
 
 from __future__ import annotations
 
@@ -10,27 +10,43 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, ColumnElement, Date, DateTime, Uuid, bindparam, cast, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Date,
+    DateTime,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
+from lango.jobs import scheduled
 from lango.postgres import RawJson
 from lango.prepared import Lookup
 from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
 from lango.session import become
 from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
-from resolvers import ledger
+from resolvers import ledger, people
 from resolvers.events import publish
 
 CODE_BYTES = 16
 DEFAULT_VALIDITY_DAYS = 90
 SPENDABLE = frozenset({PotStatus.OPEN, PotStatus.FUNDED, PotStatus.CLOSED})
 COUNTED = (QrCodeStatus.ISSUED, QrCodeStatus.REDEEMED)
+# How many pots' codes one run of the worker gives back; the next begins a minute later.
+POTS_A_RUN = 2_000
 
 
 class NotYourPot(Refused):
@@ -105,7 +121,7 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
         raise InvalidState(
             f"The pot is {pot.status}; it must be open, funded or closed.", field="potId", state=pot.status
         )
-    await _check_offered(session, pack)
+    await _check_offered(session, pack, pot.time_zone)
     await _check_quantity(session, pack, pot.owner_user_id)
     price = pack.base_price_cfa if pack.discounted_price_cfa is None else pack.discounted_price_cfa
     if pot.balance_cfa < price:
@@ -203,6 +219,35 @@ async def check(session: AsyncSession, actor: Actor, code: str, venue: str | Non
     )
 
 
+@scheduled("* * * * *", timeout=300)
+async def expire_due_codes(services: Services) -> None:
+    """Give the price of every code whose time has run out back to its pot: a transaction a pot.
+
+    What somebody else is changing meanwhile is left to the next run.
+    """
+    async with services.work() as session:
+        pots = await POTS_WITH_DUE_CODES.all(session)
+    for (pot_id,) in pots:
+        async with services.work() as session:
+            await _expire(session, pot_id)
+
+
+async def _expire(session: AsyncSession, pot_id: UUID) -> None:
+    """Locks the pot, then those of its codes that are still due; passes over what another transaction has locked."""
+    found = await FREE_POT.one(session, pot_id=pot_id)
+    if found is None:
+        return
+    pot: Pot = found[0]
+    for (code,) in await DUE_CODES.all(session, pot_id=pot_id):
+        code.status = QrCodeStatus.EXPIRED
+        pot.balance_cfa += code.price_cfa
+        await save(session, code)
+        give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
+        await ledger.post(session, Actor(), "qr_expire", [give_back], of=("qr_code", code.id))
+        await publish(session, "qr_code.expired", code.id, pot_id=pot.id)
+    await save(session, pot)
+
+
 def partner_share(price_cfa: int, percentage: Decimal) -> int:
     """The partner's part of a price in whole francs, rounded half to even; the rest is the platform's."""
     return int((Decimal(price_cfa) * percentage / 100).quantize(Decimal(1), ROUND_HALF_EVEN))
@@ -282,7 +327,9 @@ class Scan:
 
 CODE = Lookup([QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")))
 # Lock first: two scans of one QR code must queue, not race.
-LOCKED_CODE = Lookup([QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")).with_for_update())
+LOCKED_CODE = Lookup(
+    [QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")).with_for_update(key_share=True)
+)
 MEMBERSHIPS = (
     select(PartnerMember.partner_id)
     .where(PartnerMember.user_id == bindparam("user_id"))
@@ -295,6 +342,23 @@ AROUND = Lookup(
         rows.select_from(select(literal(1)).subquery())
         .outerjoin(Pack, Pack.id == bindparam("pack_id"))
         .outerjoin(Partner, Partner.id == Pack.partner_id)
+    ),
+)
+
+
+IS_DUE = (QrCode.status == literal_column("'issued'")) & (QrCode.expires_at <= func.now())
+POTS_WITH_DUE_CODES = Lookup(
+    [QrCode.pot_id], lambda rows: rows.where(IS_DUE).distinct().limit(literal_column(str(POTS_A_RUN)))
+)
+FREE_POT = Lookup(
+    [Pot], lambda rows: rows.where(Pot.id == bindparam("pot_id")).with_for_update(skip_locked=True, key_share=True)
+)
+DUE_CODES = Lookup(
+    [QrCode],
+    lambda rows: (
+        rows.where(QrCode.pot_id == bindparam("pot_id"), IS_DUE)
+        .order_by(QrCode.id)
+        .with_for_update(skip_locked=True, key_share=True)
     ),
 )
 
@@ -320,13 +384,14 @@ async def _own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId")
     pot = await find(session, Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
-    people = (await session.scalars(select(func.lango.my_people()))).one()
-    if pot.owner_user_id not in people:
+    if pot.owner_user_id not in await people.my_people(session):
         raise NotYourPot(field=field)
 
 
-async def _check_offered(session: AsyncSession, pack: Pack) -> None:
-    today: date = (await session.scalars(select(cast(func.now(), Date)))).one()
+async def _check_offered(session: AsyncSession, pack: Pack, zone: str) -> None:
+    # The day it is where the pot is, read after the pack was waited for.
+    here = func.timezone(zone, func.clock_timestamp(), type_=DateTime(timezone=False))
+    today: date = (await session.scalars(select(cast(here, Date)))).one()
     begins, ends = pack.available_from or today, pack.available_until or today
     if not pack.is_active or pack.deleted_at is not None or not begins <= today <= ends:
         raise PackNotAvailable(field="packId")
@@ -350,7 +415,7 @@ async def _period(session: AsyncSession, pot: Pot, pack: Pack) -> tuple[datetime
     days = DEFAULT_VALIDITY_DAYS if pack.validity_days is None else pack.validity_days
     begins = _midnight(literal(pot.birthday_date, Date), pot.time_zone)
     ends = _midnight(literal(pot.birthday_date, Date) + days, pot.time_zone)
-    row = (await session.execute(select(begins, ends, func.now()))).one()
+    row = (await session.execute(select(begins, ends, func.clock_timestamp()))).one()
     return row[0], row[1], row[2]
 
 

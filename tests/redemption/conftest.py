@@ -5,7 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.providers.wave import NoWave
+from lango.services import Services
+from lango.settings import Settings
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory
 
@@ -13,3 +17,8 @@ from tests.factories import Factory
 @pytest.fixture
 async def till(make: Factory) -> SimpleNamespace:
     return await make.code_at_the_till()
+
+
+@pytest.fixture
+def services(engine: AsyncEngine, settings: Settings) -> Services:
+    return Services(engine, settings, NoWave())

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from models.packs import Pack
 from resolvers import redemption
+from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory
-from tests.books import Books
 from tests.redemption.test_rules import issue
 
 REDEEM = """

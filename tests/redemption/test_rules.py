@@ -8,19 +8,21 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import orjson
 import pytest
 
+from lango.services import Services
 from models.identity import User
 from models.packs import Pack, Partner
 from models.profiles import Profile
-from resolvers.redemption import partner_share
+from resolvers.redemption import expire_due_codes, partner_share
+from tests.books import Books
 from tests.client import Answer, Api
 from tests.factories import Factory, now
-from tests.books import Books
 
 ISSUE = """
   mutation ($input: IssueQrCodeInput!) {
@@ -192,13 +194,50 @@ async def test_an_id_of_another_type_is_bad_input(api: Api, shop: Any) -> None:
 
 async def test_the_last_one_of_a_pack_is_taken_once(api: Api, make: Factory, shop: Any) -> None:
     pack = await make(Pack, partner_id=shop.partner.id, base_price_cfa=100, total_available_quantity=1)
-    owners = [await make(User) for _ in range(10)]
+    owners = [await make(User) for _ in range(20)]
     pots = [await make.funded_pot(1000, owner_user_id=owner.id) for owner in owners]
 
     answers = await asyncio.gather(*(issue(api, pot, pack, owner) for pot, owner in zip(pots, owners, strict=True)))
 
     refusals = [answer.refusals("issueQrCode") for answer in answers]
-    assert sorted(refusals) == [[]] + [["SOLD_OUT"]] * 9
+    assert sorted(refusals) == [[]] + [["SOLD_OUT"]] * 19
+
+
+async def test_a_packs_dates_are_days_where_the_pot_is(api: Api, make: Factory, shop: Any) -> None:
+    # 25 hours apart: it is never the same day in both.
+    early, late = "Pacific/Pago_Pago", "Pacific/Kiritimati"
+    ends = await make(Pack, partner_id=shop.partner.id, available_until=datetime.now(ZoneInfo(early)).date())
+    begins = await make(Pack, partner_id=shop.partner.id, available_from=datetime.now(ZoneInfo(late)).date())
+    pots = [await make.funded_pot(20_000, owner_user_id=shop.owner.id, time_zone=zone) for zone in (early, late)]
+
+    answers = [(await issue(api, pot, pack, shop.owner)) for pack in (ends, begins) for pot in pots]
+
+    refusals = [answer.refusals("issueQrCode") for answer in answers]
+    assert refusals == [[], ["PACK_NOT_AVAILABLE"], ["PACK_NOT_AVAILABLE"], []]
+
+
+async def test_what_is_left_of_a_pack_is_the_total_less_issued_and_redeemed(
+    api: Api, make: Factory, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    till = await make.code_at_the_till(pack={"total_available_quantity": 2, "max_redemptions_per_user": None})
+
+    second = await issue(api, till.pot, till.pack, till.owner)
+    full = await issue(api, till.pot, till.pack, till.owner)
+    await api.redeem(till.code.code, as_=till.cashier)
+    still_full = await issue(api, till.pot, till.pack, till.owner)
+    await cancel(api, SimpleNamespace(id=second["issueQrCode"]["qrCode"]["rowId"]), till.owner)
+    third = await issue(api, till.pot, till.pack, till.owner)
+    key = UUID(third["issueQrCode"]["qrCode"]["rowId"])
+    await owner.execute(
+        "UPDATE redemption.qr_codes SET redeemable_from = now() - interval '2 days', expires_at = now() WHERE id = $1",
+        key,
+    )
+    await expire_due_codes(services)
+    fourth = await issue(api, till.pot, till.pack, till.owner)
+
+    assert full.refusals("issueQrCode") == still_full.refusals("issueQrCode") == ["SOLD_OUT"]
+    for answer in (second, third, fourth):
+        assert answer.refusals("issueQrCode") == []
 
 
 async def test_a_pots_last_francs_are_spent_once(api: Api, make: Factory, shop: Any) -> None:

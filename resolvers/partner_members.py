@@ -1,0 +1,150 @@
+"""Who acts for a partner: its owners say so, one of them always stays, and what each may do hangs on the role."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam, delete, func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.prepared import Lookup, Prepared
+from lango.rows import find, lock, save
+from lango.rules import NotFound, rule
+from lango.session import become
+from models.identity import User
+from models.packs import Partner, PartnerMember, PartnerMemberRole
+
+OWNERS = frozenset({PartnerMemberRole.OWNER})
+MANAGERS = OWNERS | {PartnerMemberRole.MANAGER}
+
+
+class NotPartnerOwner(Refused):
+    """Only the partner's owners may do this."""
+
+
+class NotPartnerManager(Refused):
+    """Only the partner's owners and managers may do this."""
+
+
+class AlreadyMember(Refused):
+    """This user acts for the partner already: change the role instead."""
+
+
+class LastOwner(Refused):
+    """A partner keeps one owner: make somebody else an owner first."""
+
+
+@rule(NotFound, NotPartnerOwner, AlreadyMember)
+async def add_member(
+    session: AsyncSession, actor: Actor, partner_id: UUID, user_id: UUID, role: PartnerMemberRole
+) -> PartnerMember:
+    """Have somebody act for a partner. Its owners, or staff."""
+    partner = await hold(session, actor, partner_id)
+    user = await find(session, User, user_id)
+    if user is None or not user.is_active or user.deleted_at is not None:
+        raise NotFound("There is no such user.", field="userId")
+    if await MEMBER.one(session, partner_id=partner.id, user_id=user.id):
+        raise AlreadyMember(field="userId")
+    member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=user.id, role=role)
+    await save(session, member)
+    return member
+
+
+@rule(NotFound, NotPartnerOwner, LastOwner)
+async def change_role(
+    session: AsyncSession, actor: Actor, partner_member_id: UUID, role: PartnerMemberRole
+) -> PartnerMember:
+    """Change what a member may do for a partner, which keeps one owner. Its owners, or staff."""
+    member, _ = await _member_held(session, actor, partner_member_id)
+    if role != PartnerMemberRole.OWNER:
+        await _check_not_last(session, member)
+    member.role = role
+    await save(session, member)
+    return member
+
+
+@rule(NotFound, NotPartnerOwner, LastOwner)
+async def remove_member(session: AsyncSession, actor: Actor, partner_member_id: UUID) -> Partner:
+    """Have somebody act for a partner no longer; it keeps one owner. Its owners, the member, or staff."""
+    member, partner = await _member_held(session, actor, partner_member_id, also_oneself=True)
+    await _check_not_last(session, member)
+    await REMOVE.run(session, id=member.id)
+    return partner
+
+
+MEMBER = Lookup(
+    [PartnerMember],
+    lambda rows: rows.where(
+        PartnerMember.partner_id == bindparam("partner_id"), PartnerMember.user_id == bindparam("user_id")
+    ),
+)
+OTHER_OWNERS = Lookup(
+    [func.count()],
+    lambda rows: rows.select_from(PartnerMember).where(
+        PartnerMember.partner_id == bindparam("partner_id"),
+        PartnerMember.role == PartnerMemberRole.OWNER,
+        PartnerMember.id != bindparam("id"),
+    ),
+)
+REMOVE = Prepared(delete(PartnerMember.table()).where(PartnerMember.table().c.id == bindparam("id")))
+
+
+async def hold(
+    session: AsyncSession, actor: Actor, partner_id: UUID, roles: frozenset[PartnerMemberRole] = OWNERS
+) -> Partner:
+    """The partner, locked, in the rules' role, for one of its members with such a role, or staff.
+
+    Raises NotFound for whoever does not act for it, NotPartnerOwner and NotPartnerManager. The role is read under the
+    lock: whoever has just lost it does nothing more.
+    """
+    if await find(session, Partner, partner_id) is None:
+        raise NotFound("There is no such partner.", field="partnerId")
+    await become(session, DatabaseRole.RULES)
+    partner = await lock(session, Partner, partner_id)
+    await _check_role(session, actor, partner_id, roles, field="partnerId")
+    return partner
+
+
+async def hold_of_pack(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+    """As `hold`, in the rules' role already, for a pack that the caller sees: everyone sees those on offer."""
+    partner = await lock(session, Partner, partner_id)
+    await _check_role(session, actor, partner_id, MANAGERS, field="packId")
+    return partner
+
+
+async def _check_role(
+    session: AsyncSession, actor: Actor, partner_id: UUID, roles: frozenset[PartnerMemberRole], *, field: str
+) -> None:
+    if actor.is_staff:
+        return
+    found = await MEMBER.one(session, partner_id=partner_id, user_id=actor.user_id)
+    if found is None or found[0].role not in roles:
+        raise (NotPartnerOwner if roles == OWNERS else NotPartnerManager)(field=field)
+
+
+async def _member_held(
+    session: AsyncSession, actor: Actor, partner_member_id: UUID, *, also_oneself: bool = False
+) -> tuple[PartnerMember, Partner]:
+    """The member, and the partner, locked: none of its members comes or goes until the transaction ends."""
+    seen = await find(session, PartnerMember, partner_member_id)
+    if seen is None:
+        raise NotFound("There is no such member.", field="partnerMemberId")
+    await become(session, DatabaseRole.RULES)
+    partner = await lock(session, Partner, seen.partner_id)
+    # Read again: somebody may have removed the member before the lock.
+    member = await find(session, PartnerMember, partner_member_id)
+    if member is None:
+        raise NotFound("There is no such member.", field="partnerMemberId")
+    if not (also_oneself and member.user_id == actor.user_id):
+        await _check_role(session, actor, member.partner_id, OWNERS, field="partnerMemberId")
+    return member, partner
+
+
+async def _check_not_last(session: AsyncSession, member: PartnerMember) -> None:
+    if member.role != PartnerMemberRole.OWNER:
+        return
+    ((others,),) = await OTHER_OWNERS.all(session, partner_id=member.partner_id, id=member.id)
+    if not others:
+        raise LastOwner(field="partnerMemberId")

@@ -1,0 +1,163 @@
+"""Partners: who registers one becomes its owner, staff verify it, and its owners say what it is and how it is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.postgres import RawJson
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.packs import Partner, PartnerMember, PartnerMemberRole, PartnerStatus
+from resolvers import clock, config
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.events import publish
+from resolvers.partner_members import NotPartnerOwner, hold
+from resolvers.texts import TextMissing, TooMany, check_count, check_text
+
+# The partner's part of a price until staff agree on another, in percent.
+REVENUE_SPLIT = config.Configured("partners.revenue_split_percentage", Decimal(80))
+# The till reads them all at every scan.
+MAX_VENUES = 200
+
+
+class VenueTwice(Refused):
+    """Each venue has an id and a name that no other venue has."""
+
+
+class SplitOutOfRange(Refused):
+    """The partner's part is from 0 to 100 percent, with two decimal places at most."""
+
+
+DESCRIBED = (TextMissing, VenueTwice, TooMany)
+
+
+@rule(*DESCRIBED)
+async def register(session: AsyncSession, actor: Actor, **details: Any) -> Partner:
+    """Register a partner, for staff to verify. The caller becomes its owner."""
+    assert actor.user_id is not None
+    await become(session, DatabaseRole.RULES)
+    split = await config.number(session, REVENUE_SPLIT)
+    partner = Partner(id=uuid4(), status=PartnerStatus.PENDING, revenue_split_percentage=split)
+    _describe(partner, details)
+    owner = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=actor.user_id, role=PartnerMemberRole.OWNER)
+    await save(session, partner, owner)
+    await publish(session, "partner.registered", partner.id)
+    return partner
+
+
+@rule(NotFound, NotPartnerOwner, *DESCRIBED, AmountNotPositive, AmountOutOfRange)
+async def update(session: AsyncSession, actor: Actor, partner_id: UUID, **changes: Any) -> Partner:
+    """Change what a partner says of itself, where its venues are, and how it is paid. Its owners, or staff."""
+    partner = await hold(session, actor, partner_id)
+    if "minimum_payout_cfa" in changes:
+        check_amount(changes["minimum_payout_cfa"], Partner.minimum_payout_cfa, field="minimumPayoutCfa")
+    _describe(partner, changes)
+    await save(session, partner)
+    return partner
+
+
+@rule(NotFound, SplitOutOfRange, staff=True)
+async def set_terms(
+    session: AsyncSession,
+    actor: Actor,
+    partner_id: UUID,
+    revenue_split_percentage: Decimal | None = None,
+    auto_approve_redemptions: bool | None = None,
+) -> Partner:
+    """Set what was agreed with a partner. What is redeemed from now on is split by it; staff."""
+    partner = await _held_by_staff(session, partner_id)
+    if revenue_split_percentage is not None:
+        if not 0 <= revenue_split_percentage <= 100 or round(revenue_split_percentage, 2) != revenue_split_percentage:
+            raise SplitOutOfRange(field="revenueSplitPercentage")
+        partner.revenue_split_percentage = revenue_split_percentage
+    if auto_approve_redemptions is not None:
+        partner.auto_approve_redemptions = auto_approve_redemptions
+    await save(session, partner)
+    return partner
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def verify(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+    """Let a registered partner begin: it redeems codes, and everyone sees it; staff."""
+    partner = await _held_by_staff(session, partner_id, PartnerStatus.PENDING)
+    partner.verified_at = await clock.now(session)
+    partner.verified_by_user_id = actor.user_id
+    return await _move(session, partner, PartnerStatus.ACTIVE, "partner.verified")
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def suspend(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+    """Stop a partner for now: its packs are not offered, and its codes are refused at the till; staff."""
+    partner = await _held_by_staff(session, partner_id, PartnerStatus.ACTIVE)
+    return await _move(session, partner, PartnerStatus.SUSPENDED, "partner.suspended")
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def reinstate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+    """Let a suspended partner go on; staff."""
+    partner = await _held_by_staff(session, partner_id, PartnerStatus.SUSPENDED)
+    return await _move(session, partner, PartnerStatus.ACTIVE, "partner.reinstated")
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def terminate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+    """Refuse a registration, or end with a partner for good; what it is owed is still settled; staff."""
+    partner = await _held_by_staff(session, partner_id)
+    steps = Partner.__transitions__
+    if steps is None or not steps.allows(partner.status, PartnerStatus.TERMINATED):
+        raise _cannot(partner)
+    return await _move(session, partner, PartnerStatus.TERMINATED, "partner.terminated")
+
+
+async def _held_by_staff(session: AsyncSession, partner_id: UUID, where: PartnerStatus | None = None) -> Partner:
+    """The partner, locked, in the rules' role; refuses one that does not stand where it is said to."""
+    if await find(session, Partner, partner_id) is None:
+        raise NotFound("There is no such partner.", field="partnerId")
+    await become(session, DatabaseRole.RULES)
+    partner = await lock(session, Partner, partner_id)
+    if where is not None and partner.status != where:
+        raise _cannot(partner)
+    return partner
+
+
+def _cannot(partner: Partner) -> InvalidState:
+    return InvalidState(f"The partner is {partner.status}.", field="partnerId", state=partner.status)
+
+
+async def _move(session: AsyncSession, partner: Partner, following: PartnerStatus, topic: str) -> Partner:
+    partner.status = following
+    await save(session, partner)
+    await publish(session, topic, partner.id)
+    return partner
+
+
+def _describe(partner: Partner, given: dict[str, Any]) -> None:
+    """Take over what is given, by the names of the columns."""
+    for name in ("name", "type"):
+        if name in given:
+            check_text(given[name], field=name)
+    for name, value in given.items():
+        setattr(partner, name, _venues(value) if name == "venues" and value is not None else value)
+
+
+def _venues(given: Sequence[dict[str, Any]]) -> RawJson:
+    """Venues as they are kept. Each is found at the till by its id or its name, so neither may be another's."""
+    check_count(given, MAX_VENUES, field="venues")
+    venues = [{"id": str(uuid4()), **venue} for venue in given]
+    known: set[str] = set()
+    for venue in venues:
+        for part in ("id", "name"):
+            check_text(venue[part], field="venues")
+        called = {venue["id"], venue["name"]}
+        if called & known:
+            raise VenueTwice(field="venues")
+        known |= called
+    return RawJson.of(venues)

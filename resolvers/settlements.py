@@ -1,0 +1,306 @@
+"""Settlements: what partners are paid for a period's redemptions, each of which is paid for once."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    DateTime,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.jobs import scheduled
+from lango.prepared import Lookup, Prepared
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.packs import Partner, PartnerMember, PartnerPaymentTerms
+from models.redemption import PartnerSettlement, PartnerSettlementStatus, QrCode, QrCodeStatus
+from resolvers import clock, ledger
+from resolvers.amounts import AmountOutOfRange, fits
+from resolvers.events import publish
+from resolvers.notices import notify
+from resolvers.partner_members import MANAGERS
+from resolvers.texts import TextMissing, UrlNotValid, check_text, check_url
+
+# Whose days a period has: partners are paid in Dakar.
+ZONE = "Africa/Dakar"
+log = structlog.get_logger("lango.settlements")
+
+
+class PeriodNotInOrder(Refused):
+    """A period does not end before it begins."""
+
+
+class PeriodNotOver(Refused):
+    """The period's last day is still to come."""
+
+
+class AlreadySettled(Refused):
+    """There is a settlement of this period; what was redeemed too late for it comes into the next one."""
+
+
+class NothingToSettle(Refused):
+    """Nothing was redeemed that is not in a settlement."""
+
+
+class BelowMinimum(Refused):
+    """This is less than the partner's least payout: it is carried over to the next period."""
+
+
+class Period(NamedTuple):
+    """From the first day to the last, both included."""
+
+    start: date
+    end: date
+
+
+@rule(
+    NotFound, PeriodNotInOrder, PeriodNotOver, AlreadySettled, NothingToSettle, BelowMinimum, AmountOutOfRange,
+    staff=True,
+)  # fmt: skip
+async def generate(
+    session: AsyncSession, actor: Actor, partner_id: UUID, period_start: date, period_end: date
+) -> PartnerSettlement:
+    """Settle a partner's period: its redemptions, and those from before it that are in no settlement yet; staff."""
+    if await find(session, Partner, partner_id) is None:
+        raise NotFound("There is no such partner.", field="partnerId")
+    await become(session, DatabaseRole.RULES)
+    ((today,),) = await TODAY.all(session)
+    if period_start > period_end:
+        raise PeriodNotInOrder(field="periodEnd")
+    if period_end > today:
+        raise PeriodNotOver(field="periodEnd")
+    return await settle(session, actor, partner_id, Period(period_start, period_end))
+
+
+async def settle(session: AsyncSession, actor: Actor, partner_id: UUID, period: Period) -> PartnerSettlement:
+    """Write the settlement of a partner's period, in the rules' role; approved where the partner's approve themselves.
+
+    Locks the partner, so that two never sum the same redemptions; the till goes on meanwhile. What is redeemed while
+    this runs is left to the next period. Raises AlreadySettled, NothingToSettle, BelowMinimum and AmountOutOfRange.
+    """
+    ((partner,),) = await PARTNER.all(session, partner_id=partner_id)
+    before = await OF_PERIOD.one(session, partner_id=partner_id, start=period.start, end=period.end)
+    if before is not None:
+        raise AlreadySettled(field="periodStart", settlementId=str(before[0]))
+    _check(partner, *(await SUMS.all(session, partner_id=partner_id, end=period.end))[0])
+    settlement = PartnerSettlement(
+        id=uuid4(), partner_id=partner_id, period_start=period.start, period_end=period.end,
+        status=PartnerSettlementStatus.PENDING,
+    )  # fmt: skip
+    await save(session, settlement)
+    ((count, revenue, share),) = await TAKE.run(
+        session, settlement_id=settlement.id, partner_id=partner_id, end=period.end
+    )
+    _check(partner, count, revenue, share)
+    settlement.total_redemptions_count = count
+    settlement.total_revenue_cfa = revenue
+    settlement.partner_share_cfa = share
+    settlement.wolo_commission_cfa = revenue - share
+    await save(session, settlement)
+    await publish(session, "settlement.generated", settlement.id, partner_id=partner_id)
+    if partner.auto_approve_redemptions:
+        await _approve(session, settlement, by=None)
+    log.info("settled", partner=str(partner_id), codes=count, share_cfa=share, by=actor.user_id and str(actor.user_id))
+    return settlement
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def approve(session: AsyncSession, actor: Actor, settlement_id: UUID) -> PartnerSettlement:
+    """Agree to a settlement, so that it may be paid; staff."""
+    settlement = await _held(session, settlement_id, PartnerSettlementStatus.APPROVED)
+    await _approve(session, settlement, by=actor.user_id)
+    return settlement
+
+
+@rule(NotFound, InvalidState, TextMissing, UrlNotValid, staff=True)
+async def mark_paid(
+    session: AsyncSession,
+    actor: Actor,
+    settlement_id: UUID,
+    reference: str,
+    invoice_url: str | None = None,
+    receipt_url: str | None = None,
+) -> PartnerSettlement:
+    """Note that an approved settlement was paid: the partner is owed so much less, and is told; staff."""
+    check_text(reference, field="reference")
+    for url, field in ((invoice_url, "invoiceUrl"), (receipt_url, "receiptUrl")):
+        if url is not None:
+            check_url(url, field=field)
+    settlement = await _held(session, settlement_id, PartnerSettlementStatus.PAID)
+    settlement.status = PartnerSettlementStatus.PAID
+    settlement.paid_at = await clock.now(session)
+    settlement.payment_reference = reference
+    settlement.invoice_url = invoice_url or settlement.invoice_url
+    settlement.receipt_url = receipt_url or settlement.receipt_url
+    await save(session, settlement)
+    amount = settlement.partner_share_cfa
+    # A partner whose part is nothing is owed nothing.
+    if amount:
+        payout = ledger.Movement(ledger.partner_payable(settlement.partner_id), ledger.provider("bank"), amount)
+        await ledger.post(session, actor, "settlement_paid", [payout], of=("partner_settlement", settlement.id))
+    await publish(session, "settlement.paid", settlement.id, partner_id=settlement.partner_id)
+    for (user_id,) in await TOLD.all(session, partner_id=settlement.partner_id):
+        await notify(session, user_id, "settlement_paid", amount=amount, reference=reference)
+    return settlement
+
+
+@rule(NotFound, InvalidState, TextMissing)
+async def dispute(session: AsyncSession, actor: Actor, settlement_id: UUID, reason: str) -> PartnerSettlement:
+    """Object to a settlement that is not paid yet. The partner's owners and managers, or staff."""
+    check_text(reason, field="reason")
+    settlement = await _held(session, settlement_id, PartnerSettlementStatus.DISPUTED)
+    settlement.status = PartnerSettlementStatus.DISPUTED
+    settlement.dispute_reason = reason
+    await save(session, settlement)
+    await publish(session, "settlement.disputed", settlement.id, partner_id=settlement.partner_id)
+    return settlement
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def reopen(session: AsyncSession, actor: Actor, settlement_id: UUID) -> PartnerSettlement:
+    """Settle a dispute: the settlement waits for approval anew, by a person; staff."""
+    settlement = await _held(session, settlement_id, PartnerSettlementStatus.PENDING)
+    settlement.status = PartnerSettlementStatus.PENDING
+    settlement.approved_at = settlement.approved_by_user_id = None
+    await save(session, settlement)
+    await publish(session, "settlement.reopened", settlement.id, partner_id=settlement.partner_id)
+    return settlement
+
+
+@scheduled("20 * * * *", timeout=300)
+async def settle_partners(services: Services) -> None:
+    """Settle the last full period of every partner to whom something is due, by its terms: a transaction a partner.
+
+    Runs more often than periods end, so that one that was missed is made up for.
+    """
+    async with services.work() as session:
+        ((today,),) = await TODAY.all(session)
+        partners = await UNSETTLED_PARTNERS.all(session)
+    for partner_id, terms in partners:
+        try:
+            async with services.work() as session:
+                await settle(session, Actor(), partner_id, last_period(terms, today))
+        except (AlreadySettled, NothingToSettle, BelowMinimum):
+            continue
+        except AmountOutOfRange:
+            log.exception("settlement_too_large", partner=str(partner_id))
+
+
+def last_period(terms: PartnerPaymentTerms | None, today: date) -> Period:
+    """The last week (from Monday), month or quarter that ended before today."""
+    if terms == PartnerPaymentTerms.WEEKLY:
+        monday = today - timedelta(days=today.weekday())
+        return Period(monday - timedelta(days=7), monday - timedelta(days=1))
+    months = 3 if terms == PartnerPaymentTerms.QUARTERLY else 1
+    after = today.replace(month=(today.month - 1) // months * months + 1, day=1)
+    end = after - timedelta(days=1)
+    return Period(end.replace(month=end.month - months + 1, day=1), end)
+
+
+TODAY = Lookup([cast(func.timezone(ZONE, func.now(), type_=DateTime(timezone=False)), Date)], lambda rows: rows)
+# Not as strictly as others lock it: the till may still name the partner in a redemption.
+PARTNER = Lookup(
+    [Partner], lambda rows: rows.where(Partner.id == bindparam("partner_id")).with_for_update(key_share=True)
+)
+OF_PERIOD = Lookup(
+    [PartnerSettlement.id],
+    lambda rows: rows.where(
+        PartnerSettlement.partner_id == bindparam("partner_id"),
+        PartnerSettlement.period_start == bindparam("start", type_=Date),
+        PartnerSettlement.period_end == bindparam("end", type_=Date),
+    ),
+)
+TOLD = Lookup(
+    [PartnerMember.user_id],
+    lambda rows: rows.where(
+        PartnerMember.partner_id == bindparam("partner_id"),
+        or_(*(PartnerMember.role == role for role in sorted(MANAGERS))),
+    ),
+)
+_code = QrCode.table().c
+_end = func.timezone(ZONE, cast(bindparam("end", type_=Date) + 1, DateTime(timezone=False)))
+UNSETTLED = (
+    (_code.status == literal_column(f"'{QrCodeStatus.REDEEMED.value}'"))
+    & _code.settlement_id.is_(None)
+    & (_code.redeemed_by_partner_id == bindparam("partner_id", type_=Uuid))
+    & (_code.redeemed_at < _end)
+)
+
+
+def _sums(price: ColumnElement[int], share: ColumnElement[int | None]) -> list[ColumnElement[int]]:
+    """How many codes there are, their prices together, and the partner's parts of them."""
+    sums = (cast(func.coalesce(func.sum(amount), 0), BigInteger) for amount in (price, share))
+    return [func.count(), *sums]
+
+
+_taken = (
+    update(QrCode.table())
+    .where(UNSETTLED)
+    .values(settlement_id=bindparam("settlement_id", type_=Uuid))
+    .returning(_code.price_cfa, _code.partner_share_cfa)
+    .cte("taken")
+)
+SUMS = Lookup(_sums(_code.price_cfa, _code.partner_share_cfa), lambda rows: rows.where(UNSETTLED))
+# Puts them into a settlement, and sums just these.
+TAKE = Prepared(select(*_sums(_taken.c.price_cfa, _taken.c.partner_share_cfa)).select_from(_taken))
+UNSETTLED_PARTNERS = Lookup(
+    [Partner.id, Partner.payment_terms],
+    lambda rows: rows.where(
+        select(_code.id)
+        .where(
+            _code.status == literal_column(f"'{QrCodeStatus.REDEEMED.value}'"),
+            _code.settlement_id.is_(None),
+            _code.redeemed_by_partner_id == Partner.id,
+        )
+        .exists()
+    ).order_by(Partner.id),
+)
+
+
+def _check(partner: Partner, count: int, revenue: int, share: int) -> None:
+    if not count:
+        raise NothingToSettle(field="periodEnd")
+    if share < partner.minimum_payout_cfa:
+        raise BelowMinimum(field="periodEnd", shareCfa=share, minimumPayoutCfa=partner.minimum_payout_cfa)
+    if not fits(revenue, PartnerSettlement.total_revenue_cfa):
+        raise AmountOutOfRange("That is more than one settlement can hold: settle a shorter period.", field="periodEnd")
+
+
+async def _held(session: AsyncSession, settlement_id: UUID, following: PartnerSettlementStatus) -> PartnerSettlement:
+    """The settlement, locked, in the rules' role, if it may go on to that state. Seen by its partner's managers."""
+    if await find(session, PartnerSettlement, settlement_id) is None:
+        raise NotFound("There is no such settlement.", field="settlementId")
+    await become(session, DatabaseRole.RULES)
+    settlement = await lock(session, PartnerSettlement, settlement_id)
+    steps = PartnerSettlement.__transitions__
+    assert steps is not None
+    if not steps.allows(settlement.status, following):
+        raise InvalidState(f"The settlement is {settlement.status}.", field="settlementId", state=settlement.status)
+    return settlement
+
+
+async def _approve(session: AsyncSession, settlement: PartnerSettlement, *, by: UUID | None) -> None:
+    settlement.status = PartnerSettlementStatus.APPROVED
+    settlement.approved_at = await clock.now(session)
+    settlement.approved_by_user_id = by
+    await save(session, settlement)
+    await publish(session, "settlement.approved", settlement.id, partner_id=settlement.partner_id)

@@ -1,0 +1,44 @@
+"""Texts of an input: not empty where something must be said, and links that lead somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from lango.errors import Refused
+
+
+class TextMissing(Refused):
+    """This must not be empty."""
+
+
+class UrlNotValid(Refused):
+    """This is no web address: write one that begins with https://."""
+
+
+class TooMany(Refused):
+    """There are too many of them."""
+
+
+def check_text(text: str, *, field: str) -> None:
+    """Raises TextMissing for a text of nothing but spaces."""
+    if not text.strip():
+        raise TextMissing(field=field)
+
+
+def check_url(url: str, *, field: str) -> None:
+    """Raises UrlNotValid: a dashboard shows it as a link, so it must not run as a script."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("https", "http") and parts.hostname is not None
+    except ValueError:
+        valid = False
+    if not valid or any(letter.isspace() or letter in "<>\"'`\\" for letter in url):
+        raise UrlNotValid(field=field)
+
+
+def check_count(items: Sequence[Any], most: int, *, field: str) -> None:
+    """Raises TooMany."""
+    if len(items) > most:
+        raise TooMany(f"There are {len(items)} of them, and there may be {most}.", field=field, most=most)

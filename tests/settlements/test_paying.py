@@ -1,0 +1,246 @@
+"""From a settlement to its payment: approved, paid once, or disputed. A sentence of the rules a test."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from models.identity import User
+from models.notifications import NotificationTemplate
+from models.packs import Partner
+from tests.books import Books
+from tests.client import Api
+from tests.factories import Factory
+from tests.settlements.calls import IN_JUNE, JUNE, STAFF, Settlements, call, generate
+
+# approveSettlement
+
+
+async def test_staff_approve_a_settlement_once(api: Api, admin: Any, pending: Any, books: Books) -> None:
+    first = await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
+    again = await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
+
+    settlement = first["approveSettlement"]["settlement"]
+    assert (settlement["status"], settlement["availableTransitions"]) == ("APPROVED", ["DISPUTED", "PAID"])
+    assert settlement["approvedAt"] is not None
+    assert settlement["approvedByUserId"] is not None
+    assert again["approveSettlement"]["userErrors"][0]["details"] == {"state": "approved"}
+    assert await books.events(pending.id) == ["settlement.generated", "settlement.approved"]
+
+
+@pytest.mark.parametrize("name", ["approveSettlement", "reopenSettlement", "markSettlementPaid"])
+async def test_a_partner_decides_nothing_about_its_settlement(
+    api: Api, shop: Any, pending: Any, stored: Settlements, name: str
+) -> None:
+    more = {"reference": "VIR-1"} if name == "markSettlementPaid" else {}
+
+    assert (await call(api, name, shop.owner, settlementId=pending.id, **more)).codes == ["FORBIDDEN"]
+    assert (await stored.all())[0]["status"] == "pending"
+
+
+@pytest.mark.parametrize("name", ["approveSettlement", "reopenSettlement", "markSettlementPaid", "disputeSettlement"])
+async def test_a_settlement_that_is_not_there_is_not_found(api: Api, admin: Any, name: str) -> None:
+    more = {"markSettlementPaid": {"reference": "VIR-1"}, "disputeSettlement": {"reason": "?"}}.get(name, {})
+
+    assert (await call(api, name, admin, STAFF, settlementId=uuid4(), **more)).refusals(name) == ["NOT_FOUND"]
+
+
+# markSettlementPaid
+
+
+async def pay(api: Api, admin: Any, settlement: Any, **more: Any) -> Any:
+    given = {"settlementId": settlement.id, "reference": "VIR-202606-0001", **more}
+    return await call(api, "markSettlementPaid", admin, STAFF, **given)
+
+
+async def test_a_paid_settlement_is_owed_no_more(api: Api, admin: Any, shop: Any, approved: Any, books: Books) -> None:
+    bank = await books.owed("provider:bank:XOF")
+
+    answer = await pay(
+        api, admin, approved, invoiceUrl="https://media.example/i.pdf", receiptUrl="https://media.example/r.pdf"
+    )
+
+    settlement = answer["markSettlementPaid"]["settlement"]
+    assert (settlement["status"], settlement["paymentReference"]) == ("PAID", "VIR-202606-0001")
+    assert (settlement["invoiceUrl"], settlement["receiptUrl"]) == (
+        "https://media.example/i.pdf", "https://media.example/r.pdf",
+    )  # fmt: skip
+    assert settlement["paidAt"] is not None
+    assert await books.owed(f"partner:{shop.partner.id}:payable") == 0
+    assert await books.owed("provider:bank:XOF") - bank == 12_000
+    assert (await books.events(approved.id))[-1] == "settlement.paid"
+
+
+async def test_owners_and_managers_are_told_that_they_are_paid(
+    api: Api, make: Factory, admin: Any, shop: Any, approved: Any, owner: asyncpg.Pool[Any]
+) -> None:
+    await owner.execute("DELETE FROM notifications.notification_templates WHERE template_key = 'settlement_paid'")
+    template = await make(
+        NotificationTemplate, template_key="settlement_paid", body_text="Votre règlement de {amount} francs est parti.",
+        channels=["email"], is_active=True,
+    )  # fmt: skip
+
+    await pay(api, admin, approved)
+
+    told = await owner.fetch(
+        "SELECT user_id, body FROM notifications.notifications WHERE template_id = $1", template.id
+    )
+    assert {row["user_id"] for row in told} == {shop.owner.id, shop.manager.id}
+    assert {row["body"] for row in told} == {"Votre règlement de 12000 francs est parti."}
+    await owner.execute("DELETE FROM notifications.notifications WHERE template_id = $1", template.id)
+    await owner.execute("DELETE FROM notifications.notification_templates WHERE id = $1", template.id)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"reference": " "}, "TEXT_MISSING"),
+        ({"invoiceUrl": "javascript:alert(1)"}, "URL_NOT_VALID"),
+        ({"receiptUrl": "file:///etc/passwd"}, "URL_NOT_VALID"),
+    ],
+)
+async def test_a_payment_is_noted_with_a_reference_and_real_links(
+    api: Api, admin: Any, approved: Any, books: Books, given: dict[str, str], code: str
+) -> None:
+    before = await books.everything()
+
+    assert (await pay(api, admin, approved, **given)).refusals("markSettlementPaid") == [code]
+    assert await books.everything() == before
+
+
+async def test_what_is_not_approved_is_not_paid(api: Api, admin: Any, pending: Any, books: Books) -> None:
+    before = await books.everything()
+
+    waiting = await pay(api, admin, pending)
+    await call(api, "disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Wrong")
+    disputed = await pay(api, admin, pending)
+
+    assert waiting["markSettlementPaid"]["userErrors"][0]["details"] == {"state": "pending"}
+    assert disputed["markSettlementPaid"]["userErrors"][0]["details"] == {"state": "disputed"}
+    assert (await books.everything())[0] == before[0]
+
+
+async def test_a_settlement_paid_by_20_at_once_is_paid_once(
+    api: Api, admin: Any, shop: Any, approved: Any, books: Books
+) -> None:
+    answers = await asyncio.gather(*(pay(api, admin, approved, reference=f"VIR-{n}") for n in range(20)))
+
+    refusals = [answer.refusals("markSettlementPaid") for answer in answers]
+    assert sorted(refusals) == [[]] + [["INVALID_STATE"]] * 19
+    assert await books.owed(f"partner:{shop.partner.id}:payable") == 0
+    assert (await books.events(approved.id)).count("settlement.paid") == 1
+
+
+async def test_a_retry_of_a_payment_answers_as_the_first(
+    api: Api, admin: Any, shop: Any, approved: Any, books: Books
+) -> None:
+    key = str(uuid4())
+
+    answers = [await pay(api, admin, approved, idempotencyKey=key) for _ in range(2)]
+
+    assert answers[1].data == answers[0].data
+    assert answers[0].refusals("markSettlementPaid") == []
+    assert await books.owed(f"partner:{shop.partner.id}:payable") == 0
+
+
+async def test_a_settlement_of_nothing_may_be_paid(api: Api, make: Factory, admin: Any, books: Books) -> None:
+    partner = await make(Partner, revenue_split_percentage=0, minimum_payout_cfa=0, auto_approve_redemptions=True)
+    await make.redeemed_code(partner, share=0, at=IN_JUNE)
+    settlement = (await generate(api, admin, partner, *JUNE))["generateSettlement"]["settlement"]
+
+    answer = await pay(api, admin, SimpleNamespace(id=settlement["rowId"]))
+
+    assert answer["markSettlementPaid"]["settlement"]["status"] == "PAID"
+    assert await books.owed(f"partner:{partner.id}:payable") == 0
+
+
+# disputeSettlement, reopenSettlement
+
+
+@pytest.mark.parametrize("who", ["owner", "manager"])
+async def test_a_partner_disputes_with_a_reason(api: Api, shop: Any, pending: Any, books: Books, who: str) -> None:
+    answer = await call(
+        api, "disputeSettlement", getattr(shop, who), settlementId=pending.id, reason="Two codes are missing."
+    )
+
+    settlement = answer["disputeSettlement"]["settlement"]
+    assert (settlement["status"], settlement["disputeReason"]) == ("DISPUTED", "Two codes are missing.")
+    assert (await books.events(pending.id))[-1] == "settlement.disputed"
+
+
+async def test_who_may_not_see_a_settlement_cannot_dispute_it(
+    api: Api, make: Factory, shop: Any, pending: Any, stored: Settlements
+) -> None:
+    for caller in (shop.cashier, await make(User)):
+        answer = await call(api, "disputeSettlement", caller, settlementId=pending.id, reason="No")
+        assert answer.refusals("disputeSettlement") == ["NOT_FOUND"]
+    nobody = await call(api, "disputeSettlement", None, settlementId=pending.id, reason="No")
+
+    assert nobody.codes == ["UNAUTHENTICATED"]
+    assert (await stored.all())[0]["status"] == "pending"
+
+
+async def test_a_dispute_says_why(api: Api, shop: Any, pending: Any, stored: Settlements) -> None:
+    answer = await call(api, "disputeSettlement", shop.owner, settlementId=pending.id, reason=" ")
+
+    assert answer.refusals("disputeSettlement") == ["TEXT_MISSING"]
+    assert (await stored.all())[0]["status"] == "pending"
+
+
+async def test_a_dispute_over_an_approved_settlement_ends_with_a_new_approval(
+    api: Api, admin: Any, shop: Any, approved: Any, books: Books
+) -> None:
+    await call(api, "disputeSettlement", shop.owner, settlementId=approved.id, reason="Too little.")
+    twice = await call(api, "disputeSettlement", admin, STAFF, settlementId=approved.id, reason="Again.")
+    reopened = await call(api, "reopenSettlement", admin, STAFF, settlementId=approved.id)
+
+    settlement = reopened["reopenSettlement"]["settlement"]
+    assert twice.refusals("disputeSettlement") == ["INVALID_STATE"]
+    assert (settlement["status"], settlement["disputeReason"]) == ("PENDING", "Too little.")
+    assert (settlement["approvedAt"], settlement["approvedByUserId"]) == (None, None)
+    await call(api, "approveSettlement", admin, STAFF, settlementId=approved.id)
+    assert (await pay(api, admin, approved)).refusals("markSettlementPaid") == []
+    assert await books.events(approved.id) == [
+        "settlement.generated", "settlement.approved", "settlement.disputed", "settlement.reopened",
+        "settlement.approved", "settlement.paid",
+    ]  # fmt: skip
+
+
+async def test_what_is_paid_is_not_disputed(api: Api, admin: Any, shop: Any, approved: Any) -> None:
+    await pay(api, admin, approved)
+
+    answer = await call(api, "disputeSettlement", shop.owner, settlementId=approved.id, reason="Late.")
+
+    assert answer["disputeSettlement"]["userErrors"][0]["details"] == {"state": "paid"}
+
+
+async def test_what_is_not_disputed_is_not_reopened(api: Api, admin: Any, pending: Any) -> None:
+    answer = await call(api, "reopenSettlement", admin, STAFF, settlementId=pending.id)
+
+    assert answer.refusals("reopenSettlement") == ["INVALID_STATE"]
+
+
+async def test_a_payment_and_a_dispute_at_once_one_wins(
+    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+) -> None:
+    for month in range(1, 7):
+        await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=datetime(2025, month, 3, tzinfo=UTC))
+        first = date(2025, month, 1)
+        made = (await generate(api, admin, shop.partner, first, first + timedelta(days=10)))["generateSettlement"]
+        settlement = SimpleNamespace(id=made["settlement"]["rowId"])
+        await call(api, "approveSettlement", admin, STAFF, settlementId=settlement.id)
+
+        paid, disputed = await asyncio.gather(
+            pay(api, admin, settlement),
+            call(api, "disputeSettlement", shop.owner, settlementId=settlement.id, reason="Wait."),
+        )
+
+        refusals = paid.refusals("markSettlementPaid") + disputed.refusals("disputeSettlement")
+        assert refusals == ["INVALID_STATE"]
+    assert {row["status"] for row in await stored.all()} <= {"paid", "disputed"}
