@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,24 +148,31 @@ def keys_of_path(path: Path) -> list[Key]:
     return [key_of_pem(path.stem, content)] if path.suffix == ".pem" else keys_of_json(content)
 
 
-def dev_key(settings: Settings) -> Key:
-    """The development key of this checkout, generated when first asked for; only its owner can read the file."""
-    path = settings.data_dir / DEV_KEY_FILE
+def kept_once(path: Path, make: Callable[[], bytes]) -> Path:
+    """A generated file, written when it is first asked for; only its owner can read it."""
     if not path.exists():
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        secret = base64url_encode(secrets.token_bytes(SHORTEST_SECRET)).decode()
-        jwk = {"kty": "oct", "kid": f"dev-{secrets.token_hex(4)}", "alg": "HS256", "k": secret}
-        draft = path.with_name(f"{DEV_KEY_FILE}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(orjson.dumps(jwk))
-        # A link fails where the name is taken: two workers that start at once end with one key, not one each.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(make())
+        # A link fails where the name is taken: two workers that start at once end with one file, not one each.
         try:
             os.link(draft, path)
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return keys_of_path(path)[0]
+    return path
+
+
+def dev_key(settings: Settings) -> Key:
+    """The development key of this checkout, generated when first asked for; only its owner can read the file."""
+
+    def make() -> bytes:
+        secret = base64url_encode(secrets.token_bytes(SHORTEST_SECRET)).decode()
+        return orjson.dumps({"kty": "oct", "kid": f"dev-{secrets.token_hex(4)}", "alg": "HS256", "k": secret})
+
+    return keys_of_path(kept_once(settings.data_dir / DEV_KEY_FILE, make))[0]
 
 
 def signing_keys(settings: Settings) -> Keys:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric
+from sqlalchemy import CheckConstraint, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.access import (
@@ -85,7 +85,17 @@ class LedgerTransaction(Base):
     """A movement of money, whose entries sum to zero in each currency; never changed or deleted."""
 
     __tablename__ = "ledger_transactions"
-    __table_args__ = (Index(None, "created_by"), {"schema": "ledger"})
+    __table_args__ = (
+        Index(None, "created_by"),
+        # What came in on a chain is credited once.
+        Index(
+            "uq_ledger_transactions_crypto_deposit",
+            "reference_id",
+            unique=True,
+            postgresql_where=text("kind = 'crypto_deposit'"),
+        ),
+        {"schema": "ledger"},
+    )
     __access__ = read(holds("my_ledger_transactions", "id"), staff)
     __unaudited__ = "Append-only: the ledger is its own record."
     __append_only__ = True

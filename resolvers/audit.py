@@ -1,12 +1,13 @@
-"""What the audit triggers cannot see: that somebody's rows were read."""
+"""What the audit triggers cannot see: that somebody's rows were read, or a secret was revealed."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import insert, inspect
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.context import Shown
@@ -22,6 +23,7 @@ COLUMNS = (
     "id", "actor_user_id", "actor_type", "action", "actor_ip", "resource_type", "request_id", "user_agent", "metadata",
 )  # fmt: skip
 INSERT = Prepared(insert(AuditLog.table()).inline(), COLUMNS)
+INSERT_OF_ONE = Prepared(insert(AuditLog.table()).inline(), (*COLUMNS, "resource_id"))
 
 
 def written(part: Any) -> str:
@@ -47,9 +49,19 @@ async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> No
         return
     more = {f"{name} not listed": len(keys) - MOST_KEYS for name, keys in read.items() if len(keys) > MOST_KEYS}
     told = RawJson.of({name: keys[:MOST_KEYS] for name, keys in read.items()} | more)
-    values = {
-        "id": uuid4(), "actor_user_id": actor.user_id, "actor_type": AuditLogActorType.USER, "action": "staff_read",
-        "actor_ip": str(actor.ip) if actor.ip else None, "resource_type": "rows", "request_id": actor.request_id,
-        "user_agent": actor.user_agent, "metadata": told,
-    }  # fmt: skip
+    values = _by(actor) | {"action": "staff_read", "resource_type": "rows", "metadata": told}
     await pipeline.run(actor, INSERT.sql, INSERT.values(values), role=DatabaseRole.RULES)
+
+
+async def revealed(session: AsyncSession, actor: Actor, kind: str, key: UUID, *, of: UUID) -> None:
+    """Write down that a secret of somebody's row was shown, in the transaction that shows it. In the rules' role."""
+    about = {"action": f"{kind}_revealed", "resource_type": kind, "resource_id": key}
+    await INSERT_OF_ONE.run(session, **_by(actor), **about, metadata=RawJson.of({"user_id": str(of)}))
+
+
+def _by(actor: Actor) -> dict[str, Any]:
+    return {
+        "id": uuid4(), "actor_user_id": actor.user_id, "actor_type": AuditLogActorType.USER,
+        "actor_ip": str(actor.ip) if actor.ip else None, "request_id": actor.request_id,
+        "user_agent": actor.user_agent,
+    }  # fmt: skip

@@ -67,6 +67,8 @@ class CryptoEscrow(Base):
         Index(None, "seller_id"),
         Index(None, "buyer_id"),
         Index(None, "status"),
+        # What the worker looks for.
+        Index("ix_crypto_escrows_due", "expires_at", postgresql_where=text("status IN ('pending','funded')")),
         {"schema": "trading"},
     )
     __access__ = read(own("buyer_id", "seller_id"), staff)

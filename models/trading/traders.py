@@ -15,6 +15,7 @@ from models.columns import (
     DEPRECATED,
     Choice,
     CreatedAt,
+    Day,
     DeletedAt,
     Id,
     Json,
@@ -151,6 +152,10 @@ class CryptoProfile(Base):
     )
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    volume_day: Mapped[Day | None] = mapped_column(
+        doc="The day, in the user's time zone, of `current_daily_volume`, and in whose month `current_monthly_volume` "
+        "is; null before the first trade."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
 
@@ -163,6 +168,12 @@ class CryptoPaymentMethod(Base):
         Index(None, "user_id"),
         Index(None, "type"),
         Index(None, "is_primary"),
+        Index(
+            "uq_crypto_payment_methods_primary",
+            "user_id",
+            unique=True,
+            postgresql_where=text("is_primary AND deleted_at IS NULL"),
+        ),
         {"schema": "trading"},
     )
     __access__ = read(own("user_id"), staff)

@@ -80,6 +80,8 @@ class CryptoTrade(Base):
         Index(None, "escrow_id"),
         Index(None, "dispute_id"),
         Index(None, "seller_id"),
+        # What the worker looks for.
+        Index("ix_crypto_trades_due", "expires_at", postgresql_where=text("status = 'open'")),
         {"schema": "trading"},
     )
     __access__ = read(own("user_id", "buyer_id", "seller_id"), staff)

@@ -65,6 +65,12 @@ class CryptoWallet(Base):
         Index(None, "user_id"),
         Index(None, "currency"),
         Index(None, "balance"),
+        Index(
+            "uq_crypto_wallets_primary",
+            "user_id",
+            unique=True,
+            postgresql_where=text("is_primary AND deleted_at IS NULL"),
+        ),
         {"schema": "trading"},
     )
     __access__ = read(own("user_id"), staff)

@@ -1,0 +1,174 @@
+"""A deal: a trade with its escrow and its two parties, locked together; and how its coins are handed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor
+from lango.errors import Refused
+from lango.rows import lock, save
+from lango.rules import InvalidState
+from models.trading import (
+    CryptoEscrow,
+    CryptoEscrowStatus,
+    CryptoProfile,
+    CryptoTrade,
+    CryptoTradeStatus,
+    CryptoTransaction,
+    CryptoTransactionStatus,
+    CryptoTransactionTransactionType,
+)
+from resolvers import clock, config, ledger
+from resolvers.amounts import fits
+from resolvers.balances import ZERO, change, lock_balances
+from resolvers.config import Configured
+from resolvers.events import publish
+from resolvers.trading import market
+from resolvers.trading.refusals import AlreadyRefunded, AlreadyReleased, Disputed, NotFunded
+from resolvers.trading.traders import add_trade, lock_traders
+
+FEE_RATE = Configured("trading.fee_rate", Decimal("0.005"))
+CATEGORY = "trading"
+State = CryptoEscrowStatus
+Kind = CryptoTransactionTransactionType
+NOT_IN_IT: dict[str, type[Refused]] = {
+    State.PENDING: NotFunded, State.EXPIRED: NotFunded, State.RELEASED: AlreadyReleased,
+    State.REFUNDED: AlreadyRefunded, State.DISPUTED: Disputed,
+}  # fmt: skip
+# What a rule that demands a funded escrow can refuse.
+UNFUNDED = (NotFunded, AlreadyReleased, AlreadyRefunded, Disputed, InvalidState)
+LEDGER_KINDS = {
+    State.RELEASED: "escrow_release", State.REFUNDED: "escrow_refund", State.SPLIT: "escrow_split",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What is locked, and the time when it was."""
+
+    trade: CryptoTrade
+    escrow: CryptoEscrow
+    traders: dict[UUID, CryptoProfile]
+    now: datetime
+
+    def demand_funded(self, *, field: str) -> None:
+        """Refuses unless the coins are in the escrow, free to go either way."""
+        state = self.escrow.status
+        if state == State.FUNDED:
+            return
+        refusal = NOT_IN_IT.get(state)
+        if refusal is not None:
+            raise refusal(field=field)
+        raise InvalidState(f"The escrow is {state} already.", field=field, state=state)
+
+
+async def lock_deal(session: AsyncSession, trade_id: UUID, escrow_id: UUID) -> Deal:
+    """Lock a trade, its escrow and both parties, in this order. In the rules' role."""
+    trade = await lock(session, CryptoTrade, trade_id)
+    escrow = await lock(session, CryptoEscrow, escrow_id)
+    traders = await lock_traders(session, escrow.seller_id, escrow.buyer_id)
+    return Deal(trade, escrow, traders, await clock.now(session))
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How the coins of an escrow are divided: the three add up to all of it."""
+
+    buyer: Decimal
+    seller: Decimal
+    fee: Decimal
+
+
+def shares_of(amount: Decimal, gross: Decimal, rate: Decimal) -> Shares:
+    """The buyer's part is `gross` less the platform's fee, which is rounded half to even to 8 decimals."""
+    fee = min(market.times(gross, rate), gross)
+    return Shares(gross - fee, amount - gross, fee)
+
+
+async def hand_over(
+    session: AsyncSession, actor: Actor, deal: Deal, outcome: CryptoEscrowStatus, gross: Decimal, *, field: str
+) -> None:
+    """End an escrow whose coins are locked: `gross` of them go to the buyer, less the fee, the rest to the seller.
+
+    Completes or cancels the trade. Raises AmountOutOfRange where a balance would not hold it.
+    """
+    trade, escrow = deal.trade, deal.escrow
+    parts = shares_of(escrow.amount, gross, await config.number(session, FEE_RATE))
+    price = await market.price_of(session, escrow.currency)
+    holders = [escrow.seller_id] if outcome == State.REFUNDED else [escrow.seller_id, escrow.buyer_id]
+    balances = await lock_balances(session, escrow.currency, *holders)
+    change(balances[escrow.seller_id], deal.now, available=parts.seller, locked=-escrow.amount, field=field)
+    if outcome != State.REFUNDED:
+        change(balances[escrow.buyer_id], deal.now, available=parts.buyer, field=field)
+    await save(session, *balances.values())
+
+    escrow.status, escrow.buyer_amount, escrow.seller_amount = outcome, parts.buyer, parts.seller
+    if outcome == State.REFUNDED:
+        escrow.refunded_at = trade.cancelled_at = deal.now
+        trade.status = CryptoTradeStatus.CANCELLED
+    else:
+        escrow.released_at = trade.completed_at = deal.now
+        trade.status, trade.fee, trade.fee_currency = CryptoTradeStatus.COMPLETED, parts.fee, escrow.currency
+        received = movement(deal, escrow.buyer_id, Kind.ESCROW_RELEASE, parts.buyer, price, fee=parts.fee)
+        given = movement(deal, escrow.seller_id, Kind.ESCROW_RELEASE, gross, price)
+        await save(session, received, given)
+        trade.transaction_id = received.id
+        for trader in deal.traders.values():
+            add_trade(trader, ZERO if price is None else market.times(gross, price))
+    if parts.seller:
+        await save(session, movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
+    await save(session, escrow, trade, *deal.traders.values())
+    await _post(session, actor, deal, outcome, parts)
+
+
+async def tell(session: AsyncSession, deal: Deal, *topics: str) -> None:
+    """Publish events of the escrow and of the trade."""
+    trade, escrow = deal.trade, deal.escrow
+    # The escrow's parties: the trade may be open again, without the one who had taken it.
+    parties = {"buyer_id": escrow.buyer_id, "seller_id": escrow.seller_id}
+    for topic in topics:
+        if topic.startswith("escrow."):
+            await publish(session, topic, escrow.id, trade_id=trade.id)
+        else:
+            await publish(session, topic, trade.id, **parties, escrow_id=escrow.id)
+
+
+async def tell_of_trade(session: AsyncSession, trade: CryptoTrade, topic: str) -> None:
+    """Publish an event of a trade, which may have no escrow."""
+    parties = {"buyer_id": trade.buyer_id, "seller_id": trade.seller_id}
+    await publish(session, topic, trade.id, **parties, escrow_id=trade.escrow_id)
+
+
+def movement(
+    deal: Deal,
+    user_id: UUID,
+    kind: CryptoTransactionTransactionType,
+    amount: Decimal,
+    price: Decimal | None,
+    *,
+    fee: Decimal | None = None,
+) -> CryptoTransaction:
+    """What a party sees of a movement of the escrow's coins, which no chain does."""
+    value = None if price is None else market.times(amount, price)
+    return CryptoTransaction(
+        id=uuid4(), user_id=user_id, amount=amount, currency=deal.escrow.currency, transaction_fee=fee,
+        platform_fee=fee, status=CryptoTransactionStatus.CONFIRMED, transaction_type=kind, timestamp=deal.now,
+        trade_id=deal.trade.id, category=CATEGORY, exchange_rate=price,
+        fiat_value=value if value is not None and fits(value, CryptoTransaction.fiat_value) else None,
+    )  # fmt: skip
+
+
+async def _post(session: AsyncSession, actor: Actor, deal: Deal, outcome: CryptoEscrowStatus, parts: Shares) -> None:
+    escrow = deal.escrow
+    locked = ledger.user_account(escrow.seller_id, "locked", escrow.currency)
+    movements = [
+        ledger.Movement(locked, ledger.user_account(escrow.buyer_id, "available", escrow.currency), parts.buyer),
+        ledger.Movement(locked, ledger.user_account(escrow.seller_id, "available", escrow.currency), parts.seller),
+        ledger.Movement(locked, ledger.fees(escrow.currency), parts.fee),
+    ]
+    await ledger.post(session, actor, LEDGER_KINDS[outcome], movements, of=("crypto_escrow", escrow.id))

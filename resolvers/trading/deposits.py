@@ -1,0 +1,65 @@
+"""Coins that came in on a chain, credited once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import bindparam
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.prepared import Lookup
+from lango.rows import lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.ledger import LedgerTransaction
+from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
+from resolvers import clock, ledger, people
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.balances import change, lock_balance
+from resolvers.events import publish
+from resolvers.trading.refusals import OwnMatter
+from resolvers.trading.seen import see
+
+CHAIN = "chain"
+DEPOSIT = "crypto_deposit"
+
+
+class NoDeposit(Refused):
+    """These coins did not come in from outside."""
+
+
+class AlreadyCredited(Refused):
+    """This deposit has been credited already."""
+
+
+CREDITED = Lookup(
+    [LedgerTransaction.id],
+    lambda rows: rows.where(LedgerTransaction.kind == DEPOSIT, LedgerTransaction.reference_id == bindparam("id")),
+)
+
+
+@rule(NotFound, OwnMatter, NoDeposit, InvalidState, AlreadyCredited, AmountNotPositive, AmountOutOfRange, staff=True)
+async def record(session: AsyncSession, actor: Actor, transaction_id: UUID) -> CryptoTransaction:
+    """Credit a confirmed deposit to its user's balance; of many at once exactly one does."""
+    seen = await see(session, CryptoTransaction, transaction_id, field="transactionId")
+    if seen.user_id in await people.my_people(session):
+        raise OwnMatter(field="transactionId")
+    await become(session, DatabaseRole.RULES)
+    deposit = await lock(session, CryptoTransaction, transaction_id)
+    if deposit.transaction_type != CryptoTransactionTransactionType.DEPOSIT:
+        raise NoDeposit(field="transactionId")
+    if deposit.status != CryptoTransactionStatus.CONFIRMED:
+        raise InvalidState(f"The deposit is {deposit.status}.", field="transactionId", state=deposit.status)
+    if await CREDITED.one(session, id=deposit.id) is not None:
+        raise AlreadyCredited(field="transactionId")
+    check_amount(deposit.amount, CryptoTransaction.amount, field="transactionId")
+    balance = await lock_balance(session, deposit.currency, deposit.user_id)
+    change(balance, await clock.now(session), available=deposit.amount, field="transactionId")
+    await save(session, balance)
+    available = ledger.user_account(deposit.user_id, "available", deposit.currency)
+    arrived = ledger.Movement(ledger.provider(CHAIN, deposit.currency), available, deposit.amount)
+    await ledger.post(session, actor, DEPOSIT, [arrived], of=("crypto_transaction", deposit.id))
+    await publish(session, "crypto_deposit.credited", deposit.id, user_id=deposit.user_id)
+    return deposit

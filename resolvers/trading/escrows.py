@@ -1,0 +1,180 @@
+"""Escrows: a seller's coins, locked for a trade until they are released or given back, or were not funded in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.jobs import scheduled
+from lango.prepared import Lookup
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeSide, CryptoTradeStatus
+from resolvers import clock, config, due, ledger, people, second_factor
+from resolvers.amounts import AmountOutOfRange
+from resolvers.balances import ZERO, InsufficientFunds, change, lock_balance
+from resolvers.config import Configured
+from resolvers.trading import market
+from resolvers.trading.deals import UNFUNDED, Deal, Kind, State, hand_over, lock_deal, movement, tell, tell_of_trade
+from resolvers.trading.refusals import EscrowExpired, NotTheBuyer, NotTheSeller, OwnMatter
+from resolvers.trading.seen import see
+
+# How long a buyer has to pay once the coins are locked.
+PAYMENT_MINUTES = Configured("escrow.payment_minutes", 60)
+AT_ONCE = 1_000
+
+TO_END = Lookup(
+    [CryptoEscrow.id],
+    lambda rows: (
+        rows.join(CryptoTrade, CryptoTrade.id == CryptoEscrow.trade_id)
+        .where(
+            CryptoEscrow.expires_at <= func.now(),
+            or_(
+                CryptoEscrow.status == CryptoEscrowStatus.PENDING,
+                and_(CryptoEscrow.status == CryptoEscrowStatus.FUNDED, CryptoTrade.paid_at.is_(None)),
+            ),
+        )
+        .order_by(CryptoEscrow.expires_at, CryptoEscrow.id)
+        .limit(AT_ONCE)
+    ),
+)
+LAPSED = Lookup(
+    [CryptoTrade.id],
+    lambda rows: (
+        rows.where(CryptoTrade.status == CryptoTradeStatus.OPEN, CryptoTrade.expires_at <= func.now())
+        .order_by(CryptoTrade.expires_at, CryptoTrade.id)
+        .limit(AT_ONCE)
+    ),
+)
+
+
+@rule(NotFound, NotTheSeller, EscrowExpired, InvalidState, InsufficientFunds)
+async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEscrow:
+    """Lock the coins of a trade: the seller's available balance moves to the locked one.
+
+    The buyer then has `escrow.payment_minutes` to pay.
+    """
+    seen = await see(session, CryptoEscrow, escrow_id, field="escrowId")
+    if seen.seller_id not in await people.my_people(session):
+        raise NotTheSeller(field="escrowId")
+    await become(session, DatabaseRole.RULES)
+    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    trade, escrow = deal.trade, deal.escrow
+    late = escrow.expires_at is not None and escrow.expires_at <= deal.now
+    if escrow.status == State.EXPIRED or (escrow.status == State.PENDING and late):
+        raise EscrowExpired(field="escrowId")
+    if escrow.status != State.PENDING:
+        raise InvalidState(f"The escrow is {escrow.status} already.", field="escrowId", state=escrow.status)
+    balance = await lock_balance(session, escrow.currency, escrow.seller_id)
+    change(balance, deal.now, available=-escrow.amount, locked=escrow.amount, field="escrowId")
+    minutes = await config.number(session, PAYMENT_MINUTES)
+    escrow.status, escrow.funded_at = State.FUNDED, deal.now
+    escrow.expires_at = deal.now + timedelta(minutes=minutes)
+    trade.status = CryptoTradeStatus.IN_ESCROW
+    price = await market.price_of(session, escrow.currency)
+    locked = movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price)
+    await save(session, balance, escrow, trade, locked)
+    available, held = (ledger.user_account(escrow.seller_id, part, escrow.currency) for part in ("available", "locked"))
+    moved = ledger.Movement(available, held, escrow.amount)
+    await ledger.post(session, actor, "escrow_fund", [moved], of=("crypto_escrow", escrow.id))
+    await tell(session, deal, "escrow.funded")
+    return escrow
+
+
+@rule(NotFound, NotTheSeller, OwnMatter, *UNFUNDED, *second_factor.REFUSALS, AmountOutOfRange)
+async def release(
+    session: AsyncSession, actor: Actor, escrow_id: UUID, two_factor_code: str | None = None
+) -> CryptoEscrow:
+    """Give the locked coins to the buyer, less the platform's fee, and complete the trade: the seller, or staff.
+
+    A seller who has a second factor for trading must show a code of it. A release, a refund and a dispute at once: one
+    wins, the others are told which.
+    """
+    seen = await see(session, CryptoEscrow, escrow_id, field="escrowId")
+    own = await people.my_people(session)
+    as_seller = seen.seller_id in own
+    if not as_seller and not actor.is_staff:
+        raise NotTheSeller(field="escrowId")
+    if not as_seller and seen.buyer_id in own:
+        raise OwnMatter(field="escrowId")
+    await become(session, DatabaseRole.RULES)
+    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    deal.demand_funded(field="escrowId")
+    if as_seller and deal.traders[deal.escrow.seller_id].two_factor_enabled:
+        await second_factor.demand_code(session, actor, deal.escrow.seller_id, two_factor_code, field="twoFactorCode")
+    for trader in deal.traders.values():
+        trader.successful_escrows = (trader.successful_escrows or 0) + 1
+    await hand_over(session, actor, deal, State.RELEASED, deal.escrow.amount, field="escrowId")
+    await tell(session, deal, "escrow.released", "trade.completed")
+    return deal.escrow
+
+
+@rule(NotFound, NotTheBuyer, *UNFUNDED, AmountOutOfRange)
+async def refund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEscrow:
+    """Give the locked coins back to the seller and call the trade off: the buyer, at any time before release."""
+    seen = await see(session, CryptoEscrow, escrow_id, field="escrowId")
+    if seen.buyer_id not in await people.my_people(session):
+        raise NotTheBuyer(field="escrowId")
+    await become(session, DatabaseRole.RULES)
+    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    deal.demand_funded(field="escrowId")
+    await _give_back(session, actor, deal)
+    return deal.escrow
+
+
+@scheduled("* * * * *")
+async def end_due_escrows(services: Services) -> None:
+    """Expire the escrows that were not funded in time, and refund those that were not paid in time."""
+    await due.each(services, TO_END, _end_due)
+
+
+@scheduled("* * * * *")
+async def expire_lapsed_offers(services: Services) -> None:
+    """Take down the offers that nobody took in time."""
+    await due.each(services, LAPSED, _expire_lapsed)
+
+
+async def _end_due(session: AsyncSession, escrow_id: UUID) -> None:
+    seen = await find(session, CryptoEscrow, escrow_id)
+    assert seen is not None
+    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    if deal.escrow.expires_at is None or deal.escrow.expires_at > deal.now:
+        return
+    if deal.escrow.status == State.PENDING:
+        await _expire(session, deal)
+    elif deal.escrow.status == State.FUNDED and deal.trade.paid_at is None:
+        await _give_back(session, Actor(), deal)
+
+
+async def _expire(session: AsyncSession, deal: Deal) -> None:
+    """End an escrow that was never funded; its trade is open again, for anybody to take."""
+    trade, escrow = deal.trade, deal.escrow
+    escrow.status = State.EXPIRED
+    trade.status, trade.escrow_id = CryptoTradeStatus.OPEN, None
+    if trade.side == CryptoTradeSide.SELL:
+        trade.buyer_id = None
+    else:
+        trade.seller_id = None
+    await save(session, escrow, trade)
+    await tell(session, deal, "escrow.expired", "trade.reopened")
+
+
+async def _give_back(session: AsyncSession, actor: Actor, deal: Deal) -> None:
+    await hand_over(session, actor, deal, State.REFUNDED, ZERO, field="escrowId")
+    await tell(session, deal, "escrow.refunded", "trade.cancelled")
+
+
+async def _expire_lapsed(session: AsyncSession, trade_id: UUID) -> None:
+    trade = await lock(session, CryptoTrade, trade_id)
+    now = await clock.now(session)
+    if trade.status != CryptoTradeStatus.OPEN or trade.expires_at is None or trade.expires_at > now:
+        return
+    trade.status = CryptoTradeStatus.EXPIRED
+    await save(session, trade)
+    await tell_of_trade(session, trade, "trade.expired")

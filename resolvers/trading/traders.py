@@ -1,0 +1,197 @@
+"""Traders: who may trade, for how much a day and a month, and what they have traded."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Date, Numeric, Text, Uuid, any_, bindparam, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.jobs import scheduled
+from lango.prepared import Lookup, Prepared
+from lango.rows import save
+from lango.rules import NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.identity import User
+from models.profiles import Profile
+from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
+from resolvers import clock, config, due, people
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.config import Configured
+from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, LimitExceeded, OwnMatter, TraderBanned
+from resolvers.trading.seen import see
+
+# In US dollars; what a trader begins with, until staff set others.
+DAILY_LIMIT = Configured("trading.daily_limit", Decimal(1_000))
+MONTHLY_LIMIT = Configured("trading.monthly_limit", Decimal(10_000))
+MOST = Decimal("999999999999.99999999")
+# Taken, and neither completed nor called off: what these are worth may yet be traded today.
+UNDER_WAY = (CryptoTradeStatus.MATCHED, CryptoTradeStatus.IN_ESCROW, CryptoTradeStatus.DISPUTED)
+RESETS_AT_ONCE = 500
+
+ZONE = func.coalesce(Profile.timezone, "Africa/Dakar")
+TODAY = cast(func.timezone(ZONE, func.clock_timestamp()), Date)
+
+# In the order of the users, so that no two callers who open the same ones cross.
+OPEN = Prepared(
+    upsert(CryptoProfile.table())
+    .from_select(
+        ["user_id", "daily_limit", "monthly_limit"],
+        select(
+            func.unnest(bindparam("user_ids", type_=ARRAY(Uuid))),
+            bindparam("daily", type_=Numeric),
+            bindparam("monthly", type_=Numeric),
+        ),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing()
+)
+LOCKED = Lookup(
+    [CryptoProfile, TODAY],
+    lambda rows: (
+        rows.outerjoin(Profile, Profile.user_id == CryptoProfile.user_id)
+        .where(CryptoProfile.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))))
+        .order_by(CryptoProfile.id)
+        .with_for_update(of=CryptoProfile, key_share=True)
+    ),
+)
+COMMITTED = Lookup(
+    [func.coalesce(func.sum(CryptoTrade.amount * CryptoPrice.price_usd), 0)],
+    lambda rows: (
+        rows.select_from(CryptoTrade)
+        .join(CryptoPrice, CryptoPrice.symbol == func.split_part(CryptoTrade.pair, "/", 1))
+        .where(
+            or_(CryptoTrade.seller_id == bindparam("user_id"), CryptoTrade.buyer_id == bindparam("user_id")),
+            CryptoTrade.status == any_(bindparam("under_way", type_=ARRAY(Text))),
+        )
+    ),
+)
+STALE = Lookup(
+    [CryptoProfile.user_id],
+    lambda rows: (
+        rows.outerjoin(Profile, Profile.user_id == CryptoProfile.user_id)
+        .where(
+            CryptoProfile.volume_day < TODAY,
+            or_(CryptoProfile.current_daily_volume != 0, CryptoProfile.current_monthly_volume != 0),
+            or_(
+                CryptoProfile.current_daily_volume != 0,
+                cast(func.date_trunc("month", TODAY), Date) > CryptoProfile.volume_day,
+            ),
+        )
+        .order_by(CryptoProfile.id)
+        .limit(RESETS_AT_ONCE)
+    ),
+)
+
+
+@rule(NotFound, OwnMatter, AmountNotPositive, AmountOutOfRange, staff=True)
+async def set_kyc_status(
+    session: AsyncSession,
+    actor: Actor,
+    user_id: UUID,
+    status: CryptoProfileKycStatus,
+    daily_limit: Decimal | None = None,
+    monthly_limit: Decimal | None = None,
+) -> CryptoProfile:
+    """Say whether a trader's identity was confirmed, and how much they may trade; limits left out stay."""
+    await see(session, User, user_id, field="userId")
+    if user_id in await people.my_people(session):
+        raise OwnMatter(field="userId")
+    await become(session, DatabaseRole.RULES)
+    trader = await lock_trader(session, user_id)
+    for limit, field in ((daily_limit, "dailyLimit"), (monthly_limit, "monthlyLimit")):
+        if limit is not None:
+            check_amount(limit, CryptoProfile.daily_limit, field=field)
+    trader.daily_limit = trader.daily_limit if daily_limit is None else daily_limit
+    trader.monthly_limit = trader.monthly_limit if monthly_limit is None else monthly_limit
+    now = await clock.now(session)
+    verified = status == CryptoProfileKycStatus.VERIFIED
+    trader.kyc_status, trader.is_verified_trader = status, verified
+    trader.kyc_verified_at = now if verified else None
+    await save(session, trader)
+    return trader
+
+
+async def lock_traders(session: AsyncSession, *user_ids: UUID) -> dict[UUID, CryptoProfile]:
+    """What these users are as traders, locked, with the volumes of this day and month; opened where there is nothing
+    yet. In the rules' role."""
+    asked = sorted(set(user_ids))
+    daily, monthly = await config.numbers(session, DAILY_LIMIT, MONTHLY_LIMIT)
+    await OPEN.run(session, user_ids=asked, daily=daily, monthly=monthly)
+    locked = await LOCKED.all(session, user_ids=asked)
+    for trader, today in locked:
+        _begin_day(trader, today)
+    return {trader.user_id: trader for trader, _ in locked}
+
+
+async def lock_trader(session: AsyncSession, user_id: UUID) -> CryptoProfile:
+    """As `lock_traders`, of one user."""
+    return (await lock_traders(session, user_id))[user_id]
+
+
+async def check_trader(
+    session: AsyncSession, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
+) -> None:
+    """Refuses whom a ban, a rejected identity or a limit keeps from a trade worth `value` US dollars.
+
+    Counted are what was traded this day and month, and what is under way.
+    """
+    if trader.banned_until is not None and trader.banned_until > now:
+        until = trader.banned_until.isoformat()
+        raise TraderBanned(f"You may not trade until {until}.", bannedUntil=until)
+    if trader.kyc_status == CryptoProfileKycStatus.REJECTED:
+        raise KycRejected
+    ((under_way,),) = await COMMITTED.all(session, user_id=trader.user_id, under_way=UNDER_WAY)
+    for period, limit, traded in (
+        ("day", trader.daily_limit, trader.current_daily_volume),
+        ("month", trader.monthly_limit, trader.current_monthly_volume),
+    ):
+        if limit is not None and value > (left := limit - traded - under_way):
+            shown = format(max(round(left, 2), Decimal()), "f")
+            worth = format(round(value, 2), "f")
+            told = f"This is worth {worth} US dollars; {shown} are left of your limit this {period}."
+            raise LimitExceeded(told, field=field, period=period, leftUsd=shown)
+
+
+async def check_counterparty(
+    session: AsyncSession, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
+) -> None:
+    """As `check_trader`, of the other one: why is not the caller's to know."""
+    try:
+        await check_trader(session, trader, value, now, field=field)
+    except (TraderBanned, KycRejected, LimitExceeded):
+        raise CounterpartyNotAvailable(field=field) from None
+
+
+def add_trade(trader: CryptoProfile, value: Decimal) -> None:
+    """Count a completed trade, worth `value` US dollars."""
+    trader.total_trades += 1
+    # Prices move; a volume that its column cannot hold any more must not hold up anybody's coins.
+    trader.trading_volume = min(trader.trading_volume + value, MOST)
+    trader.current_daily_volume = min(trader.current_daily_volume + value, MOST)
+    trader.current_monthly_volume = min(trader.current_monthly_volume + value, MOST)
+
+
+@scheduled("*/15 * * * *")
+async def begin_trading_days(services: Services) -> None:
+    """What was traded today is nothing when a trader's day begins, also where nobody trades."""
+    await due.each(services, STALE, _begin_stale)
+
+
+async def _begin_stale(session: AsyncSession, user_id: UUID) -> None:
+    await save(session, await lock_trader(session, user_id))
+
+
+def _begin_day(trader: CryptoProfile, today: date) -> None:
+    before = trader.volume_day
+    if before is not None and before != today:
+        trader.current_daily_volume = Decimal()
+        if (before.year, before.month) != (today.year, today.month):
+            trader.current_monthly_volume = Decimal()
+    if before != today:
+        trader.volume_day = today

@@ -1,0 +1,279 @@
+"""Trades: offered by one person, taken by another, paid outside of the platform, and rated by both."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam, case, func, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.postgres import RawJson
+from lango.prepared import Lookup
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.trading import (
+    CryptoEscrow,
+    CryptoEscrowStatus,
+    CryptoTrade,
+    CryptoTradeOrderType,
+    CryptoTradeSide,
+    CryptoTradeStatus,
+    TradeOffer,
+)
+from resolvers import clock, config, people
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.config import Configured
+from resolvers.events import publish
+from resolvers.trading import market
+from resolvers.trading.deals import UNFUNDED, lock_deal, tell, tell_of_trade
+from resolvers.trading.refusals import (
+    CodeNotValid,
+    CoinNotTraded,
+    CounterpartyNotAvailable,
+    KycRejected,
+    LimitExceeded,
+    NotInvolved,
+    NotTheBuyer,
+    NotYourTrade,
+    TraderBanned,
+)
+from resolvers.trading.seen import see
+from resolvers.trading.traders import check_counterparty, check_trader, lock_trader, lock_traders
+
+FUNDING_MINUTES = Configured("escrow.funding_minutes", 30)
+PAIR = re.compile(r"([^/]*)/([^/]*)")
+LEAST_RATING, MOST_RATING = 1, 5
+Status = CryptoTradeStatus
+
+
+class ExpiryPast(Refused):
+    """An offer must expire in the future."""
+
+
+class OwnTrade(Refused):
+    """You cannot take your own offer."""
+
+
+class AlreadyTaken(Refused):
+    """This offer has been taken already."""
+
+
+class OfferExpired(Refused):
+    """This offer has lapsed."""
+
+
+class AlreadyPaid(Refused):
+    """This trade is marked paid already."""
+
+
+class NotCompleted(Refused):
+    """A trade is rated once it is completed."""
+
+
+class AlreadyRated(Refused):
+    """You have rated this trade already."""
+
+
+class RatingOutOfRange(Refused):
+    """A rating is from 1 to 5, with two decimals at most."""
+
+
+# What counterparties gave somebody, as buyer and as seller.
+RATINGS = Lookup(
+    [
+        func.avg(
+            case(
+                (CryptoTrade.seller_id == bindparam("user_id"), CryptoTrade.seller_rating),
+                else_=CryptoTrade.buyer_rating,
+            )
+        )
+    ],
+    lambda rows: rows.where(
+        or_(CryptoTrade.seller_id == bindparam("user_id"), CryptoTrade.buyer_id == bindparam("user_id")),
+        CryptoTrade.status == CryptoTradeStatus.COMPLETED,
+    ),
+)
+
+
+@rule(
+    CodeNotValid, CoinNotTraded, AmountNotPositive, AmountOutOfRange, ExpiryPast, TraderBanned, KycRejected,
+    LimitExceeded, as_rules=True,
+)  # fmt: skip
+async def place(
+    session: AsyncSession,
+    actor: Actor,
+    side: CryptoTradeSide,
+    pair: str,
+    price: Decimal,
+    amount: Decimal,
+    payment_method: str | None = None,
+    payment_details: RawJson | None = None,
+    expires_at: datetime | None = None,
+) -> CryptoTrade:
+    """Offer to buy or sell a coin; anybody signed in may take the offer as it is."""
+    assert actor.user_id is not None
+    base = _base_of(pair)
+    check_amount(price, CryptoTrade.price, field="price")
+    check_amount(amount, CryptoTrade.amount, field="amount")
+    total = market.times(amount, price)
+    check_amount(total, CryptoTrade.total_value, field="amount")
+    value = await _value(session, base, amount, coin_field="pair", amount_field="amount")
+    trader = await lock_trader(session, actor.user_id)
+    now = await clock.now(session)
+    if expires_at is not None and expires_at <= now:
+        raise ExpiryPast(field="expiresAt")
+    await check_trader(session, trader, value, now, field="amount")
+    selling = side == CryptoTradeSide.SELL
+    trade = CryptoTrade(
+        id=uuid4(), user_id=actor.user_id, pair=pair, side=side, price=price, amount=amount, total_value=total,
+        status=Status.OPEN, order_type=CryptoTradeOrderType.P2P, timestamp=now, payment_method=payment_method,
+        payment_details=payment_details, expires_at=expires_at,
+        seller_id=actor.user_id if selling else None, buyer_id=None if selling else actor.user_id,
+    )  # fmt: skip
+    await save(session, trade, trader)
+    await tell_of_trade(session, trade, "trade.placed")
+    return trade
+
+
+@rule(NotFound, NotYourTrade, InvalidState)
+async def cancel(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
+    """Call off one's own offer, as long as no coins are locked for it. Who took it is free again."""
+    seen = await see(session, CryptoTrade, trade_id, field="tradeId")
+    if seen.user_id not in await people.my_people(session):
+        raise NotYourTrade(field="tradeId")
+    await become(session, DatabaseRole.RULES)
+    trade = await lock(session, CryptoTrade, trade_id)
+    if trade.status not in (Status.OPEN, Status.MATCHED):
+        raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
+    now = await clock.now(session)
+    if trade.status == Status.MATCHED:
+        assert trade.escrow_id is not None
+        escrow = await lock(session, CryptoEscrow, trade.escrow_id)
+        escrow.status = CryptoEscrowStatus.EXPIRED
+        await save(session, escrow)
+        await publish(session, "escrow.expired", escrow.id, trade_id=trade.id)
+    trade.status, trade.cancelled_at = Status.CANCELLED, now
+    await save(session, trade)
+    await tell_of_trade(session, trade, "trade.cancelled")
+    return trade
+
+
+@rule(
+    NotFound, OwnTrade, AlreadyTaken, OfferExpired, InvalidState, TraderBanned, KycRejected, LimitExceeded,
+    CounterpartyNotAvailable, CoinNotTraded, AmountOutOfRange,
+)  # fmt: skip
+async def take(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
+    """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
+    assert actor.user_id is not None
+    # What is taken is no offer any more, and its parties alone see the trade.
+    if await find(session, TradeOffer, trade_id) is None and await find(session, CryptoTrade, trade_id) is None:
+        raise NotFound("There is no such offer.", field="tradeId")
+    own = await people.my_people(session)
+    await become(session, DatabaseRole.RULES)
+    trade = await lock(session, CryptoTrade, trade_id)
+    if trade.user_id in own:
+        raise OwnTrade(field="tradeId")
+    if trade.status in (Status.MATCHED, Status.IN_ESCROW, Status.DISPUTED):
+        raise AlreadyTaken(field="tradeId")
+    if trade.status != Status.OPEN:
+        raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
+    traders = await lock_traders(session, trade.user_id, actor.user_id)
+    now = await clock.now(session)
+    if trade.expires_at is not None and trade.expires_at <= now:
+        raise OfferExpired(field="tradeId")
+    coin = trade.pair.partition("/")[0]
+    value = await _value(session, coin, trade.amount, coin_field="tradeId", amount_field="tradeId")
+    await check_trader(session, traders[actor.user_id], value, now, field="tradeId")
+    await check_counterparty(session, traders[trade.user_id], value, now, field="tradeId")
+    if trade.side == CryptoTradeSide.SELL:
+        trade.buyer_id = actor.user_id
+    else:
+        trade.seller_id = actor.user_id
+    minutes = await config.number(session, FUNDING_MINUTES)
+    escrow = CryptoEscrow(
+        id=uuid4(), trade_id=trade.id, seller_id=trade.seller_id, buyer_id=trade.buyer_id, amount=trade.amount,
+        currency=coin, status=CryptoEscrowStatus.PENDING, created_at=now, expires_at=now + timedelta(minutes=minutes),
+    )  # fmt: skip
+    trade.status, trade.escrow_id = Status.MATCHED, escrow.id
+    await save(session, escrow, trade, *traders.values())
+    await publish(session, "escrow.created", escrow.id, trade_id=trade.id)
+    await tell_of_trade(session, trade, "trade.taken")
+    return trade
+
+
+@rule(NotFound, NotTheBuyer, AlreadyPaid, *UNFUNDED)
+async def mark_paid(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
+    """Say that the seller was paid, outside of the platform. From then on the escrow does not expire."""
+    seen = await see(session, CryptoTrade, trade_id, field="tradeId")
+    if seen.buyer_id not in await people.my_people(session):
+        raise NotTheBuyer(field="tradeId")
+    if seen.escrow_id is None:
+        raise InvalidState(f"The trade is {seen.status}.", field="tradeId", state=seen.status)
+    await become(session, DatabaseRole.RULES)
+    deal = await lock_deal(session, trade_id, seen.escrow_id)
+    deal.demand_funded(field="tradeId")
+    if deal.trade.paid_at is not None:
+        raise AlreadyPaid(field="tradeId")
+    deal.trade.paid_at = deal.now
+    await save(session, deal.trade)
+    await tell(session, deal, "trade.paid")
+    return deal.trade
+
+
+@rule(NotFound, NotInvolved, NotCompleted, AlreadyRated, RatingOutOfRange)
+async def rate(
+    session: AsyncSession, actor: Actor, trade_id: UUID, rating: Decimal, feedback: str | None = None
+) -> CryptoTrade:
+    """Rate the other party of a completed trade, once; what they are given on average is everybody's to see."""
+    await see(session, CryptoTrade, trade_id, field="tradeId")
+    own = await people.my_people(session)
+    if not LEAST_RATING <= rating <= MOST_RATING or not fits(rating, CryptoTrade.seller_rating):
+        raise RatingOutOfRange(field="rating")
+    await become(session, DatabaseRole.RULES)
+    trade = await lock(session, CryptoTrade, trade_id)
+    if trade.buyer_id not in own and trade.seller_id not in own:
+        raise NotInvolved(field="tradeId")
+    if trade.status != Status.COMPLETED:
+        raise NotCompleted(field="tradeId", state=trade.status)
+    assert trade.buyer_id is not None
+    assert trade.seller_id is not None
+    as_buyer = trade.buyer_id in own
+    rated = trade.seller_id if as_buyer else trade.buyer_id
+    trader = await lock_trader(session, rated)
+    if (trade.seller_rating if as_buyer else trade.buyer_rating) is not None:
+        raise AlreadyRated(field="tradeId")
+    if as_buyer:
+        trade.seller_rating, trade.seller_feedback = rating, feedback
+    else:
+        trade.buyer_rating, trade.buyer_feedback = rating, feedback
+    await save(session, trade)
+    ((average,),) = await RATINGS.all(session, user_id=rated)
+    trader.average_rating = average.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    await save(session, trader)
+    await tell_of_trade(session, trade, "trade.rated")
+    return trade
+
+
+def _base_of(pair: str) -> str:
+    """The coin that is traded, of a pair that is one."""
+    found = PAIR.fullmatch(pair)
+    if found is None or not all(market.CODE.fullmatch(code) for code in found.groups()) or found[1] == found[2]:
+        raise CodeNotValid("A pair is two codes, BASE/QUOTE, as in BTC/USD.", field="pair")
+    return found[1]
+
+
+async def _value(session: AsyncSession, coin: str, amount: Decimal, *, coin_field: str, amount_field: str) -> Decimal:
+    """What so many coins are worth in US dollars."""
+    price = await market.price_of(session, coin)
+    if price is None:
+        raise CoinNotTraded(f"{coin} is not traded here.", field=coin_field)
+    value = market.times(amount, price)
+    if not fits(value, CryptoTrade.total_value):
+        raise AmountOutOfRange(field=amount_field)
+    return value

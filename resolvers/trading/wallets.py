@@ -1,0 +1,142 @@
+"""Wallets on a chain: connected and disconnected by their owner, one of them the primary one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.prepared import Lookup
+from lango.rows import lock, save
+from lango.rules import NotFound, rule
+from lango.session import become
+from models.identity import User
+from models.trading import CryptoWallet
+from resolvers import people
+from resolvers.texts import TooMany, check_count
+from resolvers.trading.market import CODE
+from resolvers.trading.refusals import CodeNotValid, NotYourWallet
+from resolvers.trading.seen import no_such, see
+
+MOST_WALLETS = 100
+MOST_CURRENCIES = 50
+ADDRESS = re.compile(r"[!-~]{10,128}", re.ASCII)
+CHAIN = re.compile(r"[a-z0-9-]{2,32}", re.ASCII)
+
+
+class AddressNotValid(Refused):
+    """A wallet's address is 10 to 128 letters, digits and signs, without spaces."""
+
+
+class ChainNotValid(Refused):
+    """A chain is named by 2 to 32 small letters, digits and dashes, as in ethereum."""
+
+
+class AlreadyConnected(Refused):
+    """This wallet is connected already."""
+
+
+class NotConnected(Refused):
+    """This wallet is not connected any more."""
+
+
+OWN = Lookup(
+    [CryptoWallet],
+    lambda rows: (
+        rows.where(CryptoWallet.user_id == bindparam("user_id"), CryptoWallet.deleted_at.is_(None))
+        .order_by(CryptoWallet.id)
+        .with_for_update(key_share=True)
+    ),
+)
+
+
+@rule(AddressNotValid, ChainNotValid, CodeNotValid, AlreadyConnected, TooMany, as_rules=True)
+async def connect(
+    session: AsyncSession,
+    actor: Actor,
+    wallet_address: str,
+    chain_type: str,
+    currency: str,
+    wallet_provider: str | None = None,
+    supported_currencies: Sequence[str] = (),
+) -> CryptoWallet:
+    """Connect a wallet, or one that was disconnected again. The first one is the primary one."""
+    assert actor.user_id is not None
+    address, chain = wallet_address.strip(), chain_type.strip().lower()
+    if not ADDRESS.fullmatch(address):
+        raise AddressNotValid(field="walletAddress")
+    if not CHAIN.fullmatch(chain):
+        raise ChainNotValid(field="chainType")
+    check_count(supported_currencies, MOST_CURRENCIES, field="supportedCurrencies")
+    for code, field in ((currency, "currency"), *((code, "supportedCurrencies") for code in supported_currencies)):
+        if not CODE.fullmatch(code):
+            raise CodeNotValid(field=field)
+    wallets = await _lock_all(session, actor.user_id)
+    known = next((each for each in wallets if (_same(each.wallet_address), each.chain_type, each.currency)
+                  == (_same(address), chain, currency)), None)  # fmt: skip
+    if known is not None and known.is_connected:
+        raise AlreadyConnected(field="walletAddress")
+    check_count(wallets, MOST_WALLETS - 1, field="walletAddress")
+    wallet = known or CryptoWallet(
+        id=uuid4(), user_id=actor.user_id, wallet_address=address, chain_type=chain, currency=currency
+    )
+    wallet.is_connected = True
+    wallet.is_primary = not any(each.is_primary for each in wallets)
+    wallet.wallet_provider = wallet_provider
+    wallet.supported_currencies = list(supported_currencies) or None
+    await save(session, wallet)
+    return wallet
+
+
+@rule(NotFound, NotYourWallet, NotConnected)
+async def set_primary(session: AsyncSession, actor: Actor, wallet_id: UUID) -> CryptoWallet:
+    """Make a wallet the one that is used where no other is named."""
+    wallet, others = await _own(session, wallet_id)
+    if not wallet.is_connected:
+        raise NotConnected(field="walletId")
+    for other in others:
+        other.is_primary = False
+    wallet.is_primary = True
+    # The one before first: of two primary ones the database would refuse one.
+    await save(session, *others, wallet)
+    return wallet
+
+
+@rule(NotFound, NotYourWallet, NotConnected)
+async def disconnect(session: AsyncSession, actor: Actor, wallet_id: UUID) -> CryptoWallet:
+    """Take a wallet out of use: nothing can be withdrawn to it any more. Its history stays."""
+    wallet, _ = await _own(session, wallet_id)
+    if not wallet.is_connected:
+        raise NotConnected(field="walletId")
+    wallet.is_connected = wallet.is_primary = False
+    await save(session, wallet)
+    return wallet
+
+
+async def _own(session: AsyncSession, wallet_id: UUID) -> tuple[CryptoWallet, list[CryptoWallet]]:
+    """One's own wallet, and one's others, all locked."""
+    seen = await see(session, CryptoWallet, wallet_id, field="walletId")
+    if seen.user_id not in await people.my_people(session):
+        raise NotYourWallet(field="walletId")
+    await become(session, DatabaseRole.RULES)
+    wallets = await _lock_all(session, seen.user_id)
+    wallet = next((each for each in wallets if each.id == wallet_id), None)
+    if wallet is None:
+        raise no_such("walletId")
+    return wallet, [each for each in wallets if each is not wallet]
+
+
+async def _lock_all(session: AsyncSession, user_id: UUID) -> list[CryptoWallet]:
+    # By the user's row: a wallet that is being connected cannot be locked yet.
+    await lock(session, User, user_id)
+    return [wallet for (wallet,) in await OWN.all(session, user_id=user_id)]
+
+
+def _same(address: str) -> str:
+    """Hexadecimal addresses are the same in any case; others are not."""
+    return address.lower() if address[:2].lower() == "0x" else address

@@ -1,0 +1,203 @@
+"""Coins that leave for a user's own wallet: taken at once, and given back where the chain did not take them."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import DateTime, bindparam, func, literal, or_, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.postgres import RawJson
+from lango.prepared import Lookup
+from lango.rows import lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.identity import User
+from models.ledger import LedgerTransaction
+from models.profiles import Profile
+from models.trading import (
+    CryptoTransaction,
+    CryptoTransactionStatus,
+    CryptoTransactionTransactionType,
+    CryptoWallet,
+)
+from resolvers import clock, ledger, people
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.balances import ZERO, InsufficientFunds, change, lock_balance
+from resolvers.events import publish
+from resolvers.texts import TextMissing, check_text
+from resolvers.trading.deposits import CHAIN
+from resolvers.trading.refusals import LimitExceeded, NotYourWallet, OwnMatter
+from resolvers.trading.seen import see
+from resolvers.trading.traders import ZONE
+
+WITHDRAWAL, REVERSAL = "crypto_withdrawal", "crypto_withdrawal_reversal"
+HASH = re.compile(r"[!-~]{10,128}", re.ASCII)
+HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+", re.ASCII)
+UNIQUE_VIOLATION = "23505"
+Kind = CryptoTransactionTransactionType
+Status = CryptoTransactionStatus
+
+
+class WalletNotConnected(Refused):
+    """This wallet is not connected any more."""
+
+
+class NoWithdrawal(Refused):
+    """No coins were taken from a balance for this."""
+
+
+class HashNotValid(Refused):
+    """A transaction's hash is 10 to 128 letters, digits and signs, without spaces."""
+
+
+class HashTaken(Refused):
+    """Another transaction has this hash."""
+
+
+ITS_ZONE = func.coalesce(
+    select(ZONE).where(Profile.user_id == bindparam("user_id")).scalar_subquery(), literal("Africa/Dakar")
+)
+
+
+def _begin_of(period: str) -> object:
+    """When this day or month began, where the user is."""
+    local = func.timezone(ITS_ZONE, func.clock_timestamp(), type_=DateTime(timezone=False))
+    return func.timezone(ITS_ZONE, func.date_trunc(period, local), type_=DateTime(timezone=True))
+
+
+# What failed came back, and counts no more.
+TAKEN_OUT = Lookup(
+    [
+        func.coalesce(func.sum(CryptoTransaction.amount).filter(CryptoTransaction.timestamp >= _begin_of("day")), 0),
+        func.coalesce(func.sum(CryptoTransaction.amount), 0),
+    ],
+    lambda rows: rows.where(
+        CryptoTransaction.wallet_id == bindparam("wallet_id"),
+        CryptoTransaction.transaction_type == Kind.WITHDRAWAL,
+        or_(CryptoTransaction.status == Status.PENDING, CryptoTransaction.status == Status.CONFIRMED),
+        CryptoTransaction.timestamp >= _begin_of("month"),
+    ),
+)
+TAKEN = Lookup(
+    [LedgerTransaction.id],
+    lambda rows: rows.where(LedgerTransaction.kind == WITHDRAWAL, LedgerTransaction.reference_id == bindparam("id")),
+)
+
+
+@rule(
+    NotFound, NotYourWallet, WalletNotConnected, AmountNotPositive, AmountOutOfRange, LimitExceeded, InsufficientFunds
+)
+async def withdraw(
+    session: AsyncSession,
+    actor: Actor,
+    wallet_id: UUID,
+    amount: Decimal,
+    destination_name: str | None = None,
+    note: str | None = None,
+) -> CryptoTransaction:
+    """Send coins from one's balance to one's own wallet, within its limits of a day and a month.
+
+    The coins are taken at once; the transaction is pending until the chain has confirmed it.
+    """
+    seen = await see(session, CryptoWallet, wallet_id, field="walletId")
+    if seen.user_id not in await people.my_people(session):
+        raise NotYourWallet(field="walletId")
+    check_amount(amount, CryptoTransaction.amount, field="amount")
+    await become(session, DatabaseRole.RULES)
+    # The user first, as where wallets are changed: what is written below refers to the user's row.
+    await lock(session, User, seen.user_id)
+    # Counted under the wallet's lock: many at once stay within its limits.
+    wallet = await lock(session, CryptoWallet, wallet_id)
+    if not wallet.is_connected or wallet.deleted_at is not None:
+        raise WalletNotConnected(field="walletId")
+    await _check_limits(session, wallet, amount)
+    balance = await lock_balance(session, wallet.currency, wallet.user_id)
+    now = await clock.now(session)
+    change(balance, now, available=-amount, field="amount")
+    sent = CryptoTransaction(
+        id=uuid4(), user_id=wallet.user_id, wallet_id=wallet.id, to_address=wallet.wallet_address, amount=amount,
+        currency=wallet.currency, status=Status.PENDING, transaction_type=Kind.WITHDRAWAL, timestamp=now,
+        destination_name=destination_name, destination_description=note,
+    )  # fmt: skip
+    await save(session, balance, sent)
+    available = ledger.user_account(wallet.user_id, "available", wallet.currency)
+    left = ledger.Movement(available, ledger.provider(CHAIN, wallet.currency), amount)
+    await ledger.post(session, actor, WITHDRAWAL, [left], of=("crypto_transaction", sent.id))
+    await publish(session, "crypto_withdrawal.requested", sent.id, user_id=wallet.user_id)
+    return sent
+
+
+@rule(NotFound, OwnMatter, NoWithdrawal, InvalidState, HashNotValid, HashTaken, staff=True)
+async def confirm(
+    session: AsyncSession, actor: Actor, transaction_id: UUID, transaction_hash: str
+) -> CryptoTransaction:
+    """Note that the chain has taken a withdrawal: its coins have left for good."""
+    told = _hash_of(transaction_hash)
+    sent = await _lock_pending(session, transaction_id)
+    sent.status, sent.transaction_hash = Status.CONFIRMED, told
+    try:
+        await save(session, sent)
+    except DBAPIError as error:
+        # The constraint decides: of two who bring the same hash at once, the second waits for the first.
+        if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
+            raise
+        raise HashTaken(field="transactionHash") from error
+    await publish(session, "crypto_withdrawal.confirmed", sent.id, user_id=sent.user_id)
+    return sent
+
+
+@rule(NotFound, OwnMatter, NoWithdrawal, InvalidState, TextMissing, AmountOutOfRange, staff=True)
+async def fail(session: AsyncSession, actor: Actor, transaction_id: UUID, reason: str) -> CryptoTransaction:
+    """Note that the chain did not take a withdrawal: its coins go back, and count against no limit of the wallet."""
+    check_text(reason, field="reason")
+    failed = await _lock_pending(session, transaction_id)
+    balance = await lock_balance(session, failed.currency, failed.user_id)
+    change(balance, await clock.now(session), available=failed.amount, field="transactionId")
+    failed.status, failed.metadata_ = Status.FAILED, RawJson.of({"failure_reason": reason.strip()})
+    await save(session, balance, failed)
+    available = ledger.user_account(failed.user_id, "available", failed.currency)
+    returned = ledger.Movement(ledger.provider(CHAIN, failed.currency), available, failed.amount)
+    await ledger.post(session, actor, REVERSAL, [returned], of=("crypto_transaction", failed.id))
+    await publish(session, "crypto_withdrawal.failed", failed.id, user_id=failed.user_id)
+    return failed
+
+
+async def _lock_pending(session: AsyncSession, transaction_id: UUID) -> CryptoTransaction:
+    """A withdrawal whose end is not known yet, locked, in the rules' role: somebody else's, for which coins were
+    taken."""
+    seen = await see(session, CryptoTransaction, transaction_id, field="transactionId")
+    if seen.user_id in await people.my_people(session):
+        raise OwnMatter(field="transactionId")
+    await become(session, DatabaseRole.RULES)
+    sent = await lock(session, CryptoTransaction, transaction_id)
+    # What was never taken must not be given back: the ledger knows, whatever the row says.
+    if sent.transaction_type != Kind.WITHDRAWAL or await TAKEN.one(session, id=sent.id) is None:
+        raise NoWithdrawal(field="transactionId")
+    if sent.status != Status.PENDING:
+        raise InvalidState(f"The withdrawal is {sent.status} already.", field="transactionId", state=sent.status)
+    return sent
+
+
+def _hash_of(told: str) -> str:
+    """The hash as it is stored: in small letters where it is hexadecimal, for then case means nothing."""
+    text = told.strip()
+    if not HASH.fullmatch(text):
+        raise HashNotValid(field="transactionHash")
+    return text.lower() if HEXADECIMAL.fullmatch(text) else text
+
+
+async def _check_limits(session: AsyncSession, wallet: CryptoWallet, amount: Decimal) -> None:
+    ((today, this_month),) = await TAKEN_OUT.all(session, wallet_id=wallet.id, user_id=wallet.user_id)
+    for period, limit, taken in (
+        ("day", wallet.withdrawal_limit_daily, today),
+        ("month", wallet.withdrawal_limit_monthly, this_month),
+    ):
+        if limit is not None and amount > (left := max(limit - taken, ZERO)):
+            told = f"{format(left, 'f')} {wallet.currency} are left of the wallet's limit this {period}."
+            raise LimitExceeded(told, field="amount", period=period, left=format(left, "f"))
