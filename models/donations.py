@@ -45,7 +45,7 @@ class DonationStatus(Choice):
     PENDING = "pending", "Begun, and waiting for the donor to pay."
     PROCESSING = "processing", "With Wave, or paid and held until staff have looked at its risk."
     SUCCEEDED = "succeeded", "Paid, and counted in the pot."
-    FAILED = "failed", "Not paid; a payment that arrives late still makes it succeed."
+    FAILED = "failed", "Not paid; it may be tried again, and a payment that arrives late still makes it succeed."
     REFUNDED = "refunded", "Paid, and given back to the donor."
 
 
@@ -63,7 +63,7 @@ class RefundWaveRefundStatus(Choice):
 
     PENDING = "pending", "Not yet confirmed."
     SUCCEEDED = "succeeded", "The donor has the money back."
-    FAILED = "failed", "Wave did not carry it out; it may be tried again."
+    FAILED = "failed", "Wave did not carry it out; it may be tried again, or paid by hand."
 
 
 class DonationAnalyticsPeriodType(Choice):
@@ -86,6 +86,8 @@ class Donation(Base):
         Index(None, "wave_transaction_id", postgresql_where=text("wave_transaction_id IS NOT NULL")),
         Index(None, "pot_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index(None, "donor_phone", "created_at", postgresql_where=text("donor_phone IS NOT NULL")),
+        Index(None, "ip_address", "created_at", postgresql_where=text("ip_address IS NOT NULL")),
         {"schema": "donations"},
     )
     __access__ = read(own("donor_user_id"), staff)
@@ -93,7 +95,7 @@ class Donation(Base):
         "status",
         pending={"processing", "succeeded", "failed", "refunded"},
         processing={"succeeded", "failed", "refunded"},
-        failed={"succeeded", "refunded"},
+        failed={"pending", "processing", "succeeded", "refunded"},
         succeeded={"refunded"},
     )
 
@@ -115,15 +117,17 @@ class Donation(Base):
         String(100), unique=True, doc="Wave's key of the payment; null until it is paid."
     )
     wave_payment_url: Mapped[str | None] = mapped_column(
-        doc="Where the donor pays; null until Wave has opened a checkout."
+        doc="Where the donor pays; null until Wave has opened a checkout, and when that can no longer be paid."
     )
     status: Mapped[DonationStatus | None] = choice(
         DonationStatus, 20, default=DonationStatus.PENDING, doc="Where it stands."
     )
-    initiated_at: Mapped[Moment] = mapped_column(server_default=NOW, doc="When the donor asked to give.")
+    initiated_at: Mapped[Moment] = mapped_column(
+        server_default=NOW, doc="When the donor asked to give, the last time after a retry."
+    )
     wave_notified_at: Mapped[Moment | None] = mapped_column(doc="When Wave reported on the payment; null before.")
     confirmed_at: Mapped[Moment | None] = mapped_column(doc="When it succeeded; null before.")
-    failed_at: Mapped[Moment | None] = mapped_column(doc="When it failed; null where it has not.")
+    failed_at: Mapped[Moment | None] = mapped_column(doc="When it last failed; null where it has not.")
     refunded_at: Mapped[Moment | None] = mapped_column(doc="When it was given back; null where it was not.")
     donation_message: Mapped[str | None] = mapped_column(
         info=personal(), doc="What the donor wrote to go with it; null where nothing."
@@ -151,6 +155,7 @@ class Donation(Base):
     receipt_token_hash: Mapped[str | None] = secret_column(
         String(255),
         doc="Hash of the token that opens the receipt without signing in; null where the donor is signed in.",
+        unique=True,
     )
 
     pot: Mapped[Pot | None] = to_one(pot_id)
@@ -162,7 +167,11 @@ class WaveWebhookEvent(Base):
     """A webhook from Wave, kept as it came."""
 
     __tablename__ = "wave_webhook_events"
-    __table_args__ = (Index(None, "donation_id"), {"schema": "donations"})
+    __table_args__ = (
+        Index(None, "donation_id"),
+        Index("ix_wave_webhook_events_unprocessed", "created_at", postgresql_where=text("processed_at IS NULL")),
+        {"schema": "donations"},
+    )
     __access__ = read(staff)
     __unaudited__ = "The stored event is its own record."
 
@@ -192,9 +201,16 @@ class Refund(Base):
     """Money that goes back to a donor; together the refunds never exceed the donation."""
 
     __tablename__ = "refunds"
-    __table_args__ = (Index(None, "donation_id"), Index(None, "refunded_by_user_id"), {"schema": "donations"})
+    __table_args__ = (
+        Index(None, "donation_id"),
+        Index(None, "refunded_by_user_id"),
+        Index("ix_refunds_pending", "created_at", postgresql_where=text("wave_refund_status = 'pending'")),
+        {"schema": "donations"},
+    )
     __access__ = read(holds("my_donations", "donation_id"), staff)
-    __transitions__ = Transitions("wave_refund_status", pending={"succeeded", "failed"}, failed={"pending"})
+    __transitions__ = Transitions(
+        "wave_refund_status", pending={"succeeded", "failed"}, failed={"pending", "succeeded"}
+    )
 
     id: Mapped[Id]
     donation_id: Mapped[UUID] = reference("donations.donations.id", doc="The donation it gives back.")

@@ -1,0 +1,132 @@
+"""Calling a pot off: what was given goes back to who gave it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.jobs import enqueue
+from lango.prepared import Lookup
+from lango.rows import lock_all, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.donations import Donation, DonationStatus, Refund, RefundReason
+from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from models.pots import Pot, PotStatus
+from models.referrals import PointsConversion
+from resolvers import clock, ledger, refunds
+from resolvers.events import publish
+from resolvers.openings import CARRIED_FROM
+from resolvers.pots import NotYourPot, own_pot
+from resolvers.refunds import CodesOutstanding, PotFundsSpent
+
+GIVEN = Lookup(
+    [Donation],
+    lambda rows: (
+        rows.where(Donation.pot_id == bindparam("pot_id"), Donation.status == DonationStatus.SUCCEEDED)
+        .order_by(Donation.id)
+        .with_for_update(key_share=True)
+    ),
+)
+GIVEN_BACK = Lookup(
+    [Refund.donation_id, func.sum(Refund.amount_cfa)],
+    lambda rows: (
+        rows.join(Donation, Donation.id == Refund.donation_id)
+        .where(Donation.pot_id == bindparam("pot_id"))
+        .group_by(Refund.donation_id)
+    ),
+)
+CONVERTED = Lookup(
+    [func.coalesce(func.sum(PointsConversion.credits_issued), 0)],
+    lambda rows: rows.where(PointsConversion.applied_to_pot_id == bindparam("pot_id")),
+)
+# Those that something may have been carried over from: they are locked before anybody knows.
+ENDED = Lookup(
+    [Pot.id],
+    lambda rows: rows.where(
+        Pot.owner_user_id == bindparam("owner_user_id"), or_(*(Pot.status == status for status in CARRIED_FROM))
+    ),
+)
+# What this pot took over when it opened, by the pot that it came from.
+CARRIED = Lookup(
+    [LedgerAccount.owner_id, func.sum(LedgerEntry.amount)],
+    lambda rows: (
+        rows.select_from(LedgerTransaction)
+        .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
+        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
+        .where(
+            LedgerTransaction.kind == "pot_carry_over",
+            LedgerTransaction.reference_type == "pot",
+            LedgerTransaction.reference_id == bindparam("pot_id"),
+            LedgerEntry.amount > 0,
+        )
+        .group_by(LedgerAccount.owner_id)
+        .order_by(LedgerAccount.owner_id)
+    ),
+)
+
+
+@rule(NotFound, NotYourPot, InvalidState, PotFundsSpent, CodesOutstanding)
+async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
+    """Call a pot off before it closes: donations go back to their donors, converted points to the platform.
+
+    What it took over from an earlier pot goes back there. The owner, or staff; not once any of it is spent.
+    """
+    seen = await own_pot(session, pot_id, or_staff=actor)
+    await become(session, DatabaseRole.RULES)
+    ended = await ENDED.all(session, owner_user_id=seen.owner_user_id)
+    locked = await lock_all(session, Pot, [pot_id, *(key for (key,) in ended)])
+    pot = locked[pot_id]
+    if not Pot.__transitions__.allows(pot.status, PotStatus.CANCELLED):
+        raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
+    ((codes, reserved),) = await refunds.CODES.all(session, pot_id=pot_id)
+    if codes:
+        raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
+    donations, converted = await _given(session, pot_id)
+    given = sum(donations.values())
+    if pot.balance_cfa < given + converted:
+        raise PotFundsSpent(balanceCfa=pot.balance_cfa)
+    now = await clock.now(session)
+    for donation, left in donations.items():
+        donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
+        await save(session, donation)
+        refund = await refunds.written(session, actor, donation, left, RefundReason.FAILED_POT)
+        await publish(session, "donation.refunded", donation.id, pot_id=pot_id, refund_id=refund.id)
+        await enqueue(session, refunds.send_refund, refund_id=refund.id)
+    balance = ledger.pot_balance(pot_id)
+    for kind, account, amount in (
+        ("donation_refund", ledger.suspense(), given),
+        ("points_conversion_reversal", ledger.promotion(), converted),
+    ):
+        if amount:
+            await ledger.post(session, actor, kind, [ledger.Movement(balance, account, amount)], of=("pot", pot_id))
+    pot.raised_cfa -= given + converted
+    pot.balance_cfa -= given + converted
+    for key, amount in await CARRIED.all(session, pot_id=pot_id):
+        await _return(session, actor, pot, locked[key], int(amount))
+    pot.status, pot.closed_at = PotStatus.CANCELLED, now
+    await save(session, pot)
+    await publish(session, "pot.cancelled", pot.id)
+    return pot
+
+
+async def _given(session: AsyncSession, pot_id: UUID) -> tuple[dict[Donation, int], int]:
+    """The pot's donations, locked, with what has not gone back of each; and what points have brought."""
+    found = [donation for (donation,) in await GIVEN.all(session, pot_id=pot_id)]
+    back = {key: int(amount) for key, amount in await GIVEN_BACK.all(session, pot_id=pot_id)}
+    ((converted,),) = await CONVERTED.all(session, pot_id=pot_id)
+    return {each: each.amount_cfa - back.get(each.id, 0) for each in found}, int(converted)
+
+
+async def _return(session: AsyncSession, actor: Actor, pot: Pot, earlier: Pot, amount: int) -> None:
+    """Give back to an earlier pot what was carried over from it, as far as it is not spent."""
+    returned = min(amount, pot.balance_cfa)
+    if returned:
+        pot.balance_cfa -= returned
+        earlier.balance_cfa += returned
+        await save(session, earlier)
+        back = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_balance(earlier.id), returned)
+        await ledger.post(session, actor, "pot_carry_over", [back], of=("pot", earlier.id))

@@ -1,0 +1,275 @@
+"""Donations: begun by the rule, paid at Wave, and followed until something has become of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Interval, bindparam, func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.calls import call_soon
+from lango.errors import Refused
+from lango.jobs import job, scheduled
+from lango.prepared import Lookup
+from lango.providers import ProviderRefused, ProviderUnavailable
+from lango.providers.wave import Checkout
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.donations import Donation, DonationStatus
+from models.pots import Pot
+from resolvers import clock, config, contacts, risk
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.config import Configured
+from resolvers.contacts import PhoneNotValid
+from resolvers.events import publish
+from resolvers.openings import TAKES_DONATIONS
+from resolvers.payments import WAITING, Payment, settle
+from resolvers.pots import PotNotOpen
+from resolvers.receipts import new_token, presented
+from resolvers.share_links import hash_of
+from resolvers.visits import visible
+from resolvers.wave_events import receive_wave_event as receive_wave_event
+
+log = structlog.get_logger("lango.donations")
+MINIMUM = Configured("donations.minimum_cfa", 100)
+MAXIMUM = Configured("donations.maximum_cfa", 2_000_000)
+# A checkout lasts about so long; Wave is asked what became of those that nothing was heard of.
+CHECKOUT_LASTS = timedelta(minutes=30)
+AT_ONCE = 100
+
+
+class NotAnonymous(Refused):
+    """This pot takes donations only from those who have signed in."""
+
+
+class BelowMinimum(Refused):
+    """The amount is below the smallest donation."""
+
+
+class AboveMaximum(Refused):
+    """The amount is above the largest donation."""
+
+
+UNHEARD_OF = Lookup(
+    [Donation.id],
+    lambda rows: (
+        rows.where(
+            Donation.status == DonationStatus.PENDING,
+            Donation.initiated_at < func.now() - bindparam("age", type_=Interval),
+        )
+        .order_by(Donation.initiated_at)
+        .limit(AT_ONCE)
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A donation that waits to be paid, and what its donor needs to follow it."""
+
+    donation: Donation
+    reference: str
+    receipt_token: str | None
+
+
+@rule(
+    NotFound, PotNotOpen, NotAnonymous, BelowMinimum, AboveMaximum, AmountNotPositive, AmountOutOfRange, PhoneNotValid,
+    anonymous=True, calls=True,
+)  # fmt: skip
+async def donate(
+    session: AsyncSession,
+    actor: Actor,
+    amount_cfa: int,
+    pot_id: UUID | None = None,
+    share_token: str | None = None,
+    phone: str | None = None,
+    message: str | None = None,
+    is_anonymous: bool = False,
+    show_amount: bool = True,
+    donor_name: str | None = None,
+) -> Begun:
+    """Give to a pot by Wave, also without signing in where the pot allows it. It counts when it is paid.
+
+    The donor pays at `paymentUrl`. Who is not signed in gets a `receiptToken`, which shows what became of it.
+    """
+    seen = await visible(session, pot_id, share_token)
+    if seen is None:
+        raise NotFound("There is no such pot.", field="potId" if share_token is None else "shareToken")
+    check_amount(amount_cfa, Donation.amount_cfa, field="amountCfa")
+    number = contacts.phone(phone, field="phone") if phone else None
+    await become(session, DatabaseRole.RULES)
+    minimum, maximum = await config.numbers(session, MINIMUM, MAXIMUM)
+    if amount_cfa < minimum:
+        raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amountCfa", minimumCfa=minimum)
+    if amount_cfa > maximum:
+        raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amountCfa", maximumCfa=maximum)
+    pot = await lock(session, Pot, seen.id)
+    if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
+        raise PotNotOpen(f"The pot is {pot.status}.", field="potId", state=pot.status)
+    if actor.user_id is None and not pot.allow_anonymous_donations:
+        raise NotAnonymous
+    token = new_token() if actor.user_id is None else None
+    donation = Donation(
+        id=uuid4(), pot_id=pot.id, donor_user_id=actor.user_id, donor_name=(donor_name or "").strip() or None,
+        donor_phone=number, amount_cfa=amount_cfa, status=DonationStatus.PENDING,
+        donation_message=(message or "").strip() or None, is_anonymous=is_anonymous, show_amount=show_amount,
+        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent,
+        risk_score=await risk.score(session, pot_id=pot.id, phone=number, ip=actor.ip, amount_cfa=amount_cfa),
+        receipt_token_hash=hash_of(token) if token else None,
+    )  # fmt: skip
+    await save(session, donation)
+    await publish(session, "donation.begun", donation.id, pot_id=pot.id)
+    await call_soon(session, open_checkout, donation_id=donation.id)
+    return Begun(donation, str(donation.id), token)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A donation that waits to be paid anew."""
+
+    donation: Donation
+    reference: str
+
+
+@rule(NotFound, InvalidState, PotNotOpen, anonymous=True, calls=True)
+async def retry(
+    session: AsyncSession,
+    actor: Actor,
+    donation_id: UUID | None = None,
+    receipt_token: str | None = None,
+) -> Renewed:
+    """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
+    seen = await presented(session, donation_id, receipt_token)
+    pot = await lock(session, Pot, seen.pot_id)
+    donation = await lock(session, Donation, seen.id)
+    if donation.status not in WAITING:
+        raise InvalidState(f"The donation is {donation.status}.", field="donationId", state=donation.status)
+    if pot.status not in TAKES_DONATIONS:
+        raise PotNotOpen(f"The pot is {pot.status}.", state=pot.status)
+    donation.initiated_at = await clock.now(session)
+    # Without a URL, a checkout is wanted.
+    donation.status, donation.wave_payment_url = DonationStatus.PENDING, None
+    await save(session, donation)
+    await publish(session, "donation.begun", donation.id, pot_id=pot.id)
+    await call_soon(session, open_checkout, donation_id=donation.id)
+    return Renewed(donation, str(donation.id))
+
+
+@job()
+async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, str] | None:
+    """Open the checkout that a donation waits for, once; gives where the donor pays.
+
+    Raises ProviderUnavailable, and ProviderRefused where there will be none.
+    """
+    async with services.work() as session:
+        donation = await find(session, Donation, donation_id)
+    if donation is None or donation.status != DonationStatus.PENDING:
+        return None
+    if donation.wave_payment_url is not None:
+        return {"payment_url": donation.wave_payment_url}
+    before = donation.wave_checkout_session_id
+    if before is not None and not await _expired(services, before):
+        return None
+    # Whoever does this again asks with the same key, and is answered with the same checkout.
+    key = f"{donation.id}:{before}" if before else str(donation.id)
+    try:
+        checkout = await services.wave.open_checkout(amount=donation.amount_cfa, reference=str(donation.id), key=key)
+    except ProviderRefused:
+        await _give_up(services, donation_id, before)
+        raise
+    return await _opened(services, donation_id, before, checkout)
+
+
+@scheduled("* * * * *", timeout=300)
+async def ask_about_checkouts(services: Services) -> None:
+    """Ask Wave what became of the checkouts that nothing was heard of in their time."""
+    async with services.work() as session:
+        keys = [key for (key,) in await UNHEARD_OF.all(session, age=CHECKOUT_LASTS)]
+    for key in keys:
+        try:
+            await ask_about(services, key)
+        except ProviderUnavailable as error:
+            log.warning("checkouts_wait", provider=error.provider)
+            return
+
+
+async def ask_about(services: Services, donation_id: UUID) -> None:
+    """Count a donation that was paid, fail one that no longer can be. Raises ProviderUnavailable."""
+    async with services.work() as session:
+        donation = await find(session, Donation, donation_id)
+        now = await clock.now(session)
+    if donation is None or donation.status != DonationStatus.PENDING:
+        return
+    checkout = await _found(services, donation)
+    if checkout is None:
+        await _give_up(services, donation_id, donation.wave_checkout_session_id)
+    elif checkout.payment_status == "succeeded":
+        async with services.work() as session:
+            await settle(session, Payment.of_checkout(checkout))
+    elif not _payable(checkout, now):
+        await _give_up(services, donation_id, donation.wave_checkout_session_id)
+    elif donation.wave_payment_url is None and donation.wave_checkout_session_id is None:
+        await _opened(services, donation_id, None, checkout)
+
+
+def _payable(checkout: Checkout, now: datetime) -> bool:
+    return checkout.status == "open" and checkout.expires_at > now
+
+
+async def _found(services: Services, donation: Donation) -> Checkout | None:
+    """The checkout of a donation as Wave knows it; also the one whose answer never reached us."""
+    if donation.wave_checkout_session_id is not None:
+        try:
+            return await services.wave.checkout(donation.wave_checkout_session_id)
+        except ProviderRefused as refusal:
+            log.warning("checkout_unknown", donation_id=str(donation.id), code=refusal.code)
+            return None
+    known = await services.wave.checkouts(str(donation.id))
+    paid = [checkout for checkout in known if checkout.payment_status == "succeeded"]
+    return max(paid or known, key=lambda checkout: checkout.expires_at, default=None)
+
+
+async def _expired(services: Services, checkout_id: str) -> bool:
+    """Make sure that a checkout can no longer be paid; where it has been, that counts, and this is false."""
+    try:
+        await services.wave.expire(checkout_id)
+    except ProviderRefused:
+        checkout = await services.wave.checkout(checkout_id)
+        if checkout.payment_status != "succeeded":
+            raise
+        async with services.work() as session:
+            await settle(session, Payment.of_checkout(checkout))
+        return False
+    return True
+
+
+async def _opened(
+    services: Services, donation_id: UUID, before: str | None, checkout: Checkout
+) -> dict[str, str] | None:
+    async with services.work() as session:
+        donation = await lock(session, Donation, donation_id)
+        if donation.status != DonationStatus.PENDING:
+            return None
+        if donation.wave_checkout_session_id == before:
+            donation.wave_checkout_session_id, donation.wave_payment_url = checkout.id, checkout.url
+            await save(session, donation)
+            await publish(session, "donation.payable", donation.id, pot_id=donation.pot_id)
+        return {"payment_url": donation.wave_payment_url} if donation.wave_payment_url else None
+
+
+async def _give_up(services: Services, donation_id: UUID, checkout_id: str | None) -> None:
+    """Fail a donation that waits still, unless it has got another checkout meanwhile."""
+    async with services.work() as session:
+        donation = await lock(session, Donation, donation_id)
+        if donation.status != DonationStatus.PENDING or donation.wave_checkout_session_id != checkout_id:
+            return
+        donation.failed_at = await clock.now(session)
+        donation.status, donation.wave_payment_url = DonationStatus.FAILED, None
+        await save(session, donation)
+        await publish(session, "donation.failed", donation.id, pot_id=donation.pot_id)

@@ -1,0 +1,90 @@
+"""Receipts: a donor without an account holds a token that is the right to their one donation."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import BadUserInput
+from lango.prepared import Lookup
+from lango.rows import find
+from lango.rules import NotFound
+from lango.session import acting_as, become
+from models.donations import Donation, DonationStatus, Refund, RefundWaveRefundStatus
+from resolvers.share_links import SHARE_TOKEN, hash_of
+
+TOKEN_BYTES = 24
+BY_TOKEN = Lookup([Donation], lambda rows: rows.where(Donation.receipt_token_hash == bindparam("hash")))
+GIVEN_BACK = (
+    select(func.coalesce(func.sum(Refund.amount_cfa), 0))
+    .where(Refund.donation_id == Donation.id, Refund.wave_refund_status == RefundWaveRefundStatus.SUCCEEDED)
+    .correlate(Donation)
+    .scalar_subquery()
+)
+RECEIPT = Lookup([Donation, GIVEN_BACK], lambda rows: rows.where(Donation.receipt_token_hash == bindparam("hash")))
+
+
+def new_token() -> str:
+    """A token that nobody guesses, for a receipt."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the holder of a receipt's token is told."""
+
+    reference: str
+    status: DonationStatus
+    amount_cfa: int
+    refunded_cfa: int
+    initiated_at: datetime
+    confirmed_at: datetime | None
+    payment_url: str | None
+
+
+async def receipt(engine: AsyncEngine, actor: Actor, token: str) -> Receipt | None:
+    """The receipt that a token opens, in a transaction of its own; None where it opens none."""
+    if not SHARE_TOKEN.fullmatch(token):
+        return None
+    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES) as session:
+        found = await RECEIPT.one(session, hash=hash_of(token))
+    if found is None:
+        return None
+    donation, given_back = found
+    url = donation.wave_payment_url if donation.status == DonationStatus.PENDING else None
+    return Receipt(
+        str(donation.id), donation.status, donation.amount_cfa, int(given_back), donation.initiated_at,
+        donation.confirmed_at, url,
+    )  # fmt: skip
+
+
+async def presented(session: AsyncSession, donation_id: UUID | None, receipt_token: str | None) -> Donation:
+    """The donation that its donor, or staff, name by its id, or whoever holds it by the token of its receipt.
+
+    Reads as the caller, and goes on in the rules' role. Raises NotFound, and BadUserInput where neither is named.
+    """
+    if donation_id is None and receipt_token is None:
+        raise BadUserInput("Say which donation: by `donationId` or by `receiptToken`.")
+    if receipt_token is None:
+        assert donation_id is not None
+        found = await find(session, Donation, donation_id)
+        await become(session, DatabaseRole.RULES)
+    else:
+        await become(session, DatabaseRole.RULES)
+        found = await _opened(session, receipt_token)
+        if found is not None and donation_id not in (None, found.id):
+            found = None
+    if found is None:
+        raise NotFound("There is no such donation.", field="donationId" if receipt_token is None else "receiptToken")
+    return found
+
+
+async def _opened(session: AsyncSession, token: str) -> Donation | None:
+    found = await BY_TOKEN.one(session, hash=hash_of(token)) if SHARE_TOKEN.fullmatch(token) else None
+    return found[0] if found else None

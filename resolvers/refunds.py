@@ -1,0 +1,336 @@
+"""Refunds: money that goes back to who gave it, out of the pot at once and by Wave as soon as it answers.
+
+Wave gives a checkout back whole. A part, and what is left after a part, goes to the donor's phone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Interval, bindparam, func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.calls import call_soon
+from lango.errors import Refused
+from lango.jobs import job, scheduled
+from lango.prepared import Lookup
+from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
+from lango.providers.wave import Wave
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.donations import Donation, DonationStatus, Refund, RefundReason
+from models.donations import RefundWaveRefundStatus as Sent
+from models.identity import User
+from models.pots import Pot
+from models.redemption import QrCode, QrCodeStatus
+from resolvers import clock, ledger
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.events import publish
+from resolvers.notices import notify
+from resolvers.openings import TAKES_DONATIONS
+from resolvers.people import first_name
+from resolvers.pots import PotNotOpen
+from resolvers.receipts import presented
+from resolvers.texts import TextMissing, check_text
+
+log = structlog.get_logger("lango.refunds")
+WINDOW = timedelta(hours=24)
+# A refund that was asked for so long ago is sent again by the worker.
+OVERDUE = timedelta(minutes=5)
+AT_ONCE = 100
+
+
+class RefundWindowOver(Refused):
+    """A donor may take a donation back within 24 hours."""
+
+
+class RefundExceedsDonation(Refused):
+    """More would go back than was given."""
+
+
+class PotFundsSpent(Refused):
+    """The pot has spent what was to go back."""
+
+
+class CodesOutstanding(Refused):
+    """What was to go back is set aside for codes: cancel them first."""
+
+
+class ReasonNotAllowed(Refused):
+    """A donor takes a donation back at their own request; the other reasons are for staff."""
+
+
+class PhoneUnknown(Refused):
+    """A part of a donation goes back to the donor's phone, which is not known."""
+
+
+GIVEN_BACK = Lookup(
+    [func.coalesce(func.sum(Refund.amount_cfa), 0)],
+    lambda rows: rows.where(Refund.donation_id == bindparam("donation_id")),
+)
+CODES = Lookup(
+    [func.count(), func.coalesce(func.sum(QrCode.price_cfa), 0)],
+    lambda rows: rows.where(QrCode.pot_id == bindparam("pot_id"), QrCode.status == QrCodeStatus.ISSUED),
+)
+OTHERS = Lookup(
+    [func.count(Refund.id)],
+    lambda rows: rows.where(Refund.donation_id == bindparam("donation_id"), Refund.id != bindparam("id")),
+)
+ACCOUNT_PHONE = Lookup([User.phone], lambda rows: rows.where(User.id == bindparam("user_id")))
+PENDING = Lookup(
+    [Refund.id],
+    lambda rows: (
+        rows.where(
+            Refund.wave_refund_status == Sent.PENDING,
+            Refund.created_at < func.now() - bindparam("age", type_=Interval),
+        )
+        .order_by(Refund.created_at)
+        .limit(AT_ONCE)
+    ),
+)
+
+
+@rule(
+    NotFound, InvalidState, RefundWindowOver, PotNotOpen, RefundExceedsDonation, PotFundsSpent, CodesOutstanding,
+    ReasonNotAllowed, PhoneUnknown, AmountNotPositive, AmountOutOfRange, anonymous=True, calls=True,
+)  # fmt: skip
+async def refund(
+    session: AsyncSession,
+    actor: Actor,
+    donation_id: UUID | None = None,
+    receipt_token: str | None = None,
+    amount_cfa: int | None = None,
+    reason: RefundReason | None = None,
+    description: str | None = None,
+) -> Refund:
+    """Give a donation back, or a part of it: the donor within 24 hours while the pot is open, or staff.
+
+    Without an amount, all that has not gone back yet. At most what the pot has left to spend. A part goes to the
+    donor's phone; staff may give one back without knowing it, and pay it by hand.
+    """
+    if amount_cfa is not None:
+        check_amount(amount_cfa, Refund.amount_cfa, field="amountCfa")
+    if reason not in (None, RefundReason.USER_REQUEST) and not actor.is_staff:
+        raise ReasonNotAllowed(field="reason")
+    seen = await presented(session, donation_id, receipt_token)
+    pot = await lock(session, Pot, seen.pot_id)
+    donation = await lock(session, Donation, seen.id)
+    if donation.status != DonationStatus.SUCCEEDED:
+        raise InvalidState(f"The donation is {donation.status}.", field="donationId", state=donation.status)
+    now = await clock.now(session)
+    if not actor.is_staff:
+        until = (donation.confirmed_at or donation.created_at) + WINDOW
+        if now > until:
+            raise RefundWindowOver(until=until.isoformat())
+        if pot.status not in TAKES_DONATIONS:
+            raise PotNotOpen(state=pot.status)
+    left = donation.amount_cfa - await given_back(session, donation.id)
+    amount = left if amount_cfa is None else amount_cfa
+    if amount > left:
+        raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amountCfa", leftCfa=left)
+    if amount < donation.amount_cfa and not actor.is_staff and await _phone(session, donation) is None:
+        raise PhoneUnknown(field="amountCfa")
+    await check_funds(session, pot, amount)
+    pot.raised_cfa -= amount
+    pot.balance_cfa -= amount
+    if amount == left:
+        donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
+    usual = RefundReason.ADMIN_ACTION if actor.is_staff else RefundReason.USER_REQUEST
+    made = await written(session, actor, donation, amount, reason or usual, description)
+    await save(session, pot, donation)
+    taken = ledger.Movement(ledger.pot_balance(pot.id), ledger.suspense(), amount)
+    await ledger.post(session, actor, "donation_refund", [taken], of=("refund", made.id))
+    await publish(session, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id)
+    await call_soon(session, send_refund, refund_id=made.id)
+    return made
+
+
+@rule(NotFound, InvalidState, staff=True, calls=True)
+async def retry(session: AsyncSession, actor: Actor, refund_id: UUID) -> Refund:
+    """Send a refund again that Wave did not carry out."""
+    again = await _failed(session, refund_id)
+    # Without this moment it is a new request to Wave, which would answer the old one as before.
+    again.wave_refund_status, again.processed_at = Sent.PENDING, None
+    await save(session, again)
+    await publish(session, "refund.requested", again.id, donation_id=again.donation_id)
+    await call_soon(session, send_refund, refund_id=again.id)
+    return again
+
+
+@rule(NotFound, InvalidState, TextMissing, staff=True)
+async def mark_paid(session: AsyncSession, actor: Actor, refund_id: UUID, reference: str) -> Refund:
+    """Note that a refund that Wave did not carry out was paid by hand, out of our account there.
+
+    Wave pays nothing to an account that is closed, and no part to a donor whose phone is not known.
+    """
+    check_text(reference, field="reference")
+    paid = await _failed(session, refund_id)
+    await _complete(session, actor, paid, reference.strip())
+    return paid
+
+
+async def given_back(session: AsyncSession, donation_id: UUID) -> int:
+    """What has gone back of a donation, or is to: a refund that failed may be sent again."""
+    ((total,),) = await GIVEN_BACK.all(session, donation_id=donation_id)
+    return int(total)
+
+
+async def check_funds(session: AsyncSession, pot: Pot, amount: int) -> None:
+    """Raises PotFundsSpent or CodesOutstanding where a locked pot cannot give so much back."""
+    if pot.balance_cfa >= amount:
+        return
+    ((codes, reserved),) = await CODES.all(session, pot_id=pot.id)
+    if codes and pot.balance_cfa + int(reserved) >= amount:
+        raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
+    raise PotFundsSpent(balanceCfa=pot.balance_cfa)
+
+
+async def written(
+    session: AsyncSession,
+    actor: Actor,
+    donation: Donation,
+    amount: int,
+    reason: RefundReason,
+    description: str | None = None,
+) -> Refund:
+    """Write a refund that is still to be sent. What goes back stands in suspense until Wave has sent it."""
+    made = Refund(
+        id=uuid4(), donation_id=donation.id, refunded_by_user_id=actor.user_id, amount_cfa=amount, reason=reason,
+        reason_description=description, wave_refund_status=Sent.PENDING,
+    )  # fmt: skip
+    await save(session, made)
+    await publish(session, "refund.requested", made.id, donation_id=donation.id)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What Wave is asked for. Asked again with the same key it is the same, or Wave could pay twice."""
+
+    refund_id: UUID
+    amount: int
+    # The checkout that goes back; null for a part, which goes to the phone.
+    checkout: str | None
+    phone: str | None
+    key: str
+
+    async def by(self, wave: Wave) -> str:
+        """Wave's key of it. Raises ProviderUnavailable, and ProviderRefused where it cannot be done so."""
+        if self.checkout is not None:
+            return await wave.refund(self.checkout, amount=self.amount, key=self.key)
+        if self.phone is not None:
+            return await wave.pay_out(
+                amount=self.amount, mobile=self.phone, reference=str(self.refund_id), key=self.key
+            )
+        raise ProviderRefused("wave", "nowhere-to-pay", "no checkout goes back whole, and no phone is known")
+
+
+@job()
+async def send_refund(services: Services, *, refund_id: UUID) -> None:
+    """Have Wave give the money back, once. Raises ProviderUnavailable."""
+    async with services.work() as session:
+        sending = await _begun(session, refund_id)
+    if sending is None:
+        return
+    try:
+        reference = await sending.by(services.wave)
+    except ProviderUndecided as wait:
+        # It stays pending: whoever sends those that are overdue asks what became of it.
+        log.info("refund_under_way", refund_id=str(refund_id), told=str(wait))
+    except ProviderRefused as refusal:
+        log.warning("refund_refused", refund_id=str(refund_id), code=refusal.code)
+        await _refused(services, refund_id)
+    else:
+        await _sent(services, refund_id, reference)
+
+
+@scheduled("*/5 * * * *", timeout=240)
+async def send_pending_refunds(services: Services) -> None:
+    """Send the refunds that were not sent when they were asked for."""
+    async with services.work() as session:
+        keys = [key for (key,) in await PENDING.all(session, age=OVERDUE)]
+    for key in keys:
+        try:
+            await send_refund(services, refund_id=key)
+        except ProviderUnavailable as error:
+            log.warning("refunds_wait", provider=error.provider)
+            return
+
+
+async def _begun(session: AsyncSession, refund_id: UUID) -> Sending | None:
+    """What is to be sent; None where it has been, or is not to be."""
+    seen = await find(session, Refund, refund_id)
+    assert seen is not None, "a refund is never deleted"
+    donation = await lock(session, Donation, seen.donation_id)
+    refund = await lock(session, Refund, refund_id)
+    if refund.wave_refund_status != Sent.PENDING:
+        return None
+    # Nothing is added to a donation that has gone back whole: the way to the donor stays the same.
+    ((others,),) = await OTHERS.all(session, donation_id=donation.id, id=refund_id)
+    whole = donation.status == DonationStatus.REFUNDED and not others
+    if refund.processed_at is None:
+        refund.processed_at = await clock.now(session)
+        if not whole and donation.donor_phone is None:
+            # Kept: the account may have another phone when Wave is asked again.
+            donation.donor_phone = await _phone(session, donation)
+        await save(session, donation, refund)
+    return Sending(
+        refund_id, refund.amount_cfa, checkout=donation.wave_checkout_session_id if whole else None,
+        phone=None if whole else donation.donor_phone, key=f"{refund_id}:{refund.processed_at.timestamp():.6f}",
+    )  # fmt: skip
+
+
+async def _phone(session: AsyncSession, donation: Donation) -> str | None:
+    """Where a part goes back to: the phone that the donor gave, or that of the donor's account."""
+    if donation.donor_phone is not None or donation.donor_user_id is None:
+        return donation.donor_phone
+    found = await ACCOUNT_PHONE.one(session, user_id=donation.donor_user_id)
+    return found[0] if found else None
+
+
+async def _sent(services: Services, refund_id: UUID, reference: str) -> None:
+    async with services.work() as session:
+        sent = await lock(session, Refund, refund_id)
+        if sent.wave_refund_status == Sent.PENDING:
+            await _complete(session, Actor(), sent, reference)
+
+
+async def _complete(session: AsyncSession, actor: Actor, refund: Refund, reference: str) -> None:
+    """The donor has the money: it leaves suspense, and our account at Wave."""
+    refund.completed_at = await clock.now(session)
+    refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
+    await save(session, refund)
+    gone = ledger.Movement(ledger.suspense(), ledger.provider("wave"), refund.amount_cfa)
+    await ledger.post(session, actor, "donation_refund", [gone], of=("refund", refund.id))
+    await publish(session, "refund.succeeded", refund.id, donation_id=refund.donation_id)
+    donation = await find(session, Donation, refund.donation_id)
+    if donation is not None and donation.donor_user_id is not None:
+        name = await first_name(session, donation.donor_user_id)
+        await notify(session, donation.donor_user_id, "donation_refunded", user_name=name, amount=refund.amount_cfa)
+
+
+async def _failed(session: AsyncSession, refund_id: UUID) -> Refund:
+    """A refund that failed, locked, in the rules' role. Raises NotFound and InvalidState."""
+    if await find(session, Refund, refund_id) is None:
+        raise NotFound("There is no such refund.", field="refundId")
+    await become(session, DatabaseRole.RULES)
+    refund = await lock(session, Refund, refund_id)
+    if refund.wave_refund_status != Sent.FAILED:
+        state = refund.wave_refund_status
+        raise InvalidState(f"The refund is {state}; it must have failed.", field="refundId", state=state)
+    return refund
+
+
+async def _refused(services: Services, refund_id: UUID) -> None:
+    async with services.work() as session:
+        refused = await lock(session, Refund, refund_id)
+        if refused.wave_refund_status == Sent.PENDING:
+            refused.wave_refund_status = Sent.FAILED
+            await save(session, refused)
+            await publish(session, "refund.failed", refused.id, donation_id=refused.donation_id)

@@ -1,0 +1,32 @@
+"""Links that are the right to what they lead to: a pot's share link, an invitation, a receipt."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.prepared import Lookup
+
+SHARE_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+# The context that policies read tokens from, and the pots that this one opens.
+PRESENT = Lookup([func.set_config("lango.share_tokens", bindparam("token", type_=Text), True)], lambda rows: rows)
+OPENED = Lookup([func.lango.shared_pots(bindparam("tokens", type_=ARRAY(Text)), type_=ARRAY(Uuid))], lambda rows: rows)
+
+
+async def present(session: AsyncSession, share_token: str) -> UUID | None:
+    """Show a share token: for the rest of the transaction its holder sees the pot it opens, whose id this gives."""
+    if not SHARE_TOKEN.fullmatch(share_token):
+        return None
+    await PRESENT.one(session, token=share_token)
+    found = await OPENED.one(session, tokens=[share_token])
+    keys = found[0] if found else None
+    return UUID(str(keys[0])) if keys else None
+
+
+def hash_of(token: str) -> str:
+    """What is stored of a token of 128 random bits or more: none is guessed, so none needs salt."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,101 @@
+"""Visits of pots: each view and each sharing is an analytics event, from which the counts are rolled up."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import BadUserInput
+from lango.prepared import Prepared
+from lango.rows import find
+from lango.rules import NotFound, rule
+from lango.session import become
+from models.analytics import AnalyticsEventPlatform
+from models.pots import Pot, PotInvitation
+from resolvers.analytics import note
+from resolvers.share_links import hash_of, present
+
+CATEGORY = "pots"
+CLICKED = Prepared(
+    update(PotInvitation.table())
+    .where(
+        PotInvitation.token_hash == bindparam("hash"),
+        PotInvitation.pot_id == bindparam("pot"),
+        PotInvitation.clicked_at.is_(None),
+    )
+    .values(clicked_at=func.now(), opened_at=func.coalesce(PotInvitation.opened_at, func.now()))
+    .returning(PotInvitation.id)
+)
+
+
+@rule(NotFound, anonymous=True, idempotent=False)
+async def record_view(
+    session: AsyncSession,
+    actor: Actor,
+    pot_id: UUID | None = None,
+    share_token: str | None = None,
+    invitation_token: str | None = None,
+    visitor: str | None = None,
+    platform: AnalyticsEventPlatform | None = None,
+    referrer: str | None = None,
+) -> Pot:
+    """Note that somebody looks at a pot; who came by an invitation marks it clicked. It is counted later."""
+    pot = await _seen(session, pot_id, share_token)
+    await become(session, DatabaseRole.RULES)
+    if invitation_token is not None:
+        await CLICKED.run(session, hash=hash_of(invitation_token), pot=pot.id)
+    await note(
+        session, actor, "pot_viewed", CATEGORY, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id
+    )
+    return pot
+
+
+@rule(NotFound, anonymous=True, idempotent=False)
+async def record_share(
+    session: AsyncSession,
+    actor: Actor,
+    pot_id: UUID | None = None,
+    share_token: str | None = None,
+    channel: str | None = None,
+    visitor: str | None = None,
+    platform: AnalyticsEventPlatform | None = None,
+) -> Pot:
+    """Note that somebody passes a pot's link on. It is counted later."""
+    pot = await _seen(session, pot_id, share_token)
+    await become(session, DatabaseRole.RULES)
+    await note(
+        session,
+        actor,
+        "pot_shared",
+        CATEGORY,
+        visitor=visitor,
+        platform=platform,
+        potId=pot.id,
+        channel=channel or None,
+    )
+    return pot
+
+
+async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> Pot | None:
+    """The pot that a caller names by its id, or by the token of its share link, which is the right to see it.
+
+    Reads as the caller, who sees the pot for the rest of the transaction. Raises BadUserInput where neither is named.
+    """
+    if share_token is None:
+        if pot_id is None:
+            raise BadUserInput("Say which pot: by `potId` or by `shareToken`.")
+        return await find(session, Pot, pot_id)
+    opened = await present(session, share_token)
+    if opened is None or (pot_id is not None and pot_id != opened):
+        return None
+    return await find(session, Pot, opened)
+
+
+async def _seen(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> Pot:
+    pot = await visible(session, pot_id, share_token)
+    if pot is None:
+        raise NotFound("There is no such pot.", field="potId" if share_token is None else "shareToken")
+    return pot

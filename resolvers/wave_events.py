@@ -1,0 +1,123 @@
+"""Webhooks of Wave: each is stored before anything is done, acted on once, and kept also where nothing can be done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.jobs import enqueue, job
+from lango.measures import measure
+from lango.postgres import RawJson
+from lango.prepared import Lookup, Prepared
+from lango.rows import find, lock, save
+from lango.rules import NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.donations import WaveWebhookEvent
+from resolvers import clock
+from resolvers.events import publish
+from resolvers.payments import Payment, fail, settle
+
+log = structlog.get_logger("lango.wave")
+COMPLETED = "checkout.session.completed"
+FAILED = "checkout.session.payment_failed"
+# Whoever brought the event has so long to see to it; then the worker does.
+HEAD_START = timedelta(seconds=30)
+LONGEST_ID, LONGEST_TYPE = 100, 50
+# PostgreSQL holds no NUL in JSON: an escape of one, before which backslashes come in pairs.
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+STORE = Prepared(
+    insert(WaveWebhookEvent.table())
+    .on_conflict_do_nothing(index_elements=["wave_event_id"])
+    .returning(WaveWebhookEvent.table().c.id),
+    ["id", "wave_event_id", "event_type", "raw_payload"],
+)
+HAS_ERROR = WaveWebhookEvent.processing_error.is_not(None)
+UNPROCESSED = Lookup(
+    [HAS_ERROR, func.count()], lambda rows: rows.where(WaveWebhookEvent.processed_at.is_(None)).group_by(HAS_ERROR)
+)
+
+
+async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Callable[[], Awaitable[None]] | None:
+    """Store an event whose signature is right; gives what is still to be done, which a job does otherwise.
+
+    None for one that is stored already: the same twice changes nothing.
+    """
+    told = RawJson(NUL.sub(r"\1\\ufffd", RawJson.of(dict(event))))
+    key, kind = event.get("id"), event.get("type")
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_ID or "\0" in key:
+        key = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
+    kind = kind.replace("\0", "\ufffd")[:LONGEST_TYPE] if isinstance(kind, str) else ""
+    event_id = uuid4()
+    async with services.work() as session:
+        stored = await STORE.run(session, id=event_id, wave_event_id=key, event_type=kind, raw_payload=told)
+        if not stored:
+            return None
+        await enqueue(session, process_wave_event, after=HEAD_START, event_id=event_id)
+    return partial(process_wave_event, services, event_id=event_id)
+
+
+@job()
+async def process_wave_event(services: Services, *, event_id: UUID) -> None:
+    """Act on a stored event, once. What goes wrong is kept with it, and tried again by the worker."""
+    try:
+        async with services.work() as session:
+            event = await lock(session, WaveWebhookEvent, event_id)
+            if event.processed_at is None:
+                await _act_on(session, event)
+    except Exception as error:
+        async with services.work() as session:
+            event = await lock(session, WaveWebhookEvent, event_id)
+            event.processing_error = f"It could not be processed: {type(error).__name__}."
+            event.retry_count = (event.retry_count or 0) + 1
+            await save(session, event)
+        raise
+
+
+@measure("lango_wave_events_unprocessed", label="error")
+async def unprocessed(services: Services) -> dict[str, int]:
+    """Stored events of Wave that nothing has come of, by whether an error stands: those with one wait for staff."""
+    async with services.work() as session:
+        found = {bool(error): int(count) for error, count in await UNPROCESSED.all(session)}
+    return {"true": found.get(True, 0), "false": found.get(False, 0)}
+
+
+@rule(NotFound, staff=True)
+async def replay(session: AsyncSession, actor: Actor, event_id: UUID) -> WaveWebhookEvent:
+    """Act on a stored webhook again: what it has done already it does not do twice."""
+    if await find(session, WaveWebhookEvent, event_id) is None:
+        raise NotFound("There is no such event.", field="eventId")
+    await become(session, DatabaseRole.RULES)
+    event = await lock(session, WaveWebhookEvent, event_id)
+    event.retry_count = (event.retry_count or 0) + 1
+    await _act_on(session, event)
+    return event
+
+
+async def _act_on(session: AsyncSession, event: WaveWebhookEvent) -> None:
+    """Do what a locked event asks for, and write down that it is done, or why it is left to staff."""
+    donation, problem = None, None
+    if event.event_type == COMPLETED:
+        donation, problem = await settle(session, Payment.of_event(event.raw_payload))
+    elif event.event_type == FAILED:
+        donation, problem = await fail(session, Payment.of_event(event.raw_payload))
+    if donation is not None:
+        event.donation_id = donation.id
+    event.processing_error = problem
+    if problem is None:
+        event.processed_at = await clock.now(session)
+    else:
+        log.warning("wave_event_left_to_staff", event_id=str(event.id), problem=problem)
+        await publish(session, "wave_event.unprocessed", event.id, donation_id=event.donation_id)
+    await save(session, event)

@@ -1,0 +1,135 @@
+"""A gateway whose Wave is in memory, a pot that takes donations, and a ledger that must add up after every test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.services import Services
+from lango.settings import Settings
+from models.identity import User
+from models.pots import Pot
+from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
+from tests.client import Api
+from tests.donations.giving import Giving
+from tests.donations.wave import FakeWave
+from tests.factories import Factory
+
+PHONES = itertools.count(3_000_000)
+
+
+@pytest.fixture(scope="session")
+def the_wave() -> FakeWave:
+    return FakeWave()
+
+
+@pytest.fixture
+def wave(the_wave: FakeWave) -> Iterator[FakeWave]:
+    yield the_wave
+    the_wave.down = the_wave.deaf = the_wave.slow = False
+    the_wave.refuses.clear()
+    the_wave.calls.clear()
+
+
+@pytest.fixture(scope="session")
+def services(engine: AsyncEngine, settings: Settings, the_wave: FakeWave) -> Services:
+    return Services(engine, settings, the_wave)
+
+
+@pytest.fixture(scope="session")
+async def api(engine: AsyncEngine, settings: Settings, services: Services) -> AsyncIterator[Api]:
+    async with Api.over(engine, settings, services=services) as api:
+        yield api
+
+
+@pytest.fixture
+async def pot(make: Factory) -> SimpleNamespace:
+    """A public pot with a target that no test reaches by accident."""
+    owner = await make(User)
+    return await make(Pot, owner_user_id=owner.id, visibility="public", target_amount_cfa=10_000_000)
+
+
+def a_phone() -> str:
+    """A phone that is nobody else's."""
+    return f"+22177{next(PHONES):07d}"
+
+
+@pytest.fixture
+async def donor(make: Factory) -> SimpleNamespace:
+    """Somebody whose account has a phone."""
+    return await make(User, phone=a_phone())
+
+
+@pytest.fixture
+async def admin(make: Factory) -> SimpleNamespace:
+    return await make(User, roles=["user", "admin"])
+
+
+@pytest.fixture
+def giving(api: Api, wave: FakeWave, services: Services, make: Factory) -> Giving:
+    return Giving(api, wave, services, make)
+
+
+@pytest.fixture
+async def configure(owner: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
+    """Sets a number that staff may change: `await configure("donations.hold_score", 0)`."""
+    keys: list[str] = []
+
+    async def set_number(key: str, value: Any) -> None:
+        keys.append(key)
+        await owner.execute(
+            "INSERT INTO admin.system_config (config_key, config_value, data_type)"
+            " VALUES ($1, to_jsonb($2::numeric), 'number')"
+            " ON CONFLICT (config_key) DO UPDATE SET config_value = excluded.config_value",
+            key, value,
+        )  # fmt: skip
+
+    yield set_number
+    await owner.execute("DELETE FROM admin.system_config WHERE config_key = ANY ($1)", keys)
+
+
+@pytest.fixture
+def facts(owner: asyncpg.Pool[Any]) -> Any:
+    """Counts and sums of all that these rules write, which a refusal must leave alone."""
+
+    async def read() -> tuple[Any, ...]:
+        row = await owner.fetchrow(
+            """
+            SELECT (SELECT count(*) FROM ledger.ledger_entries), (SELECT sum(balance_cfa + raised_cfa) FROM pots.pots),
+                   (SELECT count(*) FROM platform.outbox_events), (SELECT count(*) FROM donations.refunds),
+                   (SELECT jsonb_object_agg(status, n) FROM (
+                       SELECT status, count(*) AS n FROM donations.donations GROUP BY 1) d)::text,
+                   (SELECT jsonb_object_agg(status, n) FROM (
+                       SELECT status, count(*) AS n FROM pots.pots GROUP BY 1) p)::text,
+                   (SELECT count(*) FROM jobs.pgqueuer), (SELECT count(*) FROM notifications.notifications)
+            """
+        )
+        return tuple(row.values())
+
+    return read
+
+
+@pytest.fixture
+async def templates(owner: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
+    """Writes the wording of a notice for the time of a test."""
+    keys: list[str] = []
+
+    async def write(key: str, body: str) -> None:
+        keys.append(key)
+        await owner.execute(
+            "INSERT INTO notifications.notification_templates (template_key, name, body_text, channels)"
+            " VALUES ($1, $1, $2, ARRAY['email', 'sms', 'whatsapp'])"
+            " ON CONFLICT (template_key) DO UPDATE SET body_text = excluded.body_text, is_active = true",
+            key, body,
+        )  # fmt: skip
+
+    yield write
+    await owner.execute(
+        "UPDATE notifications.notification_templates SET is_active = false WHERE template_key = ANY ($1)", keys
+    )

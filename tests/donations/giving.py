@@ -1,0 +1,146 @@
+"""What donors, staff and Wave do with donations, in one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+
+from lango.services import Services
+from models.identity import User
+from resolvers.refunds import send_refund
+from resolvers.wave_events import receive_wave_event
+from tests.client import Answer, Api
+from tests.donations.wave import FakeWave
+from tests.factories import Factory
+
+DONATE = """
+  mutation ($input: DonateInput!) {
+    donate(input: $input) {
+      donation { rowId status amountCfa donorPhone donorName riskScore pot { raisedCfa } }
+      paymentUrl reference receiptToken warnings { code } userErrors { code message field details }
+    }
+  }
+"""
+RETRY = """
+  mutation ($input: RetryDonationInput!) {
+    retryDonation(input: $input) {
+      donation { status } paymentUrl reference warnings { code } userErrors { code field details }
+    }
+  }
+"""
+REFUND = """
+  mutation ($input: RefundDonationInput!) {
+    refundDonation(input: $input) {
+      refund { rowId amountCfa reason waveRefundStatus donation { status } }
+      warnings { code } userErrors { code message field details }
+    }
+  }
+"""
+RECEIPT = """
+  query ($token: String!) {
+    donationReceipt(token: $token) { reference status amountCfa refundedCfa confirmedAt paymentUrl }
+  }
+"""
+STAFF = {
+    "releaseHeldDonation": "donation { status }",
+    "rejectHeldDonation": "donation { status }",
+    "replayWaveEvent": "waveWebhookEvent { processedAt processingError retryCount }",
+    "retryRefund": "refund { waveRefundStatus }",
+    "markRefundPaid": "refund { waveRefundStatus waveRefundId }",
+}
+
+
+@dataclass
+class Giving:
+    """The ways of a donation."""
+
+    api: Api
+    wave: FakeWave
+    services: Services
+    make: Factory
+
+    @property
+    def owner(self) -> asyncpg.Pool[Any]:
+        return self.make.owner
+
+    async def donate(self, pot: Any, amount: Any = 5000, as_: Any = None, **more: Any) -> Answer:
+        where = {} if "shareToken" in more else {"potId": str(pot.id)}
+        return await self.api(DONATE, {"input": {"amountCfa": amount, **where, **more}}, as_=as_)
+
+    async def begun(self, pot: Any, amount: int = 5000, as_: Any = None, **more: Any) -> SimpleNamespace:
+        """A donation that waits to be paid, with its checkout."""
+        given = (await self.donate(pot, amount, as_, **more))["donate"]
+        assert given["userErrors"] == []
+        return SimpleNamespace(
+            id=given["reference"], url=given["paymentUrl"], token=given["receiptToken"],
+            checkout=(given["paymentUrl"] or "").rpartition("/")[2],
+        )  # fmt: skip
+
+    async def given(self, pot: Any, amount: int = 5000, as_: Any = None, **more: Any) -> SimpleNamespace:
+        """A donation that was paid, and of which Wave told."""
+        begun = await self.begun(pot, amount, as_, **more)
+        await self.hear(self.wave.paid(begun.checkout))
+        return begun
+
+    async def hear(self, event: dict[str, Any]) -> None:
+        """Take a webhook in as its route does, and process it."""
+        finish = await receive_wave_event(self.services, event)
+        if finish is not None:
+            await finish()
+
+    async def retry(self, as_: Any = None, **given: Any) -> Answer:
+        return await self.api(RETRY, {"input": given}, as_=as_)
+
+    async def refund(self, as_: Any = None, roles: tuple[str, ...] = (), **given: Any) -> Answer:
+        return await self.api(REFUND, {"input": given}, as_=as_, roles=roles)
+
+    async def receipt(self, token: str) -> Any:
+        return (await self.api(RECEIPT, {"token": token}))["donationReceipt"]
+
+    async def as_staff(self, name: str, **given: Any) -> Answer:
+        admin = await self.make(User, roles=["user", "admin"])
+        return await self.by(name, admin, ("admin",), **given)
+
+    async def by(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> Answer:
+        title = name[0].upper() + name[1:]
+        text = f"mutation ($input: {title}Input!) {{ {name}(input: $input) {{ {STAFF[name]} userErrors {{ code }} }} }}"
+        return await self.api(text, {"input": given}, as_=as_, roles=roles)
+
+    async def row(self, key: Any) -> Any:
+        return await self.owner.fetchrow("SELECT * FROM donations.donations WHERE id = $1", key)
+
+    async def status(self, key: Any) -> str:
+        return str((await self.row(key))["status"])
+
+    async def pot(self, pot: Any) -> Any:
+        return await self.owner.fetchrow("SELECT * FROM pots.pots WHERE id = $1", pot.id)
+
+    async def money(self, pot: Any) -> tuple[int, int]:
+        """What a pot raised, and what it may spend."""
+        row = await self.pot(pot)
+        return row["raised_cfa"], row["balance_cfa"]
+
+    async def event_of(self, event: dict[str, Any]) -> Any:
+        return await self.owner.fetchrow(
+            "SELECT * FROM donations.wave_webhook_events WHERE wave_event_id = $1", event["id"]
+        )
+
+    async def refunds(self, key: Any) -> list[tuple[int, str, str]]:
+        rows = await self.owner.fetch(
+            "SELECT amount_cfa, wave_refund_status, reason FROM donations.refunds WHERE donation_id = $1"
+            " ORDER BY created_at",
+            key,
+        )
+        return [tuple(row) for row in rows]
+
+    async def send_refunds(self, key: Any) -> None:
+        """Send what is still to be sent of a donation's refunds, as the worker does."""
+        rows = await self.owner.fetch("SELECT id FROM donations.refunds WHERE donation_id = $1", key)
+        for row in rows:
+            await send_refund(self.services, refund_id=row["id"])
+
+    async def owner_of(self, pot: Any) -> SimpleNamespace:
+        return SimpleNamespace(id=pot.owner_user_id)

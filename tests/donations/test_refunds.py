@@ -1,0 +1,354 @@
+"""Giving donations back: who may, until when, how much, and how it reaches the donor."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from models.identity import User
+from models.packs import Pack
+from models.pots import Pot
+from models.redemption import QrCode
+from resolvers.refunds import send_pending_refunds, send_refund
+from tests.books import Books
+from tests.donations.giving import Giving
+from tests.donations.wave import FakeWave
+from tests.factories import Factory
+
+
+async def spend(giving: Giving, pot: Any, amount: int) -> None:
+    """What the rules would have posted for a code that was redeemed."""
+    await giving.make.move(f"pot:{pot.id}:balance", "platform:commission:XOF", amount, "qr_redeem")
+    await giving.owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - $2 WHERE id = $1", pot.id, amount)
+
+
+async def reserve(giving: Giving, pot: Any, amount: int) -> None:
+    pack = await giving.make(Pack, base_price_cfa=amount)
+    await giving.make(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=amount)
+    await giving.make.move(f"pot:{pot.id}:balance", f"pot:{pot.id}:reserved", amount, "qr_issue")
+    await giving.owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - $2 WHERE id = $1", pot.id, amount)
+
+
+async def test_the_donor_takes_a_donation_back(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books
+) -> None:
+    at_wave, suspense = await books.owed("provider:wave:XOF"), await books.owed("platform:suspense:XOF")
+    given = await giving.given(pot, 5000, donor)
+
+    answer = await giving.refund(donor, donationId=given.id)
+
+    refund = answer["refundDonation"]["refund"]
+    assert answer["refundDonation"]["userErrors"] == answer["refundDonation"]["warnings"] == []
+    assert (refund["amountCfa"], refund["reason"], refund["waveRefundStatus"]) == (5000, "USER_REQUEST", "SUCCEEDED")
+    assert refund["donation"] == {"status": "REFUNDED"}
+    assert wave.given_back(given.checkout) == [5000]
+    assert await giving.money(pot) == (0, 0)
+    assert await books.owed("provider:wave:XOF") == at_wave
+    assert await books.owed("platform:suspense:XOF") == suspense
+    assert await books.events(refund["rowId"]) == ["refund.requested", "refund.succeeded"]
+
+
+async def test_the_refunds_of_a_donation_never_exceed_it(giving: Giving, pot: Any, donor: Any, facts: Any) -> None:
+    given = await giving.given(pot, 5000, donor)
+
+    first = await giving.refund(donor, donationId=given.id, amountCfa=2000)
+    before = await facts()
+    over = await giving.refund(donor, donationId=given.id, amountCfa=3001)
+    unchanged = await facts()
+    rest = await giving.refund(donor, donationId=given.id, amountCfa=3000)
+    more = await giving.refund(donor, donationId=given.id, amountCfa=1)
+
+    assert first["refundDonation"]["refund"]["donation"] == {"status": "SUCCEEDED"}
+    assert over.refusals("refundDonation") == ["REFUND_EXCEEDS_DONATION"]
+    assert over["refundDonation"]["userErrors"][0]["details"] == {"leftCfa": 3000}
+    assert unchanged == before
+    assert rest["refundDonation"]["refund"]["donation"] == {"status": "REFUNDED"}
+    assert more.refusals("refundDonation") == ["INVALID_STATE"]
+    assert await giving.money(pot) == (0, 0)
+
+
+async def test_of_twenty_refunds_at_once_no_more_goes_back_than_was_given(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any
+) -> None:
+    await giving.given(pot, 50_000, donor)
+    given = await giving.given(pot, 5000, donor)
+
+    answers = await asyncio.gather(*(giving.refund(donor, donationId=given.id, amountCfa=1000) for _ in range(20)))
+
+    refusals = [answer.refusals("refundDonation") for answer in answers]
+    assert refusals.count([]) == 5
+    assert refusals.count(["INVALID_STATE"]) == 15
+    assert wave.paid_out(donor.phone) == [1000] * 5
+    assert wave.given_back(given.checkout) == []
+    assert await giving.money(pot) == (50_000, 50_000)
+
+
+async def test_with_one_key_it_goes_back_once(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
+    given, key = await giving.given(pot, 5000, donor), str(uuid4())
+
+    first = await giving.refund(donor, donationId=given.id, amountCfa=1000, idempotencyKey=key)
+    again = await giving.refund(donor, donationId=given.id, amountCfa=1000, idempotencyKey=key)
+
+    assert again["refundDonation"]["refund"] == first["refundDonation"]["refund"]
+    assert wave.paid_out(donor.phone) == [1000]
+
+
+@pytest.mark.parametrize(
+    ("amount", "refusal"), [(0, "AMOUNT_NOT_POSITIVE"), (-1, "AMOUNT_NOT_POSITIVE"), (5001, "REFUND_EXCEEDS_DONATION")]
+)
+async def test_an_amount_has_its_bounds(
+    giving: Giving, pot: Any, donor: Any, facts: Any, amount: int, refusal: str
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    before = await facts()
+
+    assert (await giving.refund(donor, donationId=given.id, amountCfa=amount)).refusals("refundDonation") == [refusal]
+    assert await facts() == before
+
+
+@pytest.mark.parametrize("amount", [10**30, "NaN", 100.5, "1"])
+async def test_what_is_no_whole_number_is_bad_input(giving: Giving, pot: Any, donor: Any, amount: Any) -> None:
+    given = await giving.given(pot, 5000, donor)
+
+    assert (await giving.refund(donor, donationId=given.id, amountCfa=amount)).codes == ["BAD_USER_INPUT"]
+
+
+async def test_the_donor_has_24_hours_and_staff_have_longer(
+    giving: Giving, pot: Any, donor: Any, admin: Any, facts: Any
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    await giving.owner.execute(
+        "UPDATE donations.donations SET confirmed_at = now() - $2::interval WHERE id = $1",
+        given.id, timedelta(hours=24, seconds=1),
+    )  # fmt: skip
+    before = await facts()
+
+    late = await giving.refund(donor, donationId=given.id)
+
+    assert late.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
+    assert await facts() == before
+    by_staff = await giving.refund(admin, ("admin",), donationId=given.id, reason="FRAUD", description="a stolen phone")
+    assert by_staff["refundDonation"]["refund"]["reason"] == "FRAUD"
+
+
+async def test_a_minute_before_the_day_is_over_it_goes_back(giving: Giving, pot: Any, donor: Any) -> None:
+    given = await giving.given(pot, 5000, donor)
+    await giving.owner.execute(
+        "UPDATE donations.donations SET confirmed_at = now() - interval '23 hours 59 minutes' WHERE id = $1", given.id
+    )
+
+    assert (await giving.refund(donor, donationId=given.id)).refusals("refundDonation") == []
+
+
+@pytest.mark.parametrize("status", ["closed", "expired"])
+async def test_of_an_ended_pot_only_staff_give_back(
+    giving: Giving, pot: Any, donor: Any, admin: Any, facts: Any, status: str
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    await giving.owner.execute("UPDATE pots.pots SET status = $2 WHERE id = $1", pot.id, status)
+    before = await facts()
+
+    assert (await giving.refund(donor, donationId=given.id)).refusals("refundDonation") == ["POT_NOT_OPEN"]
+    assert await facts() == before
+    assert (await giving.refund(admin, ("admin",), donationId=given.id)).refusals("refundDonation") == []
+    assert await giving.money(pot) == (0, 0)
+
+
+async def test_a_funded_pot_stays_funded(giving: Giving, make: Factory, donor: Any) -> None:
+    pot = await make(Pot, visibility="public", target_amount_cfa=5000)
+    given = await giving.given(pot, 5000, donor)
+
+    await giving.refund(donor, donationId=given.id)
+
+    row = await giving.pot(pot)
+    assert (row["status"], row["raised_cfa"]) == ("funded", 0)
+
+
+async def test_what_the_pot_has_spent_does_not_go_back(
+    giving: Giving, pot: Any, donor: Any, admin: Any, facts: Any
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    await spend(giving, pot, 4500)
+    before = await facts()
+
+    for caller, roles in ((donor, ()), (admin, ("admin",))):
+        refused = await giving.refund(caller, roles, donationId=given.id)
+        assert refused.refusals("refundDonation") == ["POT_FUNDS_SPENT"]
+        assert refused["refundDonation"]["userErrors"][0]["details"] == {"balanceCfa": 500}
+    assert await facts() == before
+    assert (await giving.refund(donor, donationId=given.id, amountCfa=500)).refusals("refundDonation") == []
+    assert await giving.money(pot) == (4500, 0)
+
+
+async def test_what_is_set_aside_for_codes_does_not_go_back(giving: Giving, pot: Any, donor: Any, facts: Any) -> None:
+    given = await giving.given(pot, 5000, donor)
+    await reserve(giving, pot, 4500)
+    before = await facts()
+
+    refused = await giving.refund(donor, donationId=given.id)
+
+    assert refused.refusals("refundDonation") == ["CODES_OUTSTANDING"]
+    assert refused["refundDonation"]["userErrors"][0]["details"] == {
+        "codes": 1, "reservedCfa": 4500, "balanceCfa": 500,
+    }  # fmt: skip
+    assert await facts() == before
+
+
+async def test_strangers_owners_and_nobody_give_nothing_back(
+    giving: Giving, make: Factory, pot: Any, donor: Any, facts: Any
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    stranger, owner = await make(User), await giving.owner_of(pot)
+    before = await facts()
+
+    for caller in (stranger, owner, None):
+        assert (await giving.refund(caller, donationId=given.id)).refusals("refundDonation") == ["NOT_FOUND"]
+    claimed = await giving.refund(stranger, ("admin",), donationId=given.id)
+    assert claimed.refusals("refundDonation") == ["NOT_FOUND"]
+    assert (await giving.refund(donor)).codes == ["BAD_USER_INPUT"]
+    assert await facts() == before
+
+
+async def test_a_receipt_is_the_right_to_take_it_back(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
+    given = await giving.given(pot, 5000)
+    other = await giving.given(pot, 5000, donor)
+
+    mixed = await giving.refund(None, donationId=other.id, receiptToken=given.token)
+    answer = await giving.refund(None, receiptToken=given.token)
+
+    assert mixed.refusals("refundDonation") == ["NOT_FOUND"]
+    assert answer.refusals("refundDonation") == []
+    receipt = await giving.receipt(given.token)
+    assert (receipt["status"], receipt["refundedCfa"]) == ("REFUNDED", 5000)
+    assert wave.given_back(given.checkout) == [5000]
+
+
+@pytest.mark.parametrize("reason", ["FRAUD", "FAILED_POT", "ADMIN_ACTION"])
+async def test_the_other_reasons_are_staffs(giving: Giving, pot: Any, donor: Any, reason: str) -> None:
+    given = await giving.given(pot, 5000, donor)
+
+    refused = await giving.refund(donor, donationId=given.id, reason=reason)
+
+    assert refused.refusals("refundDonation") == ["REASON_NOT_ALLOWED"]
+
+
+async def test_what_is_not_paid_does_not_go_back(giving: Giving, pot: Any, donor: Any) -> None:
+    begun = await giving.begun(pot, 5000, donor)
+
+    assert (await giving.refund(donor, donationId=begun.id)).refusals("refundDonation") == ["INVALID_STATE"]
+
+
+# The way to the donor
+
+
+async def test_with_wave_down_it_is_a_warning_and_the_worker_sends_it(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    wave.down = True
+    answer = await giving.refund(donor, donationId=given.id)
+    refund = answer["refundDonation"]["refund"]
+    await giving.owner.execute(
+        "UPDATE donations.refunds SET created_at = now() - interval '6 minutes' WHERE id = $1", refund["rowId"]
+    )
+    await send_pending_refunds(giving.services)
+    waiting = await giving.refunds(given.id)
+    wave.down = False
+
+    await asyncio.gather(*(send_pending_refunds(giving.services) for _ in range(3)))
+
+    assert answer["refundDonation"]["warnings"] == [{"code": "PAYMENT_PROVIDER_UNAVAILABLE"}]
+    assert refund["waveRefundStatus"] == "PENDING"
+    assert waiting == [(5000, "pending", "user_request")]
+    assert await giving.refunds(given.id) == [(5000, "succeeded", "user_request")]
+    assert wave.given_back(given.checkout) == [5000]
+
+
+async def test_a_lost_answer_gives_back_once(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
+    given = await giving.given(pot, 5000, donor)
+    wave.deaf = True
+    await giving.refund(donor, donationId=given.id)
+    wave.deaf = False
+
+    key = await giving.owner.fetchval("SELECT id FROM donations.refunds WHERE donation_id = $1", given.id)
+    await asyncio.gather(*(send_refund(giving.services, refund_id=key) for _ in range(5)))
+
+    assert wave.given_back(given.checkout) == [5000]
+    assert await giving.refunds(given.id) == [(5000, "succeeded", "user_request")]
+
+
+async def test_what_wave_refuses_has_failed_and_staff_send_it_again(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    suspense = await books.owed("platform:suspense:XOF")
+    wave.refuses.add("refund")
+    refund = (await giving.refund(donor, donationId=given.id))["refundDonation"]["refund"]
+    # The money has left the pot, and stands in suspense until the donor has it.
+    assert refund["waveRefundStatus"] == "FAILED"
+    assert await books.owed("platform:suspense:XOF") == suspense + 5000
+    wave.refuses.clear()
+
+    assert (await giving.by("retryRefund", donor, refundId=refund["rowId"])).codes == ["FORBIDDEN"]
+    answer = await giving.as_staff("retryRefund", refundId=refund["rowId"])
+    again = await giving.as_staff("retryRefund", refundId=refund["rowId"])
+
+    assert answer["retryRefund"]["refund"] == {"waveRefundStatus": "SUCCEEDED"}
+    assert again.refusals("retryRefund") == ["INVALID_STATE"]
+    assert wave.given_back(given.checkout) == [5000]
+    assert await books.owed("platform:suspense:XOF") == suspense
+
+
+async def test_a_part_that_wave_will_not_pay_out_is_paid_by_hand_once(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books, facts: Any
+) -> None:
+    given = await giving.given(pot, 5000, donor)
+    suspense, at_wave = await books.owed("platform:suspense:XOF"), await books.owed("provider:wave:XOF")
+    wave.refuses.add("pay_out")
+    key = (await giving.refund(donor, donationId=given.id, amountCfa=2000))["refundDonation"]["refund"]["rowId"]
+    before = await facts()
+
+    by_donor = await giving.by("markRefundPaid", donor, refundId=key, reference="T-1")
+    unnamed = await giving.as_staff("markRefundPaid", refundId=key, reference=" ")
+    unknown = await giving.as_staff("markRefundPaid", refundId=str(uuid4()), reference="T-1")
+    unchanged = await facts()
+    answers = await asyncio.gather(
+        *(giving.as_staff("markRefundPaid", refundId=key, reference=" T-1 ") for _ in range(5))
+    )
+
+    assert by_donor.codes == ["FORBIDDEN"]
+    assert unnamed.refusals("markRefundPaid") == ["TEXT_MISSING"]
+    assert unknown.refusals("markRefundPaid") == ["NOT_FOUND"]
+    assert unchanged == before
+    assert sorted(answer.refusals("markRefundPaid") for answer in answers) == [[]] + [["INVALID_STATE"]] * 4
+    assert await giving.refunds(given.id) == [(2000, "succeeded", "user_request")]
+    assert await giving.owner.fetchval("SELECT wave_refund_id FROM donations.refunds WHERE id = $1", key) == "T-1"
+    assert await books.owed("platform:suspense:XOF") == suspense
+    assert await books.owed("provider:wave:XOF") == at_wave + 2000
+    assert await giving.money(pot) == (3000, 3000)
+
+
+async def test_the_donor_is_told_when_the_money_is_back(giving: Giving, pot: Any, donor: Any, templates: Any) -> None:
+    await templates("donation_refunded", "{amount} francs")
+    given = await giving.given(pot, 5000, donor)
+
+    await giving.refund(donor, donationId=given.id, amountCfa=700)
+
+    body = await giving.owner.fetchval("SELECT body FROM notifications.notifications WHERE user_id = $1", donor.id)
+    assert body == "700 francs"
+
+
+async def test_refunds_and_donations_at_once_add_up(giving: Giving, make: Factory, pot: Any) -> None:
+    donors = [await make(User) for _ in range(10)]
+    given = [await giving.given(pot, 1000, each) for each in donors]
+
+    await asyncio.gather(
+        *(giving.refund(each, donationId=one.id) for each, one in zip(donors, given, strict=True)),
+        *(giving.given(pot, 300, each) for each in donors),
+    )
+
+    assert await giving.money(pot) == (3000, 3000)
