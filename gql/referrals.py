@@ -1,10 +1,27 @@
-"""Referrals, points and what they are converted to, as the API shows them."""
+"""Referrals, points and what they are converted to, and campaigns, as the API shows them."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
+
+import strawberry
+
 import models.referrals as m
+from gql.kit.inputs import id_of, key_input, text_input, value_input
+from gql.kit.kinds import enum_of
 from gql.kit.mirror import mirror
+from gql.kit.mutation import mutation
 from gql.kit.roots import root_fields
+from models.analytics import AnalyticsEventPlatform
+from models.identity import User
+from models.packs import ActiveCampaign, SponsorCampaign
+from models.pots import Pot
+from resolvers import batches, campaigns, conversions, impressions, points, referrals
+
+PLATFORM = enum_of(AnalyticsEventPlatform)
+LEFT = (int, "How many more invitations may be sent today.")
+FOR_A_MINOR = "For whom, where it is a minor you answer for; for yourself when left out."
 
 
 @mirror(m.Referral)
@@ -30,6 +47,253 @@ class SponsorDailyLimit:
 @mirror(m.SponsorContactBatch)
 class SponsorContactBatch:
     pass
+
+
+@strawberry.input(description="Somebody to invite: by a phone number, an email address, or both.")
+class InviteeInput:
+    name: str | None = text_input("What you call the person.", max_length=255)
+    phone: str | None = text_input("With its country's prefix, or as it is dialled in your country.", max_length=40)
+    email: str | None = text_input("The email address.", max_length=255)
+
+
+@strawberry.input(description="A contact of a sponsor's list.")
+class ContactInput:
+    id: str | None = text_input("What your list calls it; its place in the list when left out.", max_length=100)
+    name: str | None = text_input("What you call the person.", max_length=255)
+    phone: str | None = text_input("With its country's prefix, or as it is dialled in your country.", max_length=40)
+    email: str | None = text_input("The email address.", max_length=255)
+
+
+@strawberry.input(description="What `prepareContactBatch` takes.")
+class PrepareContactBatchInput:
+    contacts: list[ContactInput] = value_input("The contacts, in their order: 1,000 at most.", required=True)
+    start_position: int | None = value_input(
+        "The place of the first one in your list, from 0; after the last batch of the day when left out."
+    )
+    sponsor_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `selectBatchContacts` takes.")
+class SelectBatchContactsInput:
+    batch_id: strawberry.ID = id_of(m.SponsorContactBatch, "The batch to choose from.")
+    contact_ids: list[str] | None = text_input(
+        "Whom to invite, by the ids in `contactSnapshot`; everybody who may be invited when left out.", max_length=100
+    )
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `sendBatch` takes.")
+class SendBatchInput:
+    batch_id: strawberry.ID = id_of(m.SponsorContactBatch, "The batch to send.")
+    message: str | None = text_input("What you write to go with the invitations.", max_length=1000)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `skipBatch` takes.")
+class SkipBatchInput:
+    batch_id: strawberry.ID = id_of(m.SponsorContactBatch, "The batch to pass over.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `sendReferrals` takes.")
+class SendReferralsInput:
+    invitees: list[InviteeInput] = value_input("Whom to invite.", required=True)
+    message: str | None = text_input("What you write to go with the invitations.", max_length=1000)
+    sponsor_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="The pot that comes with accepting an invitation; `{}` for the usual one.")
+class ReferralPotInput:
+    title: str | None = text_input("The headline; the usual one when left out.", max_length=255)
+    target_amount_cfa: int | None = value_input("What is hoped for, in CFA francs; the usual when left out.")
+
+
+@strawberry.input(description="What `acceptReferral` takes.")
+class AcceptReferralInput:
+    code: str = text_input("The invitation's code.", max_length=40, required=True)
+    create_pot: ReferralPotInput | None = value_input("A pot for the next birthday; none when left out.")
+    user_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `declineReferral` takes.")
+class DeclineReferralInput:
+    code: str = text_input("The invitation's code.", max_length=40, required=True)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `revokePoints` takes.")
+class RevokePointsInput:
+    points_ledger_entry_id: strawberry.ID = id_of(m.PointsLedgerEntry, "The points to take back.")
+    reason: str = text_input("Why, as the sponsor reads it.", max_length=1000, required=True)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `convertPoints` takes.")
+class ConvertPointsInput:
+    points: int = value_input("How many points to give.", required=True)
+    pot_id: strawberry.ID = id_of(Pot, "The pot that receives the money.")
+    share_token: str | None = text_input(
+        "The token of the pot's share link, if it is by that you see it.", max_length=64
+    )
+    sponsor_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="For whom a campaign is: all that is given must hold of who accepts an invitation.")
+class CampaignTargetsInput:
+    min_age: int | None = value_input("The youngest, in years; anyone when left out.")
+    max_age: int | None = value_input("The oldest, in years; anyone when left out.")
+    regions: list[str] | None = text_input("One of these regions, as addresses name them.", max_length=100)
+    interests: list[str] | None = text_input(
+        "One of these interests: a category or a tag of a pack that the person's pots wish for.", max_length=100
+    )
+
+
+@strawberry.input(description="What `createCampaign` takes.")
+class CreateCampaignInput:
+    sponsor_company_name: str = text_input("The company that pays for the boost.", max_length=255, required=True)
+    campaign_name: str = text_input("What the company calls it.", max_length=255, required=True)
+    budget_cfa: int = value_input("The most its extra points may cost, in CFA francs.", required=True)
+    starts_at: datetime = value_input("When it begins.", required=True)
+    ends_at: datetime = value_input("When it ends.", required=True)
+    description: str | None = text_input("What it is about.", max_length=5000)
+    targets: CampaignTargetsInput | None = value_input("For whom it is; for everyone when left out.")
+    pack_categories: list[str] | None = text_input(
+        "The categories of packs it boosts, of which the sponsor or the invited one wishes for one; all when left out.",
+        max_length=50,
+    )
+    points_multiplier: Decimal | None = value_input("What points are multiplied by; 1.50 when left out.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `updateCampaign` takes; what is left out stays as it is.")
+class UpdateCampaignInput:
+    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to change.")
+    sponsor_company_name: str | None = text_input("The company that pays for the boost.", max_length=255)
+    campaign_name: str | None = text_input("What the company calls it.", max_length=255)
+    budget_cfa: int | None = value_input("The most its extra points may cost, in CFA francs; not less than is spent.")
+    starts_at: datetime | None = value_input("When it begins.")
+    ends_at: datetime | None = value_input("When it ends.")
+    description: str | None = text_input("What it is about.", max_length=5000)
+    targets: CampaignTargetsInput | None = value_input("For whom it is; `{}` for everyone.")
+    pack_categories: list[str] | None = text_input("The categories of packs it boosts; `[]` for all.", max_length=50)
+    points_multiplier: Decimal | None = value_input("What points are multiplied by, from now on.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `startCampaign` takes.")
+class StartCampaignInput:
+    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to start.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `pauseCampaign` takes.")
+class PauseCampaignInput:
+    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to stop for now.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `completeCampaign` takes.")
+class CompleteCampaignInput:
+    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to end.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `recordCampaignImpression` takes.")
+class RecordCampaignImpressionInput:
+    campaign_id: strawberry.ID = id_of(ActiveCampaign, "The campaign that is shown.")
+    visitor: str | None = text_input("What joins the events of one visitor who is not signed in.", max_length=100)
+    platform: PLATFORM | None = value_input("Where it is shown.")  # type: ignore[valid-type]
+
+
+@strawberry.input(description="What `recordCampaignClick` takes.")
+class RecordCampaignClickInput:
+    campaign_id: strawberry.ID = id_of(ActiveCampaign, "The campaign that is clicked on.")
+    visitor: str | None = text_input("What joins the events of one visitor who is not signed in.", max_length=100)
+    platform: PLATFORM | None = value_input("Where it is clicked on.")  # type: ignore[valid-type]
+
+
+@strawberry.type
+class Mutation:
+    prepare_contact_batch = mutation(
+        batches.prepare,
+        name="prepareContactBatch",
+        input=PrepareContactBatchInput,
+        makes={"batches": [m.SponsorContactBatch]},
+    )
+    select_batch_contacts = mutation(
+        batches.select,
+        name="selectBatchContacts",
+        input=SelectBatchContactsInput,
+        makes={"batch": m.SponsorContactBatch},
+    )
+    send_batch = mutation(
+        batches.send,
+        name="sendBatch",
+        input=SendBatchInput,
+        makes={"batch": m.SponsorContactBatch, "referrals": [m.Referral], "left": LEFT},
+    )
+    skip_batch = mutation(batches.skip, name="skipBatch", input=SkipBatchInput, makes={"batch": m.SponsorContactBatch})
+    send_referrals = mutation(
+        referrals.send,
+        name="sendReferrals",
+        input=SendReferralsInput,
+        makes={"referrals": [m.Referral], "left": LEFT},
+    )
+    accept_referral = mutation(
+        referrals.accept,
+        name="acceptReferral",
+        input=AcceptReferralInput,
+        makes={"referral": m.Referral, "pot": Pot},
+    )
+    decline_referral = mutation(
+        referrals.decline,
+        name="declineReferral",
+        input=DeclineReferralInput,
+        makes={"referral": m.Referral, "declined": (bool, "Whether it is turned down now.")},
+    )
+    revoke_points = mutation(
+        points.revoke,
+        name="revokePoints",
+        input=RevokePointsInput,
+        makes={"points_ledger_entry": m.PointsLedgerEntry},
+    )
+    convert_points = mutation(
+        conversions.convert,
+        name="convertPoints",
+        input=ConvertPointsInput,
+        makes={"points_conversion": m.PointsConversion},
+    )
+    create_campaign = mutation(
+        campaigns.create, name="createCampaign", input=CreateCampaignInput, makes={"campaign": SponsorCampaign}
+    )
+    update_campaign = mutation(
+        campaigns.update, name="updateCampaign", input=UpdateCampaignInput, makes={"campaign": SponsorCampaign}
+    )
+    start_campaign = mutation(
+        campaigns.start, name="startCampaign", input=StartCampaignInput, makes={"campaign": SponsorCampaign}
+    )
+    pause_campaign = mutation(
+        campaigns.pause, name="pauseCampaign", input=PauseCampaignInput, makes={"campaign": SponsorCampaign}
+    )
+    complete_campaign = mutation(
+        campaigns.complete, name="completeCampaign", input=CompleteCampaignInput, makes={"campaign": SponsorCampaign}
+    )
+    record_campaign_impression = mutation(
+        impressions.record_impression,
+        name="recordCampaignImpression",
+        input=RecordCampaignImpressionInput,
+        makes={"campaign": ActiveCampaign},
+    )
+    record_campaign_click = mutation(
+        impressions.record_click,
+        name="recordCampaignClick",
+        input=RecordCampaignClickInput,
+        makes={"campaign": ActiveCampaign},
+    )
 
 
 Query = root_fields(m.Referral, m.PointsLedgerEntry, m.PointsConversion, m.SponsorDailyLimit, m.SponsorContactBatch)

@@ -1,4 +1,4 @@
-"""The schema: the groups' queries and mutations gathered into one."""
+"""The schema: the groups' queries, mutations and subscriptions gathered into one."""
 
 from __future__ import annotations
 
@@ -75,13 +75,18 @@ class Nodes:
 
 Query = merge_types("Query", (Nodes, *(group.Query for group in GROUPS)))
 Mutation = merge_types("Mutation", tuple(group.Mutation for group in GROUPS if hasattr(group, "Mutation")))
+Subscription = merge_types(
+    "Subscription", tuple(group.Subscription for group in GROUPS if hasattr(group, "Subscription"))
+)
 # `merge_types` takes no description.
 Query.__strawberry_definition__.description = "What may be read; every caller sees what concerns them."  # type: ignore[attr-defined]
 Mutation.__strawberry_definition__.description = "What may be done; each runs by itself, in the order of the document."  # type: ignore[attr-defined]
+Subscription.__strawberry_definition__.description = "What may be watched; events are read as the one who watches."  # type: ignore[attr-defined]
 
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[TYPES[name] for name in MIRRORED],
     config=StrawberryConfig(scalar_map=SCALARS),
     execution_context_class=Executor,

@@ -91,6 +91,14 @@ class Referral(Base):
         Index(None, "sponsored_user_id"),
         Index(None, "daily_limit_id"),
         Index(None, "batch_id"),
+        # One is sponsored once.
+        Index(
+            "uq_referrals_sponsored_user_id",
+            "sponsored_user_id",
+            unique=True,
+            postgresql_where=text("status = 'accepted'"),
+        ),
+        Index("ix_referrals_due", "expired_at", postgresql_where=text("status = 'sent'")),
         {"schema": "referrals"},
     )
     __access__ = read(own("sponsor_user_id", "sponsored_user_id"), staff)
@@ -163,9 +171,12 @@ class PointsLedgerEntry(Base):
 
     __tablename__ = "points_ledger"
     __table_args__ = (
+        # Of two pots that open at once, one earns. What was spent has no referral, and is not bound by it.
+        UniqueConstraint("referral_id", "event_type"),
+        CheckConstraint("points_earned >= 0 AND points_spent >= 0", name="points_are_not_negative"),
         Index(None, "sponsor_user_id"),
         Index(None, "status"),
-        Index(None, "referral_id"),
+        Index("ix_points_ledger_due", "created_at", postgresql_where=text("status = 'pending'")),
         {"schema": "referrals"},
     )
     __access__ = read(own("sponsor_user_id"), staff)

@@ -36,6 +36,11 @@ RECIPIENT = Lookup(
     ),
 )
 
+TEMPLATE = Lookup(
+    [NotificationTemplate],
+    lambda rows: rows.where(NotificationTemplate.template_key == bindparam("template"), NotificationTemplate.is_active),
+)
+
 
 async def notify(session: AsyncSession, user_id: UUID, template: str, **data: str | int) -> None:
     """Queue a notice, by the first channel of the template that the person has and wishes. In the rules' role.
@@ -49,6 +54,32 @@ async def notify(session: AsyncSession, user_id: UUID, template: str, **data: st
     written, user, wishes = found
     channel, recipient = _way_to(user, wishes, written.channels or list(NotificationChannel))
     if channel is None:
+        return
+    notice = Notification(
+        id=uuid4(), user_id=user_id, recipient_identifier=recipient, template_id=written.id, channel=channel,
+        subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
+        body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
+    )  # fmt: skip
+    await save(session, notice)
+
+
+async def send_to(
+    session: AsyncSession,
+    channel: NotificationChannel,
+    recipient: str,
+    template: str,
+    *,
+    user_id: UUID | None = None,
+    **data: str | int,
+) -> None:
+    """Queue a message to an address, which may be nobody's account: an invitation. In the rules' role.
+
+    Without an active template of that name for that channel, nothing is sent.
+    """
+    found = await TEMPLATE.one(session, template=template)
+    written = found[0] if found else None
+    if written is None or channel not in (written.channels or list(NotificationChannel)):
+        log.warning("notice_has_no_template", template=template)
         return
     notice = Notification(
         id=uuid4(), user_id=user_id, recipient_identifier=recipient, template_id=written.id, channel=channel,

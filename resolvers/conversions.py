@@ -1,0 +1,122 @@
+"""Conversions: a sponsor turns points into money for a pot."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.prepared import Lookup
+from lango.rows import lock, save
+from lango.rules import NotFound, rule
+from lango.session import become
+from models.identity import User
+from models.pots import Pot
+from models.referrals import PointsConversion, PointsLedgerEntry, PointsLedgerEntryStatus, Referral, ReferralStatus
+from models.referrals import PointsLedgerEntryEventType as Event
+from resolvers import clock, config, ledger, people, pots, visits
+from resolvers.amounts import AmountOutOfRange, fits
+from resolvers.config import Configured
+from resolvers.events import publish
+from resolvers.notices import notify
+from resolvers.points import CFA_PER_POINT, available
+from resolvers.pots import PotNotOpen
+
+MINIMUM = Configured("points.minimum_conversion", 100)
+# The rate is kept with so many decimals.
+RATE_STEP = Decimal("0.0001")
+
+
+class InsufficientPoints(Refused):
+    """You have not so many points to spend."""
+
+
+class BelowMinimum(Refused):
+    """So few points are not converted."""
+
+
+class PotNotEligible(Refused):
+    """Points go to a pot of your own, or of somebody you sponsored."""
+
+
+@rule(NotFound, PotNotEligible, PotNotOpen, BelowMinimum, InsufficientPoints, AmountOutOfRange)
+async def convert(
+    session: AsyncSession,
+    actor: Actor,
+    points: int,
+    pot_id: UUID,
+    share_token: str | None = None,
+    sponsor_id: UUID | None = None,
+) -> PointsConversion:
+    """Turn points into money for a pot of one's own, or of somebody one sponsored.
+
+    Only matured points count, less what was spent. A guardian converts a minor's by `sponsorId`.
+    """
+    sponsor = await people.acting_for(session, actor, sponsor_id, field="sponsorId")
+    if await visits.visible(session, pot_id, share_token) is None:
+        raise NotFound("There is no such pot.", field="potId")
+    await become(session, DatabaseRole.RULES)
+    pot = await lock(session, Pot, pot_id)
+    # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
+    await lock(session, User, sponsor)
+    if pot.owner_user_id != sponsor and not await SPONSORED.all(session, sponsor=sponsor, sponsored=pot.owner_user_id):
+        raise PotNotEligible(field="potId")
+    if pot.status not in pots.TAKES_DONATIONS or pot.deleted_at is not None:
+        raise PotNotOpen(field="potId", state=pot.status)
+    rate = (await config.number(session, CFA_PER_POINT)).quantize(RATE_STEP)
+    worth = await _worth(session, points, rate)
+    left = await available(session, sponsor)
+    if left < points:
+        raise InsufficientPoints(f"You have {max(left, 0)} points to spend.", field="points", available=max(left, 0))
+    was = pot.status
+    pots.credit(pot, worth)
+    if pot.status != was:
+        await publish(session, "pot.funded", pot.id)
+    return await _give(session, actor, pot, sponsor, points, worth, rate)
+
+
+async def _worth(session: AsyncSession, points: int, rate: Decimal) -> int:
+    """What points are worth in whole francs, rounded down. Raises BelowMinimum and AmountOutOfRange."""
+    minimum = await config.number(session, MINIMUM)
+    worth = int((points * rate).to_integral_value(ROUND_DOWN))
+    if points < minimum or points <= 0 or worth <= 0:
+        raise BelowMinimum(f"At least {minimum} points are converted at once.", field="points", minimum=minimum)
+    if not fits(worth, PointsConversion.credits_issued):
+        raise AmountOutOfRange(field="points")
+    return worth
+
+
+async def _give(
+    session: AsyncSession, actor: Actor, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal
+) -> PointsConversion:
+    now = await clock.now(session)
+    spent = PointsLedgerEntry(
+        id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
+        status=PointsLedgerEntryStatus.MATURED, matured_at=now,
+    )  # fmt: skip
+    conversion = PointsConversion(
+        id=uuid4(), sponsor_user_id=sponsor, points_converted=points, credits_issued=worth, conversion_rate=rate,
+        applied_to_pot_id=pot.id,
+    )  # fmt: skip
+    await save(session, pot, spent, conversion)
+    given = ledger.Movement(ledger.promotion(), ledger.pot_balance(pot.id), worth)
+    await ledger.post(session, actor, "points_conversion", [given], of=("points_conversion", conversion.id))
+    await publish(session, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
+    if pot.owner_user_id != sponsor:
+        name = await people.first_name(session, sponsor)
+        await notify(session, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
+    return conversion
+
+
+SPONSORED = Lookup(
+    [Referral.id],
+    lambda rows: rows.where(
+        Referral.sponsor_user_id == bindparam("sponsor"),
+        Referral.sponsored_user_id == bindparam("sponsored"),
+        Referral.status == ReferralStatus.ACCEPTED,
+    ),
+)

@@ -1,0 +1,212 @@
+"""Points: a sponsor earns them by those who accepted an invitation; they mature, and staff may take them back."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam, func, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.jobs import scheduled
+from lango.postgres import RawJson
+from lango.prepared import Lookup, Prepared
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
+from lango.session import become
+from models.identity import User
+from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
+from models.referrals import PointsLedgerEntryEventType as Event
+from models.referrals import PointsLedgerEntryStatus as Status
+from resolvers.config import Configured, number
+from resolvers.events import publish
+from resolvers.notices import notify
+from resolvers.texts import TextMissing, check_text
+
+CFA_PER_POINT = Configured("points.cfa_per_point", Decimal(5))
+MATURATION_DAYS = Configured("points.maturation_days", 14)
+USUAL = {
+    Event.REFERRAL_ACCEPTED: Configured("points.referral_accepted", 100),
+    Event.POT_OPENED: Configured("points.pot_opened", 50),
+    Event.FIRST_DONATION: Configured("points.first_donation", 50),
+}
+# What an event's points are multiplied by before any campaign, and by a campaign where there is none.
+BASE = UNBOOSTED = Decimal("1.00")
+BATCH = 200
+
+
+class NotEarned(Refused):
+    """These points were spent, not earned: there is nothing to take back."""
+
+
+class AlreadySpent(Refused):
+    """These points were turned into money already."""
+
+
+async def earn_for(
+    session: AsyncSession,
+    sponsored_user_id: UUID,
+    reason: Literal[Event.POT_OPENED, Event.FIRST_DONATION],
+) -> None:
+    """Whoever sponsored that user earns the points of that reason, once; nobody where the user has no sponsor.
+
+    In the rules' role.
+    """
+    found = await CAME_BY.one(session, user_id=sponsored_user_id)
+    if found is not None:
+        await earn(session, found[0], reason)
+
+
+async def earn(
+    session: AsyncSession,
+    referral: Referral,
+    reason: Event,
+    *,
+    boost: Decimal = UNBOOSTED,
+    campaign_id: UUID | None = None,
+) -> int:
+    """The sponsor earns the points of that reason by that referral: how many, which is 0 for a second time.
+
+    They are pending. In the rules' role.
+    """
+    points = boosted(await number(session, USUAL[reason]), boost)
+    metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id)})
+    key = uuid4()
+    values = {
+        "id": key, "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": reason,
+        "points_earned": points, "base_multiplier": BASE, "sponsor_boost_multiplier": boost, "metadata": metadata,
+    }  # fmt: skip
+    # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
+    if points <= 0 or not await EARN.run(session, **values):
+        return 0
+    await publish(session, "points.earned", key, sponsor_user_id=referral.sponsor_user_id)
+    return points
+
+
+def boosted(usual: int, boost: Decimal) -> int:
+    """An event's usual points with both multipliers, rounded half to even."""
+    return int((usual * BASE * boost).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+async def available(session: AsyncSession, sponsor_user_id: UUID) -> int:
+    """The points that a sponsor may spend: matured less spent. Decide by it only under the sponsor's lock."""
+    ((points,),) = await AVAILABLE.all(session, user_id=sponsor_user_id)
+    return int(points)
+
+
+@rule(NotFound, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
+async def revoke(session: AsyncSession, _: Actor, points_ledger_entry_id: UUID, reason: str) -> PointsLedgerEntry:
+    """Take points back that should not have been earned. Staff; the sponsor reads the reason.
+
+    What the sponsor has turned into money already is not taken back.
+    """
+    seen = await find(session, PointsLedgerEntry, points_ledger_entry_id)
+    if seen is None:
+        raise NotFound("There is no such entry.", field="pointsLedgerEntryId")
+    check_text(reason, field="reason")
+    await become(session, DatabaseRole.RULES)
+    # Under the sponsor's lock: what is taken back cannot be spent meanwhile.
+    await lock(session, User, seen.sponsor_user_id)
+    entry = await lock(session, PointsLedgerEntry, points_ledger_entry_id)
+    if entry.points_spent:
+        raise NotEarned(field="pointsLedgerEntryId")
+    if not PointsLedgerEntry.__transitions__.allows(entry.status, Status.REVOKED):
+        raise InvalidState(f"The points are {entry.status}.", field="pointsLedgerEntryId", state=entry.status)
+    if entry.status == Status.MATURED:
+        left = await available(session, entry.sponsor_user_id)
+        if left < entry.points_earned:
+            told = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
+            raise AlreadySpent(told, field="pointsLedgerEntryId", available=left)
+    entry.status = Status.REVOKED
+    entry.description = f"Revoked: {reason}"
+    await save(session, entry)
+    await publish(session, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
+    await notify(session, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=reason)
+    return entry
+
+
+@scheduled("* * * * *")
+async def mature_points(services: Services) -> None:
+    """Points become spendable `points.maturation_days` after they were earned.
+
+    Where either person is a minor, only when the identities of both are collected and verified.
+    """
+    while await _mature_some(services):
+        pass
+
+
+async def _mature_some(services: Services) -> bool:
+    """Whether there may be more."""
+    async with services.work() as session:
+        days = await number(session, MATURATION_DAYS)
+        await NOTE_IDENTITIES.run(session, days=days)
+        matured = await MATURE.run(session, days=days, batch=BATCH)
+        for entry in matured:
+            await publish(session, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
+    return len(matured) == BATCH
+
+
+CAME_BY = Lookup(
+    [Referral],
+    lambda rows: rows.where(
+        Referral.sponsored_user_id == bindparam("user_id"), Referral.status == ReferralStatus.ACCEPTED
+    ),
+)
+EARN = Prepared(
+    upsert(PointsLedgerEntry.table()).on_conflict_do_nothing().returning(PointsLedgerEntry.table().c.id),
+    [
+        "id", "sponsor_user_id", "referral_id", "event_type", "points_earned", "base_multiplier",
+        "sponsor_boost_multiplier", "metadata",
+    ],
+)  # fmt: skip
+AVAILABLE = Lookup(
+    [func.coalesce(func.sum(PointsLedgerEntry.points_earned - PointsLedgerEntry.points_spent), 0)],
+    lambda rows: rows.where(
+        PointsLedgerEntry.sponsor_user_id == bindparam("user_id"), PointsLedgerEntry.status == Status.MATURED
+    ),
+)
+
+DUE = "e.status = 'pending' AND e.created_at <= now() - make_interval(days => CAST(:days AS int))"
+# What has become known of both since the referral was accepted; what is known is not forgotten again.
+NOTE_IDENTITIES = Prepared(
+    text(f"""
+    WITH known AS (
+        SELECT r.id, sponsor.id_type IS NOT NULL AND sponsored.id_type IS NOT NULL AS collected,
+               sponsor.id_verified_at IS NOT NULL AS sponsor, sponsored.id_verified_at IS NOT NULL AS sponsored
+        FROM referrals.referrals r
+        JOIN profiles.profiles sponsor ON sponsor.user_id = r.sponsor_user_id
+        JOIN profiles.profiles sponsored ON sponsored.user_id = r.sponsored_user_id
+        WHERE r.id IN (SELECT e.referral_id FROM referrals.points_ledger e WHERE {DUE})
+        FOR UPDATE OF r SKIP LOCKED
+    )
+    UPDATE referrals.referrals r SET
+        both_ids_collected = r.both_ids_collected OR known.collected,
+        sponsor_id_verified = r.sponsor_id_verified OR known.sponsor,
+        sponsored_id_verified = r.sponsored_id_verified OR known.sponsored
+    FROM known WHERE known.id = r.id AND (
+        known.collected AND NOT r.both_ids_collected OR known.sponsor AND NOT r.sponsor_id_verified
+        OR known.sponsored AND NOT r.sponsored_id_verified
+    )
+    """)
+)
+MATURE = Prepared(
+    text(f"""
+    WITH due AS (
+        SELECT e.id FROM referrals.points_ledger e
+        WHERE {DUE} AND NOT EXISTS (
+            SELECT FROM referrals.referrals r
+            JOIN profiles.profiles p ON p.user_id IN (r.sponsor_user_id, r.sponsored_user_id)
+            WHERE r.id = e.referral_id AND p.date_of_birth > CURRENT_DATE - INTERVAL '18 years'
+              AND NOT (r.both_ids_collected AND r.sponsor_id_verified AND r.sponsored_id_verified)
+        )
+        ORDER BY e.created_at LIMIT CAST(:batch AS int) FOR UPDATE OF e SKIP LOCKED
+    )
+    UPDATE referrals.points_ledger e SET status = 'matured', matured_at = now()
+    FROM due WHERE due.id = e.id RETURNING e.id, e.sponsor_user_id
+    """)
+)

@@ -1,0 +1,325 @@
+"""Referrals: a sponsor invites people, and earns points by those who accept."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ARRAY, Date, DateTime, Text, Uuid, any_, bindparam, cast, func, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor
+from lango.errors import Refused
+from lango.jobs import scheduled
+from lango.prepared import Lookup, Prepared
+from lango.rows import lock_all, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.services import Services
+from models.identity import User
+from models.notifications import NotificationChannel
+from models.pots import Pot
+from models.profiles import Profile
+from models.referrals import PointsLedgerEntryEventType as Event
+from models.referrals import Referral, ReferralStatus
+from resolvers import campaigns, clock, config, contacts, openings, people, points, pots
+from resolvers.allowances import Allowance, DailyLimitReached, lock_today, zone_of
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.events import publish
+from resolvers.invitees import INVITED, WRITTEN, Invitable, Invitee
+from resolvers.notices import notify, send_to
+from resolvers.pots import GuardianRequired
+from resolvers.texts import TextMissing, check_text
+
+# As 85 printable letters these are the 20 of the column.
+CODE_BYTES = 16
+VALID_FOR = timedelta(days=7)
+BATCH = 200
+
+
+class NobodyInvited(Refused):
+    """Name somebody to invite."""
+
+
+class OwnReferral(Refused):
+    """This invitation is your own."""
+
+
+class Expired(Refused):
+    """This invitation has expired."""
+
+
+class AlreadySponsored(Refused):
+    """An invitation was accepted before; that is possible once."""
+
+
+class BirthdayUnknown(Refused):
+    """For a pot the date of birth must be known: complete the profile first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Invitations that were sent, and how many more may be sent today."""
+
+    referrals: list[Referral]
+    left: int
+
+
+@rule(NotFound, NobodyInvited, DailyLimitReached, *WRITTEN, *INVITED, as_rules=True)
+async def send(
+    session: AsyncSession,
+    actor: Actor,
+    invitees: list[dict[str, Any]],
+    message: str | None = None,
+    sponsor_id: UUID | None = None,
+) -> Sent:
+    """Invite people: all of them, or nobody where one cannot be invited or the day's allowance does not suffice.
+
+    A guardian invites for a minor by `sponsorId`.
+    """
+    sponsor = await people.acting_for(session, actor, sponsor_id, field="sponsorId")
+    if not invitees:
+        raise NobodyInvited(field="invitees")
+    allowance = await lock_today(session, sponsor)
+    given = [(f"invitees.{place}", person) for place, person in enumerate(invitees)]
+    return await invite(session, allowance, given, message, field="invitees")
+
+
+async def invite(
+    session: AsyncSession,
+    allowance: Allowance,
+    given: Sequence[tuple[str, Mapping[str, Any]]],
+    message: str | None,
+    *,
+    field: str,
+    batch_id: UUID | None = None,
+) -> Sent:
+    """Invite people, each with the path into the input, under the sponsor's lock. In the rules' role.
+
+    Raises DailyLimitReached, and the refusals of WRITTEN and INVITED.
+    """
+    day, now = allowance.day, allowance.now
+    sponsor = day.sponsor_user_id
+    first = allowance.take(len(given), field=field)
+    region = await contacts.region_of(session, sponsor)
+    invited = [(path, Invitee.read(person, region, field=path)) for path, person in given]
+    invitable = await Invitable.among(session, sponsor, [person for _, person in invited], now)
+    for path, person in invited:
+        invitable.take(person, field=path)
+    sent = [
+        Referral(
+            id=uuid4(), sponsor_user_id=sponsor, referral_code=_new_code(), invited_phone=person.phone,
+            invited_email=person.email, invited_name=person.name, invitation_message=message,
+            status=ReferralStatus.SENT, sent_at=now, expired_at=now + VALID_FOR, daily_limit_id=day.id,
+            batch_id=batch_id, invitation_order=place,
+        )
+        for place, (_, person) in enumerate(invited, first)
+    ]  # fmt: skip
+    await save(session, day, *sent)
+    name = await people.first_name(session, sponsor)
+    for referral in sent:
+        await publish(session, "referral.sent", referral.id, sponsor_user_id=sponsor)
+        await _write_to(session, referral, name)
+    return Sent(sent, allowance.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An invitation that was accepted, and the pot that came with it, if one was wanted."""
+
+    referral: Referral
+    pot: Pot | None
+
+
+@rule(
+    NotFound, OwnReferral, Expired, InvalidState, AlreadySponsored, BirthdayUnknown, GuardianRequired, TextMissing,
+    AmountNotPositive, AmountOutOfRange, as_rules=True,
+)  # fmt: skip
+async def accept(
+    session: AsyncSession,
+    actor: Actor,
+    code: str,
+    create_pot: dict[str, Any] | None = None,
+    user_id: UUID | None = None,
+) -> Accepted:
+    """Accept an invitation, once; its sponsor earns points. With `createPot` a pot for the next birthday comes with it.
+
+    A guardian accepts for a minor by `userId`, and plans the minor's pot.
+    """
+    user = await people.acting_for(session, actor, user_id, field="userId")
+    _check_wanted(create_pot)
+    referral = await _answered(session, code)
+    if create_pot is not None:
+        # Before the users: what is left in the pots before may be carried over to this one.
+        await lock_all(session, Pot, await openings.left_over(session, user))
+    await lock_all(session, User, [user, referral.sponsor_user_id])
+    if await points.CAME_BY.one(session, user_id=user) is not None:
+        raise AlreadySponsored(field="code")
+    born = None if create_pot is None else await _born(session, actor, user)
+    referral.status, referral.sponsored_user_id = ReferralStatus.ACCEPTED, user
+    await _note_accepted(session, referral)
+    await save(session, referral)
+    await publish(session, "referral.accepted", referral.id, sponsor_user_id=referral.sponsor_user_id)
+    earned = await _reward(session, referral, user)
+    name = await people.first_name(session, user) or referral.invited_name or ""
+    await notify(session, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
+    if born is None or create_pot is None:
+        return Accepted(referral, None)
+    pot = await pots.plan(
+        session, user, title=create_pot.get("title"), target_amount_cfa=create_pot.get("target_amount_cfa"),
+        birthday=next_birthday(born, await _today(session, user)), referral_id=referral.id,
+    )  # fmt: skip
+    return Accepted(referral, pot)
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """An invitation that was turned down; whoever did may not be able to read it."""
+
+    referral: Referral
+    declined: bool
+
+
+@rule(NotFound, OwnReferral, Expired, InvalidState, anonymous=True, as_rules=True)
+async def decline(session: AsyncSession, _: Actor, code: str) -> Declined:
+    """Turn an invitation down, also without an account: its code is the right to."""
+    referral = await _answered(session, code)
+    referral.status = ReferralStatus.DECLINED
+    await save(session, referral)
+    await publish(session, "referral.declined", referral.id, sponsor_user_id=referral.sponsor_user_id)
+    return Declined(referral, declined=True)
+
+
+@scheduled("* * * * *")
+async def expire_referrals(services: Services) -> None:
+    """An invitation that nobody answered in 7 days has expired."""
+    expired = BATCH
+    while expired == BATCH:
+        async with services.work() as session:
+            rows = await EXPIRE.run(session, batch=BATCH)
+            for row in rows:
+                await publish(session, "referral.expired", row["id"], sponsor_user_id=row["sponsor_user_id"])
+        expired = len(rows)
+
+
+def next_birthday(born: date, today: date) -> date:
+    """The first birthday after today. Who was born on 29 February has it on the 28th where there is none."""
+    return next(day for year in (today.year, today.year + 1) if (day := _birthday_in(born, year)) > today)
+
+
+def _birthday_in(born: date, year: int) -> date:
+    try:
+        return born.replace(year=year)
+    except ValueError:
+        return born.replace(year=year, day=28)
+
+
+def _new_code() -> str:
+    return base64.b85encode(secrets.token_bytes(CODE_BYTES)).decode()
+
+
+async def _answered(session: AsyncSession, code: str) -> Referral:
+    """The invitation that is waiting for this answer, locked: of two answers at once, the second finds the first."""
+    found = await BY_CODE.one(session, code=code)
+    if found is None:
+        raise NotFound("There is no such invitation.", field="code")
+    referral: Referral = found[0]
+    over = referral.expired_at is not None and referral.expired_at <= await clock.now(session)
+    # Nor is it for a guardian to accept for a minor what is the guardian's own.
+    if referral.sponsor_user_id in await people.my_people(session):
+        raise OwnReferral(field="code")
+    if referral.status == ReferralStatus.EXPIRED or (referral.status == ReferralStatus.SENT and over):
+        raise Expired(field="code")
+    if referral.status != ReferralStatus.SENT:
+        raise InvalidState(f"The invitation is {referral.status} already.", field="code", state=referral.status)
+    return referral
+
+
+async def _note_accepted(session: AsyncSession, referral: Referral) -> None:
+    """When it was, and what is known then of the two people's identities."""
+    assert referral.sponsored_user_id is not None
+    rows = await IDENTITIES.all(session, ids=[referral.sponsor_user_id, referral.sponsored_user_id])
+    known = {key: (collected, verified) for key, collected, verified in rows}
+    sponsor = known.get(referral.sponsor_user_id, (False, False))
+    sponsored = known.get(referral.sponsored_user_id, (False, False))
+    referral.both_ids_collected = sponsor[0] and sponsored[0]
+    referral.sponsor_id_verified, referral.sponsored_id_verified = sponsor[1], sponsored[1]
+    referral.accepted_at = await clock.now(session)
+
+
+async def _reward(session: AsyncSession, referral: Referral, accepted_by: UUID) -> int:
+    """The sponsor's points, multiplied by the best campaign that can pay for it."""
+    usual = await config.number(session, points.USUAL[Event.REFERRAL_ACCEPTED])
+    boost = await campaigns.boost_for(session, accepted_by, referral.sponsor_user_id, usual)
+    return await points.earn(
+        session, referral, Event.REFERRAL_ACCEPTED, boost=boost.multiplier, campaign_id=boost.campaign_id
+    )
+
+
+def _check_wanted(create_pot: Mapping[str, Any] | None) -> None:
+    if create_pot is None:
+        return
+    if "title" in create_pot:
+        check_text(create_pot["title"], field="createPot.title")
+    if "target_amount_cfa" in create_pot:
+        check_amount(create_pot["target_amount_cfa"], Pot.target_amount_cfa, field="createPot.targetAmountCfa")
+
+
+async def _born(session: AsyncSession, actor: Actor, user_id: UUID) -> date:
+    """The day of birth of who gets a pot. A minor's pot is planned by the guardian."""
+    found = await BORN.one(session, user_id=user_id)
+    if found is None:
+        raise BirthdayUnknown(field="createPot")
+    born, minor = found
+    if minor and actor.user_id == user_id:
+        raise GuardianRequired(field="createPot")
+    day: date = born
+    return day
+
+
+async def _today(session: AsyncSession, user_id: UUID) -> date:
+    ((today,),) = await TODAY.all(session, zone=await zone_of(session, user_id))
+    day: date = today
+    return day
+
+
+async def _write_to(session: AsyncSession, referral: Referral, sponsor: str) -> None:
+    """Queue the message that brings the code, to the phone where there is one."""
+    message, told = referral.invitation_message or "", referral.referral_code
+    if referral.invited_phone is not None:
+        way, recipient = NotificationChannel.SMS, referral.invited_phone
+    else:
+        assert referral.invited_email is not None
+        way, recipient = NotificationChannel.EMAIL, referral.invited_email
+    await send_to(session, way, recipient, "referral_invitation", user_name=sponsor, message=message, code=told)
+
+
+BY_CODE = Lookup(
+    [Referral], lambda rows: rows.where(Referral.referral_code == bindparam("code")).with_for_update(key_share=True)
+)
+IDENTITIES = Lookup(
+    [Profile.user_id, Profile.id_type.is_not(None), Profile.id_verified_at.is_not(None)],
+    lambda rows: rows.where(Profile.user_id == any_(bindparam("ids", type_=ARRAY(Uuid)))),
+)
+BORN = Lookup(
+    [Profile.date_of_birth, Profile.date_of_birth > cast(func.current_date() - func.make_interval(18), Date)],
+    lambda rows: rows.where(Profile.user_id == bindparam("user_id")),
+)
+# Of the same moment as the pot's own plan.
+TODAY = Lookup(
+    [cast(func.timezone(bindparam("zone", type_=Text), func.now(), type_=DateTime()), Date)], lambda rows: rows
+)
+EXPIRE = Prepared(
+    text("""
+    WITH overdue AS (
+        SELECT r.id FROM referrals.referrals r WHERE r.status = 'sent' AND r.expired_at <= now()
+        ORDER BY r.expired_at LIMIT CAST(:batch AS int) FOR UPDATE SKIP LOCKED
+    )
+    UPDATE referrals.referrals r SET status = 'expired' FROM overdue WHERE overdue.id = r.id
+    RETURNING r.id, r.sponsor_user_id
+    """)
+)

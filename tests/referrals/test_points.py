@@ -1,0 +1,276 @@
+"""Points are earned once for each reason, mature, and may be taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from lango.services import Services
+from models.identity import User
+from models.referrals import PointsLedgerEntry, Referral
+from models.referrals import PointsLedgerEntryEventType as Event
+from resolvers import points
+from resolvers.referrals import _new_code
+from tests.books import Books
+from tests.client import Api
+from tests.factories import Factory, now
+from tests.referrals.calls import as_staff, call, error_of
+from tests.referrals.conftest import matured, minor, person
+
+LONG_AGO = timedelta(days=14, seconds=1)
+
+
+@pytest.fixture
+async def admin(make: Factory) -> SimpleNamespace:
+    return await make(User, roles=["user", "admin"])
+
+
+async def sponsored(make: Factory, sponsor: Any, guest: Any, **given: Any) -> SimpleNamespace:
+    return await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted",
+                      referral_code=_new_code(), **given)  # fmt: skip
+
+
+async def pending(make: Factory, referral: SimpleNamespace, **given: Any) -> SimpleNamespace:
+    return await make(PointsLedgerEntry, **{
+        "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": "referral_accepted",
+        "points_earned": 100, "created_at": now() - LONG_AGO, **given,
+    })  # fmt: skip
+
+
+async def status_of(owner: asyncpg.Pool[Any], entry: SimpleNamespace) -> str:
+    return str(await owner.fetchval("SELECT status FROM referrals.points_ledger WHERE id = $1", entry.id))
+
+
+async def earn(services: Services, guest: Any, reason: Any) -> None:
+    async with services.work() as session:
+        await points.earn_for(session, guest.id, reason)
+
+
+# Earning
+
+
+@pytest.mark.parametrize("reason", [Event.POT_OPENED, Event.FIRST_DONATION])
+async def test_the_sponsor_earns_50_points_for_each_reason_once(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any], books: Books, reason: Any
+) -> None:
+    guest = await person(make)
+    referral = await sponsored(make, sponsor, guest)
+
+    await asyncio.gather(*(earn(services, guest, reason) for _ in range(10)))
+    await earn(services, guest, reason)
+
+    (row,) = await owner.fetch("SELECT * FROM referrals.points_ledger WHERE sponsor_user_id = $1", sponsor.id)
+    assert (row["points_earned"], row["event_type"], row["status"]) == (50, reason.value, "pending")
+    assert row["referral_id"] == referral.id
+    assert await books.events(row["id"]) == ["points.earned"]
+
+
+async def test_who_has_no_sponsor_earns_nobody_anything(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make)
+    await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=None, referral_code=_new_code())
+
+    await earn(services, guest, Event.POT_OPENED)
+
+    assert (
+        await owner.fetchval("SELECT count(*) FROM referrals.points_ledger WHERE sponsor_user_id = $1", sponsor.id) == 0
+    )
+
+
+async def test_a_reason_that_is_worth_nothing_earns_nothing(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any], configure: Any
+) -> None:
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
+    await configure("points.pot_opened", 0)
+
+    await earn(services, guest, Event.POT_OPENED)
+
+    assert (
+        await owner.fetchval("SELECT count(*) FROM referrals.points_ledger WHERE sponsor_user_id = $1", sponsor.id) == 0
+    )
+
+
+async def test_what_was_taken_back_is_not_earned_again(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make)
+    await pending(make, await sponsored(make, sponsor, guest), event_type="pot_opened", status="revoked")
+
+    await earn(services, guest, Event.POT_OPENED)
+
+    rows = await owner.fetch("SELECT status FROM referrals.points_ledger WHERE sponsor_user_id = $1", sponsor.id)
+    assert [row["status"] for row in rows] == ["revoked"]
+
+
+# Maturing
+
+
+async def test_points_mature_after_14_days(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any], books: Books
+) -> None:
+    referral = await sponsored(make, sponsor, await person(make))
+    due = await pending(make, referral)
+    fresh = await pending(make, referral, event_type="pot_opened", created_at=now() - timedelta(days=13, hours=23))
+
+    await points.mature_points(services)
+    await points.mature_points(services)
+
+    assert [await status_of(owner, each) for each in (due, fresh)] == ["matured", "pending"]
+    assert await owner.fetchval("SELECT matured_at FROM referrals.points_ledger WHERE id = $1", due.id) is not None
+    assert await books.events(due.id) == ["points.matured"]
+
+
+async def test_after_how_many_days_is_staffs_to_change(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any], configure: Any
+) -> None:
+    referral = await sponsored(make, sponsor, await person(make))
+    entry = await pending(make, referral, created_at=now() - timedelta(days=2, seconds=1))
+    await configure("points.maturation_days", 2)
+
+    await points.mature_points(services)
+
+    assert await status_of(owner, entry) == "matured"
+
+
+@pytest.mark.parametrize("young", ["sponsor", "sponsored"])
+async def test_a_minors_points_wait_for_both_identities(
+    make: Factory, services: Services, owner: asyncpg.Pool[Any], young: str
+) -> None:
+    child, adult = (await minor(make))[0], await person(make)
+    people = (child, adult) if young == "sponsor" else (adult, child)
+    referral = await sponsored(make, *people)
+    entry = await pending(make, referral)
+    seen = []
+
+    for change in (None, "id_type = 'passport'", "id_verified_at = now()"):
+        for each in people if change else ():
+            await owner.execute(f"UPDATE profiles.profiles SET {change} WHERE user_id = $1", each.id)
+            await points.mature_points(services)
+            seen.append(await status_of(owner, entry))
+
+    assert seen == ["pending", "pending", "pending", "matured"]
+    row = await owner.fetchrow("SELECT * FROM referrals.referrals WHERE id = $1", referral.id)
+    assert (row["both_ids_collected"], row["sponsor_id_verified"], row["sponsored_id_verified"]) == (True, True, True)
+
+
+async def test_an_adults_points_need_no_identities(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    entry = await pending(make, await sponsored(make, sponsor, await make(User)))
+
+    await points.mature_points(services)
+
+    assert await status_of(owner, entry) == "matured"
+
+
+async def test_many_workers_mature_each_entry_once(
+    make: Factory,
+    sponsor: Any,
+    services: Services,
+    owner: asyncpg.Pool[Any],
+    books: Books,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resolvers.points.BATCH", 7)
+    entries = [await pending(make, await sponsored(make, sponsor, await make(User))) for _ in range(30)]
+
+    await asyncio.gather(*(points.mature_points(services) for _ in range(5)))
+    await points.mature_points(services)
+
+    assert [await books.events(entry.id) for entry in entries] == [["points.matured"]] * 30
+
+
+# Taking back
+
+
+@pytest.mark.parametrize("status", ["pending", "matured"])
+async def test_staff_take_points_back_and_say_why(
+    api: Api, make: Factory, admin: Any, sponsor: Any, books: Books, status: str
+) -> None:
+    entry = await pending(make, await sponsored(make, sponsor, await person(make)), status=status)
+
+    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="An account before")
+
+    shown = answer["revokePoints"]["pointsLedgerEntry"]
+    assert shown == {"status": "REVOKED", "description": "Revoked: An account before", "pointsEarned": 100}
+    assert await books.events(entry.id) == ["points.revoked"]
+
+
+async def test_points_that_were_spent_are_not_taken_back(
+    api: Api, make: Factory, admin: Any, sponsor: Any, facts: Any
+) -> None:
+    entry = await matured(make, sponsor, 100)
+    await matured(make, sponsor, 0, points_spent=40, event_type="conversion")
+    before = await facts()
+
+    error = error_of(
+        await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="Why not"), "revokePoints"
+    )
+
+    assert (error["code"], error["details"]) == ("ALREADY_SPENT", {"available": 60})
+    assert await facts() == before
+
+
+async def test_what_others_points_pay_for_may_be_taken_back(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
+    entry = await matured(make, sponsor, 100)
+    await matured(make, sponsor, 50)
+    await matured(make, sponsor, 0, points_spent=50, event_type="conversion")
+
+    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="Why not")
+
+    assert answer.refusals("revokePoints") == []
+
+
+async def test_points_are_taken_back_once(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
+    entry = await matured(make, sponsor, 100)
+
+    answers = await asyncio.gather(
+        *(as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x") for _ in range(10))
+    )
+
+    assert sorted(answer.refusals("revokePoints") for answer in answers) == [[]] + [["INVALID_STATE"]] * 9
+
+
+async def test_what_was_spent_is_not_earned(api: Api, make: Factory, admin: Any, sponsor: Any, facts: Any) -> None:
+    await matured(make, sponsor, 500)
+    entry = await matured(make, sponsor, 0, points_spent=100, event_type="conversion")
+    before = await facts()
+
+    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x")
+
+    assert answer.refusals("revokePoints") == ["NOT_EARNED"]
+    assert await facts() == before
+
+
+async def test_a_reason_must_be_given(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
+    entry = await matured(make, sponsor, 100)
+
+    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="  ")
+
+    assert answer.refusals("revokePoints") == ["TEXT_MISSING"]
+
+
+async def test_only_staff_take_points_back(api: Api, make: Factory, sponsor: Any, facts: Any) -> None:
+    entry = await matured(make, sponsor, 100)
+    before = await facts()
+    values = {"pointsLedgerEntryId": str(entry.id), "reason": "x"}
+
+    assert (await call(api, "revokePoints", sponsor, **values)).codes == ["FORBIDDEN"]
+    assert (await call(api, "revokePoints", await person(make), **values)).codes == ["FORBIDDEN"]
+    # A claim that the database does not bear out is none.
+    assert (await call(api, "revokePoints", sponsor, roles=("admin",), **values)).codes == ["FORBIDDEN"]
+    assert (await call(api, "revokePoints", None, **values)).codes == ["UNAUTHENTICATED"]
+    assert await facts() == before
+
+
+async def test_an_entry_that_is_none_is_not_found(api: Api, admin: Any) -> None:
+    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(admin.id), reason="x")
+
+    assert answer.refusals("revokePoints") == ["NOT_FOUND"]
