@@ -18,6 +18,7 @@ from lango.app import create_app
 from lango.auth import mint
 from lango.context import Witness
 from lango.pipeline import Pipeline
+from lango.services import Services
 from lango.settings import Settings
 from resolvers.audit import staff_read
 
@@ -67,9 +68,13 @@ class Api:
     @classmethod
     @asynccontextmanager
     async def over(
-        cls, engine: AsyncEngine, settings: Settings, witness: Witness | None = staff_read
+        cls,
+        engine: AsyncEngine,
+        settings: Settings,
+        witness: Witness | None = staff_read,
+        services: Services | None = None,
     ) -> AsyncIterator[Api]:
-        app = create_app(schema, settings, engine, witness=witness, make_planner=make_planner)
+        app = create_app(schema, settings, engine, witness=witness, make_planner=make_planner, services=services)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
             try:

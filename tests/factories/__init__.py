@@ -28,6 +28,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Profile": {"date_of_birth": date(1990, 1, 1)},
     "Pot": {"birthday_date": lambda _: date.today() + timedelta(days=30), "scheduled_open_at": lambda _: now(),
             "status": "open", "visibility": "private"},
+    "Pack": {"base_price_cfa": 5000},
     "Partner": {"status": "active", "revenue_split_percentage": Decimal("80.00")},
     "Referral": {"invited_phone": "+221770000000"},
     "QrCode": {"redeemable_from": lambda _: now() - timedelta(days=1), "expires_at": lambda _: now() + timedelta(days=30),
@@ -130,6 +131,24 @@ class Factory:
                     "INSERT INTO ledger.ledger_entries (transaction_id, account_id, amount) VALUES ($1, $2, $3)",
                     transaction, account, signed,
                 )  # fmt: skip
+
+    async def redeemed_code(
+        self, partner: SimpleNamespace, price: int = 5000, share: int = 4000, at: datetime | None = None, **given: Any
+    ) -> SimpleNamespace:
+        """A code that was redeemed at a partner, which is owed its share."""
+        at = at or now()
+        pot = await self.funded_pot(price)
+        if "pack_id" not in given:
+            given["pack_id"] = (await self(Pack, partner_id=partner.id)).id
+        code = await self(QrCode, pot_id=pot.id, price_cfa=price, partner_share_cfa=share, status="redeemed",
+                          redeemed_at=at, redeemed_by_partner_id=partner.id, redeemable_from=at - timedelta(days=1),
+                          expires_at=at + timedelta(days=30), **given)  # fmt: skip
+        for account, amount in ((f"partner:{partner.id}:payable", share), ("platform:commission:XOF", price - share)):
+            if amount:
+                await self.move(f"pot:{pot.id}:balance", account, amount, "qr_redeem")
+        async with self.owner.acquire() as connection:
+            await connection.execute("UPDATE pots.pots SET balance_cfa = 0 WHERE id = $1", pot.id)
+        return code
 
 
 def sample(column: Column[Any], number: int) -> Any:

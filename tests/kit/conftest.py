@@ -74,7 +74,7 @@ async def filled(make: Factory) -> dict[str, SimpleNamespace]:
             optional = {
                 column.name: sample(column, number)
                 for column in model.table().columns
-                if column.nullable and not column.foreign_keys
+                if column.nullable and not column.foreign_keys and column.computed is None
             }
             try:
                 rows[model.__name__] = await make(model, **optional)
