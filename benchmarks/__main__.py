@@ -22,6 +22,7 @@ from benchmarks.measure import FLOOR, Bench, Plan, Series, measure
 from benchmarks.node import Node, node
 from benchmarks.places import BenchmarkError, console, stop
 from benchmarks.queries import Query
+from benchmarks.rules import measure_rules
 from benchmarks.servers import Peer, Setup, running
 from benchmarks.soak import GROWTH, growth_table, soak
 from benchmarks.tokens import Tokens
@@ -45,6 +46,7 @@ def bench(
     only_compare: Annotated[bool, typer.Option("--compare", help="Compare the answers, and time nothing.")] = False,
     soak_requests: Annotated[int, typer.Option("--soak", help="Send so many requests, and watch the memory.")] = 0,
     growth: Annotated[bool, typer.Option("--growth", help="Measure lists of 25, 50 and 100 rows.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Measure rules of money by their callers and rows.")] = False,
 ) -> None:
     """Compare the answers of all peers, then time them. Lists are written with commas.
 
@@ -55,7 +57,12 @@ def bench(
         make bench ARGS="--workers 1,2 --connections 1,8,32 --write"
         make bench ARGS="--soak 1000000 --peers lango"
         make bench ARGS="--growth --peers lango,postgraphile"
+        make bench ARGS="--rules"
     """
+    if rules:
+        with generator() as load:
+            console.print(measure_rules(load, node(), pool))
+        return
     asked = [chosen(queries.BY_NAME, name, "query") for name in only.split(",")]
     names = peers.split(",")
     beside = [chosen(servers.BY_NAME, name, "peer") for name in names if name != FLOOR]
