@@ -28,7 +28,10 @@ async def find(session: AsyncSession, model: type[Row], key: UUID) -> Row | None
 
 
 async def lock(session: AsyncSession, model: type[Row], key: UUID) -> Row:
-    """The row with that id, which nobody else changes until the transaction ends. It must exist: see it first."""
+    """The row with that id, which nobody else changes until the transaction ends. It must exist: see it first.
+
+    Others may go on writing rows that refer to it: `FOR NO KEY UPDATE`, because no rule changes a key.
+    """
     found = await _by_id(model, lock=True).one(session, id=key)
     assert found is not None, "what was seen a moment ago is never deleted"
     row: Row = found[0]
@@ -69,14 +72,14 @@ async def save(session: AsyncSession, *rows: DeclarativeBase) -> None:
 def _by_id(model: type[DeclarativeBase], *, lock: bool) -> Lookup:
     (key,) = model.__mapper__.primary_key
     same = key == bindparam("id", type_=key.type)
-    return Lookup([model], lambda rows: rows.where(same).with_for_update() if lock else rows.where(same))
+    return Lookup([model], lambda rows: rows.where(same).with_for_update(key_share=True) if lock else rows.where(same))
 
 
 @cache
 def _by_ids(model: type[DeclarativeBase]) -> Lookup:
     (key,) = model.__mapper__.primary_key
     among = key == any_(bindparam("ids", type_=ARRAY(key.type)))
-    return Lookup([model], lambda rows: rows.where(among).order_by(key).with_for_update())
+    return Lookup([model], lambda rows: rows.where(among).order_by(key).with_for_update(key_share=True))
 
 
 @cache

@@ -9,13 +9,8 @@ from uuid import UUID
 
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from models.treasury import UserBalance
-from resolvers.ledger import Account, Movement
+from resolvers.ledger import Account, Movement, user_account
 from seeds.world import World, named
-
-
-def user_account(user_id: UUID, part: str, currency: str) -> Account:
-    """A user's `available`, `pending` or `locked` money."""
-    return Account(f"user:{user_id}:{part}:{currency}", "liability", "user", user_id, currency)
 
 
 def dao_account(dao_id: UUID, part: str, currency: str) -> Account:
@@ -26,10 +21,6 @@ def dao_account(dao_id: UUID, part: str, currency: str) -> Account:
 def card_account(account_id: UUID, part: str, currency: str = "USD") -> Account:
     """A card account's `available` or `held` money."""
     return Account(f"card_account:{account_id}:{part}:{currency}", "liability", "card_account", account_id, currency)
-
-
-def fees(currency: str) -> Account:
-    return Account(f"platform:fees:{currency}", "income", "platform", None, currency)
 
 
 def exchange(currency: str) -> Account:

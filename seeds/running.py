@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.admin import AdminSession, AuditLog, FeatureFlag, SystemConfig, SystemHealthCheck
 from models.privacy import Consent, DataRequest
@@ -15,13 +15,54 @@ AN_HOUR = timedelta(hours=1)
 FLAGS = (
     ("new_checkout", True, 50), ("kenya_launch", True, 100), ("dark_mode", False, 0), ("ai_summaries", True, 10),
 )  # fmt: skip
-CONFIG: tuple[tuple[str, Any, str, bool], ...] = (
-    ("referrals.daily_limit", 50, "number", False), ("points.cfa_per_point", 5, "number", False),
-    ("points.maturation_days", 14, "number", False), ("donations.minimum_cfa", 100, "number", False),
-    ("donations.maximum_cfa", 2_000_000, "number", False), ("trading.fee_rate", 0.005, "number", False),
-    ("treasury.mpesa_deposit_fee", 0.025, "number", False), ("support.email", "aide@lango.example", "string", False),
-    ("sms.sender_secret_hint", "kept elsewhere", "string", True),
-)  # fmt: skip
+LARGEST = 2_147_483_647
+
+
+class Number(NamedTuple):
+    """A number of the configuration, and between what it may lie."""
+
+    value: int | float
+    says: str
+    least: int = 0
+    most: int = LARGEST
+    whole: bool = True
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its values."""
+        return {"type": "integer" if self.whole else "number", "minimum": self.least, "maximum": self.most}
+
+
+# All that rules read (resolvers/config.py), as it is without a row, and what is planned.
+NUMBERS = {
+    "donations.hold_score": Number(80, "The risk, 0-100, above which a paid donation waits for staff.", most=100),
+    "donations.maximum_cfa": Number(2_000_000, "The largest donation, in CFA francs.", least=1),
+    "donations.minimum_cfa": Number(100, "The smallest donation, in CFA francs.", least=1),
+    "escrow.funding_minutes": Number(30, "How long a seller has to fund an escrow.", least=1, most=525_600),
+    "escrow.payment_minutes": Number(60, "How long a buyer has to pay after that.", least=1, most=525_600),
+    "events.retention_hours": Number(72, "How long whoever watches may resume from an event.", least=1, most=8_760),
+    "partners.revenue_split_percentage": Number(
+        80, "The part of each sale that a new partner gets, in percent.", most=100, whole=False
+    ),
+    "points.cfa_per_point": Number(5, "What a point is worth, in CFA francs.", whole=False),
+    "points.first_donation": Number(50, "Points for the first donation to a pot of somebody one has brought."),
+    "points.maturation_days": Number(14, "How many days points wait until they may be spent.", most=3_650),
+    "points.minimum_conversion": Number(100, "The fewest points that may be turned into money at once.", least=1),
+    "points.pot_opened": Number(50, "Points for the first pot of somebody one has brought."),
+    "points.referral_accepted": Number(100, "Points for an invitation that is accepted."),
+    "pots.daily_invitations": Number(100, "How many may be invited to a pot in a day."),
+    "pots.default_target_cfa": Number(50_000, "A pot's target where its owner names none, in CFA francs.", least=1),
+    "pots.expiry_days": Number(30, "How many days after the birthday a pot expires.", most=3_650),
+    "referrals.daily_limit": Number(50, "How many a sponsor may invite in a day."),
+    "security.lockout_minutes": Number(15, "How long a second factor is locked.", least=1, most=525_600),
+    "security.lockout_threshold": Number(5, "After how many wrong codes a second factor is locked.", least=1),
+    "trading.daily_limit": Number(1_000, "What a new trader may trade in a day.", whole=False),
+    "trading.fee_rate": Number(0.005, "The platform's part of what an escrow releases.", most=1, whole=False),
+    "trading.monthly_limit": Number(10_000, "What a new trader may trade in a month.", whole=False),
+    "treasury.mpesa_deposit_fee": Number(0.025, "The part of a deposit by M-Pesa that is kept.", most=1, whole=False),
+}
+# Key, text, and whether it is sensitive.
+TEXTS = (("support.email", "aide@lango.example", False), ("sms.sender_secret_hint", "kept elsewhere", True))
 PLANS = (("free", 1_000, 60), ("pro", 50_000, 600), ("enterprise", -1, 6_000))
 CALLS = ("pots", "donations", "redeemQrCode", "packs", "ledgerEntries")
 
@@ -46,13 +87,22 @@ def _put_flags(world: World) -> None:
             target_regions=["KEN"] if key == "kenya_launch" else None, created_by_user_id=world.staff,
             last_modified_by_user_id=world.callers["super_admin"].id, created_at=since,
         )  # fmt: skip
-    for key, value, kind, sensitive in CONFIG:
-        world.rows.put(
-            SystemConfig, id=named(f"config {key}"), config_key=key, config_value=value,
-            description=f"See the rules on {key.partition('.')[0]}.", data_type=kind, is_sensitive=sensitive,
-            validation_rules={"type": kind} | ({"minimum": 0} if kind == "number" else {}),
-            last_modified_by_user_id=world.callers["super_admin"].id, created_at=since,
-        )  # fmt: skip
+    for key, number in NUMBERS.items():
+        _put_config(world, key, number.value, number.says, number.schema)
+    for key, text, sensitive in TEXTS:
+        says = f"See the rules on {key.partition('.')[0]}."
+        _put_config(world, key, text, says, {"type": "string"}, is_sensitive=sensitive)
+
+
+def _put_config(
+    world: World, key: str, value: Any, says: str, schema: dict[str, Any], *, is_sensitive: bool = False
+) -> None:
+    kind = "string" if schema["type"] == "string" else "number"
+    world.rows.put(
+        SystemConfig, id=named(f"config {key}"), config_key=key, config_value=value, description=says, data_type=kind,
+        is_sensitive=is_sensitive, validation_rules=schema,
+        last_modified_by_user_id=world.callers["super_admin"].id, created_at=world.today - timedelta(days=120),
+    )  # fmt: skip
 
 
 def _put_staff(world: World, dice: Dice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +10,30 @@ from models.notifications import Notification, NotificationPreferences, Notifica
 from seeds.world import Dice, Person, World, named
 
 TEMPLATES = {
-    "referral_accepted": ("{user_name} a rejoint lango", "{user_name} a accepté votre invitation : 100 points !"),
+    "referral_invitation": (
+        "{user_name} vous invite sur lango", "{user_name} vous invite sur lango. {message} Votre code : {code}"
+    ),
+    "referral_accepted": ("{user_name} a rejoint lango", "{user_name} a accepté votre invitation : {points} points !"),
+    "points_converted": (
+        "Des points pour votre cagnotte", "{user_name} a offert {amount} francs à la cagnotte « {pot_title} »."
+    ),
+    "points_revoked": ("Des points retirés", "{points} points vous ont été retirés : {reason}"),
+    "pot_invitation": (
+        "{user_name} vous invite à sa cagnotte",
+        "{user_name} vous invite à la cagnotte « {pot_title} ». {message} Votre invitation : {token}",
+    ),
     "pot_opened": ("Votre cagnotte est ouverte", "La cagnotte « {pot_title} » est ouverte, {user_name}."),
-    "donation_received": ("Un nouveau don", "{user_name}, vous avez reçu {amount} francs."),
+    "pot_expired": (
+        "Votre cagnotte est terminée",
+        "{user_name}, la cagnotte « {pot_title} » est terminée ; il y reste {amount} francs.",
+    ),
+    "donation_received": ("Un nouveau don", "{user_name}, « {pot_title} » a reçu {amount} francs."),
+    "donation_refunded": ("Votre don est remboursé", "{user_name}, {amount} francs vous ont été rendus par Wave."),
+    "settlement_paid": ("Règlement effectué", "Votre règlement de {amount} francs est parti ; référence {reference}."),
     "security_notice": ("Nouvelle connexion", "Une connexion depuis {city} a eu lieu."),
-    "settlement_paid": ("Règlement effectué", "Votre règlement de {amount} francs est parti."),
-}
+}  # fmt: skip
+HOLE = re.compile(r"\{(\w+)\}")
+NUMBERS = frozenset({"amount", "points"})
 STATES = ("delivered", "delivered", "delivered", "sent", "pending", "failed", "bounced")
 
 
@@ -25,7 +44,7 @@ async def load(world: World) -> None:
         world.rows.put(
             NotificationTemplate, id=named(f"template {key}"), template_key=key, name=subject, subject=subject,
             description="Sent by the rule of that name.", body_text=body, body_html=f"<p>{body}</p>",
-            channels=["email", "sms", "whatsapp"], variables={"user_name": "string", "amount": "number"},
+            channels=["email", "sms", "whatsapp"], variables=variables_of(subject, body),
             created_at=world.today - timedelta(days=399),
         )  # fmt: skip
     for number, person in enumerate(world.people):
@@ -39,13 +58,22 @@ async def load(world: World) -> None:
         await world.rows.flush_if_many()
 
 
+def variables_of(subject: str, body: str) -> dict[str, str]:
+    """The variables of a template, with the type of each."""
+    names = sorted(set(HOLE.findall(f"{subject} {body}")))
+    return {name: "number" if name in NUMBERS else "string" for name in names}
+
+
 def _put_notification(world: World, dice: Dice, person: Person, number: int) -> None:
     key = tuple(TEMPLATES)[number % len(TEMPLATES)]
     subject, body = TEMPLATES[key]
     data: dict[str, Any] = {
         "user_name": person.name.split()[0], "amount": dice.randrange(1, 20) * 500, "pot_title": "Anniversaire",
-        "city": "Dakar",
+        "city": "Dakar", "points": 100, "message": "À bientôt !", "code": "DEMO-0000", "token": "demo",
+        "reason": "compte en double", "reference": "VIR-0000",
     }  # fmt: skip
+    # What was put in place of the template's own variables, and nothing else.
+    data = {name: data[name] for name in variables_of(subject, body)}
     channel = ("email", "sms", "whatsapp")[number % 3]
     status = dice.choice(STATES)
     when = dice.ago(1, 0) if status == "pending" else dice.ago(90, 2)

@@ -18,8 +18,8 @@ from models.trading import (
     CryptoTransaction,
     CryptoWallet,
 )
-from resolvers.ledger import Movement, provider
-from seeds.books import Books, fees, user_account
+from resolvers.ledger import Movement, fees, provider, user_account
+from seeds.books import Books
 from seeds.world import Dice, Person, World, digest, named
 
 COIN = "cUSD"
@@ -196,7 +196,9 @@ def _put_escrow(world: World, dice: Dice, books: Books, trade: Trade) -> None:
         amount=trade.amount, currency=COIN, status=state, created_at=taken, funded_at=funded,
         released_at=ended if state in ("released", "split") else None,
         refunded_at=ended if state == "refunded" else None, disputed_at=taken + 2 * AN_HOUR if trade.dispute else None,
-        expires_at=taken + AN_HOUR / 2, buyer_amount=to_buyer, seller_amount=to_seller,
+        # Time enough to pay: the worker leaves the trades that are under way as they are.
+        expires_at=world.today + timedelta(days=30) if state == "funded" else taken + AN_HOUR / 2,
+        buyer_amount=to_buyer, seller_amount=to_seller,
     )  # fmt: skip
     if funded is None:
         return

@@ -20,9 +20,9 @@ from models.treasury import (
     TreasuryTransfer,
     WalletTransaction,
 )
-from resolvers.ledger import Movement, provider
+from resolvers.ledger import Movement, fees, provider, user_account
 from seeds import household
-from seeds.books import Books, dao_account, exchange, fees, user_account
+from seeds.books import Books, dao_account, exchange
 from seeds.sponsoring import Sponsoring
 from seeds.world import Dice, Person, World, named
 
