@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.errors import BadUserInput
+from lango.jobs import scheduled
 from lango.prepared import Prepared
 from lango.rows import find
 from lango.rules import NotFound, rule
+from lango.services import Services
 from lango.session import become
 from models.analytics import AnalyticsEventPlatform
 from models.pots import Pot, PotInvitation
@@ -19,6 +21,7 @@ from resolvers.analytics import note
 from resolvers.share_links import hash_of, present
 
 CATEGORY = "pots"
+VIEWED, SHARED = "pot_viewed", "pot_shared"
 CLICKED = Prepared(
     update(PotInvitation.table())
     .where(
@@ -47,9 +50,7 @@ async def record_view(
     await become(session, DatabaseRole.RULES)
     if invitation_token is not None:
         await CLICKED.run(session, hash=hash_of(invitation_token), pot=pot.id)
-    await note(
-        session, actor, "pot_viewed", CATEGORY, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id
-    )
+    await note(session, actor, VIEWED, CATEGORY, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id)
     return pot
 
 
@@ -79,6 +80,17 @@ async def record_share(
     return pot
 
 
+@scheduled("*/15 * * * *", timeout=300)
+async def count_visits(services: Services) -> None:
+    """Bring the pots' views and shares up to what has been noted."""
+    async with services.work() as session:
+        behind = await NOTED.run(session, category=CATEGORY, viewed=VIEWED, shared=SHARED)
+    for row in behind:
+        # Each by itself: nobody waits for a pot because of others.
+        async with services.work() as session:
+            await COUNT.run(session, pot=row["id"], views=row["views"], shares=row["shares"])
+
+
 async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> Pot | None:
     """The pot that a caller names by its id, or by the token of its share link, which is the right to see it.
 
@@ -99,3 +111,27 @@ async def _seen(session: AsyncSession, pot_id: UUID | None, share_token: str | N
     if pot is None:
         raise NotFound("There is no such pot.", field="potId" if share_token is None else "shareToken")
     return pot
+
+
+# Counted anew, so that doing it twice changes nothing; never less than before, for old events are not kept for ever.
+NOTED = Prepared(
+    text("""
+    SELECT p.id, noted.views, noted.shares
+    FROM (
+        SELECT e.properties ->> 'potId' AS pot, count(*) FILTER (WHERE e.event_name = :viewed) AS views,
+               count(*) FILTER (WHERE e.event_name = :shared) AS shares
+        FROM analytics.analytics_events e
+        WHERE e.event_category = :category AND e.event_name IN (:viewed, :shared) GROUP BY 1
+    ) noted
+    JOIN pots.pots p ON CAST(p.id AS text) = noted.pot
+    WHERE coalesce(p.view_count, 0) < noted.views OR coalesce(p.share_count, 0) < noted.shares
+    """)
+)
+COUNT = Prepared(
+    text("""
+    UPDATE pots.pots p
+    SET view_count = greatest(p.view_count, CAST(:views AS int)),
+        share_count = greatest(p.share_count, CAST(:shares AS int))
+    WHERE p.id = :pot
+    """)
+)

@@ -10,8 +10,10 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from lango.services import Services
 from models.identity import User
 from models.pots import Pot, PotInvitation
+from resolvers.visits import count_visits
 from tests.client import Api
 from tests.factories import Factory
 from tests.pots.planning import Planning
@@ -209,6 +211,24 @@ async def test_a_view_is_only_an_event(planning: Planning, make: Factory, api: A
     )
     assert {orjson.loads(row["properties"])["potId"] for row in rows} == {str(pot.id)}
     assert (await planning.row(pot.id))["view_count"] == 0
+
+
+async def test_views_and_shares_are_counted_from_time_to_time_and_never_twice(
+    planning: Planning, make: Factory, services: Services
+) -> None:
+    pot, other = await make(Pot, visibility="public"), await make(Pot, visibility="public", view_count=7)
+    for _ in range(3):
+        await planning("recordPotView", None, potId=str(pot.id))
+    await planning("recordPotView", None, potId=str(other.id))
+    await planning("recordPotShare", None, potId=str(pot.id))
+
+    await asyncio.gather(*(count_visits(services) for _ in range(3)))
+    await count_visits(services)
+
+    counted = await planning.row(pot.id)
+    assert (counted["view_count"], counted["share_count"]) == (3, 1)
+    # Older events may be gone: a count never falls.
+    assert (await planning.row(other.id))["view_count"] == 7
 
 
 async def test_who_comes_by_an_invitation_has_clicked_it(planning: Planning, pot: Any, owner_of_pots: Any) -> None:
