@@ -33,6 +33,24 @@ async def balanced(owner_engine: AsyncEngine) -> AsyncIterator[None]:
         assert await ledger.verify(session) == []
 
 
+@pytest.fixture
+async def configure(owner: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
+    """Sets a number that staff may change: `await configure("donations.hold_score", 0)`."""
+    keys: list[str] = []
+
+    async def set_number(key: str, value: Any) -> None:
+        keys.append(key)
+        await owner.execute(
+            "INSERT INTO admin.system_config (config_key, config_value, data_type)"
+            " VALUES ($1, to_jsonb($2::numeric), 'number')"
+            " ON CONFLICT (config_key) DO UPDATE SET config_value = excluded.config_value",
+            key, value,
+        )  # fmt: skip
+
+    yield set_number
+    await owner.execute("DELETE FROM admin.system_config WHERE config_key = ANY ($1)", keys)
+
+
 class Books:
     """What the database holds behind the API."""
 

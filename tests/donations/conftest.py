@@ -15,7 +15,7 @@ from lango.services import Services
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
-from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
+from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.client import Api
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
@@ -77,31 +77,13 @@ def giving(api: Api, wave: FakeWave, services: Services, make: Factory) -> Givin
 
 
 @pytest.fixture
-async def configure(owner: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
-    """Sets a number that staff may change: `await configure("donations.hold_score", 0)`."""
-    keys: list[str] = []
-
-    async def set_number(key: str, value: Any) -> None:
-        keys.append(key)
-        await owner.execute(
-            "INSERT INTO admin.system_config (config_key, config_value, data_type)"
-            " VALUES ($1, to_jsonb($2::numeric), 'number')"
-            " ON CONFLICT (config_key) DO UPDATE SET config_value = excluded.config_value",
-            key, value,
-        )  # fmt: skip
-
-    yield set_number
-    await owner.execute("DELETE FROM admin.system_config WHERE config_key = ANY ($1)", keys)
-
-
-@pytest.fixture
 def facts(owner: asyncpg.Pool[Any]) -> Any:
     """Counts and sums of all that these rules write, which a refusal must leave alone."""
 
     async def read() -> tuple[Any, ...]:
         row = await owner.fetchrow(
             """
-            SELECT (SELECT count(*) FROM ledger.ledger_entries), (SELECT sum(balance_cfa + raised_cfa) FROM pots.pots),
+            SELECT (SELECT count(*) FROM ledger.ledger_entries), (SELECT sum(balance_cfa::bigint + raised_cfa) FROM pots.pots),
                    (SELECT count(*) FROM platform.outbox_events), (SELECT count(*) FROM donations.refunds),
                    (SELECT jsonb_object_agg(status, n) FROM (
                        SELECT status, count(*) AS n FROM donations.donations GROUP BY 1) d)::text,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +15,7 @@ from lango.settings import Settings
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntry
-from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
+from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory, now
 
 
@@ -34,23 +33,6 @@ async def sponsor(make: Factory) -> SimpleNamespace:
 async def no_campaigns(owner: asyncpg.Pool[Any]) -> None:
     """What another test left running boosts nothing here."""
     await owner.execute("UPDATE packs.sponsor_campaigns SET status = 'completed' WHERE status = 'active'")
-
-
-@pytest.fixture
-async def configure(owner: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
-    """Sets a number that staff may change: `await configure("points.cfa_per_point", 7)`."""
-    keys: list[str] = []
-
-    async def set_number(key: str, value: Any) -> None:
-        keys.append(key)
-        await owner.execute(
-            "INSERT INTO admin.system_config (config_key, config_value, data_type) VALUES ($1, to_jsonb($2::numeric), 'number')"
-            " ON CONFLICT (config_key) DO UPDATE SET config_value = excluded.config_value",
-            key, value,
-        )  # fmt: skip
-
-    yield set_number
-    await owner.execute("DELETE FROM admin.system_config WHERE config_key = ANY ($1)", keys)
 
 
 @pytest.fixture
