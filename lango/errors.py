@@ -71,6 +71,17 @@ class QueryTooComplex(CallerError):
     code = "QUERY_TOO_COMPLEX"
 
 
+class AnswerTooLarge(QueryTooComplex):
+    """The answer is too large: ask for fewer rows, or for fewer of their texts and JSON values."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit` is the bytes that an answer may have."""
+        super().__init__(
+            f"The answer has more than {limit} bytes: ask for fewer rows, or for fewer of their texts and JSON values.",
+            limit=limit,
+        )
+
+
 class ServiceUnavailable(CallerError):
     """The database cannot be reached at the moment: try again in a few seconds."""
 

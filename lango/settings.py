@@ -76,6 +76,9 @@ class Settings(BaseSettings):
         ge=10,
         description="Objects that an operation may ask for: lists by their page sizes, multiplied where they nest.",
     )
+    max_answer_bytes: int = Field(
+        16_000_000, ge=10_000, description="Bytes of the answer to an operation; what is larger is not read to its end."
+    )
     planner: Literal["on", "off"] = Field(
         "on", description="`off` answers every query by the ordinary executor: for comparing, and for finding a fault."
     )
