@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lango.errors import Refused
+from resolvers.own_matters import OwnMatter as OwnMatter
 
 
 class NotInvolved(Refused):
@@ -27,10 +28,6 @@ class NotYourWallet(Refused):
 
 class NotYourPaymentMethod(Refused):
     """Only the owner of this payment method may do this."""
-
-
-class OwnMatter(Refused):
-    """This is about yourself: somebody else of the staff must do it."""
 
 
 class NotFunded(Refused):
