@@ -9,6 +9,7 @@ the connection is then driven from here (docs/adr/0011).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import struct
 import time
 from collections import OrderedDict, deque
@@ -17,15 +18,19 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from datetime import time as clock
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
 from sqlalchemy import URL
 
 from lango.actor import Actor, DatabaseRole
+from lango.cancelling import cancel
+from lango.errors import AnswerTooLarge
 from lango.metrics import Metrics
 from lango.postgres import SESSION_SETTINGS, dsn_of
 from lango.settings import Settings
+from lango.shares import SYSTEM, NoConnectionFree, Shares, caller_of
 
 STATEMENTS = 200
 CONTEXT = (
@@ -38,7 +43,12 @@ SYNC = b"S\x00\x00\x00\x04"
 EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
 WRITERS = frozenset({DatabaseRole.RULES, DatabaseRole.WORKER})
 BINARY = b"\x00\x01\x00\x01"
+# More than a message of the protocol can have.
+HUGE = 2**31
 LENGTH = struct.Struct("!I")
+# The server does not know a statement that was prepared on this connection, or knows it already: something between
+# us and the server, a pooler say, has exchanged one server connection for another.
+EXCHANGED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 # What the server sends, by its first letter.
 PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY = b"1CDEZ"
 
@@ -91,6 +101,16 @@ def parse(name: bytes, sql: str) -> bytes:
     return message(b"P", name + b"\x00" + sql.encode() + b"\x00\x00\x00")
 
 
+@lru_cache(maxsize=4_096)
+def name_of(sql: str) -> bytes:
+    """The name of a prepared statement: the same for the same SQL, and another for any other, whoever prepares it.
+
+    Through a pooler the connections of many processes meet on one server connection. A number would then name the
+    statement of somebody else.
+    """
+    return b"lango_" + hashlib.blake2b(sql.encode(), digest_size=16).hexdigest().encode()
+
+
 def bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
     """Bind the unnamed portal; parameters as text, results as binary: text in binary is the text."""
     parts = [b"\x00", name, b"\x00\x00\x00", len(values).to_bytes(2, "big")]
@@ -103,10 +123,6 @@ class ConnectionLost(ConnectionError):
     """The connection to the database broke."""
 
 
-class NoConnectionFree(ConnectionError):
-    """No connection to the database became free, or could be made, in time."""
-
-
 # What a statement gave: its text, None where there was no row or a null in it, or why it failed.
 Outcome = bytes | None | asyncpg.PostgresError
 Asked = tuple[str, Sequence[Any]]
@@ -115,11 +131,13 @@ Asked = tuple[str, Sequence[Any]]
 class Flight:
     """What was sent at once, and what has come back of it."""
 
-    __slots__ = ("completed", "error", "expected", "future", "outcomes", "parsing", "value")
+    __slots__ = ("completed", "error", "expected", "future", "limit", "outcomes", "parsing", "room", "value")
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, expected: int, limit: int = HUGE) -> None:
+        """`limit` are the bytes that its outcomes may have together."""
         self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self.expected = expected
+        self.limit = self.room = limit
         self.outcomes: list[Outcome] = []
         # For each Sync, the statements that are parsed before it; None for one that is not kept.
         self.parsing: deque[deque[str | None]] = deque()
@@ -143,23 +161,40 @@ class Connection(asyncio.Protocol):
         self._flight: Flight | None = None
         # The statements that the server has, the one used longest ago first.
         self._statements: OrderedDict[str, bytes] = OrderedDict()
-        self._number = 0
         self.is_lost = False
         self._transport.set_protocol(self)
 
-    def fly(self, context: Sequence[str], asked: Sequence[Asked]) -> asyncio.Future[list[Outcome]]:
-        """Send the statements, each with the context as a transaction of its own."""
+    def fly(
+        self, context: Sequence[str], asked: Sequence[Asked], *, limit: int = HUGE, named: bool = True
+    ) -> asyncio.Future[list[Outcome]]:
+        """Send the statements, each with the context as a transaction of its own.
+
+        Not `named`, they are parsed anew and kept nowhere: right on whatever server connection they arrive. The future
+        raises AnswerTooLarge as soon as the outcomes have more than `limit` bytes together; the connection is then
+        closed.
+        """
         assert self._flight is None
-        self._flight = flight = Flight(len(asked))
+        self._flight = flight = Flight(len(asked), limit)
+        prepared = self._prepared if named else self._unnamed
         out: list[bytes] = []
         for sql, values in asked:
             flight.parsing.append(deque())
-            context_name = self._prepared(CONTEXT, flight, out)
+            context_name = prepared(CONTEXT, flight, out)
             out += [bind(context_name, [value.encode() for value in context]), EXECUTE]
-            name = self._prepared(sql, flight, out)
+            name = prepared(sql, flight, out)
             out += [bind(name, [written(value) for value in values]), EXECUTE, SYNC]
         self._transport.write(b"".join(out))
         return flight.future
+
+    @property
+    def server_pid(self) -> int:
+        """The server's process, as it said itself when it was connected to."""
+        return int(self._opened.get_server_pid())
+
+    def _unnamed(self, sql: str, flight: Flight, out: list[bytes]) -> bytes:
+        flight.parsing[-1].append(None)
+        out.append(parse(b"", sql))
+        return b""
 
     def _prepared(self, sql: str, flight: Flight, out: list[bytes]) -> bytes:
         """The name of the statement on the server, which is told to parse it where it has not yet."""
@@ -169,14 +204,11 @@ class Connection(asyncio.Protocol):
             if not any(sql in parsed for parsed in flight.parsing):
                 return name
             # Whether it can be parsed is not known yet: it is parsed once more, without a name.
-            flight.parsing[-1].append(None)
-            out.append(parse(b"", sql))
-            return b""
+            return self._unnamed(sql, flight, out)
         if len(self._statements) >= STATEMENTS:
             _, dropped = self._statements.popitem(last=False)
             out.append(message(b"C", b"S" + dropped + b"\x00"))
-        self._number += 1
-        name = self._statements[sql] = b"s%d" % self._number
+        name = self._statements[sql] = name_of(sql)
         flight.parsing[-1].append(sql)
         out.append(parse(name, sql))
         return name
@@ -187,6 +219,9 @@ class Connection(asyncio.Protocol):
         start, end = 0, len(buffer)
         while end - start >= 5:
             length = int.from_bytes(buffer[start + 1 : start + 5], "big")
+            if self._flight is not None and buffer[start] == DATA_ROW and length > self._flight.room:
+                self._refuse(self._flight)
+                return
             if end - start <= length:
                 break
             if self._flight is not None:
@@ -200,6 +235,7 @@ class Connection(asyncio.Protocol):
         if kind == DATA_ROW and flight.completed:
             size = int.from_bytes(self._buffer[start + 2 : start + 6], "big", signed=True)
             flight.value = None if size < 0 else bytes(memoryview(self._buffer)[start + 6 : start + 6 + size])
+            flight.room -= end - start
         elif kind == COMMAND_COMPLETE:
             # First the context is set, then the statement is done.
             flight.completed += 1
@@ -209,6 +245,11 @@ class Connection(asyncio.Protocol):
             fields = bytes(self._buffer[start:end]).split(b"\x00")
             told = {field[:1].decode(): field[1:].decode(errors="replace") for field in fields if field}
             flight.error = asyncpg.PostgresError.new(told)
+            if isinstance(flight.error, asyncpg.InvalidSQLStatementNameError):
+                self._statements.clear()
+            elif isinstance(flight.error, asyncpg.DuplicatePreparedStatementError) and flight.parsing[0]:
+                # It is this very statement, for its name says so: it is there.
+                flight.parsing[0].popleft()
         elif kind == READY:
             flight.outcomes.append(flight.value if flight.error is None else flight.error)
             for sql in flight.parsing.popleft():
@@ -220,16 +261,30 @@ class Connection(asyncio.Protocol):
                 if not flight.future.done():
                     flight.future.set_result(flight.outcomes)
 
+    def _refuse(self, flight: Flight) -> None:
+        """End the connection rather than read on what nobody will get."""
+        if not flight.future.done():
+            flight.future.set_exception(AnswerTooLarge(flight.limit))
+        self._flight = None
+        self._buffer.clear()
+        self.close()
+
     def connection_lost(self, error: Exception | None) -> None:
-        self.is_lost = True
-        self._opened.terminate()
         flight, self._flight = self._flight, None
         if flight is not None and not flight.future.done():
             flight.future.set_exception(ConnectionLost(str(error or "closed by the server")))
-        self._lost(self)
+        self.close()
+
+    def cancel(self) -> None:
+        """Have the server stop what it is doing, at once, and end the connection."""
+        if not self.is_lost:
+            cancel(self._opened)
+        self.close()
 
     def close(self) -> None:
-        self.is_lost = True
+        if not self.is_lost:
+            self.is_lost = True
+            self._lost(self)
         self._opened.terminate()
 
 
@@ -242,8 +297,7 @@ class Pipeline:
         self._metrics = metrics
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
-        self._opening = 0
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self.shares = Shares(settings.pool_size, settings.caller_share, settings.pool_timeout)
         # Told of each statement: for tests that count them.
         self.listeners: list[Callable[[str], None]] = []
 
@@ -267,15 +321,18 @@ class Pipeline:
     ) -> list[Outcome]:
         """What each statement gives as the caller: the first column of its only row, or the error it failed with.
 
-        Raises ConnectionError, also when no connection is free for too long. A cancelled read ends its connection,
-        because what the server is doing on it is unknown.
+        In another role it is the gateway's own look-up, which takes nobody's share of the connections. Raises
+        AnswerTooLarge, and ConnectionError, also when no connection is free for too long. A cancelled read is
+        cancelled at the server too, and ends its connection.
         """
         context = context_of(actor, role or actor.database_role, share_tokens)
+        caller = caller_of(actor) if role is None else SYSTEM
         started = time.perf_counter()
-        outcomes = await self._flown(context, asked)
-        if any(isinstance(outcome, asyncpg.InvalidSQLStatementNameError) for outcome in outcomes):
-            # Something between us and the server has forgotten our statements.
+        await self.shares.take(caller)
+        try:
             outcomes = await self._flown(context, asked)
+        finally:
+            self.shares.give_back(caller)
         if self._metrics is not None:
             self._metrics.statements.observe(time.perf_counter() - started)
         for listener in self.listeners:
@@ -284,25 +341,36 @@ class Pipeline:
         return outcomes
 
     async def _flown(self, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+        """The outcomes, by a connection that is free: there is one for each turn."""
         connection, is_new = await self._take()
         while True:
             try:
                 with self._lent():
-                    outcomes = await connection.fly(context, asked)
+                    outcomes = await self._flown_by(connection, context, asked)
             except ConnectionLost:
                 if is_new or context[-1] == "off":
                     raise
                 # The server ended it, perhaps long ago; reading again does no harm.
                 connection, is_new = await self._take()
             except BaseException:
-                connection.close()
+                connection.cancel()
                 raise
             else:
                 break
-        if any(isinstance(outcome, asyncpg.InvalidSQLStatementNameError) for outcome in outcomes):
-            connection.close()
-        else:
-            self._give_back(connection)
+        if not connection.is_lost:
+            self._idle.append(connection)
+        return outcomes
+
+    async def _flown_by(self, connection: Connection, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+        outcomes = await connection.fly(context, asked, limit=self._settings.max_answer_bytes)
+        again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, EXCHANGED)]
+        if again:
+            # Nothing of these was done: what did not know the statement has ended its transaction.
+            renewed = await connection.fly(
+                context, [asked[index] for index in again], limit=self._settings.max_answer_bytes, named=False
+            )
+            for index, outcome in zip(again, renewed, strict=True):
+                outcomes[index] = outcome
         return outcomes
 
     @contextmanager
@@ -320,42 +388,13 @@ class Pipeline:
 
     async def _take(self) -> tuple[Connection, bool]:
         """A connection, and whether it is new."""
-        deadline = time.monotonic() + self._settings.pool_timeout
-        while True:
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.is_lost:
-                    return connection, False
-            if len(self._open) + self._opening < self._settings.pool_size:
-                return await self._connect(), True
-            given = await self._wait(deadline)
-            if given is not None and not given.is_lost:
-                return given, False
-
-    async def _wait(self, deadline: float) -> Connection | None:
-        """A connection that has become free; None when one may be made."""
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Connection | None] = loop.create_future()
-        self._waiting.append(waiting)
-        try:
-            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-                return await waiting
-        except BaseException as error:
-            with suppress(ValueError):
-                self._waiting.remove(waiting)
-            if waiting.done() and not waiting.cancelled():
-                # It was given something at the very moment in which it gave up.
-                given = waiting.result()
-                if given is None:
-                    self._wake()
-                else:
-                    self._give_back(given)
-            if isinstance(error, TimeoutError):
-                raise NoConnectionFree("No connection to the database became free in time.") from None
-            raise
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_lost:
+                return connection, False
+        return await self._connect(), True
 
     async def _connect(self) -> Connection:
-        self._opening += 1
         try:
             opened = await asyncpg.connect(
                 self._dsn,
@@ -365,29 +404,12 @@ class Pipeline:
                 | {"statement_timeout": str(int(self._settings.statement_timeout * 1000))},
             )
         except TimeoutError:
-            self._opening -= 1
-            self._wake()
             raise NoConnectionFree("The database did not answer in time.") from None
-        except BaseException:
-            self._opening -= 1
-            self._wake()
-            raise
-        self._opening -= 1
         connection = Connection(opened, self._forget)
         self._open.add(connection)
         if self._metrics is not None:
             self._metrics.pool_size.inc()
         return connection
-
-    def _give_back(self, connection: Connection) -> None:
-        if connection.is_lost:
-            return
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(connection)
-                return
-        self._idle.append(connection)
 
     def _forget(self, connection: Connection) -> None:
         if connection in self._open:
@@ -396,12 +418,3 @@ class Pipeline:
                 self._metrics.pool_size.dec()
         with suppress(ValueError):
             self._idle.remove(connection)
-        self._wake()
-
-    def _wake(self) -> None:
-        """Let one who waits try to connect."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
-                return

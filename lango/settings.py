@@ -54,6 +54,13 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         10, ge=1, le=500, description="Database connections of each worker process for rules, and as many for reads."
     )
+    caller_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="The part of those connections that one caller may hold at once: a user, or all together who have "
+        "not signed in.",
+    )
     pool_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a free connection before answering 503.")
     statement_timeout: float = Field(10.0, gt=0, description="Seconds a single SQL statement may run.")
 

@@ -55,12 +55,17 @@ class Pool(Pipeline):
 
     @property
     def pids(self) -> list[int]:
-        return [connection._opened.get_server_pid() for connection in self._open if not connection.is_lost]
+        return [connection.server_pid for connection in self._open if not connection.is_lost]
+
+    @property
+    def busy(self) -> int:
+        """How many reads have their turn."""
+        return self._settings.pool_size - self.shares._free
 
     async def connections(self) -> list[Connection]:
         """All of them, each idle."""
         for _ in range(200):
-            if self._opening == 0 and len(self._idle) == len(self._open):
+            if self.busy == 0 and len(self._idle) == len(self._open):
                 return list(self._idle)
             await asyncio.sleep(0.01)
         raise AssertionError("a connection has not come back")
@@ -89,11 +94,11 @@ async def assert_clean(pool: Pool, owner: asyncpg.Pool[Any]) -> None:
     """Each connection is free, its own login, with no context, in no transaction; and nobody waits for one."""
     for connection in await pool.connections():
         assert await bare(connection, STATE) == CLEAN
-        pid = connection._opened.get_server_pid()
+        pid = connection.server_pid
         (row,) = await activity(owner, "SELECT state, xact_start FROM pg_stat_activity WHERE pid = $1", pid)
         assert tuple(row) == ("idle", None)
     assert len(pool._open) <= pool._settings.pool_size
-    assert not [waiting for waiting in pool._waiting if not waiting.done()]
+    assert pool.shares.waiting() == 0
 
 
 def staff() -> Actor:
@@ -114,7 +119,7 @@ async def make_pool(address: URL, settings: Settings) -> AsyncIterator[Callable[
     made: list[Pool] = []
 
     def make(pool_size: int = 1, **changed: Any) -> Pool:
-        usual = {"pool_size": pool_size, "pool_timeout": 5.0}
+        usual = {"pool_size": pool_size, "pool_timeout": 5.0, "caller_share": 1.0}
         made.append(Pool(address, settings.model_copy(update=usual | changed)))
         return made[-1]
 

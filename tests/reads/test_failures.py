@@ -394,7 +394,7 @@ async def test_hostile_ids_and_cursors(api: Api, ordinary: Api, member: SimpleNa
 async def test_after_all_of_that_no_connection_is_in_a_transaction(api: Api, owner: Any, member: Any) -> None:
     await api("{ viewer { rowId } }", as_=member)
     assert api.pipeline is not None
-    pids = [connection._opened.get_server_pid() for connection in api.pipeline._open]
+    pids = [connection.server_pid for connection in api.pipeline._open]
 
     found = await activity(owner, "SELECT state, xact_start FROM pg_stat_activity WHERE pid = ANY ($1)", pids)
 

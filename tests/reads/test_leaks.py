@@ -239,7 +239,7 @@ async def test_cancelled_while_connecting(pool: Pool, owner: Any) -> None:
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert pool._opening == 0
+        assert pool.busy == 0
 
     assert (await asyncio.wait_for(state_of(pool, Actor(request_id="next")), 3))[0] == "lango_anonymous"
     await assert_clean(pool, owner)
@@ -377,7 +377,7 @@ async def test_members_through_http_whose_clients_go_away(narrow: Api, make: Fac
 async def test_a_client_that_goes_away_half_way_ends_its_read(
     engine: AsyncEngine, settings: Settings, make: Factory, owner: Any
 ) -> None:
-    """The server is told nothing; what it was doing is never lent to anybody else."""
+    """What the server was doing is cancelled, and its connection never used by anybody else."""
     member = await make(User)
     async with Api.over(engine, settings.model_copy(update={"pool_size": 1})) as api:
         await api("{ viewer { rowId } }", as_=member)

@@ -15,8 +15,9 @@ import uvloop
 from sqlalchemy import URL
 
 from lango.actor import Actor
-from lango.pipeline import Connection, ConnectionLost, NoConnectionFree, Pipeline
+from lango.pipeline import Connection, ConnectionLost, Pipeline
 from lango.settings import Settings
+from lango.shares import Caller, NoConnectionFree
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, staff
 
 
@@ -63,20 +64,20 @@ async def test_one_that_waits_too_long_gives_up_and_is_forgotten(make_pool: Call
     await assert_clean(pool, owner)
 
 
-async def test_a_wake_up_is_not_lost_with_the_one_who_was_woken(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection breaks, the first who waits is told to connect, and goes away in that very moment."""
+async def test_a_turn_is_not_lost_with_the_one_who_got_it(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection breaks, the first who waits gets the turn, and goes away in that very moment."""
     await pool.ask(WHO)
     busy = asyncio.create_task(pool.ask("SELECT pg_sleep(10)::text"))
     await asyncio.sleep(0.02)
     first, second = asyncio.create_task(pool.ask(WHO)), asyncio.create_task(pool.ask(WHO))
     await asyncio.sleep(0.02)
-    wake = pool._wake
+    give_back = pool.shares.give_back
 
-    def woken() -> None:
-        wake()
+    def given(caller: Caller) -> None:
+        give_back(caller)
         first.cancel()
 
-    monkeypatch.setattr(pool, "_wake", woken)
+    monkeypatch.setattr(pool.shares, "give_back", given)
     busy.cancel()
 
     told = await asyncio.wait_for(asyncio.gather(busy, first, return_exceptions=True), 2)
@@ -123,12 +124,12 @@ async def test_hundreds_of_failures_lose_no_connection(
             for pid in pool.pids[:1]:
                 await end(pid)
         await asyncio.gather(task, return_exceptions=True)
-        most = max(most, len(pool._open) + pool._opening)
+        most = max(most, len(pool._open))
         counted += 1
 
     await asyncio.wait_for(asyncio.gather(*(one() for _ in range(300))), 20)
 
-    assert (counted, most <= 3, pool._opening) == (300, True, 0)
+    assert (counted, most <= 3, pool.busy) == (300, True, 0)
     await pool.connections()
     told = await asyncio.wait_for(
         asyncio.gather(*(pool.ask("SELECT pg_backend_pid()::text || pg_sleep(0.05)::text") for _ in range(3))), 3
@@ -141,12 +142,12 @@ async def test_a_connection_is_lent_to_one_at_a_time(make_pool: Callable[..., Po
     pool, busy = make_pool(4), 0
     fly = Connection.fly
 
-    def watched(self: Connection, *given: Any) -> Any:
+    def watched(self: Connection, *given: Any, **options: Any) -> Any:
         nonlocal busy
         assert self._flight is None
         assert not self.is_lost
         busy += 1
-        return fly(self, *given)
+        return fly(self, *given, **options)
 
     monkeypatch.setattr(Connection, "fly", watched)
     await asyncio.gather(*(pool.ask(WHO) for _ in range(200)))
@@ -204,7 +205,7 @@ async def test_a_connection_that_the_server_ended_is_closed_for_asyncpg_too(
     pipeline = Pipeline(address, settings)
     await pipeline.fetch(Actor(), [(WHO, ())])
     (connection,) = pipeline._open
-    await end(connection._opened.get_server_pid())
+    await end(connection.server_pid)
     await asyncio.sleep(0.05)
     assert connection.is_lost
 
@@ -247,7 +248,7 @@ async def test_a_database_that_is_down(settings: Settings) -> None:
     told = await asyncio.gather(*(pool.ask(WHO) for _ in range(20)), return_exceptions=True)
 
     assert {type(each) for each in told} == {ConnectionRefusedError}
-    assert (pool._opening, len(pool._open), len(pool._waiting)) == (0, 0, 0)
+    assert (pool.busy, len(pool._open), pool.shares.waiting()) == (0, 0, 0)
 
 
 def test_it_serves_on_uvloop_too(address: URL, settings: Settings) -> None:
