@@ -53,11 +53,15 @@ SELECT EXISTS (
   )
 ) AS due
 """
-# A job that comes at other times now would come at the old ones as well.
+# A job that comes at other times now would come at the old ones as well. A job that this release does not have is gone
+# once nobody has begun it for an hour after its time: until then it may be that of a newer worker, which makes its
+# schedules only when it starts.
 FORGET_TIMES = """
-DELETE FROM jobs.pgqueuer_schedules s WHERE entrypoint = ANY ($1)
-  AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS kept (name, cron)
-                  WHERE kept.name = s.entrypoint AND kept.cron = s.expression)
+DELETE FROM jobs.pgqueuer_schedules s
+WHERE CASE WHEN entrypoint = ANY ($1)
+           THEN NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS kept (name, cron)
+                            WHERE kept.name = s.entrypoint AND kept.cron = s.expression)
+           ELSE next_run < now() - interval '1 hour' AND heartbeat < now() - interval '1 hour' END
 """
 
 
@@ -81,5 +85,5 @@ class Backlog(Queries):
         return bool(row["due"])
 
     async def forget_other_times(self, times: Collection[tuple[str, str]]) -> None:
-        """Of the jobs that are due by themselves, keep these times alone."""
+        """Of the jobs that are due by themselves, keep these times alone, and those of a newer worker's jobs."""
         await self.driver.execute(FORGET_TIMES, [name for name, _ in times], [cron for _, cron in times])

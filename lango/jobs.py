@@ -68,28 +68,31 @@ class Job(Generic[P, R]):
 _known: dict[str, Job[..., Any]] = {}
 
 
-def job(retries: int = 5, timeout: float = 30.0) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
-    """Make a job of `async def name(services, *, …)`; `timeout` in seconds.
+def job(
+    name: str, *, retries: int = 5, timeout: float = 30.0
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
+    """Make a job of `async def …(services, *, …)`; `timeout` in seconds.
 
-    One that fails is tried again `retries` times, later and later, and is then kept as failed.
+    Its name is kept with what is queued, so it stays when the function moves. One that fails is tried again `retries`
+    times, later and later, and is then kept as failed.
     """
 
     def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Job[P, R]:
-        return _register(function, retries, timeout, None)
+        return _register(name, function, retries, timeout, None)
 
     return register
 
 
 def scheduled(
-    cron: str, *, retries: int = 5, timeout: float = 30.0
+    name: str, cron: str, *, retries: int = 5, timeout: float = 30.0
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
-    """Make a job of `async def name(services)` that is due by itself, once among all workers; `cron` in UTC.
+    """Make a job of `async def …(services)` that is due by itself, once among all workers; `cron` in UTC.
 
     While one is waiting or running, the next is not begun.
     """
 
     def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Job[P, R]:
-        return _register(function, retries, timeout, cron)
+        return _register(name, function, retries, timeout, cron)
 
     return register
 
@@ -121,9 +124,8 @@ async def enqueue(
 
 
 def _register(
-    function: Callable[P, Coroutine[Any, Any, R]], retries: int, timeout: float, cron: str | None
+    name: str, function: Callable[P, Coroutine[Any, Any, R]], retries: int, timeout: float, cron: str | None
 ) -> Job[P, R]:
-    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
     signature = inspect.signature(function, eval_str=True)
     _services, *parameters = signature.parameters.values()
     if clash := RESERVED & {each.name for each in parameters}:
@@ -131,9 +133,13 @@ def _register(
     if cron is not None and parameters:
         raise TypeError(f"The job {name} is due by itself: nobody gives it arguments.")
     known = _known.get(name)
-    if known is not None and known.function.__module__ != function.__module__:
-        raise TypeError(f"There are two jobs {name}: in {known.function.__module__} and {function.__module__}.")
+    if known is not None and _place(known.function) != _place(function):
+        raise TypeError(f"There are two jobs {name}: {_place(known.function)} and {_place(function)}.")
     arguments = {each.name: TypeAdapter[Any](each.annotation) for each in parameters}
     made = Job(name, function, retries, timeout, cron, signature, arguments)
     _known[name] = made
     return made
+
+
+def _place(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"

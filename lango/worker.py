@@ -209,7 +209,7 @@ def delay_after(attempts: int) -> timedelta:
     return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
 
-@scheduled("17 3 * * *", timeout=600.0)
+@scheduled("worker.forget_old_log", "17 3 * * *", timeout=600.0)
 async def forget_old_log(services: Services) -> None:
     """Delete what became of jobs long ago; of those that are still there, it is kept."""
     kept = timedelta(days=services.settings.job_log_days)

@@ -166,7 +166,7 @@ async def boost_for(session: AsyncSession, accepted_by: UUID, sponsor: UUID, usu
     return Boost(campaign.points_multiplier, campaign.id)
 
 
-@scheduled("* * * * *")
+@scheduled("campaigns.complete_ended_campaigns", "* * * * *")
 async def complete_ended_campaigns(services: Services) -> None:
     """A campaign whose time is over is completed."""
     await due.each(services, ENDED, _complete_ended)

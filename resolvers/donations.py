@@ -161,7 +161,7 @@ async def retry(
     return Renewed(donation, str(donation.id))
 
 
-@job()
+@job("donations.open_checkout")
 async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, str] | None:
     """Open the checkout that a donation waits for, once; gives where the donor pays.
 
@@ -186,7 +186,7 @@ async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, s
     return await _opened(services, donation_id, before, checkout)
 
 
-@scheduled("* * * * *", timeout=300)
+@scheduled("donations.ask_about_checkouts", "* * * * *", timeout=300)
 async def ask_about_checkouts(services: Services) -> None:
     """Ask Wave what became of the checkouts that nothing was heard of in their time."""
     async with services.work() as session:

@@ -33,7 +33,7 @@ async def publish(session: AsyncSession, topic: str, key: UUID, **payload: Any) 
     await PUBLISH.run(session, topic=topic, key=str(key), payload=told)
 
 
-@scheduled("17 * * * *")
+@scheduled("events.delete_old_events", "17 * * * *")
 async def delete_old_events(services: Services) -> None:
     """Delete the events that nobody may resume from any more."""
     deleted = AT_ONCE

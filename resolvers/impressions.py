@@ -47,7 +47,7 @@ async def record_click(
     return await _note(session, actor, CLICKED, campaign_id, visitor, platform)
 
 
-@scheduled("*/10 * * * *")
+@scheduled("impressions.count_impressions", "*/10 * * * *")
 async def count_impressions(services: Services) -> None:
     """Bring the campaigns' impressions and clicks up to what has been noted."""
     await due.each(services, COUNTED, _count)

@@ -77,13 +77,13 @@ async def left_over(session: AsyncSession, owner_user_id: UUID) -> list[UUID]:
     return [key for (key,) in await LEFT_OVER.all(session, owner_user_id=owner_user_id)]
 
 
-@scheduled("* * * * *", timeout=300)
+@scheduled("openings.open_due_pots", "* * * * *", timeout=300)
 async def open_due_pots(services: Services) -> None:
     """Open the pots whose day has come."""
     await due.each(services, TO_OPEN, _open_due)
 
 
-@scheduled("* * * * *", timeout=300)
+@scheduled("openings.expire_due_pots", "* * * * *", timeout=300)
 async def expire_due_pots(services: Services) -> None:
     """Expire the pots whose birthday is long enough ago."""
     async with services.work() as session:

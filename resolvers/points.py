@@ -130,7 +130,7 @@ async def revoke(session: AsyncSession, _: Actor, points_ledger_entry_id: UUID, 
     return entry
 
 
-@scheduled("* * * * *")
+@scheduled("points.mature_points", "* * * * *")
 async def mature_points(services: Services) -> None:
     """Points become spendable `points.maturation_days` after they were earned.
 

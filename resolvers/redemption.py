@@ -219,7 +219,7 @@ async def check(session: AsyncSession, actor: Actor, code: str, venue: str | Non
     )
 
 
-@scheduled("* * * * *", timeout=300)
+@scheduled("redemption.expire_due_codes", "* * * * *", timeout=300)
 async def expire_due_codes(services: Services) -> None:
     """Give the price of every code whose time has run out back to its pot: a transaction a pot.
 

@@ -194,7 +194,7 @@ async def decline(session: AsyncSession, _: Actor, code: str) -> Declined:
     return Declined(referral, declined=True)
 
 
-@scheduled("* * * * *")
+@scheduled("referrals.expire_referrals", "* * * * *")
 async def expire_referrals(services: Services) -> None:
     """An invitation that nobody answered in 7 days has expired."""
     expired = BATCH

@@ -231,7 +231,7 @@ class Sending:
         raise ProviderRefused("wave", "nowhere-to-pay", "no checkout goes back whole, and no phone is known")
 
 
-@job()
+@job("refunds.send_refund")
 async def send_refund(services: Services, *, refund_id: UUID) -> None:
     """Have Wave give the money back, once. Raises ProviderUnavailable."""
     async with services.work() as session:
@@ -250,7 +250,7 @@ async def send_refund(services: Services, *, refund_id: UUID) -> None:
         await _sent(services, refund_id, reference)
 
 
-@scheduled("*/5 * * * *", timeout=240)
+@scheduled("refunds.send_pending_refunds", "*/5 * * * *", timeout=240)
 async def send_pending_refunds(services: Services) -> None:
     """Send the refunds that were not sent when they were asked for."""
     async with services.work() as session:

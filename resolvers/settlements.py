@@ -186,7 +186,7 @@ async def reopen(session: AsyncSession, actor: Actor, settlement_id: UUID) -> Pa
     return settlement
 
 
-@scheduled("20 * * * *", timeout=300)
+@scheduled("settlements.settle_partners", "20 * * * *", timeout=300)
 async def settle_partners(services: Services) -> None:
     """Settle the last full period of every partner to whom something is due, by its terms: a transaction a partner.
 

@@ -80,7 +80,7 @@ async def record_share(
     return pot
 
 
-@scheduled("*/15 * * * *", timeout=300)
+@scheduled("visits.count_visits", "*/15 * * * *", timeout=300)
 async def count_visits(services: Services) -> None:
     """Bring the pots' views and shares up to what has been noted."""
     async with services.work() as session:

@@ -68,7 +68,7 @@ async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Ca
     return partial(process_wave_event, services, event_id=event_id)
 
 
-@job()
+@job("wave_events.process_wave_event")
 async def process_wave_event(services: Services, *, event_id: UUID) -> None:
     """Act on a stored event, once. What goes wrong is kept with it, and tried again by the worker."""
     try:

@@ -128,13 +128,13 @@ async def refund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> Crypto
     return deal.escrow
 
 
-@scheduled("* * * * *")
+@scheduled("escrows.end_due_escrows", "* * * * *")
 async def end_due_escrows(services: Services) -> None:
     """Expire the escrows that were not funded in time, and refund those that were not paid in time."""
     await due.each(services, TO_END, _end_due)
 
 
-@scheduled("* * * * *")
+@scheduled("escrows.expire_lapsed_offers", "* * * * *")
 async def expire_lapsed_offers(services: Services) -> None:
     """Take down the offers that nobody took in time."""
     await due.each(services, LAPSED, _expire_lapsed)

@@ -177,7 +177,7 @@ def add_trade(trader: CryptoProfile, value: Decimal) -> None:
     trader.current_monthly_volume = min(trader.current_monthly_volume + value, MOST)
 
 
-@scheduled("*/15 * * * *")
+@scheduled("traders.begin_trading_days", "*/15 * * * *")
 async def begin_trading_days(services: Services) -> None:
     """What was traded today is nothing when a trader's day begins, also where nobody trades."""
     await due.each(services, STALE, _begin_stale)

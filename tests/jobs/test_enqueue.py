@@ -152,6 +152,13 @@ async def test_a_job_that_is_called_runs_here(services: Services, done: Done) ->
 def test_jobs_are_found_by_name() -> None:
     assert job_named("trials.greet") is trials.greet
     assert job_named("trials.nothing") is None
+
+
+def test_a_name_is_given_once() -> None:
+    async def another(services: Services) -> None: ...
+
+    with pytest.raises(TypeError, match=r"There are two jobs trials\.greet"):
+        job("trials.greet")(another)
     assert {"trials.greet", "trials.sweep"} <= {each.name for each in jobs_of()}
     assert (trials.sweep.cron, trials.greet.cron) == ("* * * * *", None)
 
@@ -160,11 +167,11 @@ def test_an_argument_of_enqueues_own_is_refused() -> None:
     async def clashes(services: Services, *, after: UUID) -> None: ...
 
     with pytest.raises(TypeError, match="after"):
-        job()(clashes)
+        job("trials.clashes")(clashes)
 
 
 def test_one_that_is_due_by_itself_takes_no_arguments() -> None:
     async def wants(services: Services, *, what: UUID = uuid4()) -> None: ...  # noqa: B008
 
     with pytest.raises(TypeError, match="due by itself"):
-        scheduled("* * * * *")(wants)
+        scheduled("trials.wants", "* * * * *")(wants)

@@ -95,10 +95,23 @@ async def test_a_new_time_replaces_the_old(make_worker: MakeWorker, done: Done, 
     assert await done("sweep") == []
 
 
-async def _schedule(owner: asyncpg.Pool[Any], last_run: str, next_run: str, cron: str = "* * * * *") -> None:
+async def test_the_schedule_of_a_job_that_is_gone_is_removed(make_worker: MakeWorker, owner: Any) -> None:
+    await _schedule(owner, last_run="NULL", next_run="now() - interval '2 hours'", name="trials.gone")
+    # What a newer worker has brought is begun by it when its time comes.
+    await _schedule(owner, last_run="NULL", next_run="now() + interval '1 minute'", name="trials.newer")
+
+    await make_worker([trials.sweep]).run(once=True)
+
+    kept = {row["entrypoint"] for row in await owner.fetch("SELECT entrypoint FROM jobs.pgqueuer_schedules")}
+    assert kept - {"trials.sweep"} == {"trials.newer"}
+
+
+async def _schedule(
+    owner: asyncpg.Pool[Any], last_run: str, next_run: str, cron: str = "* * * * *", name: str = "trials.sweep"
+) -> None:
     await owner.execute(
-        "INSERT INTO jobs.pgqueuer_schedules (expression, entrypoint, created, last_run, next_run)"
-        f" VALUES ('{cron}', 'trials.sweep', now() - interval '1 day', {last_run}, {next_run})"
+        "INSERT INTO jobs.pgqueuer_schedules (expression, entrypoint, created, heartbeat, last_run, next_run)"
+        f" VALUES ('{cron}', '{name}', now() - interval '1 day', now() - interval '1 day', {last_run}, {next_run})"
     )
 
 

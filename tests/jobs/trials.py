@@ -27,12 +27,12 @@ async def times(services: Services, what: str) -> int:
         return int((await session.execute(counted, {"what": what})).scalar_one())
 
 
-@job()
+@job("trials.greet")
 async def greet(services: Services, *, who: str) -> None:
     await note(services, "greet", who)
 
 
-@job()
+@job("trials.remember")
 async def remember(
     services: Services,
     *,
@@ -48,7 +48,7 @@ async def remember(
     await note(services, "remember", repr((id, whole, exact, day, at, sure, words)))
 
 
-@job(retries=2)
+@job("trials.fail", retries=2)
 async def fail(services: Services, *, times_over: int) -> None:
     """Fails so often; the error quotes a value, as PostgreSQL's do."""
     await note(services, "fail")
@@ -58,12 +58,12 @@ async def fail(services: Services, *, times_over: int) -> None:
             await session.execute(twice, {"value": QUOTED})
 
 
-@job(retries=0, timeout=0.1)
+@job("trials.dawdle", retries=0, timeout=0.1)
 async def dawdle(services: Services) -> None:
     await asyncio.sleep(60)
 
 
-@job(timeout=60.0)
+@job("trials.take_long", timeout=60.0)
 async def take_long(services: Services, *, seconds: float) -> dict[str, Any] | None:
     """Says when it begins and when it ends; the first time only it takes long."""
     await note(services, "begun")
@@ -73,6 +73,6 @@ async def take_long(services: Services, *, seconds: float) -> dict[str, Any] | N
     return {"seconds": seconds}
 
 
-@scheduled("* * * * *")
+@scheduled("trials.sweep", "* * * * *")
 async def sweep(services: Services) -> None:
     await note(services, "sweep")

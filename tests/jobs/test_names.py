@@ -1,0 +1,40 @@
+"""The names under which jobs are queued: what is queued under a name that is gone is never done."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from lango import worker
+from lango.__main__ import modules_with_jobs
+from lango.jobs import jobs_of
+
+# Rename one only when no release that enqueues it is in use, and nothing is queued under it.
+NAMES = {
+    "campaigns.complete_ended_campaigns",
+    "donations.ask_about_checkouts",
+    "donations.open_checkout",
+    "escrows.end_due_escrows",
+    "escrows.expire_lapsed_offers",
+    "events.delete_old_events",
+    "impressions.count_impressions",
+    "openings.expire_due_pots",
+    "openings.open_due_pots",
+    "points.mature_points",
+    "redemption.expire_due_codes",
+    "referrals.expire_referrals",
+    "refunds.send_pending_refunds",
+    "refunds.send_refund",
+    "settlements.settle_partners",
+    "traders.begin_trading_days",
+    "visits.count_visits",
+    "wave_events.process_wave_event",
+    "worker.forget_old_log",
+}
+
+
+def test_jobs_are_queued_under_these_names_wherever_their_functions_are() -> None:
+    for module in modules_with_jobs():
+        import_module(module)
+
+    assert worker.forget_old_log.name in NAMES
+    assert {job.name for job in jobs_of() if not job.name.startswith("trials.")} == NAMES
