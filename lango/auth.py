@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import jwt
@@ -15,7 +14,8 @@ import jwt
 from lango.actor import STAFF_ROLES, Actor, Role
 from lango.errors import Unauthenticated
 from lango.jwks import PublishedKeys
-from lango.keys import Keys, signing_keys
+from lango.keys import Key, Keys, signing_keys
+from lango.lru import Lru
 from lango.pipeline import Pipeline
 from lango.proxies import Address
 from lango.settings import Settings
@@ -39,10 +39,13 @@ class Claims:
     session_id: UUID | None
     roles: frozenset[Role]
     expires_at: float
+    # The name by which the token asks for its key, and the key that verified it.
+    kid: str | None
+    key: Key = field(repr=False)
 
 
-def read_claims(payload: dict[str, object]) -> Claims:
-    """The claims of a verified payload. Raises InvalidToken where one has the wrong form."""
+def read_claims(payload: dict[str, object], kid: str | None, key: Key) -> Claims:
+    """The claims of a payload that this key verified. Raises InvalidToken where one has the wrong form."""
     roles = payload.get("roles") or []
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise InvalidToken("The token's `roles` must be a list of names.")
@@ -56,6 +59,8 @@ def read_claims(payload: dict[str, object]) -> Claims:
         session_id=None if session_id is None else read_uuid(session_id, "sid"),
         roles=known,
         expires_at=float(expires_at),
+        kid=kid,
+        key=key,
     )
 
 
@@ -78,8 +83,8 @@ async def confirmed_roles(
 class Authenticator:
     """Tokens verified by the configured keys, or by those that an issuer publishes.
 
-    Verified tokens are remembered by their digest until they expire, for a signature costs more than the request
-    around it; what the database says of a role is asked anew each time.
+    Verified tokens are remembered by their digest, for a signature costs more than the request around it: until they
+    expire, and while the key that verified them is still the one of its name.
     """
 
     def __init__(self, settings: Settings, *, keys: Keys | None = None, published: PublishedKeys | None = None) -> None:
@@ -88,7 +93,7 @@ class Authenticator:
         self.published = published
         if published is None and settings.token_jwks_url is not None:
             self.published = PublishedKeys(settings)
-        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+        self._remembered: Lru[bytes, Claims] = Lru(REMEMBERED_TOKENS)
 
     async def actor(
         self,
@@ -115,27 +120,33 @@ class Authenticator:
             raise InvalidToken("The access token is too long.")
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._remembered.get(digest)
-        if claims is None:
-            claims = self._remembered[digest] = await self._verify_signature(token)
-            if len(self._remembered) > REMEMBERED_TOKENS:
-                self._remembered.popitem(last=False)
-        else:
-            self._remembered.move_to_end(digest)
+        if claims is None or not await self.trusts(claims):
+            self._remembered.drop(digest)
+            claims = await self._verify_signature(token)
+            self._remembered.put(digest, claims)
         if claims.expires_at + self.settings.token_leeway <= time.time():
-            self._remembered.pop(digest, None)
+            self._remembered.drop(digest)
             raise InvalidToken("The access token has expired.")
         return claims
+
+    async def trusts(self, claims: Claims) -> bool:
+        """Whether the key that verified the token has been neither withdrawn nor replaced since."""
+        return await self._key(claims.kid) == claims.key
 
     async def close(self) -> None:
         if self.published is not None:
             await self.published.close()
 
+    async def _key(self, kid: str | None) -> Key | None:
+        key = self.keys.get(kid)
+        if key is None and self.published is not None:
+            key = await self.published.get(kid)
+        return key
+
     async def _verify_signature(self, token: str) -> Claims:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-            key = self.keys.get(kid)
-            if key is None and self.published is not None:
-                key = await self.published.get(kid)
+            key = await self._key(kid)
             if key is None:
                 raise InvalidToken("The access token is signed by an unknown key.")
             payload = jwt.decode(
@@ -147,7 +158,7 @@ class Authenticator:
                 leeway=self.settings.token_leeway,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-            return read_claims(payload)
+            return read_claims(payload, kid, key)
         except jwt.ExpiredSignatureError:
             raise InvalidToken("The access token has expired.") from None
         # PyJWT lets the errors of what it calls through: an `exp` of 1e400, a header nested too deep.

@@ -35,21 +35,24 @@ async def fetch(url: str) -> bytes:
 
 
 def readable_keys(content: bytes) -> Keys:
-    """The keys of a published set; kinds we do not take are skipped, for issuers publish those as well."""
+    """The keys of a published set; kinds we do not take are skipped, for issuers publish those as well.
+
+    A set may hold none: then its issuer has withdrawn them all. Raises BadKey for what is no set.
+    """
     try:
         value = orjson.loads(content)
         jwks = value["keys"]
     except (ValueError, TypeError, KeyError) as error:
         raise BadKey("the answer is no JWK set") from error
+    if not isinstance(jwks, list):
+        raise BadKey("the answer is no JWK set")
     found: dict[str, Key] = {}
-    for jwk in jwks if isinstance(jwks, list) else []:
+    for jwk in jwks:
         try:
             key = key_of_jwk(jwk, public=True)
         except BadKey:
             continue
         found.setdefault(key.kid, key)
-    if not found:
-        raise BadKey("the set holds no RS256 or EdDSA key")
     return Keys(found.values())
 
 
@@ -74,25 +77,24 @@ class PublishedKeys:
         self._refreshing: asyncio.Task[None] | None = None
 
     async def get(self, kid: str | None) -> Key | None:
-        """The key of that name. An unknown name reads the set again, at most once in the floor's seconds; a set past
-        its lifetime is read again while its keys still serve. Raises ServiceUnavailable before the first success."""
-        key = self._keys.get(kid)
-        if key is None:
+        """The key of that name. An unknown name reads the set again, at most once in the floor's seconds. A set past
+        its lifetime is read again while its keys still serve; past twice that, nobody is served before it is read.
+
+        Raises ServiceUnavailable before the first success.
+        """
+        age = time.monotonic() - self._succeeded
+        if age > 2 * self.lifetime or self._keys.get(kid) is None:
             await self._refresh()
-            key = self._keys.get(kid)
-        elif self._is_stale() and (self._refreshing is None or self._refreshing.done()):
+        elif age > self.lifetime and (self._refreshing is None or self._refreshing.done()):
             self._refreshing = asyncio.create_task(self._refresh())
-        if key is None and not len(self._keys):
+        key = self._keys.get(kid)
+        if key is None and self._succeeded == float("-inf"):
             raise ServiceUnavailable("The keys of the token issuer cannot be read at the moment.")
         return key
 
     async def close(self) -> None:
         if self._refreshing is not None:
             self._refreshing.cancel()
-
-    def _is_stale(self) -> bool:
-        now = time.monotonic()
-        return now - self._succeeded > self.lifetime and now - self._attempted > self.floor
 
     async def _refresh(self) -> None:
         seen = self._attempted
@@ -104,5 +106,7 @@ class PublishedKeys:
             try:
                 self._keys = readable_keys(await self._read(self.url))
                 self._succeeded = time.monotonic()
+                if not len(self._keys):
+                    log.warning("the issuer publishes no RS256 or EdDSA key: no token is valid", url=self.url)
             except (httpx.HTTPError, BadKey, OSError) as error:
                 log.warning("keys of the issuer not read", url=self.url, reason=str(error) or type(error).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class Key:
 
     kid: str
     algorithm: str
-    verifying: Any
-    signing: Any = None
+    verifying: Any = field(repr=False)
+    signing: Any = field(default=None, repr=False, compare=False)
 
 
 class Keys:

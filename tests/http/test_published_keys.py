@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from lango.auth import Authenticator
+from lango.auth import Authenticator, InvalidToken
 from lango.errors import ServiceUnavailable
 from lango.jwks import PublishedKeys, readable_keys
 from lango.keys import BadKey, Keys
@@ -120,23 +120,97 @@ async def test_before_the_first_reading_an_outage_is_503(authenticator: Authenti
 
 
 async def test_a_set_past_its_lifetime_is_read_while_its_keys_serve(issuer: Issuer, make_settings: Any) -> None:
-    settings = make_settings(token_jwks_url=URL, token_jwks_floor=0.01, token_jwks_lifetime=0.02)
+    settings = make_settings(token_jwks_url=URL, token_jwks_floor=0.01, token_jwks_lifetime=0.5)
     keys = PublishedKeys(settings, read=issuer.read)
     await keys.get("one")
-    await asyncio.sleep(0.03)
-    issuer.pause = 0.02
+    await asyncio.sleep(0.6)
+    issuer.pause = 0.1
 
     started = time.perf_counter()
     assert await keys.get("one") is not None
-    assert time.perf_counter() - started < 0.01
-    await asyncio.sleep(0.04)
+    assert time.perf_counter() - started < 0.05
+    await asyncio.sleep(0.2)
     assert issuer.reads == 2
     await keys.close()
 
 
-def test_a_published_secret_is_no_key() -> None:
+async def test_a_withdrawn_key_verifies_nothing_that_it_verified_before(
+    authenticator: Authenticator, issuer: Issuer
+) -> None:
+    token = issuer.token("one")
+    await authenticator.verify(token)
+    issuer.rotate("two")
+    await asyncio.sleep(0.06)
+
+    await authenticator.verify(issuer.token("two"))
+
+    for _ in range(2):
+        with pytest.raises(InvalidToken, match="unknown key"):
+            await authenticator.verify(token)
+
+
+async def test_a_key_that_changed_under_its_name_verifies_nothing_of_before(
+    authenticator: Authenticator, issuer: Issuer
+) -> None:
+    token = issuer.token("one")
+    await authenticator.verify(token)
+    issuer.private = {"one": Ed25519PrivateKey.generate(), "two": Ed25519PrivateKey.generate()}
+    await asyncio.sleep(0.06)
+
+    await authenticator.verify(issuer.token("two"))
+
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            await authenticator.verify(token)
+    assert (await authenticator.verify(issuer.token("one"))).user_id == ALICE
+
+
+async def test_a_set_read_again_with_the_same_keys_verifies_on(authenticator: Authenticator, issuer: Issuer) -> None:
+    token = issuer.token("one")
+    claims = await authenticator.verify(token)
+    issuer.private["two"] = Ed25519PrivateKey.generate()
+    await asyncio.sleep(0.06)
+    await authenticator.verify(issuer.token("two"))
+
+    assert issuer.reads == 2
+    assert await authenticator.verify(token) is claims
+
+
+async def test_tokens_that_are_known_have_the_set_read_again(issuer: Issuer, make_settings: Any) -> None:
+    """Nobody brings a new token, and the key is withdrawn all the same."""
+    settings = make_settings(token_jwks_url=URL, token_jwks_floor=0.01, token_jwks_lifetime=0.02)
+    authenticator = Authenticator(settings, keys=Keys(), published=PublishedKeys(settings, read=issuer.read))
+    token = issuer.token("one")
+    await authenticator.verify(token)
+    issuer.rotate("two")
+    await asyncio.sleep(0.1)
+
+    with pytest.raises(InvalidToken):
+        await authenticator.verify(token)
+    await authenticator.close()
+
+
+async def test_an_issuer_that_withdraws_all_its_keys_is_believed(authenticator: Authenticator, issuer: Issuer) -> None:
+    token = issuer.token("one")
+    await authenticator.verify(token)
+    stranger = Issuer()
+    stranger.rotate("stranger")
+    issuer.private = {}
+    await asyncio.sleep(0.06)
+
+    for refused in (stranger.token("stranger"), token):
+        with pytest.raises(InvalidToken, match="unknown key"):
+            await authenticator.verify(refused)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"keys": 1}', b'{"keys": {"kid": "a"}}'])
+def test_what_is_no_set_withdraws_nothing(content: bytes) -> None:
     with pytest.raises(BadKey):
-        readable_keys(orjson.dumps({"keys": [{"kty": "oct", "kid": "a", "k": "c" * 43}]}))
+        readable_keys(content)
+
+
+def test_a_published_secret_is_no_key() -> None:
+    assert not len(readable_keys(orjson.dumps({"keys": [{"kty": "oct", "kid": "a", "k": "c" * 43}]})))
 
 
 def test_the_address_must_be_https(make_settings: Any) -> None:
