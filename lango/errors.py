@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from socket import gaierror
 from typing import Any, ClassVar, Self
 
+import asyncpg
 from graphql import GraphQLError
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 
@@ -88,6 +87,14 @@ class ServiceUnavailable(CallerError):
     code = "SERVICE_UNAVAILABLE"
 
 
+class OutcomeUnknown(ServiceUnavailable):
+    """The connection to the database was lost while this was being committed: whether it was done is not known. Look
+    before you send it again; with an idempotency key, the same request is safe to send again."""
+
+    def __init__(self) -> None:
+        super().__init__(outcome="UNKNOWN")
+
+
 class TimedOut(CallerError):
     """The operation took too long and was given up: ask for less, or try again later."""
 
@@ -106,7 +113,17 @@ SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
     "08": (ServiceUnavailable, None),
     "53": (ServiceUnavailable, None),
     "57P": (ServiceUnavailable, None),
+    "25006": (ServiceUnavailable, None),
+    "25P03": (ServiceUnavailable, None),
+    "25P04": (ServiceUnavailable, None),
+    "26000": (ServiceUnavailable, None),
+    "42P05": (ServiceUnavailable, None),
 }
+# Of these the ones that speak of the server or of the connection, not of what was sent: the connection lost (08), the
+# server shut down or starting (57P), a server that takes no writes because another one does now (25006), a transaction
+# that the server ended (25P03, 25P04), a pooler that has changed the connection behind us (26000, 42P05), and too many
+# connections (53300).
+SERVER_STATES = ("08", "57P", "25006", "25P03", "25P04", "26000", "42P05", "53300")
 
 LONGEST_MESSAGE = 1_000
 
@@ -122,6 +139,35 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(found))
         yield found
         pending += [getattr(found, "original_error", None), getattr(found, "orig", None), found.__cause__]
+
+
+def state_of(error: BaseException | None) -> str | None:
+    """The SQLSTATE of an error, whichever library has wrapped it; None where it has none."""
+    states = (getattr(cause, "sqlstate", None) for cause in causes(error))
+    return next((state for state in states if isinstance(state, str)), None)
+
+
+def is_of_server(error: BaseException | None) -> bool:
+    """Whether an error speaks of the server or of the connection to it: the connection must not be used again, and
+    the same statement may well succeed on another one.
+
+    The one place that decides this. Waiting in vain for a free connection is no such error.
+    """
+    state = state_of(error)
+    if state is not None:
+        return state.startswith(SERVER_STATES)
+    for cause in causes(error):
+        # asyncpg has no SQLSTATE for a connection that was closed before anything was sent.
+        if isinstance(cause, asyncpg.InterfaceError) and "connection is closed" in str(cause):
+            return True
+        if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+            return True
+    return False
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same may succeed in a moment: the database is away or busy, and nothing is wrong with the request."""
+    return isinstance(answerable(error), ServiceUnavailable)
 
 
 def answerable(error: BaseException) -> CallerError | None:
@@ -140,11 +186,9 @@ def answerable(error: BaseException) -> CallerError | None:
                     kind, message = SQL_ERRORS[known]
                     return kind(message)
             return None
-        if isinstance(cause, PoolTimeoutError | TimeoutError | ConnectionError | gaierror):
+        if isinstance(cause, PoolTimeoutError | OSError):
             return ServiceUnavailable()
-        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
-            return ServiceUnavailable()
-    return None
+    return ServiceUnavailable() if is_of_server(error) else None
 
 
 def is_library_error(error: GraphQLError) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import httpx
 import orjson
 import pytest
@@ -129,6 +130,9 @@ FAILURES: dict[str, Callable[[], BaseException]] = {
     "rate": RateLimited,
     "pool": lambda: PoolTimeoutError("QueuePool limit"),
     "refused": lambda: ConnectionRefusedError("127.0.0.1:5432"),
+    "unreachable": lambda: OSError(113, "No route to host"),
+    "closed": lambda: asyncpg.InterfaceError("cannot perform operation: connection is closed"),
+    "misused": lambda: asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
 }
 
 

@@ -28,9 +28,16 @@ SECRETS = ("secret", "identity", "SELECT", "awa@example.org", "relation", "Queue
         ("57P01", "SERVICE_UNAVAILABLE"),
         ("53300", "SERVICE_UNAVAILABLE"),
         ("08006", "SERVICE_UNAVAILABLE"),
+        ("25006", "SERVICE_UNAVAILABLE"),
+        ("25P03", "SERVICE_UNAVAILABLE"),
+        ("26000", "SERVICE_UNAVAILABLE"),
+        ("42P05", "SERVICE_UNAVAILABLE"),
+        ("unreachable", "SERVICE_UNAVAILABLE"),
+        ("closed", "SERVICE_UNAVAILABLE"),
+        ("misused", "INTERNAL"),
         ("23505", "INTERNAL"),
         ("42P01", "INTERNAL"),
-        ("25006", "INTERNAL"),
+        ("25P02", "INTERNAL"),
     ],
 )
 async def test_an_error_has_its_code_and_tells_nothing_of_the_inside(api: Api, how: str, code: str) -> None:
@@ -80,7 +87,7 @@ async def test_a_long_value_is_not_sent_back_whole(api: Api) -> None:
     assert len(answer.content) < 2_000
 
 
-@pytest.mark.parametrize("how", ["pool", "refused", "57P01"])
+@pytest.mark.parametrize("how", ["pool", "refused", "closed", "57P01"])
 @pytest.mark.parametrize("field", ["fail", "must"])
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
 async def test_when_the_database_cannot_be_reached_it_is_503(api: Api, how: str, field: str, accept: str) -> None:
