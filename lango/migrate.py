@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from lango.actor import NOBODY, DatabaseRole
-from lango.postgres import SESSION_SETTINGS, connect, secure_url
+from lango.postgres import connect, open_connection, secure_url
 from lango.roles import OWNER
 from lango.session import acting_as
 from lango.settings import settings
@@ -161,11 +162,8 @@ async def prepared(owner_url: str) -> AsyncIterator[AsyncConnection]:
         "lock_timeout": str(int(current.migration_lock_timeout * 1000)),
         "statement_timeout": str(int(current.migration_statement_timeout * 1000)),
     }
-    engine = create_async_engine(
-        secure_url(owner_url, current),
-        poolclass=NullPool,
-        connect_args={"timeout": current.pool_timeout, "server_settings": SESSION_SETTINGS | limits},
-    )
+    url = secure_url(owner_url, current)
+    engine = create_async_engine(url, poolclass=NullPool, async_creator=partial(open_connection, url, current, limits))
     async with _turn:
         try:
             async with engine.connect() as connection:
@@ -173,8 +171,8 @@ async def prepared(owner_url: str) -> AsyncIterator[AsyncConnection]:
                 await become_owner(driver)
                 # Another process may be migrating for longer than the limits of one statement.
                 await driver.execute(
-                    "SET lock_timeout = 0; SET statement_timeout = 0;"
-                    f"SELECT pg_advisory_lock({LOCK}); RESET lock_timeout; RESET statement_timeout"
+                    "BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0;"
+                    f"SELECT pg_advisory_lock({LOCK}); COMMIT"
                 )
                 await driver.execute(f"CREATE SCHEMA IF NOT EXISTS {VERSION_SCHEMA}")
                 yield connection

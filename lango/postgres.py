@@ -1,7 +1,10 @@
-"""Engines over a PostgreSQL server: what every connection is told, and how JSON crosses it."""
+"""Connections to a PostgreSQL server: what is set on every one, and how JSON crosses it."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,6 +14,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from lango.driver import DriverConnection
 from lango.settings import Settings
 from lango.settings import settings as settings_of_process
 
@@ -123,19 +127,47 @@ def dsn_of(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-async def connect(address: str, settings: Settings | None = None, **server_settings: str) -> asyncpg.Connection[Any]:
-    """One connection of the driver's own, outside any pool: for the owner's work. The caller closes it.
+def statement_limit(seconds: float) -> dict[str, str]:
+    """The setting by which the server ends a statement that takes longer."""
+    return {"statement_timeout": str(int(seconds * 1000))}
+
+
+async def open_connection(
+    url: URL, settings: Settings, pins: Mapping[str, str] | None = None, **options: Any
+) -> DriverConnection:
+    """One connection of the driver's own, with SESSION_SETTINGS and `pins`, or else with the limit of a statement.
+
+    Its `preamble` belongs into each transaction. Other options are the driver's. Raises TimeoutError after
+    `pool_timeout` seconds, and what the driver raises.
+    """
+    pins = statement_limit(settings.statement_timeout) if pins is None else pins
+    async with asyncio.timeout(settings.pool_timeout):
+        connection: DriverConnection = await asyncpg.connect(
+            dsn_of(url),
+            connection_class=DriverConnection,
+            # One that is too long to be kept would have no name, and be anybody's between two messages.
+            max_cacheable_statement_size=0,
+            **options,
+        )
+        try:
+            await connection.pin(SESSION_SETTINGS | dict(pins))
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+async def connect(
+    address: str, settings: Settings | None = None, pins: Mapping[str, str] | None = None
+) -> DriverConnection:
+    """One connection outside any pool: for the owner's work. The caller closes it.
 
     Raises UnreachableDatabaseError, and InsecureDatabase as `secure_url` does.
     """
     settings = settings or settings_of_process()
     url = secure_url(address, settings)
     try:
-        return await asyncpg.connect(
-            dsn_of(url),
-            timeout=settings.pool_timeout,
-            server_settings=SESSION_SETTINGS | server_settings,
-        )
+        return await open_connection(url, settings, pins or {})
     except OSError as error:
         # TimeoutError is one of them, and says nothing.
         shown = url.set(drivername="postgresql", password=None)
@@ -153,6 +185,7 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
     size = pool_size or settings.pool_size
     return create_async_engine(
         url,
+        async_creator=partial(open_connection, url, settings),
         isolation_level="AUTOCOMMIT",
         pool_size=size,
         max_overflow=0,
@@ -161,8 +194,4 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
         pool_use_lifo=True,
         json_serializer=dump_json,
         json_deserializer=RawJson,
-        connect_args={
-            "timeout": settings.pool_timeout,
-            "server_settings": SESSION_SETTINGS | {"statement_timeout": str(int(settings.statement_timeout * 1000))},
-        },
     )

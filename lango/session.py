@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from lango.actor import Actor, DatabaseRole
 
 
-def opening(actor: Actor, role: DatabaseRole, *, read_only: bool) -> str:
-    """BEGIN, role and context as one simple query. Every value comes from a closed set or has been parsed."""
+def opening(actor: Actor, role: DatabaseRole, *, read_only: bool, preamble: str = "") -> str:
+    """BEGIN, role and context as one simple query. Every value comes from a closed set or has been parsed. The preamble
+    is that of the connection."""
     values = {
         "user_id": str(actor.user_id or ""),
         "roles": ",".join(sorted(role.value for role in actor.roles)),
@@ -30,7 +31,9 @@ def opening(actor: Actor, role: DatabaseRole, *, read_only: bool) -> str:
         # Free text, which the audit triggers read: written in digits, so that nothing in it is SQL.
         digits = actor.user_agent.replace("\0", "").encode(errors="replace").hex()
         settings.append(f"set_config('lango.user_agent', convert_from(decode('{digits}', 'hex'), 'UTF8'), true)")
-    return f"BEGIN{' READ ONLY' if read_only else ''}; SET LOCAL ROLE {role.value}; SELECT {', '.join(settings)}"
+    return (
+        f"BEGIN{' READ ONLY' if read_only else ''}; SET LOCAL ROLE {role.value}; SELECT {', '.join(settings)}{preamble}"
+    )
 
 
 async def raw_driver(connection: AsyncConnection) -> Any:
@@ -63,7 +66,8 @@ async def acting_as(
     async with engine.connect() as connection:
         driver = await raw_driver(connection)
         try:
-            await driver.execute(opening(actor, role or actor.database_role, read_only=read_only) + then)
+            beginning = opening(actor, role or actor.database_role, read_only=read_only, preamble=driver.preamble)
+            await driver.execute(beginning + then)
             async with AsyncSession(
                 bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
             ) as session:
