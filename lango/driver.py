@@ -68,6 +68,6 @@ class DriverConnection(Driver):
 
     async def _get_statement(self, query: str, *args: Any, named: Any = False, **options: Any) -> Any:
         """As the driver does, but what it would number is called after its text."""
-        if not isinstance(named, str) and (named or self._stmt_cache_enabled):
+        if not isinstance(named, str) and (named or self._stmt_cache_enabled):  # type: ignore[attr-defined]
             named = f"{digest(query)}_{next(self._suffixes)}"
-        return await super()._get_statement(query, *args, named=named, **options)
+        return await super()._get_statement(query, *args, named=named, **options)  # type: ignore[misc]

@@ -9,7 +9,6 @@ the connection is then driven from here (docs/adr/0011).
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import struct
 import time
 from collections import OrderedDict, deque
@@ -18,7 +17,6 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from datetime import time as clock
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -26,9 +24,10 @@ from sqlalchemy import URL
 
 from lango.actor import Actor, DatabaseRole
 from lango.cancelling import cancel
+from lango.driver import DriverConnection, digest
 from lango.errors import AnswerTooLarge
 from lango.metrics import Metrics
-from lango.postgres import SESSION_SETTINGS, dsn_of
+from lango.postgres import open_connection
 from lango.settings import Settings
 from lango.shares import SYSTEM, NoConnectionFree, Shares, caller_of
 
@@ -101,14 +100,13 @@ def parse(name: bytes, sql: str) -> bytes:
     return message(b"P", name + b"\x00" + sql.encode() + b"\x00\x00\x00")
 
 
-@lru_cache(maxsize=4_096)
 def name_of(sql: str) -> bytes:
     """The name of a prepared statement: the same for the same SQL, and another for any other, whoever prepares it.
 
     Through a pooler the connections of many processes meet on one server connection. A number would then name the
     statement of somebody else.
     """
-    return b"lango_" + hashlib.blake2b(sql.encode(), digest_size=16).hexdigest().encode()
+    return digest(sql).encode()
 
 
 def bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
@@ -153,9 +151,10 @@ class Flight:
 class Connection(asyncio.Protocol):
     """One connection; one flight at a time is under way on it."""
 
-    def __init__(self, opened: Any, lost: Callable[[Connection], None]) -> None:
+    def __init__(self, opened: DriverConnection, lost: Callable[[Connection], None]) -> None:
         self._opened = opened
-        self._transport: asyncio.Transport = opened._transport  # noqa: SLF001 - see the module's docstring
+        self._context = CONTEXT + opened.preamble
+        self._transport: Any = opened._transport  # type: ignore[attr-defined]  # noqa: SLF001 - see the module's docstring
         self._lost = lost
         self._buffer = bytearray()
         self._flight: Flight | None = None
@@ -179,7 +178,7 @@ class Connection(asyncio.Protocol):
         out: list[bytes] = []
         for sql, values in asked:
             flight.parsing.append(deque())
-            context_name = prepared(CONTEXT, flight, out)
+            context_name = prepared(self._context, flight, out)
             out += [bind(context_name, [value.encode() for value in context]), EXECUTE]
             name = prepared(sql, flight, out)
             out += [bind(name, [written(value) for value in values]), EXECUTE, SYNC]
@@ -292,7 +291,7 @@ class Pipeline:
     """The connections of the planned reads: opened when they are wanted, up to the pool's size."""
 
     def __init__(self, url: URL, settings: Settings, metrics: Metrics | None = None) -> None:
-        self._dsn = dsn_of(url)
+        self._url = url
         self._settings = settings
         self._metrics = metrics
         self._idle: list[Connection] = []
@@ -396,13 +395,7 @@ class Pipeline:
 
     async def _connect(self) -> Connection:
         try:
-            opened = await asyncpg.connect(
-                self._dsn,
-                timeout=self._settings.pool_timeout,
-                statement_cache_size=0,
-                server_settings=SESSION_SETTINGS
-                | {"statement_timeout": str(int(self._settings.statement_timeout * 1000))},
-            )
+            opened = await open_connection(self._url, self._settings, statement_cache_size=0)
         except TimeoutError:
             raise NoConnectionFree("The database did not answer in time.") from None
         connection = Connection(opened, self._forget)

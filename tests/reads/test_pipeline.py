@@ -17,6 +17,8 @@ from sqlalchemy import URL
 
 from lango import pipeline as module
 from lango.pipeline import STATEMENTS, Connection, written
+from lango.postgres import open_connection
+from lango.settings import Settings
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, bare
 
 # Statements that the server keeps
@@ -184,10 +186,10 @@ VALUES: list[tuple[str, list[Any]]] = [
 
 @pytest.mark.parametrize(("kind", "values"), VALUES, ids=[kind for kind, _ in VALUES])
 async def test_parameters_arrive_as_the_driver_would_send_them(
-    pool: Pool, address: URL, kind: str, values: list[Any]
+    pool: Pool, address: URL, settings: Settings, kind: str, values: list[Any]
 ) -> None:
     sql = f"SELECT to_json($1::{kind})::text || pg_typeof($1::{kind})::text"
-    driver = await asyncpg.connect(module.dsn_of(address), server_settings=module.SESSION_SETTINGS)
+    driver = await open_connection(address, settings)
     try:
         for value in values:
             theirs = await driver.fetchval(sql, value)
@@ -258,6 +260,7 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self._transport = self
+        self.preamble = ""
 
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
