@@ -95,6 +95,7 @@ def create_app(
         witness=witness,
         planner=planner,
         services=services,
+        metrics=metrics,
     )
     connections = Connections(authenticator, pipeline, settings)
     hub = Hub(direct_dsn(settings, engine), settings, pipeline, metrics)

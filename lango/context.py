@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor
 from lango.documents import Document
+from lango.metrics import Metrics
 from lango.pipeline import Asked, Outcome, Pipeline
 from lango.planning import NOTHING, Answered, Planner
 from lango.services import Services
-from lango.session import Reads, Work
+from lango.session import Reads
 
 
 class Shown(NamedTuple):
@@ -54,6 +55,7 @@ class Context:
         planner: Planner | None = None,
         document: Document | None = None,
         services: Services | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.engine = engine
         self.actor = actor
@@ -62,6 +64,7 @@ class Context:
         self.pipeline = pipeline
         self.planner = planner
         self.document = document
+        self.metrics = metrics
         self._services = services
         # What the planner has answered already: the executor takes it as it is.
         self.answered: Answered = NOTHING
@@ -71,8 +74,9 @@ class Context:
         self.sees: bool | None = None
         # Every row that staff were shown: somebody may have to answer for it.
         self.shown: list[object] = []
-        self.reads: Reads | Work = Reads(engine, actor, self.shown)
-        self._work: Work | None = None
+        self.reads = Reads(engine, actor, self.shown)
+        # Whether a mutation was done, should its answer fail: None where nothing has been committed.
+        self.outcome: Literal["DONE", "UNKNOWN"] | None = None
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     @property
@@ -93,32 +97,18 @@ class Context:
         assert self.pipeline is not None
         return await self.pipeline.fetch(self.actor, asked, share_tokens)
 
-    def read_in(self, work: Work) -> None:
-        """Read a mutation's payload in the rule's own transaction."""
-        self.reads = self._work = work
+    async def read_anew(self) -> None:
+        """What is read from here on is read again: a rule is about to change it, and needs a connection itself."""
+        await self.reads.close()
+        self.reads = Reads(self.engine, self.actor, self.shown)
         self._loaders.clear()
 
-    async def finish_work(self) -> None:
-        """Commit the rule whose payload has been read, if there is one."""
-        if self._work is not None:
-            # A request cancelled while this waits still has its work to abandon.
-            await self._work.commit()
-            self._work = None
-            self.reads = Reads(self.engine, self.actor, self.shown)
-            self._loaders.clear()
-
     async def close(self) -> None:
-        await self.finish_work()
-        if isinstance(self.reads, Reads):
-            await self.reads.close()
+        await self.reads.close()
         if self.shown and self.witness is not None:
             assert self.pipeline is not None
             await self.witness(self.pipeline, self.actor, self.shown)
 
     async def abandon(self) -> None:
-        """End at once: a rule that has not been committed is rolled back."""
-        if self._work is not None:
-            work, self._work = self._work, None
-            await work.fail(asyncio.CancelledError())
-        elif isinstance(self.reads, Reads):
-            await self.reads.abandon()
+        """End at once, without waiting for what is being read."""
+        await self.reads.abandon()

@@ -95,6 +95,10 @@ class OutcomeUnknown(ServiceUnavailable):
         super().__init__(outcome="UNKNOWN")
 
 
+class RowsBusy(ServiceUnavailable):
+    """Others are working on the same rows: try again in a moment."""
+
+
 class TimedOut(CallerError):
     """The operation took too long and was given up: ask for less, or try again later."""
 
@@ -106,10 +110,10 @@ class TimedOut(CallerError):
 SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
     "42501": (Forbidden, None),
     "57014": (QueryTooComplex, "The database gave up on this query: narrow it by a filter, or ask for fewer rows."),
-    "55P03": (ServiceUnavailable, "Others are working on the same rows: try again in a moment."),
+    "55P03": (RowsBusy, None),
     "54": (QueryTooComplex, None),
     "22": (BadUserInput, "A value is out of range or has the wrong form for what it is compared with or stored in."),
-    "40": (ServiceUnavailable, "Others are working on the same rows: try again in a moment."),
+    "40": (RowsBusy, None),
     "08": (ServiceUnavailable, None),
     "53": (ServiceUnavailable, None),
     "57P": (ServiceUnavailable, None),

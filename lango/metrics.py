@@ -72,6 +72,11 @@ class Metrics:
         self.webhooks = Counter(
             "lango_webhooks", "Webhooks by path and outcome.", ["path", "outcome"], registry=self.registry
         )
+        self.outside_calls = Counter(
+            "lango_outside_calls",
+            "Calls of outside services in a mutation by job and outcome: done, unreached, refused or failed.",
+            ["job", "outcome"], registry=self.registry,
+        )  # fmt: skip
         self.sockets = Gauge("lango_sockets", "Open WebSockets.", multiprocess_mode="livesum", registry=self.registry)
         self.subscriptions = Gauge(
             "lango_subscriptions", "Subscriptions under way.", multiprocess_mode="livesum", registry=self.registry

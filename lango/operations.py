@@ -17,10 +17,11 @@ from strawberry.types import ExecutionResult
 from lango.actor import Actor
 from lango.context import Context, Witness
 from lango.documents import Document, Documents, InvalidDocument
-from lango.errors import CallerError, Refused, TimedOut, answerable, formatted
+from lango.errors import CallerError, Refused, ServiceUnavailable, TimedOut, answerable, formatted, is_passing
 from lango.exchange import Exchange
 from lango.logs import log_error, log_outage
 from lango.lru import Lru
+from lango.metrics import Metrics
 from lango.negotiation import HttpError
 from lango.parameters import Parameters
 from lango.pipeline import Pipeline
@@ -54,6 +55,7 @@ class Operations:
         witness: Witness | None = None,
         planner: Planner | None = None,
         services: Services | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.schema = schema
         self.settings = settings
@@ -63,6 +65,7 @@ class Operations:
         self.witness = witness
         self.planner = planner
         self.services = services
+        self.metrics = metrics
         self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.introspecting = asyncio.Lock()
 
@@ -96,6 +99,7 @@ class Operations:
             planner=self.planner,
             document=document,
             services=self.services,
+            metrics=self.metrics,
         )
 
     async def perform(
@@ -170,9 +174,12 @@ class Operations:
             await context.close()
         except TimeoutError:
             await context.abandon()
-            raise TimedOut from None
-        except BaseException:
+            raise late(outcome_of(context, operation)) from None
+        except BaseException as error:
             await context.abandon()
+            outcome = outcome_of(context, operation)
+            if outcome is not None and isinstance(error, Exception) and is_passing(error):
+                raise ServiceUnavailable(UNREAD[outcome], outcome=outcome) from error
             raise
         return result
 
@@ -229,6 +236,29 @@ class Operations:
                 log_outage(original, exchange)
             errors.append(shown)
         return errors
+
+
+# What is said of a mutation that cannot be answered, by its outcome.
+UNREAD = {
+    "DONE": "This was done, but what came of it could not be read: ask for it by a query.",
+    "UNKNOWN": "Whether this was done is not known: look before you send it again; with an idempotency key, the same "
+    "request is safe to send again.",
+}
+
+
+def outcome_of(context: Context, operation: OperationDefinitionNode) -> str | None:
+    """Whether the mutation was done although it is not answered: `DONE`, `UNKNOWN`, or None where nothing was.
+
+    Of several mutations some may have been done.
+    """
+    if context.outcome == "DONE" and len(operation.selection_set.selections) > 1:
+        return "UNKNOWN"
+    return context.outcome
+
+
+def late(outcome: str | None) -> TimedOut:
+    """The error of an operation that took too long."""
+    return TimedOut() if outcome is None else TimedOut(UNREAD[outcome], outcome=outcome)
 
 
 def explained(error: Exception, exchange: Exchange) -> tuple[list[dict[str, Any]], HttpError | None]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lango.driver import DriverConnection
@@ -31,6 +31,9 @@ SESSION_SETTINGS = {
     # A cancelled read closes its connection; so soon the server sees it, and stops working for nobody.
     "client_connection_check_interval": "200ms",
 }
+
+# The option of an engine that says how long its transactions wait for a lock.
+LOCK_TIMEOUT = "lango_lock_timeout"
 
 
 class RawJson(str):
@@ -183,10 +186,11 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
     """
     url = secure_url(address, settings)
     size = pool_size or settings.pool_size
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         async_creator=partial(open_connection, url, settings),
         isolation_level="AUTOCOMMIT",
+        execution_options={LOCK_TIMEOUT: settings.lock_timeout},
         pool_size=size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout,
@@ -195,3 +199,17 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
         json_serializer=dump_json,
         json_deserializer=RawJson,
     )
+    event.listen(engine.sync_engine, "checkout", _check_open)
+    return engine
+
+
+def lock_timeout_of(engine: AsyncEngine) -> float:
+    """Seconds that a transaction over this engine waits for a lock; 0 where nothing is set."""
+    seconds: float = engine.get_execution_options().get(LOCK_TIMEOUT, 0)
+    return seconds
+
+
+def _check_open(connection: Any, _record: object, _lent: object) -> None:
+    """Before a connection is lent: one that the server has closed meanwhile is replaced, and so are those as old."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import asyncpg
 from sqlalchemy import Executable, Row, event, func, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from lango.actor import Actor, DatabaseRole
+from lango.errors import OutcomeUnknown, is_of_server
+from lango.postgres import lock_timeout_of
 
 
-def opening(actor: Actor, role: DatabaseRole, *, read_only: bool, preamble: str = "") -> str:
-    """BEGIN, role and context as one simple query. Every value comes from a closed set or has been parsed. The preamble
-    is that of the connection."""
+def opening(actor: Actor, role: DatabaseRole, *, read_only: bool, lock_timeout: float = 0, preamble: str = "") -> str:
+    """BEGIN, role and context as one simple query. Every value comes from a closed set or has been parsed.
+
+    `lock_timeout` is the seconds that a statement which writes waits for a lock; 0 sets no limit. The preamble is that
+    of the connection.
+    """
     values = {
         "user_id": str(actor.user_id or ""),
         "roles": ",".join(sorted(role.value for role in actor.roles)),
@@ -27,6 +30,8 @@ def opening(actor: Actor, role: DatabaseRole, *, read_only: bool, preamble: str 
         "ip": str(actor.ip or "").partition("%")[0],
     }
     settings = [f"set_config('lango.{name}', '{value}', true)" for name, value in values.items()]
+    if lock_timeout and not read_only:
+        settings.append(f"set_config('lock_timeout', '{int(lock_timeout * 1000)}ms', true)")
     if actor.user_agent and not read_only:
         # Free text, which the audit triggers read: written in digits, so that nothing in it is SQL.
         digits = actor.user_agent.replace("\0", "").encode(errors="replace").hex()
@@ -46,13 +51,36 @@ def driver_of(session: AsyncSession) -> Any:
     return session.info["driver"]
 
 
-async def close(connection: AsyncConnection, driver: Any, command: str) -> None:
+async def discard(connection: AsyncConnection, driver: Any, error: BaseException) -> None:
+    """Close a connection for good. Where the error speaks of the server, the others that were opened before are not
+    lent again either: whatever happened to the server happened to them."""
+    driver.terminate()
+    if connection.invalidated:
+        return
+    if is_of_server(error):
+        lent = await connection.get_raw_connection()
+        # SQLAlchemy does so itself when a statement of its own finds that the connection is closed.
+        connection.sync_engine.pool._invalidate(lent, error, _checkin=False)  # noqa: SLF001
+    await connection.invalidate()
+
+
+async def end(connection: AsyncConnection, driver: Any, command: str) -> None:
     """End the transaction, or throw the connection away: a half-ended one would lend its role to the next borrower."""
     try:
         await driver.execute(command)
-    except BaseException:
-        driver.terminate()
-        await connection.invalidate()
+    except BaseException as error:
+        await discard(connection, driver, error)
+        raise
+
+
+async def commit(connection: AsyncConnection, driver: Any) -> None:
+    """Raises OutcomeUnknown where the connection was lost after COMMIT had been sent: the server may have done it."""
+    was_open = not driver.is_closed()
+    try:
+        await end(connection, driver, "COMMIT")
+    except Exception as error:
+        if was_open and is_of_server(error):
+            raise OutcomeUnknown from error
         raise
 
 
@@ -62,26 +90,43 @@ async def acting_as(
 ) -> AsyncIterator[AsyncSession]:
     """A session inside one transaction as the caller. Commits at the end; an error rolls back; a cancelled request
     ends the connection, because what the server is doing on it is unknown. `then` are commands for the same round
-    trip."""
-    async with engine.connect() as connection:
-        driver = await raw_driver(connection)
-        try:
-            beginning = opening(actor, role or actor.database_role, read_only=read_only, preamble=driver.preamble)
-            await driver.execute(beginning + then)
-            async with AsyncSession(
-                bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
-            ) as session:
-                yield session
-        except Exception:
-            # A connection that broke cannot roll back either: it is thrown away; the first error is the one to tell.
-            with suppress(Exception):
-                await close(connection, driver, "ROLLBACK")
-            raise
-        except BaseException:
-            driver.terminate()
-            await connection.invalidate()
-            raise
-        await close(connection, driver, "COMMIT")
+    trip.
+
+    A connection that turns out to be lost when the transaction begins is replaced: nothing has been done on it.
+    Raises OutcomeUnknown as `commit` does.
+    """
+    role, lock_timeout = role or actor.database_role, lock_timeout_of(engine)
+    for is_last in (False, True):
+        async with engine.connect() as connection:
+            driver = await raw_driver(connection)
+            try:
+                begin = opening(actor, role, read_only=read_only, lock_timeout=lock_timeout, preamble=driver.preamble)
+                await driver.execute(begin + then)
+            except BaseException as error:
+                await discard(connection, driver, error)
+                if is_last or not is_of_server(error):
+                    raise
+                continue
+            try:
+                async with AsyncSession(
+                    bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
+                ) as session:
+                    yield session
+            except BaseException as error:
+                if not isinstance(error, Exception) or is_of_server(error):
+                    await discard(connection, driver, error)
+                    raise
+                # One that breaks now is thrown away; the first error is the one to tell.
+                with suppress(Exception):
+                    await end(connection, driver, "ROLLBACK")
+                raise
+            if read_only:
+                # What has been read has been read, even if the connection breaks now.
+                with suppress(Exception):
+                    await end(connection, driver, "COMMIT")
+            else:
+                await commit(connection, driver)
+            return
 
 
 async def become(session: AsyncSession, role: DatabaseRole) -> None:
@@ -89,14 +134,27 @@ async def become(session: AsyncSession, role: DatabaseRole) -> None:
     await driver_of(session).execute(f"SET LOCAL ROLE {role.value}")
 
 
-class Statements:
-    """What reads through one transaction: one statement at a time.
+class OperationEnded(RuntimeError):
+    """The operation has been answered: there is nothing more to read for it."""
 
-    Root fields run side by side, a connection does not: the lock makes them queue.
+
+class Reads:
+    """The read-only transaction of one operation, opened by its first statement.
+
+    Root fields run side by side, a connection does not: the lock makes them queue. A statement that fails aborts the
+    transaction, so another is begun before the next one: the failed field does not take its siblings along.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, engine: AsyncEngine, actor: Actor, shown: list[object] | None = None) -> None:
+        """`shown` gets every row that is read for staff."""
+        self.engine = engine
+        self.actor = actor
         self._lock = asyncio.Lock()
+        self._opened: Any = None
+        self._session: AsyncSession | None = None
+        self._ended = False
+        self._presented: list[str] = []
+        self._shown = [] if shown is None else shown
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         """The first column of each row: for `select(Model)`, the models."""
@@ -108,32 +166,6 @@ class Statements:
         async with self._lock:
             found: Sequence[Row[Any]] = (await self._execute(statement)).all()
             return found
-
-    async def _execute(self, statement: Executable) -> Any:
-        raise NotImplementedError
-
-
-class OperationEnded(RuntimeError):
-    """The operation has been answered: there is nothing more to read for it."""
-
-
-class Reads(Statements):
-    """The read-only transaction of one operation, opened by its first statement.
-
-    A statement that fails aborts the transaction, so another is begun before the next one: the failed field does not
-    take its siblings along.
-    """
-
-    def __init__(self, engine: AsyncEngine, actor: Actor, shown: list[object] | None = None) -> None:
-        """`shown` gets every row that is read for staff."""
-        super().__init__()
-        self.engine = engine
-        self.actor = actor
-        self._opened: Any = None
-        self._session: AsyncSession | None = None
-        self._ended = False
-        self._presented: list[str] = []
-        self._shown = [] if shown is None else shown
 
     async def present(self, token: str) -> None:
         """Show a share token: for the rest of the operation its holder sees what it opens."""
@@ -160,7 +192,7 @@ class Reads(Statements):
             except asyncio.CancelledError:
                 return
 
-    async def _execute(self, statement: Executable) -> Any:
+    async def _execute(self, statement: Executable, *, is_last: bool = False) -> Any:
         if self._ended:
             # A field that runs on after its sibling's error has ended the answer: nobody would end what it opens.
             raise OperationEnded
@@ -175,7 +207,7 @@ class Reads(Statements):
                 await self._set_presented()
         try:
             return await self._session.execute(statement)
-        except (DBAPIError, asyncio.CancelledError) as error:
+        except BaseException as error:
             # A field is cancelled when its sibling's error ends the answer: the connection is then in the middle of
             # something, and ends.
             opened, self._opened, self._session = self._opened, None, None
@@ -184,7 +216,10 @@ class Reads(Statements):
             except BaseException as same:
                 if same is not error:
                     raise
-            raise
+            if is_last or not is_of_server(error):
+                raise
+        # It was the connection's fault, and a read may be made again.
+        return await self._execute(statement, is_last=True)
 
     def _note(self, _session: Session, row: object) -> None:
         self._shown.append(row)
@@ -193,21 +228,18 @@ class Reads(Statements):
         await self._execute(select(func.set_config("lango.share_tokens", ",".join(self._presented), True)))
 
 
-class Work(Statements):
-    """The transaction of one rule: it writes as the rules' role, and its payload is read in it, as the caller.
+class Work:
+    """The transaction of one rule, which writes as the rules' role.
 
-    `begin`, then the rule, then `keep` or `undo`, then `show`; the executor calls `commit` when the payload is read.
+    `begin`, then the rule, then `keep` or `undo`, then `commit`; `fail` ends it at any moment.
     """
 
     def __init__(self, engine: AsyncEngine, actor: Actor, *, as_rules: bool = False) -> None:
         """`as_rules`: the rule begins in the rules' role, not as the caller."""
-        super().__init__()
         self.actor = actor
         self.engine = engine
         self._role_of_rule = DatabaseRole.RULES if as_rules else actor.database_role
-        self._as_caller = f"SET LOCAL ROLE {actor.database_role.value}"
         self._opened: Any = None
-        self._showing = False
         self.session: AsyncSession
 
     async def begin(self, *, with_rule: bool) -> None:
@@ -225,46 +257,21 @@ class Work(Statements):
         """What is written from here on can be undone alone."""
         await self._run(self._start)
 
-    async def keep(self, *, and_show: bool) -> None:
-        """Every constraint must hold before the answer is read. Then back to the rules' role, or on to `show`."""
+    async def keep(self) -> None:
+        """Go on as the rules' role, with what the rule has written."""
         await self._flush()
-        if and_show:
-            await self._show("SET CONSTRAINTS ALL IMMEDIATE; ")
-        else:
-            await self._run(f"SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE {DatabaseRole.RULES.value}")
+        await become(self.session, DatabaseRole.RULES)
 
     async def undo(self) -> None:
         """Take back what the rule wrote; the role is again the one before it."""
         self.session.expunge_all()
         await self._run("ROLLBACK TO SAVEPOINT rule")
 
-    async def show(self) -> None:
-        """Read on as the caller. A statement of the payload that fails must not take the rule along."""
-        await self._flush()
-        await self._show()
-
-    async def _flush(self) -> None:
-        # Asking first costs a tenth of flushing nothing.
-        if self.session.new or self.session.dirty or self.session.deleted:
-            await self.session.flush()
-
-    async def _show(self, before: str = "") -> None:
-        self.session.expunge_all()
-        await self._run(f"{before}{self._as_caller}; SAVEPOINT payload")
-        self._showing = True
-
-    async def text(self, sql: str, values: Sequence[Any]) -> bytes | None:
-        """What a planned statement gives: the first column of its only row; None where there is none."""
-        async with self._lock:
-            driver = driver_of(self.session)
-            found = await self._answered(driver.fetchval(sql, *values))
-            return None if found is None else str(found).encode()
-
     async def commit(self) -> None:
-        async with self._lock:
-            if self._opened is not None:
-                opened, self._opened = self._opened, None
-                await opened.__aexit__(None, None, None)
+        """Raises what a deferred constraint says, and OutcomeUnknown."""
+        await self._flush()
+        opened, self._opened = self._opened, None
+        await opened.__aexit__(None, None, None)
 
     async def fail(self, error: BaseException) -> None:
         """Roll back because of `error`; a cancelled request ends the connection."""
@@ -277,16 +284,10 @@ class Work(Statements):
             if same is not error:
                 raise
 
-    async def _execute(self, statement: Executable) -> Any:
-        return await self._answered(self.session.execute(statement))
-
-    async def _answered(self, execution: Awaitable[Any]) -> Any:
-        try:
-            return await execution
-        except (DBAPIError, asyncpg.PostgresError):
-            if self._showing:
-                await self._run("ROLLBACK TO SAVEPOINT payload")
-            raise
+    async def _flush(self) -> None:
+        # Asking first costs a tenth of flushing nothing.
+        if self.session.new or self.session.dirty or self.session.deleted:
+            await self.session.flush()
 
     async def _run(self, commands: str) -> None:
         await driver_of(self.session).execute(commands)

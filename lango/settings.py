@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     )
     pool_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a free connection before answering 503.")
     statement_timeout: float = Field(10.0, gt=0, description="Seconds a single SQL statement may run.")
+    lock_timeout: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds that a rule waits for a row that others are working on; less than the statement's.",
+    )
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")

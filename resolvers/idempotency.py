@@ -19,7 +19,6 @@ from lango.rules import IdempotencyKeyReused, InProgress
 from models.platform import IdempotencyKey
 
 MAX_LENGTH = 255
-WAIT = "10s"
 KEPT = text("now() + interval '24 hours'")
 # Whoever has no token must bring a key that nobody guesses: a UUIDv4, or 22 letters of base64url.
 UNGUESSABLE = re.compile(
@@ -58,7 +57,7 @@ def scope_of(actor: Actor, key: str) -> str:
 
 
 async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, request_hash: str) -> Claim:
-    """Claim a key in the rule's own transaction. A second call waits for the first one's end, at most 10 seconds.
+    """Claim a key in the rule's own transaction. A second call waits for the first one's end, as long as for any lock.
 
     The outcome is None for a fresh key. Raises IdempotencyKeyReused for another input, InProgress after the wait.
     """
@@ -71,14 +70,12 @@ async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, r
         set_={"request_hash": request_hash, "outcome": None, "created_at": func.now(), "expires_at": KEPT},
         where=IdempotencyKey.expires_at <= func.now(),
     )
-    await session.execute(text(f"SET LOCAL lock_timeout = '{WAIT}'"))
     try:
         claimed = (await session.execute(fresh.returning(IdempotencyKey.key))).first()
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise InProgress from None
         raise
-    await session.execute(text("SET LOCAL lock_timeout = 0"))
     if claimed is not None:
         return Claim(scope, operation, key, request_hash)
     found = (

@@ -29,7 +29,7 @@ class Unfilled(Exception):
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
-    """Takes finished fields as they are, and commits each mutation when its payload has been read."""
+    """Takes finished fields as they are, and reads what a rule made or an event is about by its key."""
 
     def execute_field(
         self, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any
@@ -44,8 +44,6 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         result = ordinary(parent_type, source, field_details_list, path, position_context)
         if path.prev is None and parent_type is self.schema.subscription_type:
             return self._looked(result, parent_type, source, field_details_list)
-        if path.prev is None and parent_type is self.schema.mutation_type and self.is_awaitable(result):
-            return self._committed(result)
         return result
 
     def complete_object_value(
@@ -136,14 +134,4 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             if field is not None:
                 about = field.extensions[DEFINITION].metadata[ABOUT].of(event)
                 self._see(await read_node(self.context_value, about.model, about.key) is not None)
-        return answer
-
-    async def _committed(self, result: Any) -> Any:
-        try:
-            answer = await result
-        except Exception:
-            # The error is in the payload's reading; the rule has been done.
-            await self.context_value.finish_work()
-            raise
-        await self.context_value.finish_work()
         return answer

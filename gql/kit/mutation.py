@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Generator
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -42,12 +44,22 @@ class WarningCode(Enum):
         "PAYMENT_PROVIDER_REFUSED",
         description="The payment service has answered that it will not do this; to ask the same again does not help.",
     )
+    NOT_YET_FINISHED = strawberry.enum_value(
+        "NOT_YET_FINISHED",
+        description="Something that follows from it has failed for the moment; it is tried again until it is done.",
+    )
 
 
 @strawberry.type(name="Warning", description="Something that is not yet as it should be, although it was done.")
 class MutationWarning:
     code: WarningCode = strawberry.field(description="The warning, for programs.")
     message: str = strawberry.field(description="What to tell the person.")
+
+
+UNFINISHED = MutationWarning(
+    code=WarningCode.NOT_YET_FINISHED,
+    message="Something that follows from this has failed for the moment; it is tried again until it is done.",
+)
 
 
 class Once(NamedTuple):
@@ -81,9 +93,11 @@ def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) 
         made = await run(context, asked)
         values: dict[str, Any] = dict.fromkeys(makes)
         for field, value in made.values.items():
-            values[field] = await _shown(context, makes[field], value)
+            values[field] = _shown(context, makes[field], value)
         if rule.calls:
             values["warnings"] = [*map(_unreached, made.unreached), *map(_unwilling, made.unwilling)]
+            if made.unfinished:
+                values["warnings"].append(UNFINISHED)
         return payload(**values, user_errors=[error(**_error(item, codes)) for item in made.errors])
 
     argument = {"input": (input, "What the mutation takes.", inspect.Parameter.empty)}
@@ -91,16 +105,34 @@ def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) 
     return strawberry.field(resolve, name=name, description=rule.doc)
 
 
-async def _shown(context: Any, what: Any, value: Any) -> Any:
-    """A value as the payload has it: a row by its key, rows read by one statement, others as they are."""
+def _shown(context: Any, what: Any, value: Any) -> Any:
+    """A value as the payload has it: rows by their keys, to be read when they are selected; others as they are."""
     if value is None:
         return None
     if _is_model(what):
         return MadeRow(what, key_from(what, value))
     if isinstance(what, list):
-        found = await asyncio.gather(*(read_node(context, what[0], key_from(what[0], key)) for key in value))
-        return [row for row in found if row is not None]
+        return MadeRows(context, what[0], [key_from(what[0], key) for key in value])
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRows:
+    """Rows that a rule made: read by one statement as the caller, where the payload's field is selected.
+
+    An error in that is the field's: the rule has been done, and the rest of the payload says so.
+    """
+
+    context: Any
+    model: type[Base]
+    keys: list[tuple[Any, ...]]
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        return self._read().__await__()
+
+    async def _read(self) -> list[Any]:
+        found = await asyncio.gather(*(read_node(self.context, self.model, key) for key in self.keys))
+        return [row for row in found if row is not None]
 
 
 def _codes(title: str, name: str, rule: Rule) -> Any:

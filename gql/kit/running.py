@@ -1,8 +1,8 @@
 """How a mutation runs: in one transaction, so that a retry answers the same and a refusal changes nothing.
 
-The idempotency key is claimed, the rule runs (it reads as the caller and writes as the rules' role), what it made is
-read again as the caller with the selection of this very call, and only then it commits. A rule that needs an outside
-service commits first, then the service is called, and the payload is read in a transaction of its own.
+The idempotency key is claimed, the rule runs (it reads as the caller and writes as the rules' role), and commits. Then
+outside services are called, where the rule needs any, and what it made is read as the caller, with the selection of
+this very call: whoever reads slowly holds no lock (docs/adr/0018).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import random
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+import structlog
 
 from gql.kit.node import key_of
 from lango.calls import Call, calls_of
 from lango.context import Context
-from lango.errors import Refused
+from lango.errors import OutcomeUnknown, Refused, RowsBusy, is_of_server, state_of
 from lango.providers import ProviderRefused, ProviderUnavailable
 from lango.rows import save
 from lango.rules import Rule
@@ -25,9 +25,13 @@ from lango.session import Work
 from models.base import Base
 from resolvers import idempotency
 
+log = structlog.get_logger("lango.mutations")
+
 ATTEMPTS = 4
 # Deadlock and serialization failure: the same call may succeed when it is made again.
 RETRIED = frozenset({"40P01", "40001"})
+# A lock, or a whole statement, was waited for as long as the settings allow.
+WAITED = frozenset({"55P03", "57014"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,54 +56,72 @@ class Made:
     # The outside services that could not be reached, which are asked again; and those that will not do it.
     unreached: list[str] = field(default_factory=list)
     unwilling: list[str] = field(default_factory=list)
+    # Whether something else went wrong in a call, which is made again.
+    unfinished: bool = False
 
 
 async def run(context: Context, asked: Asked) -> Made:
-    """Run a rule, again after a deadlock; leaves a transaction open in the context, for the payload to be read."""
-    for attempt in range(ATTEMPTS):
+    """Run a rule and commit it, again after what another attempt may mend."""
+    await context.read_anew()
+    made = await _attempted(context, asked)
+    return await _call_outside(context, made) if made.calls else made
+
+
+async def _attempted(context: Context, asked: Asked) -> Made:
+    for attempt in range(1, ATTEMPTS + 1):
         work = Work(context.engine, context.actor, as_rules=asked.rule.as_rules)
         try:
             made = await _run(work, asked)
-            break
+            await _commit(context, work)
         except BaseException as error:
             await work.fail(error)
             if isinstance(error, Refused):
                 # The key, not the rule, refused: another call has it.
                 return Made({}, [_told(error)])
-            if attempt + 1 == ATTEMPTS or not _is_retried(error):
+            if attempt == ATTEMPTS or not _is_retried(error, asked.key):
+                if state_of(error) in WAITED:
+                    raise RowsBusy from error
                 raise
             await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, no secret
-    if made.calls:
+        else:
+            return made
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_retried(error: BaseException, key: str | None) -> bool:
+    """Whether the same call may be made again: nothing has come of it, or its key says what has."""
+    if isinstance(error, OutcomeUnknown):
+        return key is not None
+    return state_of(error) in RETRIED or is_of_server(error)
+
+
+async def _commit(context: Context, work: Work) -> None:
+    before, context.outcome = context.outcome, "UNKNOWN"
+    try:
         await work.commit()
-        made = await _call_outside(context, made)
-        work = Work(context.engine, context.actor)
-        await work.begin(with_rule=False)
-        await work.show()
-    context.read_in(work)
-    return made
-
-
-def _is_retried(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRIED
+    except OutcomeUnknown:
+        raise
+    except Exception:
+        context.outcome = before
+        raise
+    context.outcome = "DONE"
 
 
 async def _run(work: Work, asked: Asked) -> Made:
-    """The rule in its transaction, which is left showing what the caller may see of it."""
+    """The rule in its transaction, which is left to be committed."""
     key, claimed = asked.key, None
     await work.begin(with_rule=key is None)
     if key is not None:
         request = idempotency.hash_of(asked.arguments)
         claimed = await idempotency.claim(work.session, work.actor, asked.operation, key, request)
         if claimed.outcome is not None:
-            await work.show()
             return _kept(claimed.outcome)
         await work.start_rule()
     try:
         result = await asked.rule.run(work.session, work.actor, **asked.arguments)
         made = Made(_values(result, asked.first), [], calls_of(work.session))
-        await work.keep(and_show=claimed is None)
-        if claimed is None:
-            return made
+        if claimed is not None:
+            await work.keep()
     except Refused as refusal:
         await work.undo()
         await save(work.session, *refusal.kept)
@@ -108,21 +130,31 @@ async def _run(work: Work, asked: Asked) -> Made:
         kept = {name: value for name, value in made.values.items() if name not in asked.shown_once}
         calls = [call.kept() for call in made.calls]
         await idempotency.store(work.session, claimed, {"made": kept, "refused": made.errors, "calls": calls})
-    await work.show()
     return made
 
 
 async def _call_outside(context: Context, made: Made) -> Made:
-    """Make the rule's calls now; one that fails is made again by the worker, which has it as a job."""
-    values, unreached, unwilling = dict(made.values), [], []
+    """Make the rule's calls now; one that fails is made again by the worker, which has it as a job.
+
+    The rule has been done, so nothing that goes wrong here is an error of the mutation.
+    """
+    values, unreached, unwilling, unfinished = dict(made.values), [], [], False
     for call in made.calls:
+        outcome = "done"
         try:
             values |= await call.make(context.services) or {}
         except ProviderUnavailable as error:
+            outcome = "unreached"
             unreached.append(error.provider)
         except ProviderRefused as error:
+            outcome = "refused"
             unwilling.append(error.provider)
-    return Made(values, made.errors, [], unreached, unwilling)
+        except Exception as error:
+            outcome, unfinished = "failed", True
+            log.error("outside call failed", job=call.job.name, request_id=context.actor.request_id, exc_info=error)
+        if context.metrics is not None:
+            context.metrics.outside_calls.labels(call.job.name, outcome).inc()
+    return Made(values, made.errors, [], unreached, unwilling, unfinished)
 
 
 def _kept(outcome: dict[str, Any]) -> Made:

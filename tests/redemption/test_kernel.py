@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,10 @@ import pytest
 from sqlalchemy import literal_column, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.actor import DatabaseRole
+from lango.postgres import create_engine
+from lango.session import Work, become, driver_of
+from lango.settings import Settings
 from models.packs import Pack
 from resolvers import redemption
 from tests.books import Books
@@ -25,6 +30,16 @@ REDEEM = """
     b: redeemQrCode(input: $b) { qrCode { status } userErrors { code } }
   }
 """
+
+
+@pytest.fixture
+async def hurried(gateway_url: str, settings: Settings) -> AsyncIterator[Api]:
+    """A gateway whose rules wait 0.2 seconds for what others are working on."""
+    impatient = settings.model_copy(update={"lock_timeout": 0.2})
+    engine = create_engine(gateway_url, impatient)
+    async with Api.over(engine, impatient) as api:
+        yield api
+    await engine.dispose()
 
 
 # Idempotency
@@ -95,16 +110,15 @@ async def test_many_at_once_with_one_key_are_one_call(api: Api, till: Any, books
 
 
 async def test_while_the_first_runs_too_long_the_second_is_told_so(
-    api: Api, till: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+    api: Api, till: Any, owner: asyncpg.Pool[Any], hurried: Api
 ) -> None:
-    monkeypatch.setattr("resolvers.idempotency.WAIT", "200ms")
     key = str(uuid4())
     async with owner.acquire() as connection, connection.transaction():
         # Somebody holds the code, so the first call is still running.
         await connection.execute("SELECT FROM redemption.qr_codes WHERE id = $1 FOR UPDATE", till.code.id)
         first = asyncio.create_task(api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key))
         await asyncio.sleep(0.3)
-        second = await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key)
+        second = await hurried.redeem(till.code.code, as_=till.cashier, idempotencyKey=key)
 
     assert second.refusals("redeemQrCode") == ["IN_PROGRESS"]
     assert (await first).refusals("redeemQrCode") == []
@@ -251,6 +265,96 @@ async def test_a_deadlock_is_tried_again(api: Api, make: Factory, monkeypatch: p
 
     assert [answer.refusals("redeemQrCode") for answer in answers] == [[], []]
     assert len(tries) == 3
+
+
+async def test_a_deadlock_among_deferred_constraints_is_tried_again(
+    api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's own error, which SQLAlchemy has not seen, and only at the COMMIT."""
+    committed, tries = Work.commit, []
+
+    async def deadlock_first(work: Work) -> None:
+        tries.append(work)
+        if len(tries) == 1:
+            await become(work.session, DatabaseRole.RULES)
+            await driver_of(work.session).execute(
+                "CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$BEGIN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END$$;"
+                "CREATE TEMP TABLE doomed () ON COMMIT DROP;"
+                "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION pg_temp.fail();"
+                "INSERT INTO doomed DEFAULT VALUES"
+            )
+        await committed(work)
+
+    monkeypatch.setattr(Work, "commit", deadlock_first)
+    answer = await api.redeem(till.code.code, as_=till.cashier)
+
+    assert answer.refusals("redeemQrCode") == []
+    assert len(tries) == 2
+    assert await books.attempts(till.code.code) == ["success"]
+
+
+# Waiting for others
+
+
+async def test_a_rule_that_waits_too_long_for_a_lock_says_that_others_work_on_the_rows(
+    hurried: Api, till: Any, books: Books, owner: asyncpg.Pool[Any]
+) -> None:
+    before = await books.everything()
+    async with owner.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM redemption.qr_codes WHERE id = $1 FOR UPDATE", till.code.id)
+        answer = await hurried.redeem(till.code.code, as_=till.cashier)
+
+    assert answer.codes == ["SERVICE_UNAVAILABLE"]
+    assert answer.errors[0]["message"] == "Others are working on the same rows: try again in a moment."
+    assert await books.everything() == before
+    assert (await hurried.redeem(till.code.code, as_=till.cashier)).refusals("redeemQrCode") == []
+
+
+async def test_a_rule_whose_statement_takes_too_long_says_so_too(
+    api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await books.everything()
+
+    async def slow(session: Any, *_: Any, **__: Any) -> None:
+        await session.execute(text("SET LOCAL statement_timeout = '50ms'"))
+        await session.execute(text("SELECT pg_sleep(5)"))
+
+    monkeypatch.setattr(redemption, "publish", slow)
+    answer = await api.redeem(till.code.code, as_=till.cashier)
+
+    assert answer.codes == ["SERVICE_UNAVAILABLE"]
+    assert answer.errors[0]["message"] == "Others are working on the same rows: try again in a moment."
+    assert await books.everything() == before
+
+
+async def test_slow_readers_of_a_payload_do_not_delay_others_who_write_the_same_rows(
+    api: Api, till: Any, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight read what they have done, slowly; the pot that they have locked is free already."""
+    pack = await make(Pack, partner_id=till.partner.id, base_price_cfa=100, max_redemptions_per_user=9)
+    fetch, reading, all_read, go_on = api.pipeline.fetch, [], asyncio.Event(), asyncio.Event()
+
+    async def slowly(*given: Any, **options: Any) -> Any:
+        reading.append(given)
+        if len(reading) == 8:
+            all_read.set()
+        await go_on.wait()
+        return await fetch(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api.pipeline, "fetch", slowly)
+        readers = [asyncio.create_task(issue(api, till.pot, pack, till.owner)) for _ in range(8)]
+        async with asyncio.timeout(10):
+            await all_read.wait()
+    async with asyncio.timeout(2):
+        other = await issue(api, till.pot, pack, till.owner)
+    assert other.refusals("issueQrCode") == []
+    assert not any(reader.done() for reader in readers)
+    go_on.set()
+    for answer in await asyncio.gather(*readers):
+        assert answer["issueQrCode"]["qrCode"]["status"] == "ISSUED"
 
 
 # Outcomes, audit

@@ -25,7 +25,6 @@ from lango.documents import Document
 from lango.errors import CallerError
 from lango.metrics import Metrics
 from lango.planning import Answered
-from lango.session import Work
 from lango.settings import Settings
 from models.base import Base
 
@@ -107,8 +106,7 @@ class QueryPlanner:
         nodes: Sequence[FieldNode],
         path: Hashable,
     ) -> bytes | Holed | None:
-        """The object that a rule made (read in the rule's transaction) or an event is about; None where that is not
-        planned."""
+        """The object that a rule made or an event is about; None where that is not planned."""
         given = Given(variables, context.actor.user_id, made.key)
         role = context.actor.database_role
         assert context.document is not None
@@ -116,20 +114,16 @@ class QueryPlanner:
             plan = self.plans.of_object(context.document, operation, role, given, made.model, nodes, path)
             if not plan.roots or (statement := plan.roots[0].statement) is None:
                 return None
-            if isinstance(context.reads, Work):
-                text = await context.reads.text(statement.sql, statement.values(given))
-            else:
-                (outcome,) = await context.texts([(statement.sql, statement.values(given))])
-                if isinstance(outcome, asyncpg.PostgresError):
-                    raise outcome
-                text = outcome
+            (outcome,) = await context.texts([(statement.sql, statement.values(given))])
+            if isinstance(outcome, asyncpg.PostgresError):
+                raise outcome
         except CallerError:
             return None
         except asyncpg.PostgresError as error:
             if is_mendable(error):
                 return None
             raise
-        return finished(statement, text, context)
+        return finished(statement, outcome, context)
 
     def given(
         self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], actor: Actor
