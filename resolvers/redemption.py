@@ -40,6 +40,7 @@ from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
 from resolvers import ledger, people
 from resolvers.events import publish
+from resolvers.too_late import ended_lately
 
 CODE_BYTES = 16
 DEFAULT_VALIDITY_DAYS = 90
@@ -111,9 +112,10 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
     The code may be redeemed from the birthday on, for the pack's `validity_days`.
     """
     await _own_pot(session, pot_id)
-    if await find(session, Pack, pack_id) is None:
-        raise NotFound("There is no such pack.", field="packId")
+    seen = await find(session, Pack, pack_id)
     await become(session, DatabaseRole.RULES)
+    if seen is None and not await ended_lately(session, Pack, pack_id):
+        raise NotFound("There is no such pack.", field="packId")
     pot = await lock(session, Pot, pot_id)
     # Counted under the pack's lock: the last one of a pack is taken once.
     pack = await lock(session, Pack, pack_id)

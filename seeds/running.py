@@ -56,9 +56,19 @@ NUMBERS = {
     "referrals.daily_limit": Number(50, "How many a sponsor may invite in a day."),
     "security.lockout_minutes": Number(15, "How long a second factor is locked.", least=1, most=525_600),
     "security.lockout_threshold": Number(5, "After how many wrong codes a second factor is locked.", least=1),
+    "trading.daily_backouts": Number(3, "How many trades a taker may call off in a day."),
     "trading.daily_limit": Number(1_000, "What a new trader may trade in a day.", whole=False),
+    "trading.daily_withdrawal_limit": Number(
+        10_000, "What a user may withdraw of one coin in a day, in US dollars.", whole=False
+    ),
     "trading.fee_rate": Number(0.005, "The platform's part of what an escrow releases.", most=1, whole=False),
     "trading.monthly_limit": Number(10_000, "What a new trader may trade in a month.", whole=False),
+    "trading.monthly_withdrawal_limit": Number(
+        100_000, "What a user may withdraw of one coin in a month, in US dollars.", whole=False
+    ),
+    "trading.new_wallet_hours": Number(
+        24, "How long a wallet that was just connected waits to be paid to.", most=8_760
+    ),
     "treasury.mpesa_deposit_fee": Number(0.025, "The part of a deposit by M-Pesa that is kept.", most=1, whole=False),
 }
 # Key, text, and whether it is sensitive.

@@ -66,6 +66,7 @@ class CryptoEscrow(Base):
         Index(None, "trade_id"),
         Index(None, "seller_id"),
         Index(None, "buyer_id"),
+        Index(None, "cancelled_by"),
         Index(None, "status"),
         # What the worker looks for.
         Index("ix_crypto_escrows_due", "expires_at", postgresql_where=text("status IN ('pending','funded')")),
@@ -115,10 +116,17 @@ class CryptoEscrow(Base):
         info=money(of="currency"),
         doc="What went back to the seller, in `currency`; null while nothing is decided.",
     )
+    cancelled_at: Mapped[Moment | None] = mapped_column(
+        doc="When the trade was called off, or its taker backed out, before it was funded; null unless so."
+    )
+    cancelled_by: Mapped[UUID | None] = reference(
+        "identity.users.id", doc="Who did: the one who placed the trade, or the one who took it; null unless so."
+    )
 
     trade: Mapped[CryptoTrade | None] = to_one(trade_id)
     seller: Mapped[User | None] = to_one(seller_id)
     buyer: Mapped[User | None] = to_one(buyer_id)
+    cancelled_by_user: Mapped[User | None] = to_one(cancelled_by)
     disputes: Mapped[list[CryptoDispute]] = to_many(
         "CryptoDispute.escrow_id", doc="The disputes over it, settled ones too."
     )

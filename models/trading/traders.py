@@ -141,7 +141,7 @@ class CryptoProfile(Base):
         server_default=text("0"), doc="Trades that came to a dispute, whoever opened it."
     )
     banned_until: Mapped[Moment | None] = mapped_column(
-        doc="Until when the user may neither place nor take a trade; null where no ban was set."
+        doc="Until when the user may neither trade nor withdraw; null where no ban was set."
     )
     two_factor_enabled: Mapped[bool] = mapped_column(
         server_default=text("false"),

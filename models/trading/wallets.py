@@ -111,16 +111,22 @@ class CryptoWallet(Base):
     withdrawal_limit_daily: Mapped[Decimal | None] = mapped_column(
         Numeric(20, 8),
         info=money(of="currency"),
-        doc="The most that may be withdrawn through it in a day, in `currency`; null for no limit.",
+        doc="The most that its user may withdraw in a day of this coin, in `currency`, through all their wallets "
+        "together; null where it adds no limit.",
     )
     withdrawal_limit_monthly: Mapped[Decimal | None] = mapped_column(
         Numeric(20, 8),
         info=money(of="currency"),
-        doc="The most that may be withdrawn through it in a month, in `currency`; null for no limit.",
+        doc="The most that its user may withdraw in a month of this coin, in `currency`, through all their wallets "
+        "together; null where it adds no limit.",
     )
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[DeletedAt | None]
+    payable_from: Mapped[Moment | None] = mapped_column(
+        doc="From when coins can be sent to it: some hours after it was connected, the last time where it was several; "
+        "null for at once."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
     transactions: Mapped[list[CryptoTransaction]] = to_many(

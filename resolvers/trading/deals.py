@@ -18,6 +18,7 @@ from models.trading import (
     CryptoEscrowStatus,
     CryptoProfile,
     CryptoTrade,
+    CryptoTradeSide,
     CryptoTradeStatus,
     CryptoTransaction,
     CryptoTransactionStatus,
@@ -124,6 +125,19 @@ async def hand_over(
         await save(session, movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
     await save(session, escrow, trade, *deal.traders.values())
     await _post(session, actor, deal, outcome, parts)
+
+
+async def reopen(session: AsyncSession, deal: Deal) -> None:
+    """End an escrow that was never funded; its trade is open again, for anybody to take."""
+    trade, escrow = deal.trade, deal.escrow
+    escrow.status = State.EXPIRED
+    trade.status, trade.escrow_id = CryptoTradeStatus.OPEN, None
+    if trade.side == CryptoTradeSide.SELL:
+        trade.buyer_id = None
+    else:
+        trade.seller_id = None
+    await save(session, escrow, trade)
+    await tell(session, deal, "escrow.expired", "trade.reopened")
 
 
 async def tell(session: AsyncSession, deal: Deal, *topics: str) -> None:

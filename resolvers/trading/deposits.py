@@ -15,11 +15,11 @@ from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
 from models.ledger import LedgerTransaction
 from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
-from resolvers import clock, ledger, people
+from resolvers import clock, ledger
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.balances import change, lock_balance
 from resolvers.events import publish
-from resolvers.trading.refusals import OwnMatter
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.trading.seen import see
 
 CHAIN = "chain"
@@ -42,10 +42,12 @@ CREDITED = Lookup(
 
 @rule(NotFound, OwnMatter, NoDeposit, InvalidState, AlreadyCredited, AmountNotPositive, AmountOutOfRange, staff=True)
 async def record(session: AsyncSession, actor: Actor, transaction_id: UUID) -> CryptoTransaction:
-    """Credit a confirmed deposit to its user's balance; of many at once exactly one does."""
+    """Credit a confirmed deposit to its user's balance; of many at once exactly one does.
+
+    Whoever it belongs to, a banned or rejected one too: what has arrived is theirs.
+    """
     seen = await see(session, CryptoTransaction, transaction_id, field="transactionId")
-    if seen.user_id in await people.my_people(session):
-        raise OwnMatter(field="transactionId")
+    await refuse_own_matter(session, seen.user_id, field="transactionId")
     await become(session, DatabaseRole.RULES)
     deposit = await lock(session, CryptoTransaction, transaction_id)
     if deposit.transaction_type != CryptoTransactionTransactionType.DEPOSIT:

@@ -18,10 +18,11 @@ from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoTrade, Cryp
 from resolvers import people
 from resolvers.amounts import AmountOutOfRange
 from resolvers.balances import ZERO
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.texts import TextMissing, check_text
 from resolvers.trading import market
 from resolvers.trading.deals import UNFUNDED, Deal, State, hand_over, lock_deal, tell
-from resolvers.trading.refusals import NotInvolved, OwnMatter
+from resolvers.trading.refusals import NotInvolved
 from resolvers.trading.seen import no_such, see
 
 
@@ -97,8 +98,7 @@ async def resolve(
     seen = await see(session, CryptoDispute, dispute_id, field="disputeId")
     if seen.escrow_id is None:
         raise no_such("disputeId")
-    if {seen.raised_by, seen.against_user_id} & set(await people.my_people(session)):
-        raise OwnMatter(field="disputeId")
+    await refuse_own_matter(session, seen.raised_by, seen.against_user_id, field="disputeId")
     valid = buyer_share is None if outcome != Outcome.SPLIT else buyer_share is not None and 0 < buyer_share < 1
     if not valid:
         raise ShareNotValid(field="buyerShare")

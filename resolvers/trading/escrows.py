@@ -15,15 +15,28 @@ from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
 from lango.session import become
-from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeSide, CryptoTradeStatus
+from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
 from resolvers import clock, config, due, ledger, people, second_factor
 from resolvers.amounts import AmountOutOfRange
 from resolvers.balances import ZERO, InsufficientFunds, change, lock_balance
 from resolvers.config import Configured
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.trading import market
-from resolvers.trading.deals import UNFUNDED, Deal, Kind, State, hand_over, lock_deal, movement, tell, tell_of_trade
-from resolvers.trading.refusals import EscrowExpired, NotTheBuyer, NotTheSeller, OwnMatter
+from resolvers.trading.deals import (
+    UNFUNDED,
+    Deal,
+    Kind,
+    State,
+    hand_over,
+    lock_deal,
+    movement,
+    reopen,
+    tell,
+    tell_of_trade,
+)
+from resolvers.trading.refusals import CounterpartyNotAvailable, EscrowExpired, NotTheBuyer, NotTheSeller
 from resolvers.trading.seen import see
+from resolvers.trading.standing import BARRED, check_counterpartys_standing, check_standing
 
 # How long a buyer has to pay once the coins are locked.
 PAYMENT_MINUTES = Configured("escrow.payment_minutes", 60)
@@ -54,7 +67,7 @@ LAPSED = Lookup(
 )
 
 
-@rule(NotFound, NotTheSeller, EscrowExpired, InvalidState, InsufficientFunds)
+@rule(NotFound, NotTheSeller, EscrowExpired, InvalidState, *BARRED, CounterpartyNotAvailable, InsufficientFunds)
 async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEscrow:
     """Lock the coins of a trade: the seller's available balance moves to the locked one.
 
@@ -71,6 +84,8 @@ async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEs
         raise EscrowExpired(field="escrowId")
     if escrow.status != State.PENDING:
         raise InvalidState(f"The escrow is {escrow.status} already.", field="escrowId", state=escrow.status)
+    await check_standing(session, deal.traders[escrow.seller_id], deal.now)
+    await check_counterpartys_standing(session, deal.traders[escrow.buyer_id], deal.now, field="escrowId")
     balance = await lock_balance(session, escrow.currency, escrow.seller_id)
     change(balance, deal.now, available=-escrow.amount, locked=escrow.amount, field="escrowId")
     minutes = await config.number(session, PAYMENT_MINUTES)
@@ -101,8 +116,8 @@ async def release(
     as_seller = seen.seller_id in own
     if not as_seller and not actor.is_staff:
         raise NotTheSeller(field="escrowId")
-    if not as_seller and seen.buyer_id in own:
-        raise OwnMatter(field="escrowId")
+    if not as_seller:
+        await refuse_own_matter(session, seen.buyer_id, field="escrowId")
     await become(session, DatabaseRole.RULES)
     deal = await lock_deal(session, seen.trade_id, escrow_id)
     deal.demand_funded(field="escrowId")
@@ -147,22 +162,9 @@ async def _end_due(session: AsyncSession, escrow_id: UUID) -> None:
     if deal.escrow.expires_at is None or deal.escrow.expires_at > deal.now:
         return
     if deal.escrow.status == State.PENDING:
-        await _expire(session, deal)
+        await reopen(session, deal)
     elif deal.escrow.status == State.FUNDED and deal.trade.paid_at is None:
         await _give_back(session, Actor(), deal)
-
-
-async def _expire(session: AsyncSession, deal: Deal) -> None:
-    """End an escrow that was never funded; its trade is open again, for anybody to take."""
-    trade, escrow = deal.trade, deal.escrow
-    escrow.status = State.EXPIRED
-    trade.status, trade.escrow_id = CryptoTradeStatus.OPEN, None
-    if trade.side == CryptoTradeSide.SELL:
-        trade.buyer_id = None
-    else:
-        trade.seller_id = None
-    await save(session, escrow, trade)
-    await tell(session, deal, "escrow.expired", "trade.reopened")
 
 
 async def _give_back(session: AsyncSession, actor: Actor, deal: Deal) -> None:

@@ -22,9 +22,11 @@ from models.trading import (
     CryptoPaymentMethodVerificationStatus,
 )
 from resolvers import audit, clock, people
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.texts import TextMissing, TooMany, check_count, check_text
-from resolvers.trading.refusals import NotYourPaymentMethod, OwnMatter
+from resolvers.trading.refusals import NotOfAge, NotYourPaymentMethod
 from resolvers.trading.seen import no_such, see
+from resolvers.trading.standing import check_age
 
 MOST_METHODS = 50
 DETAILS = CryptoPaymentMethod.account_details_encrypted
@@ -56,7 +58,7 @@ class Revealed:
     provider: str
 
 
-@rule(TextMissing, TooMany, as_rules=True)
+@rule(NotOfAge, TextMissing, TooMany, as_rules=True)
 async def add(
     session: AsyncSession,
     actor: Actor,
@@ -69,6 +71,7 @@ async def add(
     assert actor.user_id is not None
     for text, field in ((type, "type"), (provider, "provider"), (account_details, "accountDetails")):
         check_text(text, field=field)
+    await check_age(session, actor.user_id)
     # By the user's row: a method that is being added cannot be locked yet.
     await lock(session, User, actor.user_id)
     others = [method for (method,) in await OWN.all(session, user_id=actor.user_id)]
@@ -106,8 +109,7 @@ async def remove(session: AsyncSession, actor: Actor, payment_method_id: UUID) -
 async def verify(session: AsyncSession, actor: Actor, payment_method_id: UUID, verified: bool) -> CryptoPaymentMethod:
     """Say whether a way to be paid was found to be the user's own."""
     seen = await see(session, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
-    if seen.user_id in await people.my_people(session):
-        raise OwnMatter(field="paymentMethodId")
+    await refuse_own_matter(session, seen.user_id, field="paymentMethodId")
     await become(session, DatabaseRole.RULES)
     method = await lock(session, CryptoPaymentMethod, payment_method_id)
     if method.deleted_at is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lango.errors import Refused
-from resolvers.own_matters import OwnMatter as OwnMatter
 
 
 class NotInvolved(Refused):
@@ -19,7 +18,7 @@ class NotTheBuyer(Refused):
 
 
 class NotYourTrade(Refused):
-    """Only who placed this trade may do this."""
+    """Only who placed this trade, or has taken it, may do this."""
 
 
 class NotYourWallet(Refused):
@@ -59,11 +58,15 @@ class CodeNotValid(Refused):
 
 
 class TraderBanned(Refused):
-    """You may not trade at present."""
+    """You may neither trade nor withdraw at present."""
 
 
 class KycRejected(Refused):
-    """Your identity could not be confirmed, so you may not trade."""
+    """Your identity could not be confirmed, so you may neither trade nor withdraw."""
+
+
+class NotOfAge(Refused):
+    """Coins are traded, sent and paid for by adults alone: from the 18th birthday on."""
 
 
 class LimitExceeded(Refused):

@@ -1,4 +1,4 @@
-"""Traders: who may trade, for how much a day and a month, and what they have traded."""
+"""Traders: for how much a day and a month they may trade, and what they have traded."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from lango.session import become
 from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
-from resolvers import clock, config, due, people
+from resolvers import clock, config, due
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.config import Configured
-from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, LimitExceeded, OwnMatter, TraderBanned
+from resolvers.own_matters import OwnMatter, refuse_own_matter
+from resolvers.trading.refusals import CounterpartyNotAvailable, LimitExceeded, NotOfAge
 from resolvers.trading.seen import see
+from resolvers.trading.standing import BARRED, check_age, check_standing
 
 # In US dollars; what a trader begins with, until staff set others.
 DAILY_LIMIT = Configured("trading.daily_limit", Decimal(1_000))
@@ -89,7 +91,7 @@ STALE = Lookup(
 )
 
 
-@rule(NotFound, OwnMatter, AmountNotPositive, AmountOutOfRange, staff=True)
+@rule(NotFound, OwnMatter, NotOfAge, AmountNotPositive, AmountOutOfRange, staff=True)
 async def set_kyc_status(
     session: AsyncSession,
     actor: Actor,
@@ -98,11 +100,15 @@ async def set_kyc_status(
     daily_limit: Decimal | None = None,
     monthly_limit: Decimal | None = None,
 ) -> CryptoProfile:
-    """Say whether a trader's identity was confirmed, and how much they may trade; limits left out stay."""
+    """Say whether a trader's identity was confirmed, and how much they may trade; limits left out stay.
+
+    A minor's is not confirmed: only adults trade.
+    """
     await see(session, User, user_id, field="userId")
-    if user_id in await people.my_people(session):
-        raise OwnMatter(field="userId")
+    await refuse_own_matter(session, user_id, field="userId")
     await become(session, DatabaseRole.RULES)
+    if status == CryptoProfileKycStatus.VERIFIED:
+        await check_age(session, user_id, field="userId")
     trader = await lock_trader(session, user_id)
     for limit, field in ((daily_limit, "dailyLimit"), (monthly_limit, "monthlyLimit")):
         if limit is not None:
@@ -137,15 +143,11 @@ async def lock_trader(session: AsyncSession, user_id: UUID) -> CryptoProfile:
 async def check_trader(
     session: AsyncSession, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
 ) -> None:
-    """Refuses whom a ban, a rejected identity or a limit keeps from a trade worth `value` US dollars.
+    """Refuses whom their standing or a limit keeps from a trade worth `value` US dollars.
 
     Counted are what was traded this day and month, and what is under way.
     """
-    if trader.banned_until is not None and trader.banned_until > now:
-        until = trader.banned_until.isoformat()
-        raise TraderBanned(f"You may not trade until {until}.", bannedUntil=until)
-    if trader.kyc_status == CryptoProfileKycStatus.REJECTED:
-        raise KycRejected
+    await check_standing(session, trader, now)
     ((under_way,),) = await COMMITTED.all(session, user_id=trader.user_id, under_way=UNDER_WAY)
     for period, limit, traded in (
         ("day", trader.daily_limit, trader.current_daily_volume),
@@ -164,7 +166,7 @@ async def check_counterparty(
     """As `check_trader`, of the other one: why is not the caller's to know."""
     try:
         await check_trader(session, trader, value, now, field=field)
-    except (TraderBanned, KycRejected, LimitExceeded):
+    except (*BARRED, LimitExceeded):
         raise CounterpartyNotAvailable(field=field) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import UUID, uuid4
@@ -30,26 +31,29 @@ from resolvers import clock, config, people
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.config import Configured
 from resolvers.events import publish
+from resolvers.too_late import ended_lately
 from resolvers.trading import market
-from resolvers.trading.deals import UNFUNDED, lock_deal, tell, tell_of_trade
+from resolvers.trading.deals import UNFUNDED, lock_deal, reopen, tell, tell_of_trade
 from resolvers.trading.refusals import (
     CodeNotValid,
     CoinNotTraded,
     CounterpartyNotAvailable,
-    KycRejected,
     LimitExceeded,
     NotInvolved,
     NotTheBuyer,
     NotYourTrade,
-    TraderBanned,
 )
-from resolvers.trading.seen import see
+from resolvers.trading.seen import no_such, see
+from resolvers.trading.standing import BARRED
 from resolvers.trading.traders import check_counterparty, check_trader, lock_trader, lock_traders
 
 FUNDING_MINUTES = Configured("escrow.funding_minutes", 30)
+# How many trades a taker may call off within 24 hours.
+DAILY_BACKOUTS = Configured("trading.daily_backouts", 3)
 PAIR = re.compile(r"([^/]*)/([^/]*)")
 LEAST_RATING, MOST_RATING = 1, 5
 Status = CryptoTradeStatus
+TAKEN = frozenset({Status.MATCHED, Status.IN_ESCROW, Status.DISPUTED, Status.COMPLETED})
 
 
 class ExpiryPast(Refused):
@@ -58,6 +62,10 @@ class ExpiryPast(Refused):
 
 class OwnTrade(Refused):
     """You cannot take your own offer."""
+
+
+class BackedOutTooOften(Refused):
+    """You have backed out of as many trades within a day as you may: fund this one, or let its time run out."""
 
 
 class AlreadyTaken(Refused):
@@ -84,6 +92,19 @@ class RatingOutOfRange(Refused):
     """A rating is from 1 to 5, with two decimals at most."""
 
 
+# How many trades somebody took and called off.
+BACKED_OUT = Lookup(
+    [func.count()],
+    lambda rows: (
+        rows.select_from(CryptoEscrow)
+        .join(CryptoTrade, CryptoTrade.id == CryptoEscrow.trade_id)
+        .where(
+            CryptoEscrow.cancelled_by == bindparam("taker"),
+            CryptoEscrow.cancelled_at > bindparam("since"),
+            CryptoTrade.user_id != bindparam("taker"),
+        )
+    ),
+)
 # What counterparties gave somebody, as buyer and as seller.
 RATINGS = Lookup(
     [
@@ -102,8 +123,8 @@ RATINGS = Lookup(
 
 
 @rule(
-    CodeNotValid, CoinNotTraded, AmountNotPositive, AmountOutOfRange, ExpiryPast, TraderBanned, KycRejected,
-    LimitExceeded, as_rules=True,
+    CodeNotValid, CoinNotTraded, AmountNotPositive, AmountOutOfRange, ExpiryPast, *BARRED, LimitExceeded,
+    as_rules=True,
 )  # fmt: skip
 async def place(
     session: AsyncSession,
@@ -141,21 +162,31 @@ async def place(
     return trade
 
 
-@rule(NotFound, NotYourTrade, InvalidState)
+@rule(NotFound, NotYourTrade, InvalidState, BackedOutTooOften)
 async def cancel(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
-    """Call off one's own offer, as long as no coins are locked for it. Who took it is free again."""
-    seen = await see(session, CryptoTrade, trade_id, field="tradeId")
-    if seen.user_id not in await people.my_people(session):
+    """Call off one's own offer, or what one has taken, as long as no coins are locked for it.
+
+    Who took a cancelled offer is free again. An offer whose taker backs out is open again; a taker may do so
+    `trading.daily_backouts` times within a day.
+    """
+    seen = await find(session, CryptoTrade, trade_id)
+    if seen is None and await find(session, TradeOffer, trade_id) is None:
+        raise no_such("tradeId")
+    own = await people.my_people(session)
+    if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
         raise NotYourTrade(field="tradeId")
     await become(session, DatabaseRole.RULES)
     trade = await lock(session, CryptoTrade, trade_id)
-    if trade.status not in (Status.OPEN, Status.MATCHED):
+    as_taker = trade.user_id not in own
+    if trade.status not in (Status.OPEN, Status.MATCHED) or (as_taker and trade.status == Status.OPEN):
         raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
+    if as_taker:
+        return await _back_out(session, trade, own)
     now = await clock.now(session)
     if trade.status == Status.MATCHED:
         assert trade.escrow_id is not None
         escrow = await lock(session, CryptoEscrow, trade.escrow_id)
-        escrow.status = CryptoEscrowStatus.EXPIRED
+        escrow.status, escrow.cancelled_at, escrow.cancelled_by = CryptoEscrowStatus.EXPIRED, now, trade.user_id
         await save(session, escrow)
         await publish(session, "escrow.expired", escrow.id, trade_id=trade.id)
     trade.status, trade.cancelled_at = Status.CANCELLED, now
@@ -164,23 +195,45 @@ async def cancel(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoT
     return trade
 
 
+async def _back_out(session: AsyncSession, trade: CryptoTrade, own: Container[UUID]) -> CryptoTrade:
+    """Take back that one has taken an offer, which is open again. The trade is locked."""
+    assert trade.escrow_id is not None
+    taker = trade.buyer_id if trade.side == CryptoTradeSide.SELL else trade.seller_id
+    # Another one may have taken it since it was seen.
+    if taker is None or taker not in own:
+        raise NotYourTrade(field="tradeId")
+    deal = await lock_deal(session, trade.id, trade.escrow_id)
+    most = await config.number(session, DAILY_BACKOUTS)
+    # Counted under the lock of the taker as a trader.
+    ((backed_out,),) = await BACKED_OUT.all(session, taker=taker, since=deal.now - timedelta(days=1))
+    if backed_out >= most:
+        raise BackedOutTooOften(field="tradeId", limit=most)
+    deal.escrow.cancelled_at, deal.escrow.cancelled_by = deal.now, taker
+    await reopen(session, deal)
+    return deal.trade
+
+
 @rule(
-    NotFound, OwnTrade, AlreadyTaken, OfferExpired, InvalidState, TraderBanned, KycRejected, LimitExceeded,
-    CounterpartyNotAvailable, CoinNotTraded, AmountOutOfRange,
+    NotFound, OwnTrade, AlreadyTaken, OfferExpired, InvalidState, *BARRED, LimitExceeded, CounterpartyNotAvailable,
+    CoinNotTraded, AmountOutOfRange,
 )  # fmt: skip
 async def take(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
     """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
     assert actor.user_id is not None
     # What is taken is no offer any more, and its parties alone see the trade.
-    if await find(session, TradeOffer, trade_id) is None and await find(session, CryptoTrade, trade_id) is None:
-        raise NotFound("There is no such offer.", field="tradeId")
+    seen = await find(session, TradeOffer, trade_id) or await find(session, CryptoTrade, trade_id)
     own = await people.my_people(session)
     await become(session, DatabaseRole.RULES)
+    # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
+    if seen is None and not await ended_lately(session, CryptoTrade, trade_id):
+        raise NotFound("There is no such offer.", field="tradeId")
     trade = await lock(session, CryptoTrade, trade_id)
     if trade.user_id in own:
         raise OwnTrade(field="tradeId")
-    if trade.status in (Status.MATCHED, Status.IN_ESCROW, Status.DISPUTED):
+    if trade.status in TAKEN:
         raise AlreadyTaken(field="tradeId")
+    if trade.status == Status.EXPIRED:
+        raise OfferExpired(field="tradeId")
     if trade.status != Status.OPEN:
         raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
     traders = await lock_traders(session, trade.user_id, actor.user_id)

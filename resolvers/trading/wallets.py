@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
@@ -17,12 +18,15 @@ from lango.rules import NotFound, rule
 from lango.session import become
 from models.identity import User
 from models.trading import CryptoWallet
-from resolvers import people
+from resolvers import clock, config, people
+from resolvers.config import Configured
 from resolvers.texts import TooMany, check_count
 from resolvers.trading.market import CODE
-from resolvers.trading.refusals import CodeNotValid, NotYourWallet
+from resolvers.trading.refusals import CodeNotValid, NotOfAge, NotYourWallet
 from resolvers.trading.seen import no_such, see
+from resolvers.trading.standing import check_age
 
+NEW_WALLET_HOURS = Configured("trading.new_wallet_hours", 24)
 MOST_WALLETS = 100
 MOST_CURRENCIES = 50
 ADDRESS = re.compile(r"[!-~]{10,128}", re.ASCII)
@@ -55,7 +59,7 @@ OWN = Lookup(
 )
 
 
-@rule(AddressNotValid, ChainNotValid, CodeNotValid, AlreadyConnected, TooMany, as_rules=True)
+@rule(NotOfAge, AddressNotValid, ChainNotValid, CodeNotValid, AlreadyConnected, TooMany, as_rules=True)
 async def connect(
     session: AsyncSession,
     actor: Actor,
@@ -65,8 +69,12 @@ async def connect(
     wallet_provider: str | None = None,
     supported_currencies: Sequence[str] = (),
 ) -> CryptoWallet:
-    """Connect a wallet, or one that was disconnected again. The first one is the primary one."""
+    """Connect a wallet, or one that was disconnected again. The first one is the primary one.
+
+    Coins can be sent to it after `trading.new_wallet_hours`.
+    """
     assert actor.user_id is not None
+    await check_age(session, actor.user_id)
     address, chain = wallet_address.strip(), chain_type.strip().lower()
     if not ADDRESS.fullmatch(address):
         raise AddressNotValid(field="walletAddress")
@@ -86,6 +94,9 @@ async def connect(
         id=uuid4(), user_id=actor.user_id, wallet_address=address, chain_type=chain, currency=currency
     )
     wallet.is_connected = True
+    # Whoever has got into somebody's account must not get out with the coins before its owner has noticed.
+    hours = await config.number(session, NEW_WALLET_HOURS)
+    wallet.payable_from = await clock.now(session) + timedelta(hours=hours)
     wallet.is_primary = not any(each.is_primary for each in wallets)
     wallet.wallet_provider = wallet_provider
     wallet.supported_currencies = list(supported_currencies) or None

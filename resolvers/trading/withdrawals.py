@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from sqlalchemy import DateTime, bindparam, func, literal, or_, select
+from sqlalchemy import bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,6 @@ from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
 from models.identity import User
 from models.ledger import LedgerTransaction
-from models.profiles import Profile
 from models.trading import (
     CryptoTransaction,
     CryptoTransactionStatus,
@@ -28,13 +27,15 @@ from models.trading import (
 )
 from resolvers import clock, ledger, people
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.balances import ZERO, InsufficientFunds, change, lock_balance
+from resolvers.balances import InsufficientFunds, change, lock_balance
 from resolvers.events import publish
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.texts import TextMissing, check_text
 from resolvers.trading.deposits import CHAIN
-from resolvers.trading.refusals import LimitExceeded, NotYourWallet, OwnMatter
+from resolvers.trading.refusals import LimitExceeded, NotYourWallet
 from resolvers.trading.seen import see
-from resolvers.trading.traders import ZONE
+from resolvers.trading.standing import BARRED, check_standing_of
+from resolvers.trading.withdrawal_limits import check_limits
 
 WITHDRAWAL, REVERSAL = "crypto_withdrawal", "crypto_withdrawal_reversal"
 HASH = re.compile(r"[!-~]{10,128}", re.ASCII)
@@ -46,6 +47,10 @@ Status = CryptoTransactionStatus
 
 class WalletNotConnected(Refused):
     """This wallet is not connected any more."""
+
+
+class WalletTooNew(Refused):
+    """Coins cannot be sent to this wallet yet: it was just connected."""
 
 
 class NoWithdrawal(Refused):
@@ -60,30 +65,6 @@ class HashTaken(Refused):
     """Another transaction has this hash."""
 
 
-ITS_ZONE = func.coalesce(
-    select(ZONE).where(Profile.user_id == bindparam("user_id")).scalar_subquery(), literal("Africa/Dakar")
-)
-
-
-def _begin_of(period: str) -> object:
-    """When this day or month began, where the user is."""
-    local = func.timezone(ITS_ZONE, func.clock_timestamp(), type_=DateTime(timezone=False))
-    return func.timezone(ITS_ZONE, func.date_trunc(period, local), type_=DateTime(timezone=True))
-
-
-# What failed came back, and counts no more.
-TAKEN_OUT = Lookup(
-    [
-        func.coalesce(func.sum(CryptoTransaction.amount).filter(CryptoTransaction.timestamp >= _begin_of("day")), 0),
-        func.coalesce(func.sum(CryptoTransaction.amount), 0),
-    ],
-    lambda rows: rows.where(
-        CryptoTransaction.wallet_id == bindparam("wallet_id"),
-        CryptoTransaction.transaction_type == Kind.WITHDRAWAL,
-        or_(CryptoTransaction.status == Status.PENDING, CryptoTransaction.status == Status.CONFIRMED),
-        CryptoTransaction.timestamp >= _begin_of("month"),
-    ),
-)
 TAKEN = Lookup(
     [LedgerTransaction.id],
     lambda rows: rows.where(LedgerTransaction.kind == WITHDRAWAL, LedgerTransaction.reference_id == bindparam("id")),
@@ -91,8 +72,9 @@ TAKEN = Lookup(
 
 
 @rule(
-    NotFound, NotYourWallet, WalletNotConnected, AmountNotPositive, AmountOutOfRange, LimitExceeded, InsufficientFunds
-)
+    NotFound, NotYourWallet, WalletNotConnected, WalletTooNew, *BARRED, AmountNotPositive, AmountOutOfRange,
+    LimitExceeded, InsufficientFunds,
+)  # fmt: skip
 async def withdraw(
     session: AsyncSession,
     actor: Actor,
@@ -101,24 +83,30 @@ async def withdraw(
     destination_name: str | None = None,
     note: str | None = None,
 ) -> CryptoTransaction:
-    """Send coins from one's balance to one's own wallet, within its limits of a day and a month.
+    """Send coins from one's balance to one's own wallet, within one's limits for that coin of a day and a month.
 
-    The coins are taken at once; the transaction is pending until the chain has confirmed it.
+    The coins are taken at once; the transaction is pending until the chain has confirmed it. A wallet that was just
+    connected waits. Of whoever is banned or rejected the coins stay theirs, and wait until staff lift it.
     """
     seen = await see(session, CryptoWallet, wallet_id, field="walletId")
     if seen.user_id not in await people.my_people(session):
         raise NotYourWallet(field="walletId")
     check_amount(amount, CryptoTransaction.amount, field="amount")
     await become(session, DatabaseRole.RULES)
-    # The user first, as where wallets are changed: what is written below refers to the user's row.
+    # The user first, as where wallets are changed. Counted under this lock: many at once, through whichever wallets,
+    # stay within the limits.
     await lock(session, User, seen.user_id)
-    # Counted under the wallet's lock: many at once stay within its limits.
     wallet = await lock(session, CryptoWallet, wallet_id)
+    now = await clock.now(session)
+    await check_standing_of(session, wallet.user_id, now)
     if not wallet.is_connected or wallet.deleted_at is not None:
         raise WalletNotConnected(field="walletId")
-    await _check_limits(session, wallet, amount)
+    if wallet.payable_from is not None and wallet.payable_from > now:
+        begins = wallet.payable_from
+        message = f"Coins can be sent to this wallet from {begins:%Y-%m-%d at %H:%M} UTC on: it was just connected."
+        raise WalletTooNew(message, field="walletId", payableFrom=begins.isoformat())
+    await check_limits(session, wallet, amount)
     balance = await lock_balance(session, wallet.currency, wallet.user_id)
-    now = await clock.now(session)
     change(balance, now, available=-amount, field="amount")
     sent = CryptoTransaction(
         id=uuid4(), user_id=wallet.user_id, wallet_id=wallet.id, to_address=wallet.wallet_address, amount=amount,
@@ -172,8 +160,7 @@ async def _lock_pending(session: AsyncSession, transaction_id: UUID) -> CryptoTr
     """A withdrawal whose end is not known yet, locked, in the rules' role: somebody else's, for which coins were
     taken."""
     seen = await see(session, CryptoTransaction, transaction_id, field="transactionId")
-    if seen.user_id in await people.my_people(session):
-        raise OwnMatter(field="transactionId")
+    await refuse_own_matter(session, seen.user_id, field="transactionId")
     await become(session, DatabaseRole.RULES)
     sent = await lock(session, CryptoTransaction, transaction_id)
     # What was never taken must not be given back: the ledger knows, whatever the row says.
@@ -190,14 +177,3 @@ def _hash_of(told: str) -> str:
     if not HASH.fullmatch(text):
         raise HashNotValid(field="transactionHash")
     return text.lower() if HEXADECIMAL.fullmatch(text) else text
-
-
-async def _check_limits(session: AsyncSession, wallet: CryptoWallet, amount: Decimal) -> None:
-    ((today, this_month),) = await TAKEN_OUT.all(session, wallet_id=wallet.id, user_id=wallet.user_id)
-    for period, limit, taken in (
-        ("day", wallet.withdrawal_limit_daily, today),
-        ("month", wallet.withdrawal_limit_monthly, this_month),
-    ):
-        if limit is not None and amount > (left := max(limit - taken, ZERO)):
-            told = f"{format(left, 'f')} {wallet.currency} are left of the wallet's limit this {period}."
-            raise LimitExceeded(told, field="amount", period=period, left=format(left, "f"))

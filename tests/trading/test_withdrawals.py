@@ -105,7 +105,86 @@ async def test_withdrawals_stay_within_the_wallets_limits(desk: Desk, holder: An
     assert await withdraw(desk, holder, "0.00000001", wallet) == ["LIMIT_EXCEEDED"]
 
 
-async def test_what_failed_or_left_another_day_or_wallet_does_not_count(
+async def test_another_wallet_is_no_way_round_a_limit(desk: Desk, holder: Any) -> None:
+    narrow = await wallet_of(desk, holder, holder.coin, withdrawal_limit_daily=Decimal(10))
+    wide = await wallet_of(desk, holder, holder.coin, withdrawal_limit_daily=Decimal(50))
+
+    assert await withdraw(desk, holder, "10", narrow) == []
+    assert await withdraw(desk, holder, "0.1", narrow) == ["LIMIT_EXCEEDED"]
+    assert await withdraw(desk, holder, "0.1", wide) == ["LIMIT_EXCEEDED"]
+    # Nor is one that has no limit, nor to disconnect the narrow one.
+    await desk.owner.execute("UPDATE trading.crypto_wallets SET is_connected = false WHERE id = $1", narrow.id)
+    assert await withdraw(desk, holder, "0.1") == ["LIMIT_EXCEEDED"]
+    assert await desk.holds(holder, holder.coin) == ("90", "0")
+
+
+async def test_limits_are_of_one_coin(desk: Desk, holder: Any) -> None:
+    coin = await desk.coin()
+    await desk.make(UserBalance, user_id=holder.id, currency=coin)
+    await desk.give(holder, coin, "100")
+    narrow = await wallet_of(desk, holder, holder.coin, withdrawal_limit_daily=Decimal(10))
+
+    assert await withdraw(desk, holder, "10", narrow) == []
+    assert await withdraw(desk, holder, "40", await wallet_of(desk, holder, coin)) == []
+
+
+async def test_who_has_no_wallet_with_limits_has_those_that_are_configured(desk: Desk) -> None:
+    coin = await desk.coin("3000")
+    user = await desk.person(coin, "100")
+    wallets = [await wallet_of(desk, user, coin) for _ in range(2)]
+
+    # 10,000 dollars a day are three coins and a third.
+    assert await withdraw(desk, user, "3", wallets[0]) == []
+    answer = await desk.ask("withdrawCrypto", user, walletId=wallets[1].id, amount="0.33333334")
+    assert answer.refusals("withdrawCrypto") == ["LIMIT_EXCEEDED"]
+    assert answer["withdrawCrypto"]["userErrors"][0]["details"] == {"period": "day", "left": "0.33333333"}
+    assert await withdraw(desk, user, "0.33333333", wallets[1]) == []
+
+
+async def test_through_two_wallets_at_once_nobody_exceeds_a_limit(desk: Desk, holder: Any) -> None:
+    narrow = await wallet_of(desk, holder, holder.coin, withdrawal_limit_daily=Decimal(35))
+
+    refusals = await asyncio.gather(*(withdraw(desk, holder, "10", wallet) for wallet in (narrow, holder.wallet) * 10))
+
+    assert sorted(refusals) == [[]] * 3 + [["LIMIT_EXCEEDED"]] * 17
+
+
+async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_again(
+    desk: Desk, owner: asyncpg.Pool[Any]
+) -> None:
+    coin = await desk.coin()
+    user = await desk.person(coin, "100")
+
+    async def connect() -> Any:
+        answer = await desk.ask(
+            "connectWallet", user, walletAddress="0x" + "b" * 40, chainType="ethereum", currency=coin
+        )
+        return answer["connectWallet"]["wallet"]["rowId"]
+
+    async def wait(key: Any) -> None:
+        await owner.execute("UPDATE trading.crypto_wallets SET payable_from = now() WHERE id = $1", UUID(key))
+
+    key = await connect()
+    begins = await owner.fetchval("SELECT payable_from FROM trading.crypto_wallets WHERE id = $1", UUID(key))
+    before = await desk.everything()
+    answer = await desk.ask("withdrawCrypto", user, walletId=key, amount="1")
+
+    assert timedelta(hours=23, minutes=59) < begins - now() <= timedelta(hours=24)
+    assert answer.refusals("withdrawCrypto") == ["WALLET_TOO_NEW"]
+    (error,) = answer["withdrawCrypto"]["userErrors"]
+    assert error["details"] == {"payableFrom": begins.isoformat()}
+    assert f"{begins:%Y-%m-%d at %H:%M} UTC" in error["message"]
+    assert await desk.everything() == before
+    await wait(key)
+    assert (await desk.ask("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == []
+    await desk.ask("disconnectWallet", user, walletId=key)
+    assert await connect() == key
+    assert (await desk.ask("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == [
+        "WALLET_TOO_NEW"
+    ]
+
+
+async def test_what_failed_or_left_another_day_or_in_another_coin_does_not_count(
     desk: Desk, holder: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     wallet = await wallet_of(desk, holder, holder.coin, withdrawal_limit_daily=Decimal(10))
@@ -114,11 +193,12 @@ async def test_what_failed_or_left_another_day_or_wallet_does_not_count(
     )
     before = begin - timedelta(microseconds=1)
     for given in (
-        {"wallet_id": wallet.id, "status": "failed"}, {"wallet_id": holder.wallet.id, "status": "confirmed"},
+        {"wallet_id": wallet.id, "status": "failed"},
+        {"wallet_id": wallet.id, "status": "confirmed", "currency": await desk.coin()},
         {"wallet_id": wallet.id, "status": "confirmed", "timestamp": before},
     ):  # fmt: skip
-        await desk.make(CryptoTransaction, user_id=holder.id, currency=holder.coin, amount=10,
-                        transaction_type="withdrawal", **given)  # fmt: skip
+        await desk.make(CryptoTransaction, user_id=holder.id, amount=10, transaction_type="withdrawal",
+                        **{"currency": holder.coin} | given)  # fmt: skip
 
     assert await withdraw(desk, holder, "10", wallet) == []
     assert await withdraw(desk, holder, "0.1", wallet) == ["LIMIT_EXCEEDED"]
@@ -143,6 +223,9 @@ async def test_withdrawals_at_once_exceed_neither_the_limit_nor_the_balance(desk
     limited = await wallet_of(desk, holder, holder.coin, withdrawal_limit_daily=Decimal(35))
 
     by_limit = await asyncio.gather(*(withdraw(desk, holder, "10", limited) for _ in range(20)))
+    await desk.owner.execute(
+        "UPDATE trading.crypto_wallets SET withdrawal_limit_daily = NULL WHERE id = $1", limited.id
+    )
     by_balance = await asyncio.gather(*(withdraw(desk, holder, "10") for _ in range(20)))
 
     assert sorted(by_limit) == [[]] * 3 + [["LIMIT_EXCEEDED"]] * 17

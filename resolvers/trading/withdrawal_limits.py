@@ -1,0 +1,98 @@
+"""How much of a coin somebody may take out in a day and a month: through all their wallets together."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal, localcontext
+from uuid import UUID
+
+from sqlalchemy import DateTime, bindparam, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.prepared import Lookup
+from models.profiles import Profile
+from models.trading import (
+    CryptoTransaction,
+    CryptoTransactionStatus,
+    CryptoTransactionTransactionType,
+    CryptoWallet,
+)
+from resolvers import config
+from resolvers.amounts import DIGITS
+from resolvers.balances import ZERO
+from resolvers.config import Configured
+from resolvers.trading import market
+from resolvers.trading.refusals import LimitExceeded
+from resolvers.trading.traders import ZONE
+
+# The value in US dollars of what a user may withdraw of one coin, where it has a price.
+DAILY_WITHDRAWALS = Configured("trading.daily_withdrawal_limit", Decimal(10_000))
+MONTHLY_WITHDRAWALS = Configured("trading.monthly_withdrawal_limit", Decimal(100_000))
+
+ITS_ZONE = func.coalesce(
+    select(ZONE).where(Profile.user_id == bindparam("user_id")).scalar_subquery(), literal("Africa/Dakar")
+)
+
+
+def _begin_of(period: str) -> object:
+    """When this day or month began, where the user is."""
+    local = func.timezone(ITS_ZONE, func.clock_timestamp(), type_=DateTime(timezone=False))
+    return func.timezone(ITS_ZONE, func.date_trunc(period, local), type_=DateTime(timezone=True))
+
+
+# What failed came back, and counts no more.
+TAKEN_OUT = Lookup(
+    [
+        func.coalesce(func.sum(CryptoTransaction.amount).filter(CryptoTransaction.timestamp >= _begin_of("day")), 0),
+        func.coalesce(func.sum(CryptoTransaction.amount), 0),
+    ],
+    lambda rows: rows.where(
+        CryptoTransaction.user_id == bindparam("user_id"),
+        CryptoTransaction.currency == bindparam("currency"),
+        CryptoTransaction.transaction_type == CryptoTransactionTransactionType.WITHDRAWAL,
+        or_(
+            CryptoTransaction.status == CryptoTransactionStatus.PENDING,
+            CryptoTransaction.status == CryptoTransactionStatus.CONFIRMED,
+        ),
+        CryptoTransaction.timestamp >= _begin_of("month"),
+    ),
+)
+# The narrowest of all wallets for the coin, also of those that were disconnected.
+OF_WALLETS = Lookup(
+    [func.min(CryptoWallet.withdrawal_limit_daily), func.min(CryptoWallet.withdrawal_limit_monthly)],
+    lambda rows: rows.where(
+        CryptoWallet.user_id == bindparam("user_id"), CryptoWallet.currency == bindparam("currency")
+    ),
+)
+
+
+async def check_limits(session: AsyncSession, wallet: CryptoWallet, amount: Decimal) -> None:
+    """Refuses what goes beyond the limits that a user has for the wallet's coin, whichever wallet it would go to.
+
+    A wallet's own limits narrow those that hold for everybody, and none widens them: another wallet is no way round.
+    Under the user's lock.
+    """
+    coin = wallet.currency
+    ((today, this_month),) = await TAKEN_OUT.all(session, user_id=wallet.user_id, currency=coin)
+    daily, monthly = await _limits(session, wallet.user_id, coin)
+    for period, limit, taken in (("day", daily, today), ("month", monthly, this_month)):
+        if limit is not None and amount > (left := max(limit - taken, ZERO)):
+            shown = format(left, "f")
+            message = f"{shown} {coin} are left of your limit this {period}."
+            raise LimitExceeded(message, field="amount", period=period, left=shown)
+
+
+async def _limits(session: AsyncSession, user_id: UUID, coin: str) -> list[Decimal | None]:
+    """The most of a coin that a user may take out in a day and in a month; None for no limit."""
+    ((daily, monthly),) = await OF_WALLETS.all(session, user_id=user_id, currency=coin)
+    price = await market.price_of(session, coin)
+    if not price:
+        return [daily, monthly]
+    values = await config.numbers(session, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
+    worth = [_coins_for(value, price) for value in values]
+    return [most if own is None else min(most, own) for most, own in zip(worth, (daily, monthly), strict=True)]
+
+
+def _coins_for(value: Decimal, price: Decimal) -> Decimal:
+    """How many coins so many US dollars are, to 8 decimals, rounded down."""
+    with localcontext(prec=DIGITS):
+        return (value / price).quantize(market.COIN_PLACES, ROUND_DOWN)
