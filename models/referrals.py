@@ -59,7 +59,7 @@ class PointsLedgerEntryStatus(Choice):
 
     PENDING = "pending", "Earned, but not yet to be spent."
     MATURED = "matured", "Counted: earned points may be spent, spent points are gone."
-    REVOKED = "revoked", "Taken back by staff."
+    REVOKED = "revoked", "Taken back: by staff, or with what they were earned by."
 
 
 class SponsorDailyLimitPreferredSelectionMethod(Choice):
@@ -172,11 +172,18 @@ class PointsLedgerEntry(Base):
     __tablename__ = "points_ledger"
     __table_args__ = (
         # Of two pots that open at once, one earns. What was spent has no referral, and is not bound by it.
-        UniqueConstraint("referral_id", "event_type"),
+        Index(
+            "uq_points_ledger_earned_once",
+            "referral_id",
+            "event_type",
+            unique=True,
+            postgresql_where=text("taken_back_at IS NULL"),
+        ),
+        Index(None, "referral_id"),
         CheckConstraint("points_earned >= 0 AND points_spent >= 0", name="points_are_not_negative"),
         Index(None, "sponsor_user_id"),
         Index(None, "status"),
-        Index("ix_points_ledger_due", "created_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_points_ledger_due", "matures_at", postgresql_where=text("status = 'pending'")),
         {"schema": "referrals"},
     )
     __access__ = read(own("sponsor_user_id"), staff)
@@ -211,9 +218,20 @@ class PointsLedgerEntry(Base):
         server_default=text("1.00"),
         doc="What a sponsor's campaign multiplied them by; 1.00 without one.",
     )
-    description: Mapped[str | None] = mapped_column(doc="What the sponsor is told they are for; null without a text.")
+    description: Mapped[str | None] = mapped_column(
+        doc="What the sponsor is told they are for, or why they were taken back; null without a text."
+    )
     metadata_: Mapped[Json | None] = mapped_column("metadata", doc="Further facts about the event; null without any.")
     created_at: Mapped[CreatedAt]
+    matures_at: Mapped[Moment | None] = mapped_column(
+        server_default=text("(NOW() + INTERVAL '14 days')"),
+        doc="From when on they can be spent, as it was fixed when they were earned; where either person is a minor, not"
+        " before the identities of both are collected and verified. Null where they were spent.",
+    )
+    taken_back_at: Mapped[Moment | None] = mapped_column(
+        doc="When they went back because what had earned them was undone: they can be earned again. Null where they did"
+        " not, and where staff took them back."
+    )
 
     sponsor_user: Mapped[User | None] = to_one(sponsor_user_id)
     referral: Mapped[Referral | None] = to_one(referral_id)

@@ -95,10 +95,11 @@ async def complete(session: AsyncSession, _: Actor, campaign_id: UUID) -> Sponso
 
 @dataclass(frozen=True, slots=True)
 class Boost:
-    """What points are multiplied by, and whose campaign pays for it; nobody's where nothing is boosted."""
+    """What points are multiplied by, whose campaign pays for it, and how much; nobody's where nothing is boosted."""
 
     multiplier: Decimal = points.UNBOOSTED
     campaign_id: UUID | None = None
+    cost_cfa: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ async def boost_for(session: AsyncSession, accepted_by: UUID, sponsor: UUID, usu
     campaign.conversions = (campaign.conversions or 0) + 1
     await save(session, campaign)
     assert campaign.points_multiplier is not None
-    return Boost(campaign.points_multiplier, campaign.id)
+    return Boost(campaign.points_multiplier, campaign.id, cost)
 
 
 @scheduled("campaigns.complete_ended_campaigns", "* * * * *")

@@ -96,7 +96,7 @@ async def _give(
     now = await clock.now(session)
     spent = PointsLedgerEntry(
         id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
-        status=PointsLedgerEntryStatus.MATURED, matured_at=now,
+        status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now,
     )  # fmt: skip
     conversion = PointsConversion(
         id=uuid4(), sponsor_user_id=sponsor, points_converted=points, credits_issued=worth, conversion_rate=rate,

@@ -30,6 +30,7 @@ from resolvers.contacts import PhoneNotValid
 from resolvers.events import publish
 from resolvers.openings import TAKES_DONATIONS
 from resolvers.payments import WAITING, Payment, settle
+from resolvers.points import SMALLEST_DONATION
 from resolvers.pots import PotNotOpen
 from resolvers.receipts import new_token, presented
 from resolvers.share_links import hash_of
@@ -37,7 +38,7 @@ from resolvers.visits import visible
 from resolvers.wave_events import receive_wave_event as receive_wave_event
 
 log = structlog.get_logger("lango.donations")
-MINIMUM = Configured("donations.minimum_cfa", 100)
+MINIMUM = SMALLEST_DONATION
 MAXIMUM = Configured("donations.maximum_cfa", 2_000_000)
 # A checkout lasts about so long; Wave is asked what became of those that nothing was heard of.
 CHECKOUT_LASTS = timedelta(minutes=30)

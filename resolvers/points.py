@@ -1,12 +1,13 @@
-"""Points: a sponsor earns them by those who accepted an invitation; they mature, and staff may take them back."""
+"""Points: a sponsor earns them by those who accepted an invitation; they mature, unless they are taken back before."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, text
+from sqlalchemy import Select, bindparam, func, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,15 +16,17 @@ from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.postgres import RawJson
 from lango.prepared import Lookup, Prepared
-from lango.rows import find, lock, save
+from lango.rows import find, lock, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
 from lango.session import become
 from models.identity import User
+from models.packs import SponsorCampaign
 from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import PointsLedgerEntryStatus as Status
-from resolvers.config import Configured, number
+from resolvers import clock
+from resolvers.config import Configured, number, numbers
 from resolvers.events import publish
 from resolvers.notices import notify
 from resolvers.texts import TextMissing, check_text
@@ -35,6 +38,8 @@ USUAL = {
     Event.POT_OPENED: Configured("points.pot_opened", 50),
     Event.FIRST_DONATION: Configured("points.first_donation", 50),
 }
+# A donation of which less is left earns nothing: no smaller one could have been given.
+SMALLEST_DONATION = Configured("donations.minimum_cfa", 100)
 # What an event's points are multiplied by before any campaign, and by a campaign where there is none.
 BASE = UNBOOSTED = Decimal("1.00")
 BATCH = 200
@@ -57,7 +62,8 @@ async def earn_for(
 
     In the rules' role.
     """
-    found = await CAME_BY.one(session, user_id=sponsored_user_id)
+    # Locked: what is earned here and what `take_back` finds undone elsewhere queue.
+    found = await CAME_BY_LOCKED.one(session, user_id=sponsored_user_id)
     if found is not None:
         await earn(session, found[0], reason)
 
@@ -69,23 +75,62 @@ async def earn(
     *,
     boost: Decimal = UNBOOSTED,
     campaign_id: UUID | None = None,
+    cost_cfa: int = 0,
 ) -> int:
     """The sponsor earns the points of that reason by that referral: how many, which is 0 for a second time.
 
-    They are pending. In the rules' role.
+    They are pending. What a campaign paid for its boost is noted, to be given back with them. In the rules' role.
     """
-    points = boosted(await number(session, USUAL[reason]), boost)
-    metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id)})
+    usual, days = await numbers(session, USUAL[reason], MATURATION_DAYS)
+    points = boosted(usual, boost)
+    metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})
     key = uuid4()
     values = {
         "id": key, "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": reason,
         "points_earned": points, "base_multiplier": BASE, "sponsor_boost_multiplier": boost, "metadata": metadata,
+        "matures_at": await clock.now(session) + timedelta(days=days),
     }  # fmt: skip
     # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
     if points <= 0 or not await EARN.run(session, **values):
         return 0
     await publish(session, "points.earned", key, sponsor_user_id=referral.sponsor_user_id)
     return points
+
+
+async def take_back(session: AsyncSession, sponsored_user_id: UUID, *, why: str) -> int:
+    """Take back whatever that user's sponsor earned by something that has been undone since: how many points.
+
+    Call it when that is saved: a donation given back, a pot called off. Each event is held against what is there now,
+    so that it does not matter which one was undone, nor how often this is called: a first donation stands while any
+    donation does, of which not less is left than is the smallest; an opened pot while any is that was not cancelled.
+    Only pending points go back, and may be earned again; the sponsor reads `why`. Locks the referral, its entries and
+    campaigns. In the rules' role.
+    """
+    await CAME_BY_LOCKED.one(session, user_id=sponsored_user_id)
+    smallest = await number(session, SMALLEST_DONATION)
+    undone = [row["id"] for row in await UNDONE.run(session, user_id=sponsored_user_id, smallest=smallest)]
+    if not undone:
+        return 0
+    entries = await lock_all(session, PointsLedgerEntry, undone)
+    now = await clock.now(session)
+    for entry in entries.values():
+        entry.taken_back_at = now
+        await _revoke(session, entry, why)
+    return sum(entry.points_earned for entry in entries.values())
+
+
+async def _revoke(session: AsyncSession, entry: PointsLedgerEntry, why: str) -> None:
+    """Revoke points whose entry is locked, give the campaign back what their boost cost, and tell the sponsor."""
+    entry.status, entry.description = Status.REVOKED, f"Revoked: {why}"
+    await save(session, entry)
+    paid_by = entry.metadata_.parsed() if entry.metadata_ else None
+    if isinstance(paid_by, dict) and paid_by.get("costCfa"):
+        campaign = await lock(session, SponsorCampaign, UUID(paid_by["campaign"]))
+        campaign.spent_cfa = max(0, campaign.spent_cfa - paid_by["costCfa"])
+        campaign.conversions = max(0, (campaign.conversions or 0) - 1)
+        await save(session, campaign)
+    await publish(session, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
+    await notify(session, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
 
 
 def boosted(usual: int, boost: Decimal) -> int:
@@ -122,11 +167,7 @@ async def revoke(session: AsyncSession, _: Actor, points_ledger_entry_id: UUID, 
         if left < entry.points_earned:
             told = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
             raise AlreadySpent(told, field="pointsLedgerEntryId", available=left)
-    entry.status = Status.REVOKED
-    entry.description = f"Revoked: {reason}"
-    await save(session, entry)
-    await publish(session, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
-    await notify(session, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=reason)
+    await _revoke(session, entry, reason)
     return entry
 
 
@@ -143,25 +184,24 @@ async def mature_points(services: Services) -> None:
 async def _mature_some(services: Services) -> bool:
     """Whether there may be more."""
     async with services.work() as session:
-        days = await number(session, MATURATION_DAYS)
-        await NOTE_IDENTITIES.run(session, days=days)
-        matured = await MATURE.run(session, days=days, batch=BATCH)
+        await NOTE_IDENTITIES.run(session)
+        matured = await MATURE.run(session, batch=BATCH)
         for entry in matured:
             await publish(session, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
     return len(matured) == BATCH
 
 
-CAME_BY = Lookup(
-    [Referral],
-    lambda rows: rows.where(
-        Referral.sponsored_user_id == bindparam("user_id"), Referral.status == ReferralStatus.ACCEPTED
-    ),
-)
+def _came_by(rows: Select[Any]) -> Select[Any]:
+    return rows.where(Referral.sponsored_user_id == bindparam("user_id"), Referral.status == ReferralStatus.ACCEPTED)
+
+
+CAME_BY = Lookup([Referral], _came_by)
+CAME_BY_LOCKED = Lookup([Referral], lambda rows: _came_by(rows).with_for_update(key_share=True))
 EARN = Prepared(
     upsert(PointsLedgerEntry.table()).on_conflict_do_nothing().returning(PointsLedgerEntry.table().c.id),
     [
         "id", "sponsor_user_id", "referral_id", "event_type", "points_earned", "base_multiplier",
-        "sponsor_boost_multiplier", "metadata",
+        "sponsor_boost_multiplier", "metadata", "matures_at",
     ],
 )  # fmt: skip
 AVAILABLE = Lookup(
@@ -171,7 +211,24 @@ AVAILABLE = Lookup(
     ),
 )
 
-DUE = "e.status = 'pending' AND e.created_at <= now() - make_interval(days => CAST(:days AS int))"
+# The pending points of whoever sponsored a user, whose event no longer stands.
+UNDONE = Prepared(
+    text("""
+    SELECT e.id FROM referrals.referrals r JOIN referrals.points_ledger e ON e.referral_id = r.id
+    WHERE r.sponsored_user_id = CAST(:user_id AS uuid) AND e.status = 'pending' AND NOT CASE e.event_type
+        WHEN 'referral_accepted' THEN r.status = 'accepted'
+        WHEN 'pot_opened' THEN EXISTS (
+            SELECT FROM pots.pots p
+            WHERE p.owner_user_id = r.sponsored_user_id AND p.status NOT IN ('scheduled', 'cancelled'))
+        WHEN 'first_donation' THEN EXISTS (
+            SELECT FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
+            WHERE p.owner_user_id = r.sponsored_user_id AND d.status = 'succeeded'
+              AND least(d.amount_cfa, CAST(:smallest AS int)) <= d.amount_cfa - coalesce(
+                  (SELECT sum(f.amount_cfa) FROM donations.refunds f WHERE f.donation_id = d.id), 0))
+        ELSE true END
+    """)
+)
+DUE = "e.status = 'pending' AND e.matures_at <= now()"
 # What has become known of both since the referral was accepted; what is known is not forgotten again.
 NOTE_IDENTITIES = Prepared(
     text(f"""
@@ -204,7 +261,7 @@ MATURE = Prepared(
             WHERE r.id = e.referral_id AND p.date_of_birth > CURRENT_DATE - INTERVAL '18 years'
               AND NOT (r.both_ids_collected AND r.sponsor_id_verified AND r.sponsored_id_verified)
         )
-        ORDER BY e.created_at LIMIT CAST(:batch AS int) FOR UPDATE OF e SKIP LOCKED
+        ORDER BY e.matures_at LIMIT CAST(:batch AS int) FOR UPDATE OF e SKIP LOCKED
     )
     UPDATE referrals.points_ledger e SET status = 'matured', matured_at = now()
     FROM due WHERE due.id = e.id RETURNING e.id, e.sponsor_user_id

@@ -256,8 +256,9 @@ async def _reward(session: AsyncSession, referral: Referral, accepted_by: UUID) 
     usual = await config.number(session, points.USUAL[Event.REFERRAL_ACCEPTED])
     boost = await campaigns.boost_for(session, accepted_by, referral.sponsor_user_id, usual)
     return await points.earn(
-        session, referral, Event.REFERRAL_ACCEPTED, boost=boost.multiplier, campaign_id=boost.campaign_id
-    )
+        session, referral, Event.REFERRAL_ACCEPTED, boost=boost.multiplier, campaign_id=boost.campaign_id,
+        cost_cfa=boost.cost_cfa,
+    )  # fmt: skip
 
 
 def _check_wanted(create_pot: Mapping[str, Any] | None) -> None:

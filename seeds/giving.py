@@ -155,7 +155,7 @@ def _convert(world: World, dice: Dice, books: Books, pot: Filled, sponsoring: Sp
     when, conversion, francs = min(pot.last + AN_HOUR, world.today), dice.id(), points * CFA_PER_POINT
     world.rows.put(
         PointsLedgerEntry, id=dice.id(), sponsor_user_id=owner.id, event_type="conversion", points_spent=points,
-        status="matured", matured_at=when, metadata={"conversion": conversion}, created_at=when,
+        status="matured", matures_at=None, matured_at=when, metadata={"conversion": conversion}, created_at=when,
     )  # fmt: skip
     world.rows.put(
         PointsConversion, id=conversion, sponsor_user_id=owner.id, points_converted=points, credits_issued=francs,

@@ -109,7 +109,7 @@ def _put_points(
     world.rows.put(
         PointsLedgerEntry, id=dice.id(), sponsor_user_id=sponsor.id, referral_id=referral, event_type=event,
         points_earned=points, status="revoked" if revoked else "matured" if ripe else "pending",
-        matured_at=when + MATURATION if ripe else None, sponsor_boost_multiplier=boost,
+        matures_at=when + MATURATION, matured_at=when + MATURATION if ripe else None, sponsor_boost_multiplier=boost,
         description="Revoked: the invited person had an account before." if revoked else None,
         metadata={"campaign": str(named("campaign 1"))} if boost > 1 else None, created_at=when,
     )  # fmt: skip

@@ -70,10 +70,25 @@ async def test_a_campaign_multiplies_the_points_and_pays_for_the_extra_ones(
 
     (points,) = await points_of(owner, sponsor)
     assert (points["points_earned"], points["sponsor_boost_multiplier"]) == (150, Decimal("1.50"))
-    assert points["metadata"] == f'{{"campaign": "{campaign.id}"}}'
+    assert points["metadata"] == f'{{"costCfa": 250, "campaign": "{campaign.id}"}}'
     row = await kept(owner, campaign)
     # 50 extra points at 5 francs.
     assert (row["spent_cfa"], row["conversions"]) == (250, 1)
+
+
+async def test_a_campaign_gets_back_what_it_paid_for_points_that_are_revoked(
+    api: Api, make: Factory, admin: Any, sponsor: Any, owner: asyncpg.Pool[Any]
+) -> None:
+    campaign = await running(make)
+    await accepted(api, make, sponsor, await person(make))
+    (points,) = await points_of(owner, sponsor)
+
+    await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(points["id"]), reason="An account before")
+    again = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(points["id"]), reason="Twice")
+
+    row = await kept(owner, campaign)
+    assert (row["spent_cfa"], row["conversions"]) == (0, 0)
+    assert again.refusals("revokePoints") == ["INVALID_STATE"]
 
 
 async def test_the_best_of_several_boosts(api: Api, make: Factory, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,9 @@ import asyncpg
 import pytest
 
 from lango.services import Services
+from models.donations import Donation, Refund
 from models.identity import User
+from models.pots import Pot
 from models.referrals import PointsLedgerEntry, Referral
 from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers import points
@@ -38,7 +40,7 @@ async def sponsored(make: Factory, sponsor: Any, guest: Any, **given: Any) -> Si
 async def pending(make: Factory, referral: SimpleNamespace, **given: Any) -> SimpleNamespace:
     return await make(PointsLedgerEntry, **{
         "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": "referral_accepted",
-        "points_earned": 100, "created_at": now() - LONG_AGO, **given,
+        "points_earned": 100, "created_at": now() - LONG_AGO, "matures_at": now() - timedelta(seconds=1), **given,
     })  # fmt: skip
 
 
@@ -117,7 +119,7 @@ async def test_points_mature_after_14_days(
 ) -> None:
     referral = await sponsored(make, sponsor, await person(make))
     due = await pending(make, referral)
-    fresh = await pending(make, referral, event_type="pot_opened", created_at=now() - timedelta(days=13, hours=23))
+    fresh = await pending(make, referral, event_type="pot_opened", matures_at=now() + timedelta(hours=1))
 
     await points.mature_points(services)
     await points.mature_points(services)
@@ -130,13 +132,32 @@ async def test_points_mature_after_14_days(
 async def test_after_how_many_days_is_staffs_to_change(
     make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any], configure: Any
 ) -> None:
-    referral = await sponsored(make, sponsor, await person(make))
-    entry = await pending(make, referral, created_at=now() - timedelta(days=2, seconds=1))
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
     await configure("points.maturation_days", 2)
 
-    await points.mature_points(services)
+    await earn(services, guest, Event.POT_OPENED)
+    await configure("points.maturation_days", 30)
 
-    assert await status_of(owner, entry) == "matured"
+    row = await owner.fetchrow("SELECT * FROM referrals.points_ledger WHERE sponsor_user_id = $1", sponsor.id)
+    assert timedelta(days=2) <= row["matures_at"] - row["created_at"] < timedelta(days=2, minutes=1)
+
+
+async def test_a_sponsor_sees_when_points_mature(api: Api, make: Factory, sponsor: Any) -> None:
+    await pending(
+        make, await sponsored(make, sponsor, await person(make)), matures_at=datetime(2031, 5, 6, 7, tzinfo=UTC)
+    )
+    await matured(make, sponsor, 0, points_spent=100, event_type="conversion", matures_at=None)
+
+    answer = await api(
+        "{ pointsLedgerEntries(first: 5, orderBy: [{maturesAt: ASC}]) { nodes { maturesAt takenBackAt } } }",
+        as_=sponsor,
+    )
+
+    assert answer["pointsLedgerEntries"]["nodes"] == [
+        {"maturesAt": "2031-05-06T07:00:00.000000Z", "takenBackAt": None},
+        {"maturesAt": None, "takenBackAt": None},
+    ]
 
 
 @pytest.mark.parametrize("young", ["sponsor", "sponsored"])
@@ -187,7 +208,121 @@ async def test_many_workers_mature_each_entry_once(
     assert [await books.events(entry.id) for entry in entries] == [["points.matured"]] * 30
 
 
-# Taking back
+# Taking back what was earned by something that was undone
+
+
+async def take_back(services: Services, guest: Any) -> int:
+    async with services.work() as session:
+        return await points.take_back(session, guest.id, why="The donation was given back.")
+
+
+async def earned(owner: asyncpg.Pool[Any], sponsor: Any) -> list[tuple[str, str, int]]:
+    rows = await owner.fetch(
+        "SELECT event_type, status, points_earned FROM referrals.points_ledger WHERE sponsor_user_id = $1"
+        " ORDER BY created_at, id",
+        sponsor.id,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def given(make: Factory, guest: Any, amount: int = 100, **more: Any) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """A donation to a new pot of that person, which is no money here."""
+    pot = await make(Pot, owner_user_id=guest.id)
+    return pot, await make(Donation, pot_id=pot.id, amount_cfa=amount, status="succeeded", **more)
+
+
+async def test_points_of_a_first_donation_go_back_with_it_and_are_earned_by_the_next(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any], books: Books
+) -> None:
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
+    _, donation = await given(make, guest)
+    await earn(services, guest, Event.FIRST_DONATION)
+    stands = await take_back(services, guest)
+
+    await owner.execute("UPDATE donations.donations SET status = 'refunded' WHERE id = $1", donation.id)
+    back = [await take_back(services, guest) for _ in range(2)]
+    await given(make, guest)
+    await asyncio.gather(*(earn(services, guest, Event.FIRST_DONATION) for _ in range(5)))
+
+    assert (stands, back) == (0, [50, 0])
+    assert await earned(owner, sponsor) == [("first_donation", "revoked", 50), ("first_donation", "pending", 50)]
+    row = await owner.fetchrow(
+        "SELECT * FROM referrals.points_ledger WHERE sponsor_user_id = $1 AND status = 'revoked'", sponsor.id
+    )
+    assert row["description"] == "Revoked: The donation was given back."
+    assert row["taken_back_at"] is not None
+    assert await books.events(row["id"]) == ["points.earned", "points.revoked"]
+
+
+@pytest.mark.parametrize(("back", "taken"), [(900, 0), (901, 50)])
+async def test_a_donation_stands_while_no_less_is_left_than_the_smallest(
+    make: Factory, sponsor: Any, services: Services, back: int, taken: int
+) -> None:
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
+    _, donation = await given(make, guest, 1000)
+    await earn(services, guest, Event.FIRST_DONATION)
+    await make(Refund, donation_id=donation.id, amount_cfa=back)
+
+    assert await take_back(services, guest) == taken
+
+
+async def test_points_stay_while_another_donation_does(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
+    _, first = await given(make, guest)
+    await earn(services, guest, Event.FIRST_DONATION)
+    await given(make, guest)
+    await owner.execute("UPDATE donations.donations SET status = 'refunded' WHERE id = $1", first.id)
+
+    assert await take_back(services, guest) == 0
+
+
+async def test_points_of_an_opened_pot_go_back_when_it_is_called_off(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
+    pots = [await make(Pot, owner_user_id=guest.id) for _ in range(2)]
+    await earn(services, guest, Event.POT_OPENED)
+    taken = []
+
+    for pot in pots:
+        await owner.execute("UPDATE pots.pots SET status = 'cancelled' WHERE id = $1", pot.id)
+        taken.append(await take_back(services, guest))
+
+    assert taken == [0, 50]
+
+
+async def test_only_pending_points_go_back_with_what_earned_them(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make)
+    await pending(make, await sponsored(make, sponsor, guest), event_type="first_donation", status="matured")
+
+    assert await take_back(services, guest) == 0
+    assert await earned(owner, sponsor) == [("first_donation", "matured", 100)]
+
+
+async def test_a_donation_that_counts_beside_one_that_goes_back_keeps_the_points(
+    make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make)
+    await sponsored(make, sponsor, guest)
+    _, first = await given(make, guest)
+    await earn(services, guest, Event.FIRST_DONATION)
+    await owner.execute("UPDATE donations.donations SET status = 'refunded' WHERE id = $1", first.id)
+    await given(make, guest)
+
+    await asyncio.gather(*(earn(services, guest, Event.FIRST_DONATION), take_back(services, guest)))
+
+    assert [status for _, status, _ in await earned(owner, sponsor)].count("pending") == 1
+
+
+# Taking back by staff
 
 
 @pytest.mark.parametrize("status", ["pending", "matured"])

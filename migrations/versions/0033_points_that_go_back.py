@@ -1,0 +1,14 @@
+"""Points say when they mature, and go back with what had earned them."""
+
+from migrations.sql import run
+
+revision = "0033"
+down_revision = "0025"
+
+
+def upgrade() -> None:
+    run("0033_points_that_go_back.up.sql")
+
+
+def downgrade() -> None:
+    run("0033_points_that_go_back.down.sql")
