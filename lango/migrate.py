@@ -28,6 +28,7 @@ from lango.postgres import connect, open_connection, secure_url
 from lango.roles import OWNER
 from lango.session import acting_as
 from lango.settings import settings
+from lango.shares import SYSTEM
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 VERSIONS = MIGRATIONS / "versions"
@@ -124,7 +125,7 @@ async def versions_of(connection: asyncpg.Connection[Any], versions: Path = VERS
 async def behind(engine: AsyncEngine) -> str | None:
     """What the database lacks to be served by this code, as the gateway sees it; None when it is at the head."""
     expected = {revision.revision for revision in scripts().walk_revisions()}
-    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES) as session:
+    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
         if (await session.scalars(text("SELECT to_regclass('platform.schema_migrations')"))).one() is None:
             return "The database has not been migrated: run `lango migrate up`."
         applied = set(await session.scalars(text("SELECT revision FROM platform.schema_migrations")))

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from lango.driver import DriverConnection
 from lango.settings import Settings
 from lango.settings import settings as settings_of_process
+from lango.shares import Shares
 
 # What JSON made by SQL and text casts look like depends on these: pin them, whatever the server's defaults are.
 SESSION_SETTINGS = {
@@ -32,8 +33,8 @@ SESSION_SETTINGS = {
     "client_connection_check_interval": "200ms",
 }
 
-# The option of an engine that says how long its transactions wait for a lock.
-LOCK_TIMEOUT = "lango_lock_timeout"
+# Options of an engine: how long its transactions wait for a lock, and who may begin the next one.
+LOCK_TIMEOUT, SHARES = "lango_lock_timeout", "lango_shares"
 
 
 class RawJson(str):
@@ -190,7 +191,10 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
         url,
         async_creator=partial(open_connection, url, settings),
         isolation_level="AUTOCOMMIT",
-        execution_options={LOCK_TIMEOUT: settings.lock_timeout},
+        execution_options={
+            LOCK_TIMEOUT: settings.lock_timeout,
+            SHARES: Shares(size, settings.caller_share, settings.pool_timeout),
+        },
         pool_size=size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout,
@@ -207,6 +211,12 @@ def lock_timeout_of(engine: AsyncEngine) -> float:
     """Seconds that a transaction over this engine waits for a lock; 0 where nothing is set."""
     seconds: float = engine.get_execution_options().get(LOCK_TIMEOUT, 0)
     return seconds
+
+
+def shares_of(engine: AsyncEngine) -> Shares:
+    """Whose turn it is to begin a transaction over this engine."""
+    shares: Shares = engine.get_execution_options()[SHARES]
+    return shares
 
 
 def _check_open(connection: Any, _record: object, _lent: object) -> None:

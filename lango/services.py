@@ -12,6 +12,7 @@ from lango.providers.chosen import Close, make_wave
 from lango.providers.wave import Wave
 from lango.session import acting_as
 from lango.settings import Settings
+from lango.shares import SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Services:
 
         Never call an outside service while one is open.
         """
-        return acting_as(self.engine, actor or Actor(), role=DatabaseRole.RULES)
+        caller = SYSTEM if actor is None else None
+        return acting_as(self.engine, actor or Actor(), role=DatabaseRole.RULES, caller=caller)
 
     async def close(self) -> None:
         """Close what the outside services hold open; the engine stays its owner's."""

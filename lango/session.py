@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from lango.actor import Actor, DatabaseRole
 from lango.errors import OutcomeUnknown, is_of_server
-from lango.postgres import lock_timeout_of
+from lango.postgres import lock_timeout_of, shares_of
+from lango.shares import Caller, caller_of
 
 
 def opening(actor: Actor, role: DatabaseRole, *, read_only: bool, lock_timeout: float = 0, preamble: str = "") -> str:
@@ -86,47 +87,56 @@ async def commit(connection: AsyncConnection, driver: Any) -> None:
 
 @asynccontextmanager
 async def acting_as(
-    engine: AsyncEngine, actor: Actor, *, read_only: bool = False, role: DatabaseRole | None = None, then: str = ""
+    engine: AsyncEngine,
+    actor: Actor,
+    *,
+    read_only: bool = False,
+    role: DatabaseRole | None = None,
+    then: str = "",
+    caller: Caller | None = None,
 ) -> AsyncIterator[AsyncSession]:
     """A session inside one transaction as the caller. Commits at the end; an error rolls back; a cancelled request
     ends the connection, because what the server is doing on it is unknown. `then` are commands for the same round
-    trip.
+    trip. `caller` says whose share of the connections it takes, where that is not the actor's.
 
     A connection that turns out to be lost when the transaction begins is replaced: nothing has been done on it.
-    Raises OutcomeUnknown as `commit` does.
+    Raises OutcomeUnknown as `commit` does, and NoConnectionFree.
     """
     role, lock_timeout = role or actor.database_role, lock_timeout_of(engine)
-    for is_last in (False, True):
-        async with engine.connect() as connection:
-            driver = await raw_driver(connection)
-            try:
-                begin = opening(actor, role, read_only=read_only, lock_timeout=lock_timeout, preamble=driver.preamble)
-                await driver.execute(begin + then)
-            except BaseException as error:
-                await discard(connection, driver, error)
-                if is_last or not is_of_server(error):
-                    raise
-                continue
-            try:
-                async with AsyncSession(
-                    bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
-                ) as session:
-                    yield session
-            except BaseException as error:
-                if not isinstance(error, Exception) or is_of_server(error):
+    async with shares_of(engine).turn(caller or caller_of(actor)):
+        for is_last in (False, True):
+            async with engine.connect() as connection:
+                driver = await raw_driver(connection)
+                try:
+                    begin = opening(
+                        actor, role, read_only=read_only, lock_timeout=lock_timeout, preamble=driver.preamble
+                    )
+                    await driver.execute(begin + then)
+                except BaseException as error:
                     await discard(connection, driver, error)
+                    if is_last or not is_of_server(error):
+                        raise
+                    continue
+                try:
+                    async with AsyncSession(
+                        bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
+                    ) as session:
+                        yield session
+                except BaseException as error:
+                    if not isinstance(error, Exception) or is_of_server(error):
+                        await discard(connection, driver, error)
+                        raise
+                    # One that breaks now is thrown away; the first error is the one to tell.
+                    with suppress(Exception):
+                        await end(connection, driver, "ROLLBACK")
                     raise
-                # One that breaks now is thrown away; the first error is the one to tell.
-                with suppress(Exception):
-                    await end(connection, driver, "ROLLBACK")
-                raise
-            if read_only:
-                # What has been read has been read, even if the connection breaks now.
-                with suppress(Exception):
-                    await end(connection, driver, "COMMIT")
-            else:
-                await commit(connection, driver)
-            return
+                if read_only:
+                    # What has been read has been read, even if the connection breaks now.
+                    with suppress(Exception):
+                        await end(connection, driver, "COMMIT")
+                else:
+                    await commit(connection, driver)
+                return
 
 
 async def become(session: AsyncSession, role: DatabaseRole) -> None:

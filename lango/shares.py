@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_network
 from typing import NamedTuple
+
+from sqlalchemy import exc
 
 from lango.actor import Actor
 
@@ -41,7 +44,7 @@ def caller_of(actor: Actor) -> Caller:
     return Caller(NOBODY_KNOWN, address)
 
 
-class NoConnectionFree(ConnectionError):
+class NoConnectionFree(exc.TimeoutError):
     """No connection to the database became free, or could be made, in time."""
 
 
@@ -63,6 +66,15 @@ class Shares:
     def waiting(self) -> int:
         """How many wait for a turn."""
         return sum(len(queue) for members in self._waiting.values() for queue in members.values())
+
+    @asynccontextmanager
+    async def turn(self, caller: Caller) -> AsyncIterator[None]:
+        """A turn for as long as the block runs. Raises NoConnectionFree when it does not come in time."""
+        await self.take(caller)
+        try:
+            yield
+        finally:
+            self.give_back(caller)
 
     async def take(self, caller: Caller) -> None:
         """Wait for a turn. Raises NoConnectionFree when it does not come in time."""

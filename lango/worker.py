@@ -33,6 +33,7 @@ from lango.metrics import JobMetrics
 from lango.postgres import SESSION_SETTINGS, dsn_of, secure_url
 from lango.services import Services
 from lango.session import acting_as
+from lango.shares import SYSTEM
 
 log = structlog.get_logger("lango.worker")
 
@@ -213,5 +214,5 @@ def delay_after(attempts: int) -> timedelta:
 async def forget_old_log(services: Services) -> None:
     """Delete what became of jobs long ago; of those that are still there, it is kept."""
     kept = timedelta(days=services.settings.job_log_days)
-    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as session:
+    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER, caller=SYSTEM) as session:
         await session.execute(text(FORGET), {"kept": kept})

@@ -15,10 +15,11 @@ from gql.kit.arguments import with_arguments
 from gql.kit.naming import camel, singular
 from gql.kit.node import key_from, parse_id
 from gql.kit.planner.answers import MadeRow
-from lango.actor import Actor, DatabaseRole
+from lango.actor import NOBODY, DatabaseRole
 from lango.feeds import Feed
 from lango.outbox import Event, Position
 from lango.session import acting_as
+from lango.shares import SYSTEM
 from models.base import Base
 from resolvers.config import number
 from resolvers.events import RETENTION_HOURS
@@ -95,7 +96,7 @@ def subscription(
 
 
 async def _kept_hours(context: Any) -> int:
-    async with acting_as(context.engine, Actor(), read_only=True, role=DatabaseRole.RULES) as session:
+    async with acting_as(context.engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
         return await number(session, RETENTION_HOURS)
 
 

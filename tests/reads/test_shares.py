@@ -8,16 +8,21 @@ from ipaddress import ip_address
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
+from lango.postgres import create_engine
+from lango.session import acting_as
+from lango.settings import Settings
 from lango.shares import SYSTEM, Caller, NoConnectionFree, Shares, caller_of
 from tests.reads.conftest import WHO, Pool
 
 SLOW = "SELECT pg_sleep(0.6)::text"
 
 
-def from_address(text: str) -> Actor:
-    return Actor(ip=ip_address(text))
+def from_address(address: str) -> Actor:
+    return Actor(ip=ip_address(address))
 
 
 async def test_one_caller_leaves_half_of_the_connections_to_others(make_pool: Callable[..., Pool]) -> None:
@@ -136,9 +141,33 @@ async def test_whoever_is_cancelled_while_waiting_takes_no_turn() -> None:
 
 def test_an_ipv6_address_stands_for_its_network() -> None:
     one, same, other = (
-        caller_of(from_address(text)) for text in ("2001:db8::1", "2001:db8:0:0:ffff::2", "2001:db8:0:1::1")
+        caller_of(from_address(each)) for each in ("2001:db8::1", "2001:db8:0:0:ffff::2", "2001:db8:0:1::1")
     )
 
     assert one == same
     assert one != other
     assert one.group == other.group
+
+
+async def test_a_member_whose_rules_are_slow_leaves_connections_to_others(
+    engine: AsyncEngine, settings: Settings
+) -> None:
+    """The rules' connections are shared as those of the reads are."""
+    greedy, other = Actor(uuid4()), Actor(uuid4())
+    narrow = create_engine(engine.url.render_as_string(hide_password=False), settings, pool_size=4)
+
+    async def slow() -> None:
+        async with acting_as(narrow, greedy) as session:
+            await session.execute(text("SELECT pg_sleep(0.6)"))
+
+    tasks = [asyncio.create_task(slow()) for _ in range(8)]
+    await asyncio.sleep(0.1)
+    try:
+        async with asyncio.timeout(0.4), acting_as(narrow, other) as session:
+            assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+        assert not any(task.done() for task in tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await narrow.dispose()
