@@ -29,11 +29,12 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import RelationshipProperty, aliased
+from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.types import TypeEngine
 from strawberry import UNSET
 
 from gql.kit.addresses import Address, keep
+from gql.kit.aliases import Row
 from gql.kit.kinds import Kind, kind_of, target_of
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
@@ -299,7 +300,7 @@ def _exists(
     model: type[Base],
     condition: Callable[[Alias], ColumnElement[bool]],
 ) -> ColumnElement[bool]:
-    other = aliased(model)
+    other = Row.of(model)
     joined = [
         getattr(row, relation.parent.get_property_by_column(local).key)
         == getattr(other, relation.mapper.get_property_by_column(remote).key)

@@ -95,6 +95,33 @@ NESTING = {
         "{ pots(first: 50) { nodes { preferredPack { id partner { name packs(first: 2) { nodes { id } } } } } } }"
     ),
 }
+ALIKE = {
+    "a column under several keys": Shape(
+        "{ pots(first: 3) { nodes { a: title b: title c: galleryImages d: galleryImages e: closedAt f: closedAt g: __typename"
+        " h: __typename id ownerUser { x: email y: email z: id } } } }"
+    ),
+    "a list under several keys, and a column of its rows": Shape(
+        "{ pots(first: 4) { nodes { a: donations(first: 2) { nodes { p: status q: status } totalCount }"
+        " b: donations(first: 2) { nodes { p: status q: status } totalCount } c: donations(first: 1) { totalCount }"
+        " d: ownerUser { p: email q: email } e: ownerUser { p: email q: email } } } }"
+    ),
+    "the parts of a list under several keys": Shape(
+        "{ pots(first: 3, orderBy: [{title: ASC}]) { a: nodes { id x: title y: title } b: nodes { id x: title y: title }"
+        " c: edges { p: node { title } q: node { title } r: cursor s: cursor } d: edges { cursor } e: totalCount f: totalCount"
+        " g: pageInfo { p: endCursor q: endCursor r: hasNextPage s: hasNextPage }"
+        " h: pageInfo { p: endCursor q: endCursor r: hasNextPage s: hasNextPage } } }"
+    ),
+    "the parts of groups under several keys": Shape(
+        "{ potsAggregate(groupBy: [{status: true}]) { a: count b: count c: group { p: status q: status } d: sum { p: raisedCfa"
+        " q: raisedCfa } e: sum { p: raisedCfa q: raisedCfa } } viewer { a: potsAggregate { count } b: potsAggregate { count } } }"
+    ),
+    "a root field under several keys": Shape(
+        "query ($id: ID!, $bad: ID!) { a: pot(id: $id) { p: title q: title } b: pot(id: $id) { p: title q: title } c: pot(id: $id)"
+        " { title } d: __typename e: __typename x: pot(id: $bad) { id } y: pot(id: $bad) { id } }",
+        {"id": "@Pot.public", "bad": "x"},
+        codes=BAD * 2,
+    ),
+}
 MERGED = {
     "a field twice with different fields below": Shape(
         "{ pots(first: 2) { nodes { id } } pots(first: 2) { totalCount nodes { title ownerUser { id } } }"
@@ -302,8 +329,8 @@ SHARED = {
 SHAPES = {
     f"{group}: {name}": shape
     for group, shapes in {
-        "keys": KEYS, "nesting": NESTING, "merged": MERGED, "directives": DIRECTIVES, "nodes": NODES, "variables": VARIABLES,
-        "pages": PAGES, "failures": FAILURES, "in python": IN_PYTHON, "shared": SHARED,
+        "keys": KEYS, "nesting": NESTING, "alike": ALIKE, "merged": MERGED, "directives": DIRECTIVES, "nodes": NODES,
+        "variables": VARIABLES, "pages": PAGES, "failures": FAILURES, "in python": IN_PYTHON, "shared": SHARED,
     }.items()
     for name, shape in shapes.items()
 }  # fmt: skip

@@ -67,35 +67,48 @@ class QueryPlanner:
             roots = self.plans.of_operation(document, operation, context.actor.database_role, given).roots
         except CallerError:
             return answered
-        asked: list[tuple[Root, Statement, list[Any]]] = []
+        asked: dict[int, tuple[Root, Statement, list[Any]]] = {}
+        waiting: list[tuple[Root, int]] = []
         for root in roots:
             if root.constant is not None:
                 answered.finished[root.key] = root.constant
             elif root.statement is not None:
-                try:
-                    asked.append((root, root.statement, root.statement.values(given)))
-                except CallerError:
-                    continue
+                number = id(root.statement)
+                if number not in asked:
+                    try:
+                        asked[number] = (root, root.statement, root.statement.values(given))
+                    except CallerError:
+                        continue
+                waiting.append((root, number))
                 # Its place in the order of the answer.
                 answered.finished[root.key] = b""
         if asked:
-            started = time.perf_counter()
-            tokens = [
-                token for _, statement, _ in asked if statement.presented and (token := statement.presented(given))
-            ]
-            outcomes = await context.texts([(statement.sql, values) for _, statement, values in asked], tokens)
-            if self._shows_plans and context.actor.is_staff:
-                answered.told = told_of(asked, outcomes, time.perf_counter() - started)
-            for (root, statement, _), outcome in zip(asked, outcomes, strict=True):
-                told = outcome if isinstance(outcome, Exception) else finished(statement, outcome, context)
-                if isinstance(told, bytes):
-                    answered.finished[root.key] = told
+            outcomes = await self._read(list(asked.values()), given, context, answered)
+            results = dict(zip(asked, outcomes, strict=True))
+            for root, number in waiting:
+                result = results[number]
+                if isinstance(result, bytes):
+                    answered.finished[root.key] = result
                     continue
                 del answered.finished[root.key]
-                if not isinstance(told, asyncpg.PostgresError) or not is_mendable(told):
-                    answered.waiting[root.key] = told
+                if not isinstance(result, asyncpg.PostgresError) or not is_mendable(result):
+                    answered.waiting[root.key] = result
         answered.complete = len(answered.finished) == len(roots)
         return answered
+
+    async def _read(
+        self, asked: Sequence[tuple[Root, Statement, list[Any]]], given: Given, context: Context, answered: Answered
+    ) -> list[bytes | Holed | Exception]:
+        """What each statement gives: finished JSON, JSON with holes, or the error it failed with."""
+        started = time.perf_counter()
+        tokens = [token for _, statement, _ in asked if statement.presented and (token := statement.presented(given))]
+        outcomes = await context.texts([(statement.sql, values) for _, statement, values in asked], tokens)
+        if self._shows_plans and context.actor.is_staff:
+            answered.told = told_of(asked, outcomes, time.perf_counter() - started)
+        return [
+            outcome if isinstance(outcome, Exception) else finished(statement, outcome, context)
+            for (_, statement, _), outcome in zip(asked, outcomes, strict=True)
+        ]
 
     async def object(
         self,

@@ -8,21 +8,22 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 from sqlalchemy import FromClause, Select, Text, literal_column, select
-from sqlalchemy.orm import RelationshipProperty, aliased
+from sqlalchemy.orm import RelationshipProperty
 
 from gql.kit.aggregates import AskedGroups, groups
+from gql.kit.aliases import Row
 from gql.kit.connection import Asked
 from gql.kit.naming import unkeyed
 from gql.kit.narrowing import check_narrow, check_size
+from gql.kit.planner.members import object_over
 from gql.kit.planner.pages import Page
-from gql.kit.planner.places import Link, Row, under
+from gql.kit.planner.places import Link, under
 from gql.kit.planner.selections import DEFINITION, Fields, Selections
 from gql.kit.planner.text import (
     Parts,
     column_value,
     exact,
     global_id,
-    object_of,
     or_null,
     plain_value,
     rows_of,
@@ -70,7 +71,7 @@ class Builder:
         """The object of a row."""
         type_ = self.selections.type(row.row_model.__name__)
         below = self.selections.below(type_, nodes)
-        told = object_of((key, self._field(type_, row, found)) for key, found in below.items())
+        told = object_over(row.row_source, below, lambda found: self._field(type_, row, found))
         access = row.row_model.__access__
         if self.staff and (self._marks_all or (access is not None and access.of_person)):
             return [*marked(SHOWN, [global_id(row.row_model, row.row_key)]), *told]
@@ -115,7 +116,7 @@ class Builder:
 
     def _page(self, model: type[Base], asked: Asked, link: Link | None, nodes: Sequence[FieldNode]) -> Select[Any]:
         name = self._name(model, "page")
-        return Page(model, asked, link, nodes, self.selections, self.object, name, staff=self.staff).select()
+        return Page(model, asked, link, nodes, self.selections, self.object, name).select()
 
     def _name(self, model: type[Base], what: str) -> str:
         """A name in the statement that tells its reader what stands there."""
@@ -148,11 +149,11 @@ class Builder:
         return AskedGroups(**given, wanted=tuple(sorted(wanted.items()))), fields
 
     def _groups(self, model: type[Base], asked: AskedGroups, fields: Fields, link: Link | None) -> Select[Any]:
-        row = aliased(model)
+        row = Row.of(model)
         found = under(groups(row, model, asked, *([link.joins(row)] if link else [])), link).subquery(
             self._name(model, "groups")
         )
-        group = object_of((key, self._of_group(model, found, nodes)) for key, nodes in fields.items())
+        group = object_over(found, fields, lambda nodes: self._of_group(model, found, nodes))
         return under(select(text_of(rows_of(text_of(group)))).select_from(found), link)
 
     def _of_group(self, model: type[Base], found: FromClause, nodes: Sequence[FieldNode]) -> Parts:
@@ -163,7 +164,7 @@ class Builder:
             return exact(found.c["count."])
         part = part_of(aggregate, name)
         below = self.selections.below(part, nodes)
-        return object_of((key, self._of_part(model, found, part, name, inner)) for key, inner in below.items())
+        return object_over(found, below, lambda inner: self._of_part(model, found, part, name, inner))
 
     def _of_part(
         self, model: type[Base], found: FromClause, part: GraphQLObjectType, name: str, nodes: Sequence[FieldNode]

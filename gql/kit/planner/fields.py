@@ -11,10 +11,10 @@ from graphql import FieldNode, GraphQLObjectType
 from sqlalchemy import ARRAY, Select, Text, case, cast, func, literal, select
 from sqlalchemy.orm import RelationshipProperty
 
+from gql.kit.aliases import Row
 from gql.kit.kinds import kind_of
 from gql.kit.node import MIRRORED, key_columns, parse_global_id, parse_id
 from gql.kit.planner.builder import PLAN, Builder
-from gql.kit.planner.places import Row
 from gql.kit.planner.text import (
     Parts,
     column_value,

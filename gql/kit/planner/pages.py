@@ -7,15 +7,15 @@ from typing import Any
 
 from graphql import FieldNode
 from sqlalchemy import Select, func, literal_column, select
-from sqlalchemy.orm import aliased
 
+from gql.kit.aliases import Row
 from gql.kit.connection import Asked, page
 from gql.kit.filters import predicate
 from gql.kit.ordering import cursor
-from gql.kit.planner.places import Link, Row, Rows, under
+from gql.kit.planner.members import Members, object_over
+from gql.kit.planner.places import Link, Rows, under
 from gql.kit.planner.selections import Fields, Selections
 from gql.kit.planner.text import Parts, boolean, integer, object_of, quoted, rows_of, text_of
-from gql.kit.relations import attributes, is_staff_only
 from gql.kit.slots import NotPlanned
 from models.base import Base
 
@@ -34,8 +34,6 @@ class Page:
         selections: Selections,
         object_of_row: ObjectOf,
         name: str,
-        *,
-        staff: bool,
     ) -> None:
         self._model = model
         self._asked = asked
@@ -58,22 +56,23 @@ class Page:
         if not has_rows and not numbered and (has_cursor or (asked.where is not None and not counted)):
             # Cursors and conditions are checked where they are used, and here they would not be.
             raise NotPlanned
-        base = aliased(model)
+        base = Row.of(model)
         statement, self._keys = page(base, model, asked, *([link.joins(base)] if link else []), one_more=self._one_more)
-        columns = {
-            attribute: getattr(base, attribute)
-            for attribute, column in attributes(model).items()
-            if staff or not is_staff_only(column)
-        }
-        self._rows = Rows(under(statement, link), columns, name, numbered=numbered)
+        self._rows = Rows(under(statement, link), base, name, numbered=numbered)
         self._gathered = False
         self._row = Row(model, self._rows.source, self._rows)
 
     def select(self) -> Select[Any]:
         """The connection's JSON."""
-        statement = select(text_of(object_of((key, self._field(nodes)) for key, nodes in self._fields.items())))
+        members = Members(self._fields, self._field)
         if self._gathered:
-            self._rows.leave_out_unread()
+            self._rows.finish()
+        if members.repeat:
+            return under(members.once(self._over_rows), self._link)
+        return self._over_rows(select(text_of(members.object())))
+
+    def _over_rows(self, statement: Select[Any]) -> Select[Any]:
+        if self._gathered:
             statement = statement.select_from(self._rows.source)
         return under(statement, self._link)
 
@@ -95,9 +94,9 @@ class Page:
 
     def _listed(self, item: Parts) -> Parts:
         self._gathered = True
-        only = self._rows("place") <= self._size if self._one_more else None
+        only = self._rows.place <= self._size if self._one_more else None
         # A page from the end of the list is read backwards.
-        order = self._rows("place").desc() if self._asked.is_backward else None
+        order = self._rows.place.desc() if self._asked.is_backward else None
         return rows_of(text_of(item), only=only, order=order)
 
     @property
@@ -106,16 +105,17 @@ class Page:
 
     def _edge(self, nodes: Sequence[FieldNode]) -> Parts:
         name = f"{self._model.__name__}Edge"
-        told: dict[str, Parts] = {}
-        for key, found in self._selections.below(self._selections.type(name), nodes).items():
+
+        def value(found: Sequence[FieldNode]) -> Parts:
             match found[0].name.value:
                 case "node":
-                    told[key] = self._object_of_row(self._row, found)
+                    return self._object_of_row(self._row, found)
                 case "cursor":
-                    told[key] = quoted(cursor(self._row, self._model, self._keys))
+                    return quoted(cursor(self._row, self._model, self._keys))
                 case _:
-                    told[key] = [f'"{name}"']
-        return object_of(told.items())
+                    return [f'"{name}"']
+
+        return object_over(self._rows.source, self._selections.below(self._selections.type(name), nodes), value)
 
     def _about(self, name: str) -> Parts:
         asked = self._asked
@@ -133,12 +133,12 @@ class Page:
         if self._asked.size == 0:
             return ["null"]
         self._gathered = True
-        place = literal_column("1") if first else func.least(self._rows("found"), self._size)
-        text = func.max(cursor(self._row, self._model, self._keys)).filter(self._rows("place") == place)
+        place = literal_column("1") if first else func.least(self._rows.found, self._size)
+        text = func.max(cursor(self._row, self._model, self._keys)).filter(self._rows.place == place)
         return quoted(text, nullable=True)
 
     def _total(self) -> Any:
-        row = aliased(self._model)
+        row = Row.of(self._model)
         statement = select(func.count()).select_from(row)
         if self._link is not None:
             statement = statement.where(self._link.joins(row))

@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import RelationshipProperty, aliased
+from sqlalchemy import ColumnClause, ColumnElement, Select, func, select
+from sqlalchemy.orm import RelationshipProperty
 
-from gql.kit.node import key_columns
-from gql.kit.relations import ends
-from models.base import Base
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a model in a statement: `row.title` is its column there, as it would be of an alias of the model.
-
-    What is not a column begins with `row_`, because tables have columns like `source` and `key`.
-    """
-
-    row_model: type[Base]
-    row_source: Any
-    row_column: Callable[[str], Any] = field(repr=False)
-
-    def __getattr__(self, attribute: str) -> Any:
-        return self.row_column(attribute)
-
-    @classmethod
-    def of(cls, model: type[Base]) -> Row:
-        """A row of the model's own table."""
-        alias = aliased(model)
-        return cls(model, alias, partial(getattr, alias))
-
-    @property
-    def row_key(self) -> list[Any]:
-        mapper = self.row_model.__mapper__
-        return [self.row_column(mapper.get_property_by_column(column).key) for column in key_columns(self.row_model)]
+from gql.kit.aliases import Row, column_of
+from gql.kit.relations import attributes, ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +36,45 @@ def under(statement: Select[Any], link: Link | None) -> Select[Any]:
 
 
 class Rows:
-    """The rows of a subquery, which in the end has only the columns that were read; numbered where that is wanted."""
+    """The rows of a subquery, which has only the columns that are read; numbered where that is wanted."""
 
-    def __init__(self, statement: Select[Any], columns: dict[str, Any], name: str, *, numbered: bool) -> None:
+    def __init__(self, statement: Select[Any], row: Row, name: str, *, numbered: bool) -> None:
+        """`row` is that of the statement, whose columns are taken over."""
         self._statement = statement
-        self._columns = columns
-        self._inner = statement.with_only_columns(*columns.values()).subquery(name)
-        self._inner_columns = dict(zip(columns, self._inner.c, strict=True))
-        self._numbers = {"place": func.row_number().over(), "found": func.count().over()} if numbered else {}
-        self.source = self._inner
-        self._outer_columns = self._inner_columns
-        if numbered:
-            self.source = self._numbered(self._inner_columns, self._numbers).subquery(f"{name}_numbered")
-            names = [*columns, *self._numbers]
-            self._outer_columns = dict(zip(names, self.source.c, strict=True))
+        self._row = row
+        self._inner = statement.subquery(name)
+        # It gets its columns when all that are read are known.
+        self.source = select(self._inner).subquery(f"{name}_numbered") if numbered else self._inner
+        self._numbered = numbered
         self._read: set[str] = set()
+        self._numbers: dict[str, ColumnElement[int]] = {}
 
-    def __call__(self, name: str) -> Any:
-        """A column by its attribute; `place` is the row's number from 1, `found` how many rows there are."""
-        self._read.add(name)
-        return self._outer_columns[name]
+    def __call__(self, attribute: str) -> ColumnElement[Any]:
+        """A column by its attribute."""
+        self._read.add(attribute)
+        return column_of(self.source, self._row.row_model, attribute)
 
-    def leave_out_unread(self) -> None:
-        kept = [name for name in self._columns if name in self._read] or list(self._columns)[:1]
-        self._inner.element = self._statement.with_only_columns(*[self._columns[name] for name in kept])
-        if self._numbers:
-            columns = {name: self._inner_columns[name] for name in kept}
-            numbers = {name: number for name, number in self._numbers.items() if name in self._read}
-            self.source.element = self._numbered(columns, numbers)
+    @property
+    def place(self) -> ColumnElement[int]:
+        """The row's number, from 1."""
+        return self._number("place", func.row_number().over())
 
-    @staticmethod
-    def _numbered(columns: dict[str, Any], numbers: dict[str, Any]) -> Select[Any]:
-        return select(*columns.values(), *[number.label(name) for name, number in numbers.items()])
+    @property
+    def found(self) -> ColumnElement[int]:
+        """How many rows there are."""
+        return self._number("found", func.count().over())
+
+    def _number(self, name: str, number: ColumnElement[int]) -> ColumnElement[int]:
+        self._numbers[name] = number
+        return ColumnClause(name, number.type, _selectable=self.source)
+
+    def finish(self) -> None:
+        """Nothing more is read: now the subquery has its columns."""
+        shown = list(attributes(self._row.row_model))
+        names = sorted(self._read, key=shown.index) or shown[:1]
+        self._inner.element = self._statement.with_only_columns(*(getattr(self._row, name) for name in names))
+        if self._numbered:
+            columns = [column_of(self._inner, self._row.row_model, attribute) for attribute in names]
+            self.source.element = select(
+                *columns, *(number.label(name) for name, number in self._numbers.items())
+            ).select_from(self._inner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy import Select
 
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.fields import parts_of
+from gql.kit.planner.members import Meaning, meaning
 from gql.kit.planner.selections import DEFINITION, Selections
 from gql.kit.planner.statements import Statement, compiled
 from gql.kit.slots import Given, Questions, Read, Slot
@@ -59,7 +60,7 @@ class Plan:
 
     def weight(self, document: Document) -> int:
         """The characters that it keeps in memory."""
-        statements = [root.statement for root in self.roots if root.statement]
+        statements = list({id(root.statement): root.statement for root in self.roots if root.statement}.values())
         trees = WEIGHT_OF_A_TREE * len(document.query) if any(statement.holes for statement in statements) else 0
         return trees + sum(len(statement.sql) for statement in statements) + 1
 
@@ -144,8 +145,15 @@ class Plans:
         query = self.schema.query_type
         assert query is not None
         selections = Selections(self.schema, fragments, operation, questions)
-        fields = selections.fields(query, [operation.selection_set])
-        return Plan(tuple(self._root(selections, questions, role, query, key, nodes) for key, nodes in fields.items()))
+        roots: dict[str, Root] = {}
+        alike: dict[Meaning, Root] = {}
+        for key, nodes in selections.fields(query, [operation.selection_set]).items():
+            known = alike.get(meaning(nodes))
+            if known is None:
+                known = alike[meaning(nodes)] = self._root(selections, questions, role, query, key, nodes)
+            # Under another key the same statement answers, and is run once.
+            roots[key] = replace(known, key=key)
+        return Plan(tuple(roots.values()))
 
     def _root(
         self,

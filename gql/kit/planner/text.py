@@ -6,12 +6,12 @@ Text that is put together costs two thirds of what `json_build_object` does, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from operator import add
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, ColumnElement, Text, case, cast, extract, func, literal_column
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.sql.elements import ExpressionClauseList
+from sqlalchemy.sql.operators import concat_op
 
 from gql.kit.kinds import kind_of, target_of
 from gql.kit.node import key_columns
@@ -41,8 +41,9 @@ def text_of(parts: Parts) -> ColumnElement[str]:
             merged[-1] = last + part
         else:
             merged.append(part)
-    told = [constant(part) if isinstance(part, str) else part for part in merged]
-    return reduce(add, told)
+    pieces = [constant(part) if isinstance(part, str) else part for part in merged]
+    # Not by adding one to the next: each sum would copy all the pieces before it.
+    return pieces[0] if len(pieces) == 1 else ExpressionClauseList._construct_for_list(concat_op, Text(), *pieces)  # noqa: SLF001 - SQLAlchemy has no public name for it
 
 
 def object_of(members: Iterable[tuple[str, Parts]]) -> Parts:

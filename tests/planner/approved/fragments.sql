@@ -47,10 +47,16 @@ WHERE users_1.id = $1::UUID;
 
 -- again
 -- $1 = UUID('00000000-0000-4000-8000-000000000007')
-/* lango_member */ SELECT '{"id":"' || encode(convert_to('User:' || CAST(users_1.id AS TEXT), 'UTF8'), 'base64') ||
-  '","key":"' || encode(convert_to('User:' || CAST(users_1.id AS TEXT), 'UTF8'), 'base64') ||
-  '","email":' || coalesce(CAST(to_json(users_1.email) AS TEXT), 'null') ||
-  ',"phone":' || coalesce(CAST(to_json(users_1.phone) AS TEXT), 'null') || '}' AS anon_1
+/* lango_member */ SELECT (
+  SELECT '{"id":' || anon_3.value_1 ||
+    ',"key":' || anon_3.value_1 ||
+    ',"email":' || anon_3.value_2 ||
+    ',"phone":' || anon_3.value_3 || '}' AS anon_2
+  FROM (
+    SELECT '"' || encode(convert_to('User:' || CAST(users_1.id AS TEXT), 'UTF8'), 'base64') || '"' AS value_1, coalesce(CAST(to_json(users_1.email) AS TEXT), 'null') AS value_2, coalesce(CAST(to_json(users_1.phone) AS TEXT), 'null') AS value_3
+    LIMIT ALL OFFSET 0
+  ) AS anon_3
+) AS anon_1
 FROM identity.users AS users_1
 WHERE users_1.id = $1::UUID;
 
