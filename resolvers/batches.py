@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -68,7 +69,9 @@ async def prepare(
     day = allowance.day
     begins = (day.current_batch_start or 0) if start_position is None else start_position
     if begins < 0 or not fits(begins + len(contacts), SponsorContactBatch.end_position):
-        raise AmountOutOfRange("There is no such place in a list.", field="startPosition")
+        raise AmountOutOfRange(
+            "There is no such place in a list.", field="contacts" if start_position is None else "startPosition"
+        )
     kept = await _kept(session, sponsor, contacts, begins)
     number = await _last_number(session, sponsor, day.limit_date)
     batches: list[SponsorContactBatch] = []
@@ -102,7 +105,7 @@ async def select(
     else:
         chosen = _chosen(listed, contact_ids, field="contactIds")
     if not chosen:
-        raise NobodyInvited(field="contactIds")
+        raise NobodyInvited(field="batchId" if contact_ids is None else "contactIds")
     batch.status, batch.selected_count = Status.SELECTED, len(chosen)
     batch.auto_selected = contact_ids is None
     batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
@@ -124,22 +127,24 @@ class BatchSent:
 async def send(session: AsyncSession, _: Actor, batch_id: UUID, message: str | None = None) -> BatchSent:
     """Invite those who were chosen from a batch: all of them or nobody.
 
-    Where nobody was chosen, it is everybody in it who may be invited.
+    Where nobody was chosen, it is everybody in it who may be invited. A refusal of one of them says which in
+    `details.path`, which leads into the batch.
     """
     sponsor = await _own(session, batch_id)
     await become(session, DatabaseRole.RULES)
     allowance = await lock_today(session, sponsor)
     batch = await _locked(session, batch_id)
     listed = _listed(batch)
-    if batch.manual_selections is None:
-        batch.auto_selected = True
-        chosen = await _invitable(session, sponsor, listed)
-    else:
-        chosen = _chosen(listed, batch.manual_selections.parsed(), field="batchId")
-    if not chosen:
-        raise NobodyInvited("There is nobody in this batch who may be invited.", field="batchId")
-    given = [(_path(place), person) for place, person in chosen]
-    sent = await invite(session, allowance, given, message, field="batchId", batch_id=batch.id)
+    with _of_batch():
+        if batch.manual_selections is None:
+            batch.auto_selected = True
+            chosen = await _invitable(session, sponsor, listed)
+        else:
+            chosen = _chosen(listed, batch.manual_selections.parsed(), field="manualSelections")
+        if not chosen:
+            raise NobodyInvited("There is nobody in this batch who may be invited.", field="batchId")
+        given = [(_path(place), person) for place, person in chosen]
+        sent = await invite(session, allowance, given, message, field="batchId", batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
     await save(session, batch)
     await publish(session, "contact_batch.sent", batch.id, sponsor_user_id=sponsor)
@@ -233,7 +238,18 @@ async def _invitable(
 
 
 def _path(place: int) -> str:
-    return f"batchId.contacts.{place}"
+    return f"contactSnapshot.{place}"
+
+
+@contextmanager
+def _of_batch() -> Iterator[None]:
+    """What is refused of somebody in a batch is said of the batch, which is what the caller named."""
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.field not in (None, "batchId"):
+            refusal.details["path"], refusal.field = refusal.field.split("."), "batchId"
+        raise
 
 
 async def _last_number(session: AsyncSession, sponsor: UUID, day: date) -> int:

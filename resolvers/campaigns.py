@@ -221,13 +221,15 @@ def _describe(campaign: SponsorCampaign, given: dict[str, Any]) -> None:
     for name, value in given.items():
         setattr(campaign, name, value)
     if not campaign.starts_at < campaign.ends_at or campaign.ends_at.year > LAST_YEAR:
-        raise DatesNotInOrder("A campaign ends after it begins.", field="endsAt")
+        raise DatesNotInOrder("A campaign ends after it begins.", field="endsAt" if "ends_at" in given else "startsAt")
 
 
 def _demographics(targets: dict[str, Any]) -> dict[str, Any]:
     """The targets as they are stored: only what is asked for."""
     youngest, oldest = targets.get("min_age"), targets.get("max_age")
-    if (youngest or 0) < 0 or (oldest is not None and oldest < (youngest or 0)):
+    if (youngest or 0) < 0:
+        raise AgesNotInOrder(field="targets.minAge")
+    if oldest is not None and oldest < (youngest or 0):
         raise AgesNotInOrder(field="targets.maxAge")
     stored: dict[str, Any] = {name: targets[name] for name in ("regions", "interests") if targets.get(name)}
     return stored if youngest is None and oldest is None else stored | {"age": [youngest, oldest]}

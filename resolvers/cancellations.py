@@ -20,6 +20,7 @@ from models.referrals import PointsConversion
 from resolvers import clock, ledger, refunds
 from resolvers.events import publish
 from resolvers.openings import CARRIED_FROM
+from resolvers.own_matters import OwnMatter, is_own_matter, refuse_own_matter
 from resolvers.pots import NotYourPot, own_pot
 from resolvers.refunds import CodesOutstanding, PotFundsSpent
 
@@ -40,8 +41,7 @@ GIVEN_BACK = Lookup(
     ),
 )
 CONVERTED = Lookup(
-    [func.coalesce(func.sum(PointsConversion.credits_issued), 0)],
-    lambda rows: rows.where(PointsConversion.applied_to_pot_id == bindparam("pot_id")),
+    [PointsConversion], lambda rows: rows.where(PointsConversion.applied_to_pot_id == bindparam("pot_id"))
 )
 # Those that something may have been carried over from: they are locked before anybody knows.
 ENDED = Lookup(
@@ -69,11 +69,12 @@ CARRIED = Lookup(
 )
 
 
-@rule(NotFound, NotYourPot, InvalidState, PotFundsSpent, CodesOutstanding)
+@rule(NotFound, NotYourPot, OwnMatter, InvalidState, PotFundsSpent, CodesOutstanding)
 async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
     """Call a pot off before it closes: donations go back to their donors, converted points to the platform.
 
-    What it took over from an earlier pot goes back there. The owner, or staff; not once any of it is spent.
+    What it took over from an earlier pot goes back there. The owner, or staff who have given nothing to it; not once
+    any of it is spent.
     """
     seen = await own_pot(session, pot_id, or_staff=actor)
     await become(session, DatabaseRole.RULES)
@@ -85,8 +86,12 @@ async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
     ((codes, reserved),) = await refunds.CODES.all(session, pot_id=pot_id)
     if codes:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
-    donations, converted = await _given(session, pot_id)
-    given = sum(donations.values())
+    donations, conversions = await _given(session, pot_id)
+    if not await is_own_matter(session, pot.owner_user_id):
+        givers = [donation.donor_user_id for donation in donations]
+        sponsors = [conversion.sponsor_user_id for conversion in conversions]
+        await refuse_own_matter(session, *givers, *sponsors, field="potId")
+    given, converted = sum(donations.values()), sum(conversion.credits_issued for conversion in conversions)
     if pot.balance_cfa < given + converted:
         raise PotFundsSpent(balanceCfa=pot.balance_cfa)
     now = await clock.now(session)
@@ -113,12 +118,12 @@ async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
     return pot
 
 
-async def _given(session: AsyncSession, pot_id: UUID) -> tuple[dict[Donation, int], int]:
-    """The pot's donations, locked, with what has not gone back of each; and what points have brought."""
+async def _given(session: AsyncSession, pot_id: UUID) -> tuple[dict[Donation, int], list[PointsConversion]]:
+    """The pot's donations, locked, with what has not gone back of each; and the points that were converted for it."""
     found = [donation for (donation,) in await GIVEN.all(session, pot_id=pot_id)]
     back = {key: int(amount) for key, amount in await GIVEN_BACK.all(session, pot_id=pot_id)}
-    ((converted,),) = await CONVERTED.all(session, pot_id=pot_id)
-    return {each: each.amount_cfa - back.get(each.id, 0) for each in found}, int(converted)
+    conversions = [conversion for (conversion,) in await CONVERTED.all(session, pot_id=pot_id)]
+    return {each: each.amount_cfa - back.get(each.id, 0) for each in found}, conversions
 
 
 async def _return(session: AsyncSession, actor: Actor, pot: Pot, earlier: Pot, amount: int) -> None:

@@ -19,7 +19,7 @@ from models.pots import Pot
 from models.referrals import PointsConversion, PointsLedgerEntry, PointsLedgerEntryStatus, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers import clock, config, ledger, people, pots, visits
-from resolvers.amounts import AmountOutOfRange, fits
+from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.config import Configured
 from resolvers.events import publish
 from resolvers.notices import notify
@@ -43,7 +43,9 @@ class PotNotEligible(Refused):
     """Points go to a pot of your own, or of somebody you sponsored."""
 
 
-@rule(NotFound, PotNotEligible, PotNotOpen, BelowMinimum, InsufficientPoints, AmountOutOfRange)
+@rule(
+    NotFound, PotNotEligible, PotNotOpen, AmountNotPositive, BelowMinimum, InsufficientPoints, AmountOutOfRange
+)  # fmt: skip
 async def convert(
     session: AsyncSession,
     actor: Actor,
@@ -57,8 +59,8 @@ async def convert(
     Only matured points count, less what was spent. A guardian converts a minor's by `sponsorId`.
     """
     sponsor = await people.acting_for(session, actor, sponsor_id, field="sponsorId")
-    if await visits.visible(session, pot_id, share_token) is None:
-        raise NotFound("There is no such pot.", field="potId")
+    check_amount(points, PointsConversion.points_converted, field="points")
+    await visits.visible(session, pot_id, share_token)
     await become(session, DatabaseRole.RULES)
     pot = await lock(session, Pot, pot_id)
     # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
@@ -83,7 +85,7 @@ async def _worth(session: AsyncSession, points: int, rate: Decimal) -> int:
     """What points are worth in whole francs, rounded down. Raises BelowMinimum and AmountOutOfRange."""
     minimum = await config.number(session, MINIMUM)
     worth = int((points * rate).to_integral_value(ROUND_DOWN))
-    if points < minimum or points <= 0 or worth <= 0:
+    if points < minimum or worth <= 0:
         raise BelowMinimum(f"At least {minimum} points are converted at once.", field="points", minimum=minimum)
     if not fits(worth, PointsConversion.credits_issued):
         raise AmountOutOfRange(field="points")

@@ -99,9 +99,7 @@ async def donate(
 
     The donor pays at `paymentUrl`. Who is not signed in gets a `receiptToken`, which shows what became of it.
     """
-    seen = await visible(session, pot_id, share_token)
-    if seen is None:
-        raise NotFound("There is no such pot.", field="potId" if share_token is None else "shareToken")
+    seen, field = await visible(session, pot_id, share_token)
     check_amount(amount_cfa, Donation.amount_cfa, field="amountCfa")
     number = contacts.phone(phone, field="phone") if phone else None
     await become(session, DatabaseRole.RULES)
@@ -112,7 +110,7 @@ async def donate(
         raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amountCfa", maximumCfa=maximum)
     pot = await lock(session, Pot, seen.id)
     if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
-        raise PotNotOpen(f"The pot is {pot.status}.", field="potId", state=pot.status)
+        raise PotNotOpen(f"The pot is {pot.status}.", field=field, state=pot.status)
     if actor.user_id is None and not pot.allow_anonymous_donations:
         raise NotAnonymous
     token = new_token() if actor.user_id is None else None
@@ -146,11 +144,11 @@ async def retry(
     receipt_token: str | None = None,
 ) -> Renewed:
     """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
-    seen = await presented(session, donation_id, receipt_token)
+    seen, field = await presented(session, donation_id, receipt_token)
     pot = await lock(session, Pot, seen.pot_id)
     donation = await lock(session, Donation, seen.id)
     if donation.status not in WAITING:
-        raise InvalidState(f"The donation is {donation.status}.", field="donationId", state=donation.status)
+        raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
     if pot.status not in TAKES_DONATIONS:
         raise PotNotOpen(f"The pot is {pot.status}.", state=pot.status)
     donation.initiated_at = await clock.now(session)

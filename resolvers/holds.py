@@ -13,8 +13,9 @@ from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
 from models.donations import Donation, DonationStatus, RefundReason
 from models.pots import Pot
-from resolvers import clock, ledger
+from resolvers import clock, donors, ledger
 from resolvers.events import publish
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.payments import Payment, count, send_back
 from resolvers.pots import takes
 
@@ -23,7 +24,7 @@ class PaymentDiffers(Refused):
     """What was paid is not what the donation says: it never counts, and can only go back."""
 
 
-@rule(NotFound, InvalidState, PaymentDiffers, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, PaymentDiffers, staff=True)
 async def release(session: AsyncSession, actor: Actor, donation_id: UUID) -> Donation:
     """Let a held donation count; where its pot takes no money any more, it goes back."""
     pot, donation = await _held(session, donation_id)
@@ -37,7 +38,7 @@ async def release(session: AsyncSession, actor: Actor, donation_id: UUID) -> Don
     return donation
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def reject(
     session: AsyncSession,
     actor: Actor,
@@ -60,11 +61,12 @@ async def reject(
 
 
 async def _held(session: AsyncSession, donation_id: UUID) -> tuple[Pot, Donation]:
-    """The donation and its pot, locked, in the rules' role. Raises NotFound and InvalidState."""
+    """The donation and its pot, locked, in the rules' role. Raises NotFound, OwnMatter and InvalidState."""
     seen = await find(session, Donation, donation_id)
     if seen is None:
         raise NotFound("There is no such donation.", field="donationId")
     await become(session, DatabaseRole.RULES)
+    await refuse_own_matter(session, *await donors.concerned(session, seen), field="donationId")
     pot = await lock(session, Pot, seen.pot_id)
     donation = await lock(session, Donation, donation_id)
     if donation.status != DonationStatus.PROCESSING:

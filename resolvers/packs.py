@@ -126,10 +126,11 @@ def _describe(pack: Pack, given: dict[str, Any], partner: Partner | None) -> Non
     for name, value in given.items():
         listed = list(dict.fromkeys(value)) if name in LISTS and value else None
         setattr(pack, name, value if name not in LISTS else RawJson.of(listed) if listed else None)
+    changed = "discountedPriceCfa" if "discounted_price_cfa" in given else "basePriceCfa"
     if pack.discounted_price_cfa is not None and pack.discounted_price_cfa >= pack.base_price_cfa:
-        raise DiscountNotBelowPrice(field="discountedPriceCfa", basePriceCfa=pack.base_price_cfa)
+        raise DiscountNotBelowPrice(field=changed, basePriceCfa=pack.base_price_cfa)
     if pack.available_from and pack.available_until and pack.available_from > pack.available_until:
-        raise DatesNotInOrder(field="availableUntil")
+        raise DatesNotInOrder(field="availableUntil" if "available_until" in given else "availableFrom")
     if given.get("venue_restrictions"):
         _check_venues(given["venue_restrictions"], partner)
 

@@ -15,6 +15,7 @@ from lango.rules import NotFound, rule
 from lango.session import become
 from models.identity import User
 from models.packs import Partner, PartnerMember, PartnerMemberRole
+from resolvers.own_matters import refuse_own_matter
 
 OWNERS = frozenset({PartnerMemberRole.OWNER})
 MANAGERS = OWNERS | {PartnerMemberRole.MANAGER}
@@ -80,6 +81,7 @@ MEMBER = Lookup(
         PartnerMember.partner_id == bindparam("partner_id"), PartnerMember.user_id == bindparam("user_id")
     ),
 )
+MEMBERS = Lookup([PartnerMember.user_id], lambda rows: rows.where(PartnerMember.partner_id == bindparam("partner_id")))
 OTHER_OWNERS = Lookup(
     [func.count()],
     lambda rows: rows.select_from(PartnerMember).where(
@@ -114,12 +116,19 @@ async def hold_of_pack(session: AsyncSession, actor: Actor, partner_id: UUID) ->
     return partner
 
 
+async def refuse_own_partner(session: AsyncSession, partner_id: UUID, *, field: str) -> None:
+    """Raises OwnMatter where the caller, or whom the caller acts for, is on the partner. In the rules' role."""
+    members = [user_id for (user_id,) in await MEMBERS.all(session, partner_id=partner_id)]
+    await refuse_own_matter(session, *members, field=field)
+
+
 async def _check_role(
     session: AsyncSession, actor: Actor, partner_id: UUID, roles: frozenset[PartnerMemberRole], *, field: str
 ) -> None:
-    if actor.is_staff:
-        return
     found = await MEMBER.one(session, partner_id=partner_id, user_id=actor.user_id)
+    # Staff who are on the partner themselves may do what their part in it lets them.
+    if found is None and actor.is_staff:
+        return
     if found is None or found[0].role not in roles:
         raise (NotPartnerOwner if roles == OWNERS else NotPartnerManager)(field=field)
 

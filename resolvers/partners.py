@@ -19,7 +19,8 @@ from models.packs import Partner, PartnerMember, PartnerMemberRole, PartnerStatu
 from resolvers import clock, config
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
-from resolvers.partner_members import NotPartnerOwner, hold
+from resolvers.own_matters import OwnMatter
+from resolvers.partner_members import NotPartnerOwner, hold, refuse_own_partner
 from resolvers.texts import TextMissing, TooMany, check_count, check_text
 
 # The partner's part of a price until staff agree on another, in percent.
@@ -64,7 +65,7 @@ async def update(session: AsyncSession, actor: Actor, partner_id: UUID, **change
     return partner
 
 
-@rule(NotFound, SplitOutOfRange, staff=True)
+@rule(NotFound, OwnMatter, SplitOutOfRange, staff=True)
 async def set_terms(
     session: AsyncSession,
     actor: Actor,
@@ -84,7 +85,7 @@ async def set_terms(
     return partner
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def verify(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
     """Let a registered partner begin: it redeems codes, and everyone sees it; staff."""
     partner = await _held_by_staff(session, partner_id, PartnerStatus.PENDING)
@@ -93,21 +94,21 @@ async def verify(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partn
     return await _move(session, partner, PartnerStatus.ACTIVE, "partner.verified")
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def suspend(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
     """Stop a partner for now: its packs are not offered, and its codes are refused at the till; staff."""
     partner = await _held_by_staff(session, partner_id, PartnerStatus.ACTIVE)
     return await _move(session, partner, PartnerStatus.SUSPENDED, "partner.suspended")
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def reinstate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
     """Let a suspended partner go on; staff."""
     partner = await _held_by_staff(session, partner_id, PartnerStatus.SUSPENDED)
     return await _move(session, partner, PartnerStatus.ACTIVE, "partner.reinstated")
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def terminate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
     """Refuse a registration, or end with a partner for good; what it is owed is still settled; staff."""
     partner = await _held_by_staff(session, partner_id)
@@ -118,10 +119,14 @@ async def terminate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Pa
 
 
 async def _held_by_staff(session: AsyncSession, partner_id: UUID, where: PartnerStatus | None = None) -> Partner:
-    """The partner, locked, in the rules' role; refuses one that does not stand where it is said to."""
+    """The partner, locked, in the rules' role; refuses one that does not stand where it is said to.
+
+    Raises OwnMatter for staff who are on it themselves.
+    """
     if await find(session, Partner, partner_id) is None:
         raise NotFound("There is no such partner.", field="partnerId")
     await become(session, DatabaseRole.RULES)
+    await refuse_own_partner(session, partner_id, field="partnerId")
     partner = await lock(session, Partner, partner_id)
     if where is not None and partner.status != where:
         raise _cannot(partner)

@@ -29,6 +29,7 @@ from resolvers import clock
 from resolvers.config import Configured, number, numbers
 from resolvers.events import publish
 from resolvers.notices import notify
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.texts import TextMissing, check_text
 
 CFA_PER_POINT = Configured("points.cfa_per_point", Decimal(5))
@@ -144,7 +145,7 @@ async def available(session: AsyncSession, sponsor_user_id: UUID) -> int:
     return int(points)
 
 
-@rule(NotFound, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
+@rule(NotFound, OwnMatter, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
 async def revoke(session: AsyncSession, _: Actor, points_ledger_entry_id: UUID, reason: str) -> PointsLedgerEntry:
     """Take points back that should not have been earned. Staff; the sponsor reads the reason.
 
@@ -155,6 +156,9 @@ async def revoke(session: AsyncSession, _: Actor, points_ledger_entry_id: UUID, 
         raise NotFound("There is no such entry.", field="pointsLedgerEntryId")
     check_text(reason, field="reason")
     await become(session, DatabaseRole.RULES)
+    referral = await find(session, Referral, seen.referral_id) if seen.referral_id else None
+    concerned = (seen.sponsor_user_id, referral.sponsored_user_id if referral else None)
+    await refuse_own_matter(session, *concerned, field="pointsLedgerEntryId")
     # Under the sponsor's lock: what is taken back cannot be spent meanwhile.
     await lock(session, User, seen.sponsor_user_id)
     entry = await lock(session, PointsLedgerEntry, points_ledger_entry_id)

@@ -66,11 +66,13 @@ async def receipt(engine: AsyncEngine, actor: Actor, token: str) -> Receipt | No
     )  # fmt: skip
 
 
-async def presented(session: AsyncSession, donation_id: UUID | None, receipt_token: str | None) -> Donation:
-    """The donation that its donor, or staff, name by its id, or whoever holds it by the token of its receipt.
+async def presented(session: AsyncSession, donation_id: UUID | None, receipt_token: str | None) -> tuple[Donation, str]:
+    """The donation that its donor, or staff, name by its id, or whoever holds it by the token of its receipt; and the
+    input that names it.
 
     Reads as the caller, and goes on in the rules' role. Raises NotFound, and BadUserInput where neither is named.
     """
+    field = "donationId" if receipt_token is None else "receiptToken"
     if donation_id is None and receipt_token is None:
         raise BadUserInput("Say which donation: by `donationId` or by `receiptToken`.")
     if receipt_token is None:
@@ -83,8 +85,8 @@ async def presented(session: AsyncSession, donation_id: UUID | None, receipt_tok
         if found is not None and donation_id not in (None, found.id):
             found = None
     if found is None:
-        raise NotFound("There is no such donation.", field="donationId" if receipt_token is None else "receiptToken")
-    return found
+        raise NotFound("There is no such donation.", field=field)
+    return found, field
 
 
 async def _opened(session: AsyncSession, token: str) -> Donation | None:

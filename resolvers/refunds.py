@@ -29,11 +29,12 @@ from models.donations import RefundWaveRefundStatus as Sent
 from models.identity import User
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus
-from resolvers import clock, ledger
+from resolvers import clock, donors, ledger
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
 from resolvers.notices import notify
 from resolvers.openings import TAKES_DONATIONS
+from resolvers.own_matters import OwnMatter, is_own_matter, refuse_own_matter
 from resolvers.people import first_name
 from resolvers.pots import PotNotOpen
 from resolvers.receipts import presented
@@ -97,8 +98,8 @@ PENDING = Lookup(
 
 
 @rule(
-    NotFound, InvalidState, RefundWindowOver, PotNotOpen, RefundExceedsDonation, PotFundsSpent, CodesOutstanding,
-    ReasonNotAllowed, PhoneUnknown, AmountNotPositive, AmountOutOfRange, anonymous=True, calls=True,
+    NotFound, OwnMatter, InvalidState, RefundWindowOver, PotNotOpen, RefundExceedsDonation, PotFundsSpent,
+    CodesOutstanding, ReasonNotAllowed, PhoneUnknown, AmountNotPositive, AmountOutOfRange, anonymous=True, calls=True,
 )  # fmt: skip
 async def refund(
     session: AsyncSession,
@@ -112,19 +113,21 @@ async def refund(
     """Give a donation back, or a part of it: the donor within 24 hours while the pot is open, or staff.
 
     Without an amount, all that has not gone back yet. At most what the pot has left to spend. A part goes to the
-    donor's phone; staff may give one back without knowing it, and pay it by hand.
+    donor's phone; staff may give one back without knowing it, and pay it by hand. Staff who gave it themselves, and
+    whoever shows its receipt, are its donor.
     """
     if amount_cfa is not None:
         check_amount(amount_cfa, Refund.amount_cfa, field="amountCfa")
-    if reason not in (None, RefundReason.USER_REQUEST) and not actor.is_staff:
+    seen, field = await presented(session, donation_id, receipt_token)
+    as_staff = receipt_token is None and await _acts_as_staff(session, actor, seen)
+    if reason not in (None, RefundReason.USER_REQUEST) and not as_staff:
         raise ReasonNotAllowed(field="reason")
-    seen = await presented(session, donation_id, receipt_token)
     pot = await lock(session, Pot, seen.pot_id)
     donation = await lock(session, Donation, seen.id)
     if donation.status != DonationStatus.SUCCEEDED:
-        raise InvalidState(f"The donation is {donation.status}.", field="donationId", state=donation.status)
+        raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
     now = await clock.now(session)
-    if not actor.is_staff:
+    if not as_staff:
         until = (donation.confirmed_at or donation.created_at) + WINDOW
         if now > until:
             raise RefundWindowOver(until=until.isoformat())
@@ -134,14 +137,14 @@ async def refund(
     amount = left if amount_cfa is None else amount_cfa
     if amount > left:
         raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amountCfa", leftCfa=left)
-    if amount < donation.amount_cfa and not actor.is_staff and await _phone(session, donation) is None:
-        raise PhoneUnknown(field="amountCfa")
+    if amount < donation.amount_cfa and not as_staff and await _phone(session, donation) is None:
+        raise PhoneUnknown(field=field if amount_cfa is None else "amountCfa")
     await check_funds(session, pot, amount)
     pot.raised_cfa -= amount
     pot.balance_cfa -= amount
     if amount == left:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
-    usual = RefundReason.ADMIN_ACTION if actor.is_staff else RefundReason.USER_REQUEST
+    usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
     made = await written(session, actor, donation, amount, reason or usual, description)
     await save(session, pot, donation)
     taken = ledger.Movement(ledger.pot_balance(pot.id), ledger.suspense(), amount)
@@ -151,7 +154,15 @@ async def refund(
     return made
 
 
-@rule(NotFound, InvalidState, staff=True, calls=True)
+async def _acts_as_staff(session: AsyncSession, actor: Actor, donation: Donation) -> bool:
+    """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
+    if not actor.is_staff or await is_own_matter(session, donation.donor_user_id):
+        return False
+    await refuse_own_matter(session, *await donors.concerned(session, donation), field="donationId")
+    return True
+
+
+@rule(NotFound, OwnMatter, InvalidState, staff=True, calls=True)
 async def retry(session: AsyncSession, actor: Actor, refund_id: UUID) -> Refund:
     """Send a refund again that Wave did not carry out."""
     again = await _failed(session, refund_id)
@@ -163,7 +174,7 @@ async def retry(session: AsyncSession, actor: Actor, refund_id: UUID) -> Refund:
     return again
 
 
-@rule(NotFound, InvalidState, TextMissing, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, TextMissing, staff=True)
 async def mark_paid(session: AsyncSession, actor: Actor, refund_id: UUID, reference: str) -> Refund:
     """Note that a refund that Wave did not carry out was paid by hand, out of our account there.
 
@@ -316,10 +327,14 @@ async def _complete(session: AsyncSession, actor: Actor, refund: Refund, referen
 
 
 async def _failed(session: AsyncSession, refund_id: UUID) -> Refund:
-    """A refund that failed, locked, in the rules' role. Raises NotFound and InvalidState."""
-    if await find(session, Refund, refund_id) is None:
+    """A refund that failed, locked, in the rules' role. Raises NotFound, OwnMatter and InvalidState."""
+    seen = await find(session, Refund, refund_id)
+    if seen is None:
         raise NotFound("There is no such refund.", field="refundId")
     await become(session, DatabaseRole.RULES)
+    donation = await find(session, Donation, seen.donation_id)
+    assert donation is not None
+    await refuse_own_matter(session, *await donors.concerned(session, donation), field="refundId")
     refund = await lock(session, Refund, refund_id)
     if refund.wave_refund_status != Sent.FAILED:
         state = refund.wave_refund_status

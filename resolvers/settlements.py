@@ -37,7 +37,8 @@ from resolvers import clock, ledger
 from resolvers.amounts import AmountOutOfRange, fits
 from resolvers.events import publish
 from resolvers.notices import notify
-from resolvers.partner_members import MANAGERS
+from resolvers.own_matters import OwnMatter
+from resolvers.partner_members import MANAGERS, refuse_own_partner
 from resolvers.texts import TextMissing, UrlNotValid, check_text, check_url
 
 # Whose days a period has: partners are paid in Dakar.
@@ -73,8 +74,8 @@ class Period(NamedTuple):
 
 
 @rule(
-    NotFound, PeriodNotInOrder, PeriodNotOver, AlreadySettled, NothingToSettle, BelowMinimum, AmountOutOfRange,
-    staff=True,
+    NotFound, OwnMatter, PeriodNotInOrder, PeriodNotOver, AlreadySettled, NothingToSettle, BelowMinimum,
+    AmountOutOfRange, staff=True,
 )  # fmt: skip
 async def generate(
     session: AsyncSession, actor: Actor, partner_id: UUID, period_start: date, period_end: date
@@ -83,6 +84,7 @@ async def generate(
     if await find(session, Partner, partner_id) is None:
         raise NotFound("There is no such partner.", field="partnerId")
     await become(session, DatabaseRole.RULES)
+    await refuse_own_partner(session, partner_id, field="partnerId")
     ((today,),) = await TODAY.all(session)
     if period_start > period_end:
         raise PeriodNotInOrder(field="periodEnd")
@@ -123,15 +125,15 @@ async def settle(session: AsyncSession, actor: Actor, partner_id: UUID, period: 
     return settlement
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def approve(session: AsyncSession, actor: Actor, settlement_id: UUID) -> PartnerSettlement:
     """Agree to a settlement, so that it may be paid; staff."""
-    settlement = await _held(session, settlement_id, PartnerSettlementStatus.APPROVED)
+    settlement = await _held_by_staff(session, settlement_id, PartnerSettlementStatus.APPROVED)
     await _approve(session, settlement, by=actor.user_id)
     return settlement
 
 
-@rule(NotFound, InvalidState, TextMissing, UrlNotValid, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, TextMissing, UrlNotValid, staff=True)
 async def mark_paid(
     session: AsyncSession,
     actor: Actor,
@@ -145,7 +147,7 @@ async def mark_paid(
     for url, field in ((invoice_url, "invoiceUrl"), (receipt_url, "receiptUrl")):
         if url is not None:
             check_url(url, field=field)
-    settlement = await _held(session, settlement_id, PartnerSettlementStatus.PAID)
+    settlement = await _held_by_staff(session, settlement_id, PartnerSettlementStatus.PAID)
     settlement.status = PartnerSettlementStatus.PAID
     settlement.paid_at = await clock.now(session)
     settlement.payment_reference = reference
@@ -175,10 +177,10 @@ async def dispute(session: AsyncSession, actor: Actor, settlement_id: UUID, reas
     return settlement
 
 
-@rule(NotFound, InvalidState, staff=True)
+@rule(NotFound, OwnMatter, InvalidState, staff=True)
 async def reopen(session: AsyncSession, actor: Actor, settlement_id: UUID) -> PartnerSettlement:
     """Settle a dispute: the settlement waits for approval anew, by a person; staff."""
-    settlement = await _held(session, settlement_id, PartnerSettlementStatus.PENDING)
+    settlement = await _held_by_staff(session, settlement_id, PartnerSettlementStatus.PENDING)
     settlement.status = PartnerSettlementStatus.PENDING
     settlement.approved_at = settlement.approved_by_user_id = None
     await save(session, settlement)
@@ -283,6 +285,15 @@ def _check(partner: Partner, count: int, revenue: int, share: int) -> None:
         raise BelowMinimum(field="periodEnd", shareCfa=share, minimumPayoutCfa=partner.minimum_payout_cfa)
     if not fits(revenue, PartnerSettlement.total_revenue_cfa):
         raise AmountOutOfRange("That is more than one settlement can hold: settle a shorter period.", field="periodEnd")
+
+
+async def _held_by_staff(
+    session: AsyncSession, settlement_id: UUID, following: PartnerSettlementStatus
+) -> PartnerSettlement:
+    """As `_held`. Raises OwnMatter for staff who are on the partner themselves."""
+    settlement = await _held(session, settlement_id, following)
+    await refuse_own_partner(session, settlement.partner_id, field="settlementId")
+    return settlement
 
 
 async def _held(session: AsyncSession, settlement_id: UUID, following: PartnerSettlementStatus) -> PartnerSettlement:

@@ -46,7 +46,7 @@ async def record_view(
     referrer: str | None = None,
 ) -> Pot:
     """Note that somebody looks at a pot; who came by an invitation marks it clicked. It is counted later."""
-    pot = await _seen(session, pot_id, share_token)
+    pot, _ = await visible(session, pot_id, share_token)
     await become(session, DatabaseRole.RULES)
     if invitation_token is not None:
         await CLICKED.run(session, hash=hash_of(invitation_token), pot=pot.id)
@@ -65,7 +65,7 @@ async def record_share(
     platform: AnalyticsEventPlatform | None = None,
 ) -> Pot:
     """Note that somebody passes a pot's link on. It is counted later."""
-    pot = await _seen(session, pot_id, share_token)
+    pot, _ = await visible(session, pot_id, share_token)
     await become(session, DatabaseRole.RULES)
     await note(
         session,
@@ -91,26 +91,23 @@ async def count_visits(services: Services) -> None:
             await COUNT.run(session, pot=row["id"], views=row["views"], shares=row["shares"])
 
 
-async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> Pot | None:
-    """The pot that a caller names by its id, or by the token of its share link, which is the right to see it.
+async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> tuple[Pot, str]:
+    """The pot that a caller names by its id, or by the token of its share link, which is the right to see it; and the
+    input that names it.
 
-    Reads as the caller, who sees the pot for the rest of the transaction. Raises BadUserInput where neither is named.
+    Reads as the caller, who sees the pot for the rest of the transaction. Raises NotFound, and BadUserInput where
+    neither is named.
     """
-    if share_token is None:
-        if pot_id is None:
-            raise BadUserInput("Say which pot: by `potId` or by `shareToken`.")
-        return await find(session, Pot, pot_id)
-    opened = await present(session, share_token)
-    if opened is None or (pot_id is not None and pot_id != opened):
-        return None
-    return await find(session, Pot, opened)
-
-
-async def _seen(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> Pot:
-    pot = await visible(session, pot_id, share_token)
+    field = "potId" if share_token is None else "shareToken"
+    if share_token is not None:
+        opened = await present(session, share_token)
+        pot_id = opened if pot_id in (None, opened) else None
+    elif pot_id is None:
+        raise BadUserInput("Say which pot: by `potId` or by `shareToken`.")
+    pot = None if pot_id is None else await find(session, Pot, pot_id)
     if pot is None:
-        raise NotFound("There is no such pot.", field="potId" if share_token is None else "shareToken")
-    return pot
+        raise NotFound("There is no such pot.", field=field)
+    return pot, field
 
 
 # Counted anew, so that doing it twice changes nothing; never less than before, for old events are not kept for ever.

@@ -25,9 +25,10 @@ from lango.rules import NotFound, rule
 from lango.services import Services
 from lango.session import become
 from models.donations import WaveWebhookEvent
-from resolvers import clock
+from resolvers import clock, donors
 from resolvers.events import publish
-from resolvers.payments import Payment, fail, settle
+from resolvers.own_matters import OwnMatter, refuse_own_matter
+from resolvers.payments import Payment, donation_of, fail, settle
 
 log = structlog.get_logger("lango.wave")
 COMPLETED = "checkout.session.completed"
@@ -93,12 +94,15 @@ async def unprocessed(services: Services) -> dict[str, int]:
     return {"true": found.get(True, 0), "false": found.get(False, 0)}
 
 
-@rule(NotFound, staff=True)
+@rule(NotFound, OwnMatter, staff=True)
 async def replay(session: AsyncSession, actor: Actor, event_id: UUID) -> WaveWebhookEvent:
     """Act on a stored webhook again: what it has done already it does not do twice."""
-    if await find(session, WaveWebhookEvent, event_id) is None:
+    seen = await find(session, WaveWebhookEvent, event_id)
+    if seen is None:
         raise NotFound("There is no such event.", field="eventId")
     await become(session, DatabaseRole.RULES)
+    if (donation := await donation_of(session, Payment.of_event(seen.raw_payload))) is not None:
+        await refuse_own_matter(session, *await donors.concerned(session, donation), field="eventId")
     event = await lock(session, WaveWebhookEvent, event_id)
     event.retry_count = (event.retry_count or 0) + 1
     await _act_on(session, event)

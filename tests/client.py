@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from graphql import FieldNode, OperationDefinitionNode, OperationType, parse, value_from_ast_untyped
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -54,6 +55,29 @@ class Answer:
     def refusals(self, field: str) -> list[str]:
         """The codes of a mutation's user errors."""
         return [error["code"] for error in self.data[field]["userErrors"]]
+
+
+# Refusals of an input that is missing: they name what the caller has to bring.
+MISSING = {("TWO_FACTOR_REQUIRED", "twoFactorCode"), ("VENUE_NOT_ALLOWED", "venue"), ("SHARE_NOT_VALID", "buyerShare")}
+
+
+def check_fields(query: str, variables: dict[str, Any], answer: Answer) -> None:
+    """Every refusal names an input that this very call brought, or is to bring."""
+    if '"field":[' not in answer.response.text:
+        return
+    for definition in parse(query).definitions:
+        if not isinstance(definition, OperationDefinitionNode) or definition.operation != OperationType.MUTATION:
+            continue
+        for node in definition.selection_set.selections:
+            assert isinstance(node, FieldNode)
+            payload = answer.body["data"].get(node.alias.value if node.alias else node.name.value)
+            given = {each.name.value: value_from_ast_untyped(each.value, variables) for each in node.arguments}
+            for error in (payload or {}).get("userErrors", []):
+                place: Any = given["input"]
+                path = error.get("field") or []
+                for part in path if (error.get("code"), ".".join(path)) not in MISSING else []:
+                    assert isinstance(place, list) or part in place, f"{error} is about no input of {given}"
+                    place = place[int(part)] if isinstance(place, list) else place[part]
 
 
 class Api:
@@ -102,7 +126,9 @@ class Api:
             json={"query": query, "variables": variables or {}},
             headers=self.headers(as_, roles) | (headers or {}),
         )
-        return Answer(response)
+        answer = Answer(response)
+        check_fields(query, variables or {}, answer)
+        return answer
 
     async def redeem(
         self, code: str, *, as_: SimpleNamespace, headers: dict[str, str] | None = None, **input: Any

@@ -30,7 +30,9 @@ from models.base import Base
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")
 class UserError:
     message: str = strawberry.field(description="What to tell the person.")
-    field: list[str] | None = strawberry.field(description="The path into the input; null where it is about no field.")
+    field: list[str] | None = strawberry.field(
+        description="The path into the input, also to what is missing there; null where it is about no field."
+    )
     details: Json | None = strawberry.field(description="Facts about the refusal, for programs; null without any.")
 
 

@@ -304,3 +304,45 @@ async def test_a_split_may_be_all_or_nothing(api: Api, shop: Any, admin: Any, sp
     answer = await call(api, "setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
 
     assert answer["setPartnerTerms"]["partner"]["revenueSplitPercentage"] == f"{split}.00"
+
+
+# Staff who are on a partner
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "more"),
+    [
+        ("verifyPartner", "pending", {}),
+        ("suspendPartner", "active", {}),
+        ("reinstatePartner", "suspended", {}),
+        ("terminatePartner", "active", {}),
+        ("setPartnerTerms", "active", {"revenueSplitPercentage": "100"}),
+    ],
+)
+async def test_staff_decide_nothing_about_a_partner_they_are_on(
+    api: Api, make: Factory, owner: asyncpg.Pool[Any], name: str, status: str, more: dict[str, Any]
+) -> None:
+    admin, partner = await make(User, roles=["user", "admin"]), await make(Partner, status=status)
+    await make.member(partner, admin, "cashier")
+    before = await row(owner, partner)
+
+    answer = await call(api, name, admin, STAFF, partnerId=partner, **more)
+
+    assert answer.refusals(name) == ["OWN_MATTER"]
+    assert await row(owner, partner) == before
+
+
+async def test_staff_who_are_on_a_partner_may_do_what_their_part_in_it_lets_them(
+    api: Api, make: Factory, owner: asyncpg.Pool[Any]
+) -> None:
+    cashier, boss = await make(User, roles=["user", "admin"]), await make(User, roles=["user", "admin"])
+    partner = await make(Partner)
+    await make.member(partner, cashier, "cashier")
+    await make.member(partner, boss, "owner")
+
+    refused = await call(api, "updatePartner", cashier, STAFF, partnerId=partner, name="Mine")
+    done = await call(api, "updatePartner", boss, STAFF, partnerId=partner, name="Ours")
+
+    assert refused.refusals("updatePartner") == ["NOT_PARTNER_OWNER"]
+    assert done.refusals("updatePartner") == []
+    assert (await row(owner, partner))["name"] == "Ours"

@@ -205,7 +205,8 @@ async def test_somebody_chosen_who_was_invited_meanwhile_is_named(api: Api, spon
 
     error = error_of(await call(api, SEND, sponsor, batchId=batch), SEND)
 
-    assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["batchId", "contacts", "2", "phone"])
+    assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["batchId"])
+    assert error["details"] == {"path": ["contactSnapshot", "2", "phone"]}
     assert await facts() == before
 
 

@@ -268,7 +268,7 @@ INVALID = [
     ({"endsAt": "2025-12-31T00:00:00Z"}, "DATES_NOT_IN_ORDER", ["endsAt"]),
     ({"endsAt": "9999-12-31T00:00:00Z"}, "DATES_NOT_IN_ORDER", ["endsAt"]),
     ({"targets": {"minAge": 40, "maxAge": 20}}, "AGES_NOT_IN_ORDER", ["targets", "maxAge"]),
-    ({"targets": {"minAge": -1}}, "AGES_NOT_IN_ORDER", ["targets", "maxAge"]),
+    ({"targets": {"minAge": -1}}, "AGES_NOT_IN_ORDER", ["targets", "minAge"]),
 ]
 
 

@@ -109,7 +109,7 @@ async def test_only_matured_points_count(
     assert (await convert(api, sponsor, 110, pot)).refusals(NAME) == []
 
 
-@pytest.mark.parametrize("points", [99, 1, 0, -100, -(2**31)])
+@pytest.mark.parametrize("points", [99, 1])
 async def test_so_few_points_are_not_converted(
     api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any, points: int
 ) -> None:
@@ -122,14 +122,19 @@ async def test_so_few_points_are_not_converted(
     assert await facts() == before
 
 
-@pytest.mark.parametrize("points", [0, -5])
-async def test_without_a_minimum_nothing_and_less_is_still_too_little(
-    api: Api, make: Factory, sponsor: Any, pot: Any, configure: Any, points: int
+@pytest.mark.parametrize("minimum", [100, -10])
+@pytest.mark.parametrize("points", [0, -5, -100, -(2**31)])
+async def test_nothing_and_less_is_no_amount_whatever_the_minimum(
+    api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any, configure: Any, minimum: int, points: int
 ) -> None:
-    await configure("points.minimum_conversion", -10)
+    await configure("points.minimum_conversion", minimum)
     await matured(make, sponsor, 500)
+    before = await facts()
 
-    assert (await convert(api, sponsor, points, pot)).refusals(NAME) == ["BELOW_MINIMUM"]
+    error = error_of(await convert(api, sponsor, points, pot), NAME)
+
+    assert (error["code"], error["field"]) == ("AMOUNT_NOT_POSITIVE", ["points"])
+    assert await facts() == before
 
 
 async def test_more_than_a_pot_can_hold_is_out_of_range(

@@ -405,6 +405,20 @@ async def test_only_staff_take_points_back(api: Api, make: Factory, sponsor: Any
     assert await facts() == before
 
 
+@pytest.mark.parametrize("part", ["sponsor", "sponsored"])
+async def test_staff_take_no_points_back_that_they_have_a_part_in(
+    api: Api, make: Factory, admin: Any, sponsor: Any, facts: Any, part: str
+) -> None:
+    sides = (admin, await person(make)) if part == "sponsor" else (sponsor, admin)
+    entry = await pending(make, await sponsored(make, *sides))
+    before = await facts()
+
+    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x")
+
+    assert answer.refusals("revokePoints") == ["OWN_MATTER"]
+    assert await facts() == before
+
+
 async def test_an_entry_that_is_none_is_not_found(api: Api, admin: Any) -> None:
     answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(admin.id), reason="x")
 

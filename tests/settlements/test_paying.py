@@ -244,3 +244,26 @@ async def test_a_payment_and_a_dispute_at_once_one_wins(
         refusals = paid.refusals("markSettlementPaid") + disputed.refusals("disputeSettlement")
         assert refusals == ["INVALID_STATE"]
     assert {row["status"] for row in await stored.all()} <= {"paid", "disputed"}
+
+
+# Staff who are on the partner
+
+
+@pytest.mark.parametrize("name", ["approveSettlement", "markSettlementPaid", "reopenSettlement", "generateSettlement"])
+async def test_staff_who_are_on_the_partner_decide_nothing_about_its_settlements(
+    api: Api, make: Factory, admin: Any, shop: Any, pending: Any, stored: Settlements, name: str
+) -> None:
+    if name == "markSettlementPaid":
+        await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
+    if name == "reopenSettlement":
+        await call(api, "disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Too little")
+    await make.member(shop.partner, admin, "cashier")
+    given = {"partnerId": shop.partner.id, "periodStart": IN_JUNE.date(), "periodEnd": IN_JUNE.date()}
+    if name != "generateSettlement":
+        given = {"settlementId": pending.id} | ({"reference": "BANK-1"} if name == "markSettlementPaid" else {})
+    before = await stored.all()
+
+    answer = await call(api, name, admin, STAFF, **given)
+
+    assert answer.refusals(name) == ["OWN_MATTER"]
+    assert await stored.all() == before

@@ -1,0 +1,170 @@
+"""Staff in their own matter: they have the rights of everybody else, and decide on nothing."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from models.identity import User
+from models.pots import Pot
+from models.profiles import Profile
+from tests.donations.conftest import a_phone
+from tests.donations.giving import Giving
+from tests.factories import Factory, now
+
+STAFF = ("admin",)
+CANCEL = "mutation ($id: ID!) { cancelPot(input: {potId: $id}) { pot { status } userErrors { code field } } }"
+
+
+@pytest.fixture
+async def admin(make: Factory) -> SimpleNamespace:
+    return await make(User, roles=["user", "admin"], phone=a_phone())
+
+
+async def long_ago(giving: Giving, key: Any) -> None:
+    await giving.owner.execute(
+        "UPDATE donations.donations SET confirmed_at = now() - interval '25 hours' WHERE id = $1", key
+    )
+
+
+async def held(giving: Giving, pot: Any, amount: int, as_: Any, **more: Any) -> SimpleNamespace:
+    begun = await giving.begun(pot, amount, as_, **more)
+    await giving.owner.execute("UPDATE donations.donations SET risk_score = 81 WHERE id = $1", begun.id)
+    await giving.hear(giving.wave.paid(begun.checkout))
+    return begun
+
+
+async def test_a_donor_of_the_staff_has_the_donors_time_and_no_more(
+    giving: Giving, pot: Any, admin: Any, facts: Any
+) -> None:
+    early, late = await giving.given(pot, 5000, admin), await giving.given(pot, 3000, admin)
+    await long_ago(giving, late.id)
+
+    in_time = await giving.refund(admin, STAFF, donationId=early.id)
+    before = await facts()
+    too_late = await giving.refund(admin, STAFF, donationId=late.id)
+    by_another_reason = await giving.refund(admin, STAFF, donationId=late.id, reason="ADMIN_ACTION")
+
+    assert in_time["refundDonation"]["refund"]["reason"] == "USER_REQUEST"
+    assert too_late.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
+    assert by_another_reason.refusals("refundDonation") == ["REASON_NOT_ALLOWED"]
+    assert await facts() == before
+
+
+async def test_who_shows_a_receipt_is_its_donor_whoever_else_they_are(
+    giving: Giving, pot: Any, admin: Any, facts: Any
+) -> None:
+    given = await giving.given(pot, 5000)
+    await long_ago(giving, given.id)
+    before = await facts()
+
+    answer = await giving.refund(admin, STAFF, receiptToken=given.token)
+
+    assert answer.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
+    assert await facts() == before
+
+
+async def test_staff_give_nothing_back_that_their_own_phone_paid_for(
+    giving: Giving, pot: Any, admin: Any, facts: Any
+) -> None:
+    given = await giving.given(pot, 5000, phone=admin.phone)
+    before = await facts()
+
+    answer = await giving.refund(admin, STAFF, donationId=given.id)
+
+    assert answer.refusals("refundDonation") == ["OWN_MATTER"]
+    assert await facts() == before
+
+
+@pytest.mark.parametrize("as_guardian", [False, True], ids=["own", "minor"])
+async def test_staff_give_nothing_back_out_of_a_pot_of_their_own(
+    giving: Giving, make: Factory, admin: Any, donor: Any, facts: Any, as_guardian: bool
+) -> None:
+    whose = admin
+    if as_guardian:
+        whose = await make(User)
+        child = {"date_of_birth": date.today() - timedelta(days=3_000), "guardian_accepted_at": now()}
+        await make(Profile, user_id=whose.id, guardian_user_id=admin.id, relationship_type="parent", **child)
+    pot = await make(Pot, owner_user_id=whose.id, visibility="public", target_amount_cfa=10_000_000)
+    given = await giving.given(pot, 5000, donor)
+    before = await facts()
+
+    answer = await giving.refund(admin, STAFF, donationId=given.id)
+
+    assert answer.refusals("refundDonation") == ["OWN_MATTER"]
+    assert await facts() == before
+
+
+@pytest.mark.parametrize("name", ["releaseHeldDonation", "rejectHeldDonation"])
+async def test_staff_decide_on_no_held_donation_of_their_own(
+    giving: Giving, make: Factory, pot: Any, admin: Any, donor: Any, facts: Any, name: str
+) -> None:
+    own_pot = await make(Pot, owner_user_id=admin.id, visibility="public", target_amount_cfa=10_000_000)
+    matters = [
+        await held(giving, pot, 1000, admin),
+        await held(giving, pot, 1100, None, phone=admin.phone),
+        await held(giving, own_pot, 1200, donor),
+    ]
+    before = await facts()
+
+    answers = [await giving.by(name, admin, STAFF, donationId=each.id) for each in matters]
+
+    assert [answer.refusals(name) for answer in answers] == [["OWN_MATTER"]] * 3
+    assert await facts() == before
+    assert (await giving.as_staff(name, donationId=matters[0].id)).refusals(name) == []
+
+
+@pytest.mark.parametrize("name", ["retryRefund", "markRefundPaid"])
+async def test_staff_send_no_refund_of_their_own(
+    giving: Giving, make: Factory, pot: Any, admin: Any, facts: Any, name: str
+) -> None:
+    given = await giving.given(pot, 5000, admin)
+    giving.wave.refuses.add("refund")
+    await giving.refund(admin, donationId=given.id)
+    giving.wave.refuses.clear()
+    (key,) = [row["id"] for row in await giving.owner.fetch(
+        "SELECT id FROM donations.refunds WHERE donation_id = $1", given.id)]  # fmt: skip
+    more = {"reference": "by hand"} if name == "markRefundPaid" else {}
+    before = await facts()
+
+    answer = await giving.by(name, admin, STAFF, refundId=str(key), **more)
+
+    assert answer.refusals(name) == ["OWN_MATTER"]
+    assert await facts() == before
+    assert (await giving.as_staff(name, refundId=str(key), **more)).refusals(name) == []
+
+
+async def test_staff_replay_no_payment_of_their_own(giving: Giving, pot: Any, admin: Any, facts: Any) -> None:
+    begun = await giving.begun(pot, 5000, admin)
+    event = giving.wave.paid(begun.checkout)
+    await giving.hear(event)
+    stored = await giving.event_of(event)
+    before = await facts()
+
+    answer = await giving.by("replayWaveEvent", admin, STAFF, eventId=str(stored["id"]))
+
+    assert answer.refusals("replayWaveEvent") == ["OWN_MATTER"]
+    assert (await giving.event_of(event))["retry_count"] == stored["retry_count"]
+    assert await facts() == before
+
+
+async def test_staff_call_no_pot_off_that_they_gave_to(giving: Giving, pot: Any, admin: Any, facts: Any) -> None:
+    await giving.given(pot, 5000, admin)
+    before = await facts()
+
+    answer = await giving.api(CANCEL, {"id": str(pot.id)}, as_=admin, roles=STAFF)
+
+    assert answer["cancelPot"]["userErrors"] == [{"code": "OWN_MATTER", "field": ["potId"]}]
+    assert await facts() == before
+
+
+async def test_staff_call_a_pot_of_their_own_off_as_any_owner_does(giving: Giving, make: Factory, admin: Any) -> None:
+    pot = await make(Pot, owner_user_id=admin.id, visibility="public", target_amount_cfa=10_000_000)
+    await giving.given(pot, 5000, admin)
+
+    answer = await giving.api(CANCEL, {"id": str(pot.id)}, as_=admin, roles=STAFF)
+
+    assert answer["cancelPot"] == {"pot": {"status": "CANCELLED"}, "userErrors": []}
