@@ -34,7 +34,7 @@ from resolvers.trading.deals import (
     tell,
     tell_of_trade,
 )
-from resolvers.trading.refusals import CounterpartyNotAvailable, EscrowExpired, NotTheBuyer, NotTheSeller
+from resolvers.trading.refusals import CounterpartyNotAvailable, EscrowExpired, NotTheBuyer, NotTheSeller, OwnTrade
 from resolvers.trading.seen import see
 from resolvers.trading.standing import BARRED, check_counterpartys_standing, check_standing
 
@@ -67,7 +67,9 @@ LAPSED = Lookup(
 )
 
 
-@rule(NotFound, NotTheSeller, EscrowExpired, InvalidState, *BARRED, CounterpartyNotAvailable, InsufficientFunds)
+@rule(
+    NotFound, NotTheSeller, OwnTrade, EscrowExpired, InvalidState, *BARRED, CounterpartyNotAvailable, InsufficientFunds
+)
 async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEscrow:
     """Lock the coins of a trade: the seller's available balance moves to the locked one.
 
@@ -84,6 +86,9 @@ async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEs
         raise EscrowExpired(field="escrowId")
     if escrow.status != State.PENDING:
         raise InvalidState(f"The escrow is {escrow.status} already.", field="escrowId", state=escrow.status)
+    # One may have become the other's guardian since the offer was taken.
+    if await people.same_hands(session, escrow.seller_id, escrow.buyer_id):
+        raise OwnTrade(field="escrowId")
     await check_standing(session, deal.traders[escrow.seller_id], deal.now)
     await check_counterpartys_standing(session, deal.traders[escrow.buyer_id], deal.now, field="escrowId")
     balance = await lock_balance(session, escrow.currency, escrow.seller_id)

@@ -21,6 +21,10 @@ class NotYourTrade(Refused):
     """Only who placed this trade, or has taken it, may do this."""
 
 
+class OwnTrade(Refused):
+    """You cannot trade with yourself, nor with somebody for whom you act or who acts for you."""
+
+
 class NotYourWallet(Refused):
     """Only the wallet's owner may do this."""
 

@@ -42,6 +42,7 @@ from resolvers.trading.refusals import (
     NotInvolved,
     NotTheBuyer,
     NotYourTrade,
+    OwnTrade,
 )
 from resolvers.trading.seen import no_such, see
 from resolvers.trading.standing import BARRED
@@ -58,10 +59,6 @@ TAKEN = frozenset({Status.MATCHED, Status.IN_ESCROW, Status.DISPUTED, Status.COM
 
 class ExpiryPast(Refused):
     """An offer must expire in the future."""
-
-
-class OwnTrade(Refused):
-    """You cannot take your own offer."""
 
 
 class BackedOutTooOften(Refused):
@@ -228,7 +225,7 @@ async def take(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTra
     if seen is None and not await ended_lately(session, CryptoTrade, trade_id):
         raise NotFound("There is no such offer.", field="tradeId")
     trade = await lock(session, CryptoTrade, trade_id)
-    if trade.user_id in own:
+    if trade.user_id in own or await people.same_hands(session, trade.user_id, actor.user_id):
         raise OwnTrade(field="tradeId")
     if trade.status in TAKEN:
         raise AlreadyTaken(field="tradeId")
@@ -279,7 +276,7 @@ async def mark_paid(session: AsyncSession, actor: Actor, trade_id: UUID) -> Cryp
     return deal.trade
 
 
-@rule(NotFound, NotInvolved, NotCompleted, AlreadyRated, RatingOutOfRange)
+@rule(NotFound, NotInvolved, OwnTrade, NotCompleted, AlreadyRated, RatingOutOfRange)
 async def rate(
     session: AsyncSession, actor: Actor, trade_id: UUID, rating: Decimal, feedback: str | None = None
 ) -> CryptoTrade:
@@ -296,6 +293,8 @@ async def rate(
         raise NotCompleted(field="tradeId", state=trade.status)
     assert trade.buyer_id is not None
     assert trade.seller_id is not None
+    if await people.same_hands(session, trade.buyer_id, trade.seller_id):
+        raise OwnTrade(field="tradeId")
     as_buyer = trade.buyer_id in own
     rated = trade.seller_id if as_buyer else trade.buyer_id
     trader = await lock_trader(session, rated)

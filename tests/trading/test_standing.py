@@ -175,3 +175,73 @@ async def test_whose_birthday_nobody_knows_trades_within_the_limits_of_an_unchec
     assert await place(desk, user, coin) == []
     assert UUID(str((await desk.profile(user))["user_id"])) == user.id
     assert (await desk.profile(user))["kyc_status"] == "pending"
+
+
+# Whoever may act for both parties
+
+
+async def guarded(make: Factory, minor: Any, guardian: Any, *, accepted: bool = True) -> None:
+    """Somebody of 17 years, whose guardian the other one is."""
+    await make(Profile, user_id=minor.id, date_of_birth=date.today() - timedelta(days=17 * 365), full_name="Awa",
+               guardian_user_id=guardian.id, relationship_type="parent",
+               guardian_accepted_at=now() if accepted else None)  # fmt: skip
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("maker_is_minor", [True, False])
+async def test_nobody_takes_the_offer_of_somebody_for_whom_they_act(
+    desk: Desk, make: Factory, accepted: bool, maker_is_minor: bool
+) -> None:
+    deal = await desk.placed()
+    minor, guardian = (deal.maker, deal.taker) if maker_is_minor else (deal.taker, deal.maker)
+    await guarded(make, minor, guardian, accepted=accepted)
+    before = await desk.everything()
+
+    answer = await desk.ask("takeTrade", deal.taker, tradeId=deal.trade)
+
+    assert answer.refusals("takeTrade") == ["OWN_TRADE"]
+    assert await desk.everything() == before
+
+
+async def test_two_who_have_one_guardian_do_not_trade_with_each_other(desk: Desk, make: Factory) -> None:
+    deal, guardian = await desk.placed(), await make(User)
+    for minor in (deal.maker, deal.taker):
+        await guarded(make, minor, guardian)
+
+    answer = await desk.ask("takeTrade", deal.taker, tradeId=deal.trade)
+
+    assert answer.refusals("takeTrade") == ["OWN_TRADE"]
+
+
+async def test_what_was_taken_before_one_became_the_others_guardian_is_not_funded(desk: Desk, make: Factory) -> None:
+    deal = await desk.taken()
+    await guarded(make, deal.buyer, deal.seller)
+    before = await desk.everything()
+
+    answer = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
+
+    assert answer.refusals("fundEscrow") == ["OWN_TRADE"]
+    assert await desk.everything() == before
+
+
+async def test_a_trade_of_a_guardian_with_the_minor_is_rated_by_neither(desk: Desk, make: Factory) -> None:
+    deal = await desk.completed()
+    await guarded(make, deal.buyer, deal.seller)
+    before = await desk.everything()
+
+    for party in (deal.buyer, deal.seller):
+        answer = await desk.ask("rateTrade", party, tradeId=deal.trade, rating="5")
+        assert answer.refusals("rateTrade") == ["OWN_TRADE"]
+    assert await desk.everything() == before
+
+
+async def test_staff_decide_no_dispute_of_a_minor_for_whom_they_act(desk: Desk, make: Factory) -> None:
+    deal, staff = await desk.disputed(), await desk.staff()
+    await guarded(make, deal.buyer, staff)
+    before = await desk.everything()
+
+    decided = await desk.ask("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome="RELEASE")
+    confirmed = await desk.ask("setKycStatus", staff, STAFF, userId=deal.buyer.id, status="PENDING")
+
+    assert decided.refusals("resolveDispute") == confirmed.refusals("setKycStatus") == ["OWN_MATTER"]
+    assert await desk.everything() == before
