@@ -29,7 +29,7 @@ from models.analytics import AnalyticsEventPlatform
 from models.identity import User
 from models.packs import Pack
 from resolvers import cancellations, invitations, pots, visits
-from resolvers.share_links import SHARE_TOKEN
+from resolvers.share_links import tokens_of
 
 for choice in (m.PotVisibility, m.PotInvitationInvitationMethod, AnalyticsEventPlatform):
     enum_of(choice)
@@ -63,10 +63,12 @@ async def pot(
         if not id:
             raise BadUserInput("Say which pot: by `id` or by `shareToken`.")
         return await read_node(info.context, m.Pot, parse_id(m.Pot, id))
-    if not SHARE_TOKEN.fullmatch(share_token):
+    tokens = tokens_of(share_token)
+    if not tokens:
         return None
-    await info.context.reads.present(share_token)
-    shared = select(func.lango.shared_pots(literal([share_token], ARRAY(Text))))
+    for token in tokens:
+        await info.context.reads.present(token)
+    shared = select(func.lango.shared_pots(literal(tokens, ARRAY(Text))))
     ((keys,),) = await info.context.reads.rows(shared)
     if not keys or (id and parse_id(m.Pot, id) != (keys[0],)):
         return None
@@ -82,17 +84,13 @@ def plan_pot(builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Selec
     token, id_ = given.get("share_token"), given.get("id")
     if not (token.decide(bool) if isinstance(token, Slot) else token):
         return one_by_id(m.Pot, builder, id_, nodes)
-    builder.presented = known = changed(token, _well_formed)
-    opened = func.lango.shared_pots(literal(changed(known, lambda found: [found]), ARRAY(Text)), type_=ARRAY(Uuid))[1]
+    builder.presented = changed(token, lambda typed: ",".join(tokens_of(typed)) or None)
+    opened = func.lango.shared_pots(literal(changed(token, tokens_of), ARRAY(Text)), type_=ARRAY(Uuid))[1]
     found = builder.one(m.Pot, [opened], nodes)
     if id_ is None or id_ is strawberry.UNSET:
         return found
     (key,) = parts_of(m.Pot, changed(id_, partial(parse_id, m.Pot)))
     return found.where(opened == key)
-
-
-def _well_formed(token: str) -> str | None:
-    return token if SHARE_TOKEN.fullmatch(token) else None
 
 
 @strawberry.type

@@ -17,6 +17,8 @@ from models.packs import Pack, Partner
 from models.pots import Pot
 from resolvers import redemption, settlements
 
+CODE = "What the scanner read, or what somebody types: blanks, hyphens and small letters do not matter."
+
 
 @mirror(m.QrCode)
 class QrCode:
@@ -50,13 +52,13 @@ class CancelQrCodeInput:
 
 @strawberry.input(description="What `checkQrCode` takes.")
 class CheckQrCodeInput:
-    code: str = text_input("What the scanner read.", max_length=100, required=True)
+    code: str = text_input(CODE, max_length=100, required=True)
     venue: str | None = text_input("The venue, by the id or name the partner gave it.", max_length=255)
 
 
 @strawberry.input(description="What `redeemQrCode` takes.")
 class RedeemQrCodeInput:
-    code: str = text_input("What the scanner read.", max_length=100, required=True)
+    code: str = text_input(CODE, max_length=100, required=True)
     venue: str | None = text_input("The venue, by the id or name the partner gave it.", max_length=255)
     notes: str | None = text_input("What the cashier notes.", max_length=2000)
     idempotency_key: str | None = key_input()

@@ -21,6 +21,7 @@ from resolvers import batches, campaigns, conversions, impressions, points, refe
 
 PLATFORM = enum_of(AnalyticsEventPlatform)
 LEFT = (int, "How many more invitations may be sent today.")
+CODE = "The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter."
 FOR_A_MINOR = "For whom, where it is a minor you answer for; for yourself when left out."
 
 
@@ -112,7 +113,7 @@ class ReferralPotInput:
 
 @strawberry.input(description="What `acceptReferral` takes.")
 class AcceptReferralInput:
-    code: str = text_input("The invitation's code.", max_length=40, required=True)
+    code: str = text_input(CODE, max_length=60, required=True)
     create_pot: ReferralPotInput | None = value_input("A pot for the next birthday; none when left out.")
     user_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
     idempotency_key: str | None = key_input()
@@ -120,7 +121,7 @@ class AcceptReferralInput:
 
 @strawberry.input(description="What `declineReferral` takes.")
 class DeclineReferralInput:
-    code: str = text_input("The invitation's code.", max_length=40, required=True)
+    code: str = text_input(CODE, max_length=60, required=True)
     idempotency_key: str | None = key_input()
 
 

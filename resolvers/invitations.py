@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, or_
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lango import codes
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.prepared import Lookup
@@ -26,12 +26,11 @@ from resolvers.events import publish
 from resolvers.notices import send_to
 from resolvers.people import first_name
 from resolvers.pots import NotYourPot, own_pot, share_token
-from resolvers.share_links import SHARE_TOKEN, hash_of, present
+from resolvers.share_links import hash_of, hashes_of, present
 from resolvers.texts import TextMissing, check_text
 
 DAILY_LIMIT = Configured("pots.daily_invitations", 100)
 INVITES = frozenset({PotStatus.SCHEDULED, PotStatus.OPEN, PotStatus.FUNDED})
-TOKEN_BYTES = 16
 CHANNELS = {
     Method.WHATSAPP: NotificationChannel.WHATSAPP,
     Method.SMS: NotificationChannel.SMS,
@@ -64,7 +63,10 @@ KNOWN = Lookup(
         or_(User.phone == bindparam("recipient"), User.email == bindparam("recipient")), User.deleted_at.is_(None)
     ),
 )
-BY_TOKEN = Lookup([PotInvitation], lambda rows: rows.where(PotInvitation.token_hash == bindparam("hash")))
+BY_TOKEN = Lookup(
+    [PotInvitation],
+    lambda rows: rows.where(PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text)))),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def invite(
     if today >= limit:
         raise DailyLimitReached(limit=limit, left=0)
     known = None if method == Method.SOCIAL else await KNOWN.one(session, recipient=address)
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+    token = codes.new(codes.LONG)
     invitation = PotInvitation(
         id=uuid4(), pot_id=pot_id, invited_by_user_id=actor.user_id, invitation_method=method,
         recipient_identifier=address, custom_message=message, sent_at=now, token_hash=hash_of(token),
@@ -133,7 +135,7 @@ class Opened:
 @rule(NotFound, anonymous=True, as_rules=True, idempotent=False)
 async def open_(session: AsyncSession, actor: Actor, token: str) -> Opened:
     """Open an invitation by the token of its link: it is marked opened, and the pot can be seen and given to."""
-    found = await BY_TOKEN.one(session, hash=hash_of(token)) if SHARE_TOKEN.fullmatch(token) else None
+    found = await BY_TOKEN.one(session, hashes=hashes_of(token))
     if found is None:
         raise NotFound("There is no such invitation.", field="token")
     pot = await lock(session, Pot, found[0].pot_id)

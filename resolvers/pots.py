@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -13,6 +12,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import Date, DateTime, Text, bindparam, cast, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lango import codes
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
@@ -37,7 +37,6 @@ DEFAULT_TARGET = Configured("pots.default_target_cfa", 50_000)
 FURTHEST_YEARS = 10
 ADULT_AGE = 18
 MOST_IMAGES = 20
-TOKEN_BYTES = 16
 
 
 class NotYourPot(Refused):
@@ -250,7 +249,7 @@ async def share_token(session: AsyncSession, pot: Pot, *, renew: bool = False) -
     found = await TOKEN.one(session, id=pot.id)
     token: str | None = found[0] if found else None
     if token is None or renew:
-        pot.share_token = token = secrets.token_urlsafe(TOKEN_BYTES)
+        pot.share_token = token = codes.new(codes.LONG)
         await save(session, pot)
         await publish(session, "pot.shared", pot.id)
     return token

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -15,7 +14,9 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    Text,
     Uuid,
+    any_,
     bindparam,
     cast,
     func,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lango import codes
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.jobs import scheduled
@@ -42,7 +44,6 @@ from resolvers import ledger, people
 from resolvers.events import publish
 from resolvers.too_late import ended_lately
 
-CODE_BYTES = 16
 DEFAULT_VALIDITY_DAYS = 90
 SPENDABLE = frozenset({PotStatus.OPEN, PotStatus.FUNDED, PotStatus.CLOSED})
 COUNTED = (QrCodeStatus.ISSUED, QrCodeStatus.REDEEMED)
@@ -135,7 +136,7 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
     if ends <= now:
         raise BirthdayLongPast(field="potId")
     code = QrCode(
-        id=uuid4(), pot_id=pot.id, pack_id=pack.id, code=secrets.token_urlsafe(CODE_BYTES), redeemable_from=begins,
+        id=uuid4(), pot_id=pot.id, pack_id=pack.id, code=codes.new(codes.LONG), redeemable_from=begins,
         expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
     )  # fmt: skip
     pot.balance_cfa -= price
@@ -327,11 +328,10 @@ class Scan:
             raise VenueNotAllowed(field="venue")
 
 
-CODE = Lookup([QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")))
+PRESENTED = QrCode.code == any_(bindparam("codes", type_=ARRAY(Text)))
+CODE = Lookup([QrCode], lambda rows: rows.where(PRESENTED))
 # Lock first: two scans of one QR code must queue, not race.
-LOCKED_CODE = Lookup(
-    [QrCode], lambda rows: rows.where(QrCode.code == bindparam("code")).with_for_update(key_share=True)
-)
+LOCKED_CODE = Lookup([QrCode], lambda rows: rows.where(PRESENTED).with_for_update(key_share=True))
 MEMBERSHIPS = (
     select(PartnerMember.partner_id)
     .where(PartnerMember.user_id == bindparam("user_id"))
@@ -366,7 +366,7 @@ DUE_CODES = Lookup(
 
 
 async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str | None, *, locked: bool) -> Scan:
-    found = await (LOCKED_CODE if locked else CODE).one(session, code=presented)
+    found = await (LOCKED_CODE if locked else CODE).one(session, codes=codes.readings(presented))
     code: QrCode | None = found[0] if found else None
     # Read after the lock: the moment of the decision is not that of the transaction's begin.
     around = await AROUND.one(session, pack_id=code.pack_id if code else None, user_id=actor.user_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ARRAY, Date, DateTime, Text, Uuid, any_, bindparam, cast, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lango import codes
 from lango.actor import Actor
 from lango.errors import Refused
 from lango.jobs import scheduled
@@ -35,8 +34,6 @@ from resolvers.notices import notify, send_to
 from resolvers.pots import GuardianRequired
 from resolvers.texts import TextMissing, check_text
 
-# As 85 printable letters these are the 20 of the column.
-CODE_BYTES = 16
 VALID_FOR = timedelta(days=7)
 BATCH = 200
 
@@ -112,7 +109,7 @@ async def invite(
         invitable.take(person, field=path)
     sent = [
         Referral(
-            id=uuid4(), sponsor_user_id=sponsor, referral_code=_new_code(), invited_phone=person.phone,
+            id=uuid4(), sponsor_user_id=sponsor, referral_code=codes.new(), invited_phone=person.phone,
             invited_email=person.email, invited_name=person.name, invitation_message=message,
             status=ReferralStatus.SENT, sent_at=now, expired_at=now + VALID_FOR, daily_limit_id=day.id,
             batch_id=batch_id, invitation_order=place,
@@ -218,13 +215,9 @@ def _birthday_in(born: date, year: int) -> date:
         return born.replace(year=year, day=28)
 
 
-def _new_code() -> str:
-    return base64.b85encode(secrets.token_bytes(CODE_BYTES)).decode()
-
-
 async def _answered(session: AsyncSession, code: str) -> Referral:
     """The invitation that is waiting for this answer, locked: of two answers at once, the second finds the first."""
-    found = await BY_CODE.one(session, code=code)
+    found = await BY_CODE.one(session, codes=codes.readings(code))
     if found is None:
         raise NotFound("There is no such invitation.", field="code")
     referral: Referral = found[0]
@@ -300,7 +293,10 @@ async def _write_to(session: AsyncSession, referral: Referral, sponsor: str) -> 
 
 
 BY_CODE = Lookup(
-    [Referral], lambda rows: rows.where(Referral.referral_code == bindparam("code")).with_for_update(key_share=True)
+    [Referral],
+    lambda rows: rows.where(Referral.referral_code == any_(bindparam("codes", type_=ARRAY(Text)))).with_for_update(
+        key_share=True
+    ),
 )
 IDENTITIES = Lookup(
     [Profile.user_id, Profile.id_type.is_not(None), Profile.id_verified_at.is_not(None)],

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lango import codes
 from lango.prepared import Lookup
 
 SHARE_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -19,12 +20,23 @@ OPENED = Lookup([func.lango.shared_pots(bindparam("tokens", type_=ARRAY(Text)), 
 
 async def present(session: AsyncSession, share_token: str) -> UUID | None:
     """Show a share token: for the rest of the transaction its holder sees the pot it opens, whose id this gives."""
-    if not SHARE_TOKEN.fullmatch(share_token):
+    tokens = tokens_of(share_token)
+    if not tokens:
         return None
-    await PRESENT.one(session, token=share_token)
-    found = await OPENED.one(session, tokens=[share_token])
+    await PRESENT.one(session, token=",".join(tokens))
+    found = await OPENED.one(session, tokens=tokens)
     keys = found[0] if found else None
     return UUID(str(keys[0])) if keys else None
+
+
+def tokens_of(typed: str) -> list[str]:
+    """The tokens that somebody may mean who typed one; none where it is none."""
+    return [token for token in codes.readings(typed) if SHARE_TOKEN.fullmatch(token)]
+
+
+def hashes_of(typed: str) -> list[str]:
+    """What is stored of the token that somebody typed: of each that may be meant."""
+    return [hash_of(token) for token in tokens_of(typed)]
 
 
 def hash_of(token: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, text, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
@@ -18,14 +18,14 @@ from lango.session import become
 from models.analytics import AnalyticsEventPlatform
 from models.pots import Pot, PotInvitation
 from resolvers.analytics import note
-from resolvers.share_links import hash_of, present
+from resolvers.share_links import hashes_of, present
 
 CATEGORY = "pots"
 VIEWED, SHARED = "pot_viewed", "pot_shared"
 CLICKED = Prepared(
     update(PotInvitation.table())
     .where(
-        PotInvitation.token_hash == bindparam("hash"),
+        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
         PotInvitation.pot_id == bindparam("pot"),
         PotInvitation.clicked_at.is_(None),
     )
@@ -49,7 +49,7 @@ async def record_view(
     pot, _ = await visible(session, pot_id, share_token)
     await become(session, DatabaseRole.RULES)
     if invitation_token is not None:
-        await CLICKED.run(session, hash=hash_of(invitation_token), pot=pot.id)
+        await CLICKED.run(session, hashes=hashes_of(invitation_token), pot=pot.id)
     await note(session, actor, VIEWED, CATEGORY, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id)
     return pot
 

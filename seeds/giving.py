@@ -185,7 +185,7 @@ def _put_pot(world: World, dice: Dice, pot: Filled, spent: int, sponsoring: Spon
         created_from_referral_id=sponsoring.came_by.get(plan.owner.id) if plan.by_referral else None,
         created_at=plan.opens - timedelta(hours=2) if plan.status != "scheduled" else dice.ago(20),
         updated_at=plan.closed or pot.last or plan.opens if plan.status != "scheduled" else world.today,
-        raised_cfa=pot.raised, balance_cfa=pot.raised - spent, time_zone=zone, share_token=dice.hexadecimal(32),
+        raised_cfa=pot.raised, balance_cfa=pot.raised - spent, time_zone=zone, share_token=dice.code(26),
         deleted_at=plan.deleted,
     )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -170,7 +169,7 @@ def _issue(
         ends = begins + timedelta(days=30)
     status = wished or _end(dice.random(), world.today, begins, ends)
     used = dice.moment(max(begins, made), min(now, ends)) if status == "redeemed" else None
-    code, key = urlsafe_b64encode(dice.randbytes(16)).decode().rstrip("="), dice.id()
+    code, key = dice.code(26), dice.id()
     price, balance, reserved = offer.price, pot_balance(pot_id), pot_reserved(pot_id)
     share = partner_share(price, shop.split) if used else None
     venue = shop.venues[0] if used else None

@@ -172,7 +172,7 @@ async def _put_developers(world: World, dice: Dice) -> None:
         referrer = number % 3 == 0 and number + 1 < len(developers)
         referred = number % 3 == 1
         completed = number // 3 % 2 == 1
-        code = digest(f"developer {person.id}")[:12]
+        code = dice.code(12)
         calls = dice.randrange(20, 80)
         used = 0
         for _ in range(calls):

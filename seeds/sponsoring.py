@@ -79,7 +79,7 @@ def _put_referral(
     referral, sent = dice.id(), day + timedelta(hours=10, minutes=of["place"])
     accepted = sent + timedelta(hours=dice.randrange(2, 40)) if outcome == "accepted" else None
     world.rows.put(
-        Referral, id=referral, sponsor_user_id=sponsor.id, referral_code=dice.hexadecimal(20), status=outcome,
+        Referral, id=referral, sponsor_user_id=sponsor.id, referral_code=dice.code(20), status=outcome,
         invited_phone=person.phone, invited_name=person.name,
         invitation_message="Rejoins-moi sur lango, et fêtons ensemble !",
         sponsored_user_id=person.id if accepted else None, both_ids_collected=accepted is not None,

@@ -83,7 +83,7 @@ def _put_dao(world: World, dice: Dice, number: int) -> Group:
     world.rows.put(
         Dao, id=group.id, name=name if number < len(NAMES) else f"{name} {number}",
         description="Nous épargnons chaque semaine, et décidons ensemble.",
-        access="private" if number % 3 == 1 else "public", invite_code=dice.hexadecimal(12), creator_id=members[0].id,
+        access="private" if number % 3 == 1 else "public", invite_code=dice.code(12), creator_id=members[0].id,
         member_count=len(members), status=status, quorum_percentage=30, created_at=founded,
     )  # fmt: skip
     for place, member in enumerate(members):

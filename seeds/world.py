@@ -9,6 +9,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from lango import codes
 from seeds.copying import Rows
 
 NAMESPACE = UUID("5e1f0c9a-6d0b-5b0e-9c39-6c616e676f31")
@@ -84,6 +85,10 @@ class Dice(Random):
     def id(self) -> UUID:
         number = self.getrandbits(128) & ~(0xF000 << 64 | 0xC000 << 48) | 0x4000 << 64 | 0x8000 << 48
         return UUID(int=number)
+
+    def code(self, length: int) -> str:
+        """A code such as `lango.codes` makes."""
+        return "".join(self.choice(codes.ALPHABET) for _ in range(length))
 
     def hexadecimal(self, digits: int) -> str:
         return f"{self.getrandbits(4 * digits):0{digits}x}"

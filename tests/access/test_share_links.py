@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lango import codes
 from models.donations import Donation
 from models.identity import User
 from models.pots import Pot
@@ -29,6 +30,14 @@ async def test_the_token_opens_the_pot_and_what_was_given(api: Api, shared: Any)
     answer = await api(BY_TOKEN, {"t": shared.token})
 
     assert answer["pot"] == {"title": "Behind a link", "contributions": {"nodes": [{"amountCfa": 700}]}}
+
+
+async def test_a_token_may_be_typed(api: Api, make: Factory) -> None:
+    token = codes.new(codes.LONG)
+    await make(Pot, title="Read out", visibility="private", share_token=token)
+
+    for typed in (token, token.lower(), f" {token[:13]}-{token[13:]}"):
+        assert (await api("query ($t: String) { pot(shareToken: $t) { title } }", {"t": typed}))["pot"] is not None
 
 
 async def test_it_opens_nothing_beyond_the_operation(api: Api, shared: Any) -> None:

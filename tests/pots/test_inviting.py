@@ -167,7 +167,7 @@ async def test_opening_marks_the_invitation_and_shows_the_pot(
 
     nobody = (await planning("openPotInvitation", None, token=made["token"]))["openPotInvitation"]
     first = await invitation(planning, made["invitation"]["rowId"])
-    await planning("openPotInvitation", friend, token=made["token"])
+    await planning("openPotInvitation", friend, token=made["token"].lower())
     await planning("openPotInvitation", other, token=made["token"])
     last = await invitation(planning, made["invitation"]["rowId"])
 

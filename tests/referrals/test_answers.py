@@ -11,11 +11,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from lango import codes
 from lango.services import Services
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.referrals import Referral
-from resolvers.referrals import _new_code, expire_referrals, next_birthday
+from resolvers.referrals import expire_referrals, next_birthday
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now
@@ -34,7 +35,7 @@ async def guest(make: Factory) -> SimpleNamespace:
 
 
 async def invited_by(make: Factory, sponsor: SimpleNamespace, **given: Any) -> SimpleNamespace:
-    return await make(Referral, sponsor_user_id=sponsor.id, referral_code=_new_code(), **given)
+    return await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), **given)
 
 
 async def points_of(owner: asyncpg.Pool[Any], user: SimpleNamespace) -> list[Any]:
@@ -208,7 +209,7 @@ async def test_a_code_that_nobody_has_is_not_found(api: Api, guest: Any, code: s
     assert (error["code"], error["field"]) == ("NOT_FOUND", ["code"])
 
 
-@pytest.mark.parametrize("code", ["x" * 41, "nul\u0000"])
+@pytest.mark.parametrize("code", ["x" * 61, "nul\u0000"])
 async def test_a_hostile_code_is_bad_input(api: Api, guest: Any, code: str) -> None:
     assert (await call(api, "acceptReferral", guest, code=code)).codes == ["BAD_USER_INPUT"]
 
@@ -360,6 +361,25 @@ async def test_what_is_left_in_an_old_pot_goes_to_one_that_opens_at_once(
         await owner.fetchval("SELECT balance_cfa FROM pots.pots WHERE id = $1", key) for key in (old.id, pot["rowId"])
     ]
     assert balances == [0, 3000]
+
+
+# What is typed
+
+
+async def test_a_code_is_typed_as_it_is_read_out(api: Api, make: Factory, sponsor: Any, guest: Any) -> None:
+    await make(Referral, sponsor_user_id=sponsor.id, referral_code="7K3Q0M1XVB2R9TZ4HWE8")
+
+    answer = await call(api, "acceptReferral", guest, code=" 7k3q-omIx vb2r-9tz4-hwe8")
+
+    assert answer.refusals("acceptReferral") == []
+
+
+async def test_a_code_of_the_old_alphabet_is_accepted(api: Api, make: Factory, sponsor: Any, guest: Any) -> None:
+    await make(Referral, sponsor_user_id=sponsor.id, referral_code="P-X|R+FT*w%&zab@1234")
+
+    answer = await call(api, "acceptReferral", guest, code="P-X|R+FT*w%&zab@1234")
+
+    assert answer.refusals("acceptReferral") == []
 
 
 # Declining

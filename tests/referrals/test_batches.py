@@ -10,8 +10,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from lango import codes
 from models.referrals import Referral, SponsorContactBatch, SponsorDailyLimit
-from resolvers.referrals import _new_code
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory
@@ -120,7 +120,7 @@ async def test_the_sponsor_chooses_from_a_batch_and_may_choose_again(api: Api, s
 
 async def test_without_a_choice_it_is_everybody_who_may_be_invited(api: Api, make: Factory, sponsor: Any) -> None:
     people = phones(5)
-    await make(Referral, sponsor_user_id=sponsor.id, referral_code=_new_code(), invited_phone=people[2]["phone"])
+    await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone=people[2]["phone"])
     batch = await prepared(api, sponsor, [*people, {"email": sponsor.email}])
 
     answer = await call(api, SELECT, sponsor, batchId=batch)
@@ -174,7 +174,7 @@ async def test_a_batch_that_nobody_was_chosen_from_goes_to_all_who_may_be_invite
     api: Api, make: Factory, sponsor: Any
 ) -> None:
     people = phones(5)
-    await make(Referral, sponsor_user_id=sponsor.id, referral_code=_new_code(), invited_phone=people[0]["phone"])
+    await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone=people[0]["phone"])
     batch = await prepared(api, sponsor, people)
 
     sent = (await call(api, SEND, sponsor, batchId=batch))[SEND]

@@ -10,11 +10,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from lango import codes
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.pots import Pot
 from models.referrals import Referral
-from resolvers.referrals import _new_code
 from tests.books import Books
 from tests.client import Answer, Api
 from tests.factories import Factory
@@ -182,7 +182,7 @@ async def test_points_go_to_a_pot_of_somebody_they_sponsored(
 ) -> None:
     guest = await person(make)
     await make(
-        Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted", referral_code=_new_code()
+        Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted", referral_code=codes.new()
     )
     template = await make(NotificationTemplate, template_key="points_converted", body_text="{user_name}: {amount}",
                           channels=["email"])  # fmt: skip
@@ -202,7 +202,7 @@ async def test_a_private_pot_of_somebody_sponsored_is_reached_by_its_share_link(
 ) -> None:
     guest, token = await person(make), uuid4().hex
     await make(
-        Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted", referral_code=_new_code()
+        Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted", referral_code=codes.new()
     )
     pot = await make(Pot, owner_user_id=guest.id, share_token=token)
     await matured(make, sponsor, 500)
@@ -226,7 +226,7 @@ async def test_points_do_not_go_to_a_strangers_pot(
             sponsor_user_id=sponsor.id,
             sponsored_user_id=other.id,
             status="declined",
-            referral_code=_new_code(),
+            referral_code=codes.new(),
         )
     if related == "sponsor":
         await make(
@@ -234,7 +234,7 @@ async def test_points_do_not_go_to_a_strangers_pot(
             sponsor_user_id=other.id,
             sponsored_user_id=sponsor.id,
             status="accepted",
-            referral_code=_new_code(),
+            referral_code=codes.new(),
         )
     pot = await make(Pot, owner_user_id=other.id, visibility="public")
     await matured(make, sponsor, 500)

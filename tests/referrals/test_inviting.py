@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from lango import codes
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.referrals import Referral, SponsorDailyLimit
-from resolvers.referrals import _new_code
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now
@@ -46,16 +46,6 @@ async def test_each_invitation_has_a_code_and_a_week(api: Api, sponsor: Any, boo
     assert week == timedelta(days=7)
     assert sent["left"] == 48
     assert await books.events(first["rowId"]) == ["referral.sent"]
-
-
-def test_a_code_holds_128_random_bits_in_20_letters() -> None:
-    codes = {_new_code() for _ in range(1000)}
-
-    assert len(codes) == 1000
-    assert {len(code) for code in codes} == {20}
-    assert 85**20 >= 2**128
-    # All of the alphabet is used.
-    assert len(set("".join(codes))) == 85
 
 
 async def test_the_order_in_the_day_is_kept(api: Api, sponsor: Any) -> None:
@@ -172,7 +162,7 @@ async def test_nobody_is_invited_twice(
     api: Api, make: Factory, sponsor: Any, facts: Any, status: str, way: str
 ) -> None:
     contact = {"phone": "+221771112233", "email": "fatou@example.sn"}
-    await make(Referral, sponsor_user_id=sponsor.id, referral_code=_new_code(), invited_phone=contact["phone"],
+    await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone=contact["phone"],
                invited_email=contact["email"], status=status)  # fmt: skip
     before = await facts()
 
@@ -209,7 +199,7 @@ async def test_many_at_once_invite_one_person_once(api: Api, sponsor: Any, owner
 async def test_who_declined_or_let_it_expire_may_be_invited_again(
     api: Api, make: Factory, sponsor: Any, given: dict[str, Any]
 ) -> None:
-    await make(Referral, sponsor_user_id=sponsor.id, referral_code=_new_code(), invited_phone="+221771112233", **given)
+    await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone="+221771112233", **given)
 
     answer = await call(api, "sendReferrals", sponsor, invitees=[{"phone": "+221771112233"}])
 

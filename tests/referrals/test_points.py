@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from lango import codes
 from lango.services import Services
 from models.donations import Donation, Refund
 from models.identity import User
@@ -17,7 +18,6 @@ from models.pots import Pot
 from models.referrals import PointsLedgerEntry, Referral
 from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers import points
-from resolvers.referrals import _new_code
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now
@@ -34,7 +34,7 @@ async def admin(make: Factory) -> SimpleNamespace:
 
 async def sponsored(make: Factory, sponsor: Any, guest: Any, **given: Any) -> SimpleNamespace:
     return await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted",
-                      referral_code=_new_code(), **given)  # fmt: skip
+                      referral_code=codes.new(), **given)  # fmt: skip
 
 
 async def pending(make: Factory, referral: SimpleNamespace, **given: Any) -> SimpleNamespace:
@@ -76,7 +76,7 @@ async def test_who_has_no_sponsor_earns_nobody_anything(
     make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
 ) -> None:
     guest = await person(make)
-    await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=None, referral_code=_new_code())
+    await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=None, referral_code=codes.new())
 
     await earn(services, guest, Event.POT_OPENED)
 
