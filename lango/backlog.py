@@ -31,10 +31,13 @@ NAMES = DBSettings(
     durability=Durability.durable,
     widen_id=True,
 )
-# The database restarts, or the network broke.
+# The database restarts, has no connection to give or takes no writes for the moment, or the network broke.
 LOST = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     FailingListenerError,

@@ -160,13 +160,18 @@ def is_of_server(error: BaseException | None) -> bool:
     state = state_of(error)
     if state is not None:
         return state.startswith(SERVER_STATES)
-    for cause in causes(error):
-        # asyncpg has no SQLSTATE for a connection that was closed before anything was sent.
-        if isinstance(cause, asyncpg.InterfaceError) and "connection is closed" in str(cause):
-            return True
-        if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
-            return True
-    return False
+    return any(
+        is_unsent(cause) or (isinstance(cause, OSError) and not isinstance(cause, TimeoutError))
+        for cause in causes(error)
+    )
+
+
+def is_unsent(error: BaseException) -> bool:
+    """Whether the driver found the connection closed, or the server's farewell on it, before it sent anything: it has
+    no SQLSTATE for either."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return "connection is closed" in str(error)
+    return isinstance(error, asyncpg.InternalClientError) and "cannot switch to state" in str(error)
 
 
 def is_passing(error: BaseException) -> bool:

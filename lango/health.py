@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from lango.exchange import exchange_of
 from lango.metrics import Metrics
 from lango.proxies import Networks
+from lango.session import discard, raw_driver
 from lango.settings import Settings
 
 log = structlog.get_logger("lango.health")
@@ -26,6 +27,14 @@ log = structlog.get_logger("lango.health")
 Check = Callable[[AsyncEngine], Awaitable[str | None]]
 
 PROBE_TIMEOUT = 3.0
+WRITABLE = text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean")
+
+
+class ServerTakesNoWrites(Exception):
+    """The server is a standby, or everything on it is read-only."""
+
+    # As PostgreSQL says it to whoever writes.
+    sqlstate = "25006"
 
 
 class Health:
@@ -56,12 +65,28 @@ class Health:
         """What keeps the gateway from serving; the database's own words go to the log."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
-                async with self.engine.connect() as connection:
-                    await connection.execute(text("SELECT 1"))
+                reason = await self.takes_no_writes()
+                if reason is not None:
+                    return reason
                 return await self.check(self.engine) if self.check is not None else None
         except Exception as error:
             log.warning("not ready", reason=type(error).__name__, exc_info=error)
             return "the database does not answer"
+
+    async def takes_no_writes(self) -> str | None:
+        """Why the database that rules write to would refuse them; None where it would not.
+
+        The connections to such a server are dropped: where an address is moved at a failover, the next ones go to the
+        server that does take writes.
+        """
+        async with self.engine.connect() as connection:
+            standby, read_only = (await connection.execute(WRITABLE)).one()
+            if not standby and not read_only:
+                return None
+            reason = "the database is a standby: it takes no writes" if standby else "the database is read-only"
+            await discard(connection, await raw_driver(connection), ServerTakesNoWrites(reason))
+        log.warning("not ready", reason=reason)
+        return reason
 
     async def metrics_page(self, request: Request) -> Response:
         """The metrics, for the peers of the settings only; behind an untrusted proxy nobody is one of them."""

@@ -25,7 +25,7 @@ from sqlalchemy import URL
 from lango.actor import Actor, DatabaseRole
 from lango.cancelling import cancel
 from lango.driver import DriverConnection, digest
-from lango.errors import AnswerTooLarge
+from lango.errors import AnswerTooLarge, is_of_server
 from lango.metrics import Metrics
 from lango.postgres import open_connection
 from lango.settings import Settings
@@ -48,6 +48,7 @@ LENGTH = struct.Struct("!I")
 # The server does not know a statement that was prepared on this connection, or knows it already: something between
 # us and the server, a pooler say, has exchanged one server connection for another.
 EXCHANGED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+FEATURE_NOT_SUPPORTED, READ_ONLY = "0A000", "25006"
 # What the server sends, by its first letter.
 PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY = b"1CDEZ"
 
@@ -243,6 +244,9 @@ class Connection(asyncio.Protocol):
         elif kind == ERROR:
             fields = bytes(self._buffer[start:end]).split(b"\x00")
             told = {field[:1].decode(): field[1:].decode(errors="replace") for field in fields if field}
+            if told.get("C") == FEATURE_NOT_SUPPORTED and not flight.completed:
+                # So a standby refuses a context that is to write; whoever writes is told that the server is read-only.
+                told["C"] = READ_ONLY
             flight.error = asyncpg.PostgresError.new(told)
             if isinstance(flight.error, asyncpg.InvalidSQLStatementNameError):
                 self._statements.clear()
@@ -340,6 +344,19 @@ class Pipeline:
         return outcomes
 
     async def _flown(self, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+        """The outcomes. Statements whose error speaks of the server are made again on another connection, once: none of
+        them was done."""
+        outcomes = await self._flown_once(context, asked)
+        again = [
+            index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception) and is_of_server(outcome)
+        ]
+        if again:
+            renewed = await self._flown_once(context, [asked[index] for index in again])
+            for index, outcome in zip(again, renewed, strict=True):
+                outcomes[index] = outcome
+        return outcomes
+
+    async def _flown_once(self, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
         """The outcomes, by a connection that is free: there is one for each turn."""
         connection, is_new = await self._take()
         while True:
@@ -356,6 +373,10 @@ class Pipeline:
                 raise
             else:
                 break
+        if any(isinstance(outcome, Exception) and is_of_server(outcome) for outcome in outcomes):
+            # What is true of its server is true of the others that were opened to it.
+            for each in [connection, *self._idle]:
+                each.close()
         if not connection.is_lost:
             self._idle.append(connection)
         return outcomes

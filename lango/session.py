@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from lango.actor import Actor, DatabaseRole
-from lango.errors import OutcomeUnknown, is_of_server
+from lango.errors import OutcomeUnknown, is_of_server, is_unsent
 from lango.postgres import lock_timeout_of, shares_of
 from lango.shares import Caller, caller_of
 
@@ -76,11 +76,10 @@ async def end(connection: AsyncConnection, driver: Any, command: str) -> None:
 
 async def commit(connection: AsyncConnection, driver: Any) -> None:
     """Raises OutcomeUnknown where the connection was lost after COMMIT had been sent: the server may have done it."""
-    was_open = not driver.is_closed()
     try:
         await end(connection, driver, "COMMIT")
     except Exception as error:
-        if was_open and is_of_server(error):
+        if is_of_server(error) and not is_unsent(error):
             raise OutcomeUnknown from error
         raise
 

@@ -132,6 +132,7 @@ FAILURES: dict[str, Callable[[], BaseException]] = {
     "refused": lambda: ConnectionRefusedError("127.0.0.1:5432"),
     "unreachable": lambda: OSError(113, "No route to host"),
     "closed": lambda: asyncpg.InterfaceError("cannot perform operation: connection is closed"),
+    "farewell": lambda: asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
     "misused": lambda: asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
 }
 

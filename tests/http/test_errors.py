@@ -34,6 +34,7 @@ SECRETS = ("secret", "identity", "SELECT", "awa@example.org", "relation", "Queue
         ("42P05", "SERVICE_UNAVAILABLE"),
         ("unreachable", "SERVICE_UNAVAILABLE"),
         ("closed", "SERVICE_UNAVAILABLE"),
+        ("farewell", "SERVICE_UNAVAILABLE"),
         ("misused", "INTERNAL"),
         ("23505", "INTERNAL"),
         ("42P01", "INTERNAL"),

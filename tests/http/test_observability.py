@@ -153,8 +153,11 @@ class AnsweringEngine:
     async def connect(self) -> Any:
         yield self
 
-    async def execute(self, _statement: Any) -> None:
-        return None
+    async def execute(self, _statement: Any) -> Any:
+        return self
+
+    def one(self) -> tuple[bool, bool]:
+        return False, False
 
 
 async def test_ready_is_what_the_check_says(make_settings: Any) -> None:

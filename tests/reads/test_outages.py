@@ -1,0 +1,316 @@
+"""The database restarts, takes over or ends connections: who calls meanwhile hears nothing worse than that it is away,
+and what was to be done is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from gql.schema import make_planner, schema
+from lango import migrate, roles
+from lango.app import create_app
+from lango.embedded import Server, embedded
+from lango.postgres import create_engine
+from lango.session import Work, driver_of
+from lango.settings import Settings
+from models.packs import Pack
+from resolvers import redemption
+from resolvers.audit import staff_read
+from tests.client import Answer, Api
+from tests.factories import Factory
+from tests.reads.conftest import activity
+
+ISSUE = """mutation ($input: IssueQrCodeInput!) {
+  issueQrCode(input: $input) { qrCode { rowId } userErrors { code } }
+}"""
+READ = "{ viewer { rowId } pots { totalCount } }"
+OURS = "usename = 'lango_gateway' AND datname = current_database()"
+TERMINATE = f"SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE {OURS}"
+
+
+class Gateway:
+    """A gateway with connections of its own."""
+
+    def __init__(self, api: Api, ready: httpx.AsyncClient) -> None:
+        self.api = api
+        self.client = ready
+
+    async def ready(self) -> tuple[int, str | None]:
+        answer = await self.client.get("/readyz")
+        return answer.status_code, answer.json().get("reason")
+
+    async def issue(self, shop: SimpleNamespace, key: str | None = None) -> Answer:
+        given = {"potId": str(shop.pot.id), "packId": str(shop.pack.id)}
+        return await self.api(ISSUE, {"input": given | ({"idempotencyKey": key} if key else {})}, as_=shop.owner)
+
+
+@pytest.fixture
+def serve(gateway_url: str, settings: Settings) -> Callable[..., Any]:
+    """`async with serve(pool_size=3) as gateway`."""
+
+    @asynccontextmanager
+    async def make(url: str = gateway_url, **changed: Any) -> AsyncIterator[Gateway]:
+        other = settings.model_copy(update={"pool_size": 4} | changed)
+        engine = create_engine(url, other)
+        app = create_app(schema, other, engine, witness=staff_read, make_planner=make_planner)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
+            yield Gateway(Api(client, engine, other, app.state.pipeline), client)
+        app.state.pipeline.close()
+        await engine.dispose()
+
+    return make
+
+
+@pytest.fixture
+async def gateway(serve: Callable[..., Any]) -> AsyncIterator[Gateway]:
+    async with serve() as gateway:
+        yield gateway
+
+
+async def shop_of(make: Factory) -> SimpleNamespace:
+    """A pot whose owner may issue two hundred codes."""
+    till = await make.code_at_the_till()
+    till.pack = await make(Pack, partner_id=till.partner.id, base_price_cfa=10, max_redemptions_per_user=1_000)
+    return till
+
+
+@pytest.fixture
+async def shop(make: Factory) -> SimpleNamespace:
+    return await shop_of(make)
+
+
+async def issued(owner: asyncpg.Pool[Any], shop: SimpleNamespace) -> int:
+    return int(await owner.fetchval("SELECT count(*) FROM redemption.qr_codes WHERE pack_id = $1", shop.pack.id))
+
+
+async def fill_the_pools(gateway: Gateway, shop: SimpleNamespace) -> None:
+    """Every connection that may be opened is open, and idle."""
+    await asyncio.gather(*(gateway.issue(shop) for _ in range(8)), *(read(gateway, shop) for _ in range(8)))
+
+
+async def read(gateway: Gateway, shop: SimpleNamespace) -> Answer:
+    return await gateway.api(READ, as_=shop.owner)
+
+
+async def assert_answers(gateway: Gateway, shop: SimpleNamespace) -> None:
+    """As many at once as there are connections: each is tried."""
+    assert await gateway.ready() == (200, None)
+    calls = [gateway.issue(shop) if number % 2 else read(gateway, shop) for number in range(16)]
+    for answer in await asyncio.gather(*calls):
+        assert answer.response.status_code == 200
+        assert answer.errors == []
+
+
+@pytest.fixture
+def server(tmp_path: Any) -> Iterator[Server]:
+    tmp_path.chmod(0o755)
+    with embedded(tmp_path, "dev") as server:
+        yield server
+
+
+async def test_after_a_restart_the_first_write_and_the_first_read_are_answered(
+    server: Server, serve: Callable[..., Any]
+) -> None:
+    """Every connection that was idle is lost."""
+    await roles.create_database(server.owner_url("postgres"), "lango")
+    await roles.ensure(server.owner_url())
+    await migrate.upgrade(server.owner_url())
+    async with asyncpg.create_pool(server.owner_url(), min_size=0, max_size=2, setup=become_owner) as owner:
+        shop = await shop_of(Factory(owner))
+    async with serve(server.gateway_url()) as gateway:
+        await fill_the_pools(gateway, shop)
+
+        await restart(server)
+
+        await assert_answers(gateway, shop)
+
+
+async def restart(server: Server) -> None:
+    """A server one of whose processes is killed ends all connections, recovers, and begins anew."""
+    connection = await asyncpg.connect(server.owner_url())
+    os.kill(connection.get_server_pid(), signal.SIGKILL)
+    connection.terminate()
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await (await asyncpg.connect(server.owner_url())).close()
+                return
+            await asyncio.sleep(0.05)
+
+
+async def become_owner(connection: Any) -> None:
+    await connection.execute("SET ROLE lango_owner; SET timezone = 'UTC'")
+
+
+async def test_after_all_connections_were_ended(gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any]) -> None:
+    await fill_the_pools(gateway, shop)
+    await activity(owner, TERMINATE)
+
+    await assert_answers(gateway, shop)
+
+
+async def test_connections_that_end_under_load_do_no_harm(
+    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any]
+) -> None:
+    """Each call with a key is sent until it is answered, as a client does, and is done exactly once."""
+    keys, codes, before = [str(uuid4()) for _ in range(40)], [], await issued(owner, shop)
+    ending = asyncio.create_task(keep_ending(owner))
+
+    async def until_done(key: str) -> None:
+        while True:
+            answer = await gateway.issue(shop, key)
+            codes.extend(answer.codes)
+            if not answer.errors and answer["issueQrCode"]["userErrors"] != [{"code": "IN_PROGRESS"}]:
+                assert answer["issueQrCode"]["userErrors"] == []
+                return
+            await asyncio.sleep(0.1)
+
+    async def go_on_reading() -> None:
+        while not ending.done():
+            codes.extend((await read(gateway, shop)).codes)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(until_done(key) for key in keys), *(go_on_reading() for _ in range(2)), ending)
+
+    assert set(codes) <= {"SERVICE_UNAVAILABLE"}
+    assert await issued(owner, shop) == before + len(keys)
+
+
+async def keep_ending(owner: asyncpg.Pool[Any]) -> None:
+    for _ in range(20):
+        await activity(owner, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
+        await asyncio.sleep(0.15)
+
+
+async def end_own(session: Any, owner: asyncpg.Pool[Any]) -> None:
+    pid = driver_of(session).get_server_pid()
+    await activity(owner, "SELECT pg_terminate_backend($1, 2000)", pid)
+
+
+async def test_a_rule_whose_connection_ends_before_its_commit_runs_again(
+    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also without a key: nothing of it was kept."""
+    publish, tries, before = redemption.publish, [], await issued(owner, shop)
+
+    async def cut_off_first(session: Any, *given: Any, **options: Any) -> None:
+        tries.append(session)
+        if len(tries) == 1:
+            await end_own(session, owner)
+        await publish(session, *given, **options)
+
+    monkeypatch.setattr(redemption, "publish", cut_off_first)
+    answer = await gateway.issue(shop)
+
+    assert answer.refusals("issueQrCode") == []
+    assert len(tries) == 2
+    assert await issued(owner, shop) == before + 1
+
+
+@pytest.fixture
+def lose_the_answer(owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """The first COMMIT from here on is done by the server, and its answer is lost with the connection."""
+
+    def lose() -> None:
+        committed, lost = Work.commit, []
+
+        async def commit(work: Work) -> None:
+            driver = driver_of(work.session)
+            if not lost:
+                lost.append(work)
+                execute = driver.execute
+
+                async def then_lose(command: str, *rest: Any) -> Any:
+                    await execute(command, *rest)
+                    driver.terminate()
+                    raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+                monkeypatch.setattr(type(driver), "execute", lambda _, *given: then_lose(*given))
+                try:
+                    await committed(work)
+                finally:
+                    monkeypatch.undo()
+            else:
+                await committed(work)
+
+        monkeypatch.setattr(Work, "commit", commit)
+
+    return lose
+
+
+async def test_a_commit_whose_answer_is_lost_is_not_guessed_at(
+    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
+) -> None:
+    before = await issued(owner, shop)
+    lose_the_answer()
+    answer = await gateway.issue(shop)
+
+    (error,) = answer.errors
+    assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE", "outcome": "UNKNOWN"}
+    assert "not known" in error["message"]
+    assert await issued(owner, shop) == before + 1
+
+
+async def test_with_a_key_the_outcome_is_found(
+    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
+) -> None:
+    before = await issued(owner, shop)
+    lose_the_answer()
+    answer = await gateway.issue(shop, str(uuid4()))
+
+    assert answer.refusals("issueQrCode") == []
+    assert answer["issueQrCode"]["qrCode"]
+    assert await issued(owner, shop) == before + 1
+
+
+@asynccontextmanager
+async def read_only(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
+    """Meanwhile new connections find a database that takes no writes, as after a failover the old server's."""
+    name = await owner.fetchval("SELECT quote_ident(current_database())")
+    await activity(owner, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        await activity(owner, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
+async def test_a_server_that_takes_no_writes_is_left(gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any]) -> None:
+    async with read_only(owner):
+        await fill_the_pools_of_reads(gateway, shop)
+        before = await issued(owner, shop)
+        answer = await gateway.issue(shop)
+        reading, ready = await read(gateway, shop), await gateway.ready()
+    after = await gateway.issue(shop)
+
+    assert (answer.response.status_code, answer.codes) == (503, ["SERVICE_UNAVAILABLE"])
+    assert reading.errors == []
+    assert ready == (503, "the database is read-only")
+    # Its connections still say read-only: another one was taken.
+    assert after.refusals("issueQrCode") == []
+    assert await issued(owner, shop) == before + 1
+    assert await gateway.ready() == (200, None)
+
+
+async def fill_the_pools_of_reads(gateway: Gateway, shop: SimpleNamespace) -> None:
+    await asyncio.gather(*(read(gateway, shop) for _ in range(8)))
+    async with gateway.api.engine.connect(), gateway.api.engine.connect():
+        pass
+
+
+async def test_a_probe_leaves_a_server_that_takes_no_writes(gateway: Gateway, owner: asyncpg.Pool[Any]) -> None:
+    """Nobody writes at night: the address may have been moved meanwhile."""
+    async with read_only(owner):
+        assert await gateway.ready() == (503, "the database is read-only")
+
+    assert await gateway.ready() == (200, None)
