@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from lango import exact_json
 from lango.negotiation import BadRequest
 from lango.parameters import DEEPEST_JSON, Parameters, checked, nests_deeper
 
@@ -34,7 +35,7 @@ def message_of(text: str | None) -> dict[str, Any]:
     if text is None:
         raise Closing(BAD_REQUEST, "Messages are text frames, not binary ones")
     try:
-        message = orjson.loads(text)
+        message = exact_json.loads(text)
     except orjson.JSONDecodeError:
         raise Closing(BAD_REQUEST, "The message is not JSON") from None
     if not isinstance(message, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from lango.planning import Answered, Planner
 from lango.responses import plain
 from lango.services import Services
 from lango.settings import Settings
+from lango.variables import in_json
 
 INTROSPECTION_BYTES = 32_000_000
 
@@ -189,12 +190,22 @@ class Operations:
         """What is not answered yet, by the executor."""
         if context.answered.complete:
             return ExecutionResult(data=None, errors=None)
-        return await self.schema.execute(
+        result = await self.schema.execute(
             document.query,
             variable_values=parameters.variables,
             context_value=context,
             operation_name=operation.name.value if operation.name else None,
         )
+        if result.errors and result.data is None:
+            result.errors = self.variable_errors(result.errors, operation, parameters)
+        return result
+
+    def variable_errors(
+        self, errors: Sequence[GraphQLError], operation: OperationDefinitionNode, parameters: Parameters
+    ) -> list[GraphQLError]:
+        """The errors of an operation, those about its variables in the words of who sent them."""
+        graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        return in_json(errors, graphql, operation, parameters.variables)
 
     def _finished(self, answered: Answered, exchange: Exchange) -> bytes:
         """The answer to a query of which every field is finished."""

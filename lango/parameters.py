@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope
 
+from lango import exact_json
 from lango.negotiation import BadRequest, PayloadTooLarge, UriTooLong
 
 DEEPEST_JSON = 100
@@ -93,7 +94,7 @@ def of_query_string(scope: Scope, limit: int) -> Parameters:
 
 def parse_json(text: bytes | str, what: str) -> Any:
     try:
-        return orjson.loads(text)
+        return exact_json.loads(text)
     except orjson.JSONDecodeError as error:
         reason = "nested too deeply" if "depth" in str(error) else "not JSON in UTF-8"
         raise BadRequest(f"{what} is {reason} (line {error.lineno}, column {error.colno}).") from None

@@ -97,7 +97,8 @@ class Subscriptions:
             asked.parameters.operation_name,
         )
         if isinstance(built, list):
-            raise NotStarted([formatted(error, asked.exchange.request_id) for error in built])
+            errors = self.operations.variable_errors(built, asked.operation, asked.parameters)
+            raise NotStarted([formatted(error, asked.exchange.request_id) for error in errors])
         return built
 
     async def _feed(self, asked: Asked, executor: Any) -> Feed:

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lango.errors import Refused
 from lango.prepared import Lookup
 from lango.rows import lock, save
+from lango.time_zones import zones
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import SponsorDailyLimit
 from resolvers.config import Configured, number
-from resolvers.pots import DEFAULT_ZONE, zones
+from resolvers.pots import DEFAULT_ZONE
 
 DAILY_LIMIT = Configured("referrals.daily_limit", 50)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import available_timezones
 
 from sqlalchemy import Date, DateTime, Text, bindparam, cast, func
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +18,7 @@ from lango.prepared import Lookup
 from lango.rows import find, lock, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.session import become
+from lango.time_zones import zones
 from models.packs import Pack
 from models.pots import Pot, PotStatus, PotVisibility
 from models.profiles import Profile
@@ -286,12 +285,6 @@ async def own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId", 
     if pot.owner_user_id not in await people.my_people(session):
         raise NotYourPot(field=field)
     return pot
-
-
-@cache
-def zones() -> frozenset[str]:
-    """The time zones that a pot may be in."""
-    return frozenset(name for name in available_timezones() if "/" in name) | {"UTC"}
 
 
 def _usual_title(profile: Profile | None) -> str:

@@ -56,9 +56,12 @@ class Page:
     @property
     def page_info(self) -> PageInfo:
         first, last = (self.edges[0].cursor, self.edges[-1].cursor) if self.edges else (None, None)
-        ahead, behind = self.more, self.asked.after is not None
-        if self.asked.last is not None:
-            ahead, behind = self.asked.before is not None, self.more
+        # The row of a cursor lies beyond the page, on the side of that cursor.
+        ahead, behind = self.asked.before is not None, self.asked.after is not None
+        if self.asked.is_backward:
+            behind = behind or self.more
+        else:
+            ahead = ahead or self.more
         return PageInfo(has_next_page=ahead, has_previous_page=behind, start_cursor=first, end_cursor=last)
 
 

@@ -11,17 +11,27 @@ from strawberry import UNSET
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from lango.errors import BadUserInput
+from lango.texts import cleaned
 from models.base import Base
 
 MODEL = "lango.model"
 CLEARS = "lango.clears"
+EXACT = "lango.exact"
+# A text that may be as long as this may have several lines.
+MANY_LINES = 1_000
 KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
 
 
-def text_input(description: str, *, max_length: int, required: bool = False, clears: bool = False) -> Any:
-    """A text of an input, with the most characters it may have; `clears` as of a value."""
+def text_input(
+    description: str, *, max_length: int, required: bool = False, clears: bool = False, exact: bool = False
+) -> Any:
+    """A text of an input, with the most characters it may have; `clears` as of a value.
+
+    The rule gets it cleaned, so that no text looks like another or like nothing; one that is `exact`, as it came.
+    """
     options: dict[str, Any] = {} if required else {"default": UNSET}
-    return strawberry.field(description=description, metadata={"max_length": max_length, CLEARS: clears}, **options)
+    metadata = {"max_length": max_length, CLEARS: clears, EXACT: exact}
+    return strawberry.field(description=description, metadata=metadata, **options)
 
 
 def value_input(description: str, *, required: bool = False, clears: bool = False) -> Any:
@@ -41,7 +51,7 @@ def id_of(model: type[Base], description: str, *, required: bool = True) -> Any:
 
 def key_input() -> Any:
     """The idempotency key, which is each input's last field."""
-    return text_input(KEY, max_length=255)
+    return text_input(KEY, max_length=255, exact=True)
 
 
 def arguments_of(given: Any) -> dict[str, Any]:
@@ -65,13 +75,18 @@ def _narrow(field: Any, value: Any) -> Any:
     if value is not None and (model := field.metadata.get(MODEL)) is not None:
         return parse_id(model, value)[0]
     if isinstance(value, str):
-        _check_text(field, value)
+        return _text(field, value)
     return value
 
 
-def _check_text(field: Any, value: str) -> None:
+def _text(field: Any, value: str) -> str:
     if "\0" in value:
         raise BadUserInput(f"`{camel(field.name)}` holds a NUL character.")
     longest = field.metadata.get("max_length")
-    if longest is not None and len(value) > longest:
+    if longest is None:
+        return value
+    if not field.metadata[EXACT]:
+        value = cleaned(value, lines=longest >= MANY_LINES)
+    if len(value) > longest:
         raise BadUserInput(f"`{camel(field.name)}` has at most {longest} characters.")
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -13,10 +12,12 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from graphql import GraphQLError, ValueNode
+from graphql import FloatValueNode, GraphQLError, IntValueNode, ListValueNode, ObjectValueNode, ValueNode
 from graphql.utilities import value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
+from lango import exact_json
+from lango.exact_json import Number
 from lango.postgres import RawJson
 
 BigInt = NewType("BigInt", int)
@@ -25,16 +26,29 @@ Json = RawJson
 
 DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,8})?", re.ASCII)
 INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+# As many digits as a JSON number of a variable may have.
+LONGEST_INTEGER = 308
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 # A backslash that is itself escaped escapes nothing: an even length is a NUL, an odd one the text of its escape.
 NUL = re.compile(r"\\+u0000")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|(?!-00:00)[+-]\d\d:\d\d)", re.ASCII)
+
+
+def kind_of_json(value: Any) -> str:
+    """What JSON calls a value of that kind, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else "a string"
 
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str):
-        raise GraphQLError(f"{what} is written as a string, not as {type(value).__name__}.")
+        raise GraphQLError(f"{what} is written as a string, not as {kind_of_json(value)}.")
     return value
 
 
@@ -136,11 +150,12 @@ def show_inet(value: Any) -> str:
 
 
 def parse_json(value: Any) -> RawJson:
-    """Any JSON value. It is stored as PostgreSQL stores jsonb; a NUL character is refused, as PostgreSQL refuses it."""
+    """Any JSON value, its numbers digit for digit. It is stored as PostgreSQL stores jsonb; a NUL character is refused,
+    as PostgreSQL refuses it."""
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = exact_json.dumps(value)
     except ValueError:
-        raise GraphQLError("JSON has no number that large.") from None
+        raise GraphQLError("JSON for this field has no number that large, or that close to zero.") from None
     if any(len(found.group()) % 2 == 0 for found in NUL.finditer(text)):
         raise GraphQLError("JSON for this field may not hold a NUL character.")
     return RawJson(text)
@@ -152,12 +167,29 @@ def show_json(value: Any) -> Any:
 
 def _literal(parse: Callable[[Any], Any]) -> Callable[..., Any]:
     def parse_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
-        kind = node.kind
-        if kind == "float_value":
-            return parse(float(node.value))  # type: ignore[attr-defined]
-        return parse(value_from_ast_untyped(node, variables))
+        try:
+            return parse(_value(node, variables))
+        except GraphQLError as error:
+            if error.nodes:
+                raise
+            raise GraphQLError(error.message, node) from None
 
     return parse_literal
+
+
+def _value(node: ValueNode, variables: dict[str, Any] | None) -> Any:
+    """The value of a literal, its numbers as they are written."""
+    if isinstance(node, FloatValueNode):
+        return Number(node.value)
+    if isinstance(node, IntValueNode):
+        if len(node.value) > LONGEST_INTEGER:
+            raise GraphQLError(f"A number has at most {LONGEST_INTEGER} digits.", node)
+        return int(node.value)
+    if isinstance(node, ListValueNode):
+        return [_value(item, variables) for item in node.values]
+    if isinstance(node, ObjectValueNode):
+        return {field.name.value: _value(field.value, variables) for field in node.fields}
+    return value_from_ast_untyped(node, variables)
 
 
 def _scalar(
@@ -180,10 +212,11 @@ SCALARS: dict[object, ScalarDefinition] = {
     BigInt: _scalar("BigInt", "A whole number of up to 64 bits, as a string.", str, parse_big_int),
     datetime: _scalar(
         "DateTime",
-        "A moment, as RFC 3339 in UTC with six digits of seconds. Taken with any zone, never without one.",
+        "A moment, as RFC 3339 in UTC with six digits of seconds: 2026-01-31T08:00:00.000000Z. Taken with any zone and "
+        "up to six digits, never without a zone, nor with -00:00, which is none.",
         show_moment,
         parse_moment,
-        "https://scalars.graphql.org/andimarek/date-time",
+        "https://www.rfc-editor.org/rfc/rfc3339",
     ),
     date: _scalar("Date", "A day of the calendar, as in 2026-01-31.", date.isoformat, parse_date),
     time: _scalar("Time", "A time of day without a zone, as in 08:30:00.", time.isoformat, parse_time),

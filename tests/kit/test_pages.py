@@ -96,6 +96,25 @@ async def test_between_two_cursors_is_what_lies_between(
     assert ids((await api(LIST, bounds, as_=user))["list"]) == between
 
 
+@pytest.mark.parametrize("planner", ["on", "off"])
+async def test_the_row_of_a_cursor_lies_beyond_the_page(
+    api: Api, ordinary: Api, make: Factory, owner: asyncpg.Pool[Any], planner: str
+) -> None:
+    """`first` with `before`, `last` with `after`: the schema says whether rows follow, whichever way it was read."""
+    asking = api if planner == "on" else ordinary
+    rows = [{"created_at": START + timedelta(seconds=number)} for number in range(4)]
+    user = await with_coins(make, owner, rows)
+    edges = (await asking(LIST, as_=user))["list"]["edges"]
+
+    head = (await asking(LIST, {"first": 5, "before": edges[2]["cursor"]}, as_=user))["list"]
+    tail = (await asking(LIST, {"last": 5, "after": edges[1]["cursor"]}, as_=user))["list"]
+
+    assert head["edges"] == edges[:2]
+    assert (head["pageInfo"]["hasPreviousPage"], head["pageInfo"]["hasNextPage"]) == (False, True)
+    assert tail["edges"] == edges[2:]
+    assert (tail["pageInfo"]["hasPreviousPage"], tail["pageInfo"]["hasNextPage"]) == (True, False)
+
+
 async def test_rows_written_meanwhile_move_no_page(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     rows = [{"created_at": START + timedelta(microseconds=number)} for number in range(6)]
     user = await with_coins(make, owner, rows)

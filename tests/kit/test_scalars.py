@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from models.analytics import BusinessMetric
-from models.identity import UserSession
+from models.identity import User, UserSession
 from models.notifications import NotificationPreferences
 from tests.client import Api
 from tests.factories import Factory
@@ -28,7 +28,7 @@ WRONG: dict[str, list[Any]] = {
     "DateTime": ["2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-02-30T00:00:00Z", "2016-12-31T23:59:60Z",
                  "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00",
                  "2026-01-01T24:00:01Z", "2026-01-01T00:00:00.1234567Z", "now", "", 0, 1767225600, "٢٠٢٦-01-01T00:00:00Z",
-                 "2026-01-01T00:00:00+25:00", "2026-W01-1T00:00:00Z", "20260101T000000Z"],
+                 "2026-01-01T00:00:00+25:00", "2026-01-01T00:00:00-00:00", "2026-W01-1T00:00:00Z", "20260101T000000Z"],
     "Date": ["2026-02-30", "2026-1-1", "20260101", "2026-W01-1", "0000-01-01", "10000-01-01", "", 20260101, "2026-01-01T00:00:00Z", "٢٠٢٦-01-01"],
     "Time": ["24:00:01", "8:30", "08:60", "08:30Z", "08:30+01:00", "0830", "", 830, "08:30:60", "08:30:00.1234567"],
     "UUID": ["", "x", "0" * 32, "{00000000-0000-0000-0000-000000000000}", "urn:uuid:00000000-0000-0000-0000-000000000000", 0],
@@ -113,6 +113,66 @@ async def test_a_refusal_says_how_to_write_it(
     query = f"query ($value: {scalar}!) {{ {field}(where: {{{column}: {{{operator}: $value}}}}) {{ nodes {{ id }} }} }}"
     answer = await api(query, {"value": value}, as_=member)
     assert told in answer.errors[0]["message"]
+
+
+EXACT = {"wide": "12345678901234567890123", "long": "0.12345678901234567890", "scaled": "1.10", "small": "-1.5e-7"}
+
+
+@pytest.mark.parametrize("name", EXACT)
+async def test_numbers_of_json_keep_their_digits(api: Api, make: Factory, owner: asyncpg.Pool[Any], name: str) -> None:
+    """By variable and by literal: a double would find the wrong row, or none."""
+    user = await make(User)
+    number = EXACT[name]
+    await make(UserSession, user_id=user.id)
+    await owner.execute(
+        "UPDATE identity.user_sessions SET device_info = $1::jsonb WHERE user_id = $2", f'{{"n": {number}}}', user.id
+    )
+    ask = "userSessions(where: {deviceInfo: {contains: %s}}) { nodes { deviceInfo } }"
+    headers = {"content-type": "application/json", **api.headers(user)}
+    query = f"query ($value: JSON!) {{ {ask % '$value'} }}"
+    body = f'{{"query": {json.dumps(query)}, "variables": {{"value": {{"n": {number}}}}}}}'
+
+    variable = await api.client.post("/graphql", content=body, headers=headers)
+    literal_ = await api(f"{{ {ask % f'{{n: {number}}}'} }}", as_=user)
+
+    assert len(variable.json()["data"]["userSessions"]["nodes"]) == 1
+    assert len(literal_["userSessions"]["nodes"]) == 1
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-400", "1" * 5000])
+async def test_numbers_that_json_would_write_out_at_length_are_refused(api: Api, member: Any, number: str) -> None:
+    answer = await api(
+        f"{{ userSessions(where: {{deviceInfo: {{contains: {{n: {number}}}}}}}) {{ nodes {{ id }} }} }}", as_=member
+    )
+
+    assert answer.codes == ["GRAPHQL_VALIDATION_FAILED"]
+    assert answer.errors[0]["locations"]
+
+
+@pytest.mark.parametrize(
+    ("scalar", "literal_"),
+    [("Decimal", '"1_000"'), ("BigInt", '"x"'), ("DateTime", '"x"'), ("Date", '"x"'), ("Time", '"x"'), ("Inet", '"x"')],
+)
+async def test_an_error_about_a_literal_says_where_it_stands(
+    api: Api, member: SimpleNamespace, scalar: str, literal_: str
+) -> None:
+    field, column, operator = ASKED_BY[scalar]
+    query = f"{{ {field}(where: {{{column}: {{{operator}: {literal_}}}}}) {{ nodes {{ id }} }} }}"
+    answer = await api(query, as_=member)
+
+    assert answer.errors[0]["locations"] == [{"line": 1, "column": query.index(literal_) + 1}]
+
+
+async def test_an_error_about_a_variable_is_written_in_json(api: Api, member: SimpleNamespace) -> None:
+    query = "query ($where: UserSessionWhere) { userSessions(where: $where) { nodes { id } } }"
+
+    unknown = await api(query, {"where": {"isRevokt": {"eq": True}}}, as_=member)
+    wrong = await api(query, {"where": {"isRevoked": {"eq": {"a": None}}}}, as_=member)
+
+    assert '{"isRevokt":{"eq":true}}' in unknown.errors[0]["message"]
+    assert wrong.errors[0]["message"] == (
+        "Variable '$where.isRevoked.eq' has invalid value: Boolean cannot represent a non boolean value: {\"a\":null}"
+    )
 
 
 async def test_decimals_keep_their_scale(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:

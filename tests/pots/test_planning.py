@@ -169,9 +169,7 @@ async def test_the_guardian_goes_on_acting_for_the_minor(planning: Planning, mak
     assert (await planning("closePot", guardian, potId=key)).refusals("closePot") == []
 
 
-@pytest.mark.parametrize(
-    "title", ["🎂🎉", "\u202eevil", "<script>alert(1)</script>", "كل عام", "'; DROP TABLE x", "x" * 255]
-)
+@pytest.mark.parametrize("title", ["🎂🎉", "<script>alert(1)</script>", "كل عام", "'; DROP TABLE x", "x" * 255, "été"])
 async def test_any_title_is_kept_as_it_is(planning: Planning, owner_of_pots: Any, title: str) -> None:
     assert (await planning.create(owner_of_pots, title=title))["createPot"]["pot"]["title"] == title
 
@@ -181,10 +179,27 @@ async def test_hostile_texts_are_bad_input(planning: Planning, owner_of_pots: An
     assert (await planning.create(owner_of_pots, **given)).codes == ["BAD_USER_INPUT"]
 
 
-async def test_a_title_is_not_empty(planning: Planning, owner_of_pots: Any) -> None:
-    answer = await planning.create(owner_of_pots, title="  ")
+@pytest.mark.parametrize("title", ["  ", "\u200b", "\u2800", "\u3164", "\u00ad", "\ufeff", "\u202e", "\x07"])
+async def test_a_title_shows_something(planning: Planning, owner_of_pots: Any, title: str) -> None:
+    answer = await planning.create(owner_of_pots, title=title)
 
     assert answer.refusals("createPot") == ["TEXT_MISSING"]
+
+
+async def test_nothing_hides_in_a_title(planning: Planning, owner_of_pots: Any) -> None:
+    answer = await planning.create(owner_of_pots, title="\u202eAwa\u202c\u200b\n Diop", description="one\r\ntwo\x1b")
+
+    assert answer["createPot"]["pot"]["title"] == "Awa  Diop"
+    assert answer["createPot"]["pot"]["description"] == "one\ntwo"
+
+
+@pytest.mark.parametrize(
+    "zone", ["CET", "MET", "EET", "WET", "localtime", "posix/Europe/Paris", "EST5EDT", "GMT+2", ""]
+)
+async def test_a_pot_is_in_a_zone_that_knows_its_summer(planning: Planning, owner_of_pots: Any, zone: str) -> None:
+    answer = await planning.create(owner_of_pots, timeZone=zone)
+
+    assert answer.refusals("createPot") == ["TIME_ZONE_UNKNOWN"]
 
 
 @pytest.mark.parametrize(
@@ -311,7 +326,7 @@ async def test_the_owner_may_always_ask_for_the_share_link(
 
     first, again = [(await planning("sharePot", owner_of_pots, potId=str(pot.id)))["sharePot"] for _ in range(2)]
 
-    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", first["shareToken"])
+    assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", first["shareToken"])
     assert again["shareToken"] == first["shareToken"]
     assert (await api(query, {"token": first["shareToken"]}))["pot"] == {"rowId": str(pot.id)}
     renewed = (await planning("sharePot", owner_of_pots, potId=str(pot.id), renew=True))["sharePot"]["shareToken"]

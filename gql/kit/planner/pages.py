@@ -48,8 +48,9 @@ class Page:
             for inner in self._info(found).values()
         }
         has_rows = any(found[0].name.value in ("nodes", "edges") for found in self._fields.values())
-        # Whether there is more shows in a row beyond the page.
-        self._one_more = ("hasPreviousPage" if asked.is_backward else "hasNextPage") in about
+        # Whether there is more shows in a row beyond the page, or in a cursor there.
+        towards, end = ("hasPreviousPage", asked.after) if asked.is_backward else ("hasNextPage", asked.before)
+        self._one_more = towards in about and end is None
         numbered = self._one_more or bool(about & {"startCursor", "endCursor"}) or (asked.is_backward and has_rows)
         counted = any(found[0].name.value == "totalCount" for found in self._fields.values())
         has_cursor = asked.after is not None or asked.before is not None
@@ -123,10 +124,13 @@ class Page:
             return ['"PageInfo"']
         if name in ("startCursor", "endCursor"):
             return self._cursor(first=(name == "startCursor") is not asked.is_backward)
-        if name == ("hasPreviousPage" if asked.is_backward else "hasNextPage"):
-            self._gathered = True
-            return boolean(func.count() > self._size)
-        return ["true" if (asked.before if asked.is_backward else asked.after) is not None else "false"]
+        end = asked.after if name == "hasPreviousPage" else asked.before
+        if end is not None:
+            return ["true"]
+        if (name == "hasPreviousPage") is not asked.is_backward:
+            return ["false"]
+        self._gathered = True
+        return boolean(func.count() > self._size)
 
     def _cursor(self, *, first: bool) -> Parts:
         """The cursor of the row that was read first, or last."""

@@ -1,0 +1,59 @@
+"""JSON in which a number keeps its spelling: `1.10` and 23 digits come out as they went in."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import orjson
+
+# What a float or 64 bits might not give back to the digit. A text that looks like it costs a slower parser, no more.
+INEXACT = re.compile(rb"\d[.eE]|\d{16}")
+NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+
+
+class Number(float):
+    """A JSON number with a fraction or an exponent, and how it was written."""
+
+    __slots__ = ("spelling",)
+    spelling: str
+
+    def __new__(cls, spelling: str) -> Number:
+        made = super().__new__(cls, spelling)
+        made.spelling = spelling
+        return made
+
+
+def loads(text: bytes | str) -> Any:
+    """The value of a JSON text, whose whole numbers are ints and whose other numbers are `Number`s.
+
+    Raises orjson.JSONDecodeError.
+    """
+    value = orjson.loads(text)
+    if not INEXACT.search(text.encode() if isinstance(text, str) else text):
+        return value
+    try:
+        return json.loads(text, parse_float=Number)
+    except (RecursionError, ValueError):
+        # orjson takes some hundred levels more; nobody takes as many.
+        raise orjson.JSONDecodeError("nested to a depth that is too large", "", 0) from None
+
+
+def dumps(value: Any) -> str:
+    """The value as JSON text, without white space.
+
+    Raises ValueError for a number beyond what a double reaches: PostgreSQL would write out each of its zeros.
+    """
+    if isinstance(value, Number):
+        if math.isinf(value) or (value == 0 and NOT_ZERO.match(value.spelling)):
+            raise ValueError(value.spelling)
+        return value.spelling
+    if isinstance(value, dict):
+        return (
+            "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{dumps(item)}" for key, item in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(dumps, value)) + "]"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
