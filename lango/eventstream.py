@@ -71,6 +71,10 @@ class EventStream:
             self._out.put(next_of(result) + COMPLETE)
             self._out.close()
 
+    def interrupt(self) -> None:
+        """End without a word: the client comes again by itself, and goes on after the last event that it has seen."""
+        self._out.close()
+
     def stop(self, _reason: str) -> None:
         """End without a word: the client is to come again, with a valid token, or to another gateway."""
         self._out.close()

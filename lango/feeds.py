@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
-from lango.errors import CallerError
+from lango.errors import CallerError, is_passing
 from lango.outbox import Event, Position
 
+T = TypeVar("T")
 # Events that wait to be read for a group, or to be sent to one who is still being told what it missed.
 MOST_WAITING = 1_000
+# Seconds for which an event is read again while the database is away; and the pauses, from the first to the longest.
+PATIENCE = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,10 @@ class Subscriber(Protocol):
     def end(self, errors: list[dict[str, Any]]) -> None:
         """Nothing more will come, and why: it leaves."""
 
+    def interrupt(self) -> None:
+        """Nothing more will come on this connection, because of a passing error: it leaves, and its client is to come
+        again and go on after the last event that it has seen."""
+
     async def room(self) -> None:
         """Wait until something more can be taken."""
 
@@ -65,6 +75,21 @@ Read = Callable[[Event], Awaitable[bytes | None]]
 # Tells what is said to subscribers whose events cannot be read.
 Explain = Callable[[Exception], list[dict[str, Any]]]
 Missed = Callable[[Position], Awaitable[tuple[list[Event], Position | None]]]
+
+
+async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` gives, which is tried again for some seconds while it fails with a passing error."""
+    clock = asyncio.get_running_loop().time
+    deadline, pause = clock() + PATIENCE, FIRST_PAUSE
+    while True:
+        try:
+            return await read()
+        except Exception as error:
+            if not is_passing(error) or clock() + pause > deadline:
+                raise
+        # Not all groups at once, when the database is back.
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 class Member:
@@ -136,9 +161,11 @@ class Group:
         while True:
             event = await self._events.get()
             try:
-                text = await self._read(event)
+                text = await patiently(partial(self._read, event))
             except Exception as error:
-                self._fail([key for key, member in self.members.items() if member.waiting is None], error)
+                # Those who are still being told what they missed would miss this one, unless they come again.
+                ended = [key for key, member in self.members.items() if member.waiting is None or is_passing(error)]
+                self._fail(ended, error)
                 continue
             if text is not None:
                 self._tell(event, text)
@@ -154,7 +181,14 @@ class Group:
         """End these: they may come again, and go on from the last event they have seen."""
         told = self._explain(error)
         for key in keys:
-            self.members[key].subscriber.end(told)
+            member = self.members.get(key)
+            if member is None:
+                # It has left with another one of its connection.
+                continue
+            if is_passing(error):
+                member.subscriber.interrupt()
+            else:
+                member.subscriber.end(told)
 
     async def _replay(self, key: Hashable, member: Member, after: Position) -> None:
         try:
@@ -187,6 +221,7 @@ class Group:
             page.exception()
 
     async def _read_page(self, position: Position) -> tuple[list[tuple[Event, bytes]], Position | None]:
-        events, more = await self._missed(position)
-        told = [(event, await self._read(event)) for event in events if self.feed.holds(event)]
+        events, more = await patiently(partial(self._missed, position))
+        held = [event for event in events if self.feed.holds(event)]
+        told = [(event, await patiently(partial(self._read, event))) for event in held]
         return [(event, text) for event, text in told if text is not None], more

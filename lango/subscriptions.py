@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 from graphql import (
     FieldNode,
+    GraphQLError,
     OperationDefinitionNode,
     VariableNode,
     Visitor,
@@ -23,7 +24,7 @@ from graphql.execution import ExecutionResult
 from lango.actor import Actor
 from lango.auth import confirmed_roles
 from lango.documents import Document
-from lango.errors import BadUserInput, formatted
+from lango.errors import BadUserInput, formatted, is_passing
 from lango.exchange import Exchange
 from lango.feeds import Feed, Subscriber
 from lango.hub import Hub
@@ -105,12 +106,16 @@ class Subscriptions:
         found: Any = create_source_event_stream(executor)
         stream = await found if executor.is_awaitable(found) else found
         if isinstance(stream, ExecutionResult):
+            check_passing(stream.errors)
             raise NotStarted(self.operations.shown(stream.errors or (), asked.exchange))
         assert isinstance(stream, Feed)
         return stream
 
     async def _read(self, asked: Asked, executor: Any, event: Event) -> bytes | None:
-        """The answer to an event; None where the caller may not see now what it is about."""
+        """The answer to an event; None where the caller may not see now what it is about.
+
+        Raises a passing error also where a field of it met one: half an answer would be the only one to this event.
+        """
         context = self.operations.context(await self.still(asked.actor), asked.document)
         answering = executor.build_per_event_executor(event)
         answering.context_value = context
@@ -122,6 +127,7 @@ class Subscriptions:
         except BaseException:
             await context.abandon()
             raise
+        check_passing(result.errors)
         if not context.sees:
             return None
         self.metrics.event_reads.inc()
@@ -136,6 +142,13 @@ class Subscriptions:
         assert actor.user_id is not None
         pipeline = self.operations.pipeline
         return replace(actor, roles=await confirmed_roles(pipeline, actor.user_id, actor.roles, actor.request_id))
+
+
+def check_passing(errors: Sequence[GraphQLError] | None) -> None:
+    """Raises the first of these errors after which the same may be read again."""
+    for error in errors or ():
+        if is_passing(error):
+            raise error
 
 
 class NotSubscribed(BadUserInput):

@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 from lango.actor import Actor
 from lango.auth import InvalidToken
 from lango.connections import Connections, TooManyConnections
-from lango.errors import RateLimited
+from lango.errors import RateLimited, is_passing
 from lango.exchange import Exchange, open_exchange
-from lango.logs import log_error, log_exchange
+from lango.logs import log_error, log_exchange, log_outage
 from lango.messages import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -50,6 +50,8 @@ from lango.parameters import Parameters
 from lango.proxies import Networks
 from lango.settings import Settings
 from lango.subscriptions import Asked, NotStarted, Subscriptions
+
+AWAY = "The database cannot be reached at the moment: come again, and go on from the last event you have seen"
 
 
 class Sockets:
@@ -214,8 +216,10 @@ class Socket:
             )
         except InvalidToken as error:
             raise Closing(FORBIDDEN, error.message) from None
-        except (OSError, TimeoutError):
-            raise Closing(TRY_AGAIN, "The database cannot be reached at the moment") from None
+        except Exception as error:
+            if is_passing(error):
+                raise self._away(error, self._exchange) from None
+            raise
         await self.reply(type="connection_ack")
 
     async def _subscribe(self, id_: str, parameters: Parameters) -> None:
@@ -229,6 +233,8 @@ class Socket:
             if len(self._running) >= self._settings.max_operations_per_socket:
                 raise RateLimited("Too many operations are under way on this socket: complete some first.")
             await self._begin(id_, parameters, exchange)
+        except Closing:
+            raise
         except Exception as error:
             await self._refuse(id_, error, exchange)
 
@@ -243,8 +249,11 @@ class Socket:
             self._running[id_] = subscriber.leave
             try:
                 subscriber.joined(await self._sockets.subscriptions.start(asked, subscriber))
-            except BaseException:
+            except BaseException as error:
                 self._running.pop(id_, None)
+                if isinstance(error, Exception) and is_passing(error):
+                    # An error message would end the subscription for good; a closed socket is opened again.
+                    raise self._away(error, exchange) from None
                 raise
             self._note(exchange, 200)
             return
@@ -281,6 +290,17 @@ class Socket:
         await self._out.room()
         self.push(next_of(id_, answer.content))
         await self.reply(id=id_, type="complete")
+
+    @staticmethod
+    def _away(error: Exception, exchange: Exchange) -> Closing:
+        log_outage(error, exchange)
+        return Closing(TRY_AGAIN, AWAY)
+
+    def interrupt(self) -> None:
+        """A subscription could not go on because of a passing error: its client opens the socket anew."""
+        self.close(TRY_AGAIN, AWAY)
+        for end in list(self._running.values()):
+            end()
 
     async def _refuse(self, id_: str, error: Exception, exchange: Exchange) -> None:
         self._running.pop(id_, None)
@@ -332,6 +352,10 @@ class Subscriber:
     def end(self, errors: list[dict[str, Any]]) -> None:
         self.leave()
         self._socket.finished(self._id, errors)
+
+    def interrupt(self) -> None:
+        self.leave()
+        self._socket.interrupt()
 
     async def room(self) -> None:
         await self._socket.room()
