@@ -243,7 +243,7 @@ class Operations:
             original = error.original_error
             if shown["extensions"].get("code") == "INTERNAL":
                 log_error(original or error, exchange)
-            elif original is not None and not isinstance(original, CallerError | Refused):
+            elif isinstance(original, ServiceUnavailable) or not isinstance(original, CallerError | Refused | None):
                 log_outage(original, exchange)
             errors.append(shown)
         return errors

@@ -24,7 +24,7 @@ from graphql.execution import ExecutionResult
 from lango.actor import Actor
 from lango.auth import confirmed_roles
 from lango.documents import Document
-from lango.errors import BadUserInput, formatted, is_passing
+from lango.errors import BadUserInput, TimedOut, formatted, is_passing
 from lango.exchange import Exchange
 from lango.feeds import Feed, Subscriber
 from lango.hub import Hub
@@ -120,10 +120,16 @@ class Subscriptions:
         answering = executor.build_per_event_executor(event)
         answering.context_value = context
         try:
-            async with asyncio.timeout(self.operations.settings.execution_timeout):
+            async with asyncio.timeout(self.operations.settings.execution_timeout) as limit:
                 found: Any = execute_subscription_event(answering)
                 result = await found if executor.is_awaitable(found) else found
             await context.close()
+        except TimeoutError:
+            await context.abandon()
+            if limit.expired():
+                # To read it again would take as long; that the database does not answer may pass.
+                raise TimedOut from None
+            raise
         except BaseException:
             await context.abandon()
             raise

@@ -68,6 +68,7 @@ async def run(context: Context, asked: Asked) -> Made:
 
 
 async def _attempted(context: Context, asked: Asked) -> Made:
+    unknown: OutcomeUnknown | None = None
     for attempt in range(1, ATTEMPTS + 1):
         work = Work(context.engine, context.actor, as_rules=asked.rule.as_rules)
         try:
@@ -78,7 +79,12 @@ async def _attempted(context: Context, asked: Asked) -> Made:
             if isinstance(error, Refused):
                 # The key, not the rule, refused: another call has it.
                 return Made({}, [_told(error)])
+            if isinstance(error, OutcomeUnknown):
+                unknown = error
             if attempt == ATTEMPTS or not _is_retried(error, asked.key):
+                if unknown is not None and isinstance(error, Exception):
+                    # Whatever kept the last attempt from asking, an earlier one may have been done.
+                    raise unknown from unknown.__cause__
                 if state_of(error) in WAITED:
                     raise RowsBusy from error
                 raise

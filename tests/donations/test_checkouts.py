@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog.testing
 
 from lango.providers import ProviderRefused, ProviderUnavailable
+from lango.providers.wave import Checkout
 from models.donations import Donation
 from resolvers.donations import ask_about_checkouts, open_checkout
 from tests.donations.giving import Giving
@@ -39,6 +41,30 @@ async def test_a_crash_before_the_call_leaves_a_pending_row_that_the_worker_fini
     (checkout,) = await wave.checkouts(str(donation.id))
     assert opened == {"payment_url": checkout.url}
     assert (await giving.row(donation.id))["wave_checkout_session_id"] == checkout.id
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the secret inside"), OSError("no memory"), TypeError("unexpected")])
+async def test_whatever_fails_in_the_call_the_donation_is_made_and_the_worker_has_it(
+    giving: Giving, wave: FakeWave, pot: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def broken(**_: Any) -> Checkout:
+        raise error
+
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as lines:
+        patched.setattr(wave, "open_checkout", broken)
+        answer = await giving.donate(pot, 1000)
+
+    given = answer["donate"]
+    assert given["warnings"] == [{"code": "NOT_YET_FINISHED"}]
+    assert (given["userErrors"], given["paymentUrl"]) == ([], None)
+    assert "secret" not in answer.response.text
+    (line,) = [line for line in lines if line["event"] == "outside call failed"]
+    assert line["exc_info"] is error
+    assert line["request_id"] == answer.response.headers["x-request-id"]
+    waiting = "SELECT count(*) FROM jobs.pgqueuer WHERE position($1 IN convert_from(payload, 'UTF8')) > 0"
+    assert await giving.owner.fetchval(waiting, given["reference"]) == 1
+    await open_checkout(giving.services, donation_id=UUID(given["reference"]))
+    assert (await giving.receipt(given["receiptToken"]))["paymentUrl"]
 
 
 async def test_a_crash_after_the_call_opens_no_second_checkout(

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
 import pytest
 
 from lango import worker
-from lango.postgres import connect
+from lango.postgres import connect, create_engine
+from lango.services import Services
+from lango.settings import Settings
 from lango.worker import delay_after
 from tests.jobs import trials
 from tests.jobs.conftest import Done, Enqueue, MakeWorker, Working, until
@@ -306,3 +308,27 @@ def test_without_an_address_lango_work_says_what_is_missing(gateway_url: str, tm
 
     assert ended.returncode == 1
     assert "DATABASE_WORKER_URL" in ended.stderr
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_job_that_waits_too_long_for_a_lock_is_tried_again(
+    put: Enqueue, worker_url: str, settings: Settings, done: Done, owner: asyncpg.Pool[Any]
+) -> None:
+    impatient = settings.model_copy(update={"lock_timeout": 0.2, "worker_heartbeat": 1.0})
+    engine = create_engine(worker_url, impatient)
+    working = worker.Worker(Services(engine, impatient, wave=cast(Any, None)), worker_url, [trials.greet])
+    async with owner.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE jobs.trial IN ACCESS EXCLUSIVE MODE")
+        await put(trials.greet, who="Amina")
+        running = asyncio.create_task(working.run())
+        await until(lambda: _tried_again(owner))
+    await until(lambda: done("greet"))
+    working.stop()
+    await running
+    await engine.dispose()
+
+    assert await done("greet") == ["Amina"]
+
+
+async def _tried_again(owner: asyncpg.Pool[Any]) -> bool:
+    return bool(await owner.fetchval("SELECT max(attempts) > 0 FROM jobs.pgqueuer"))

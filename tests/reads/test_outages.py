@@ -274,6 +274,70 @@ async def test_with_a_key_the_outcome_is_found(
     assert await issued(owner, shop) == before + 1
 
 
+async def test_an_outcome_stays_unknown_when_it_cannot_be_looked_up_either(
+    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
+) -> None:
+    """The answer to the COMMIT is lost, and then the database is away."""
+    key, begin, before = str(uuid4()), Work.begin, await issued(owner, shop)
+    begun = []
+
+    async def begin_once(work: Work, **options: Any) -> None:
+        begun.append(work)
+        if len(begun) > 1:
+            raise ConnectionRefusedError
+        await begin(work, **options)
+
+    lose_the_answer()
+    Work.begin = begin_once  # type: ignore[method-assign] - the other patches are taken back under way
+    try:
+        answer = await gateway.issue(shop, key)
+    finally:
+        Work.begin = begin  # type: ignore[method-assign]
+
+    assert answer.errors[0]["extensions"] == {"code": "SERVICE_UNAVAILABLE", "outcome": "UNKNOWN"}
+    assert (await gateway.issue(shop, key)).refusals("issueQrCode") == []
+    assert await issued(owner, shop) == before + 1
+
+
+async def test_an_answer_that_takes_too_long_says_whether_it_was_done(
+    serve: Callable[..., Any], shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await issued(owner, shop)
+    async with serve(execution_timeout=1.0) as gateway:
+        await gateway.issue(shop)
+        async with owner.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM pots.pots WHERE id = $1 FOR UPDATE", shop.pot.id)
+            waited = await gateway.issue(shop)
+
+        async def never(*_: Any, **__: Any) -> Any:
+            await asyncio.sleep(60)
+
+        monkeypatch.setattr(gateway.api.pipeline, "fetch", never)
+        unread = await gateway.issue(shop)
+
+    assert (waited.codes, unread.codes) == (["TIMEOUT"], ["TIMEOUT"])
+    assert "outcome" not in waited.errors[0]["extensions"]
+    assert unread.errors[0]["extensions"]["outcome"] == "DONE"
+    assert await issued(owner, shop) == before + 2
+
+
+async def test_a_payload_that_cannot_be_read_is_no_outage_of_the_mutation(
+    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await issued(owner, shop)
+
+    async def lost(*_: Any, **__: Any) -> Any:
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(gateway.api.pipeline, "fetch", lost)
+    answer = await gateway.issue(shop)
+
+    assert answer.response.status_code == 200
+    assert answer.body["data"] == {"issueQrCode": {"qrCode": None, "userErrors": []}}
+    assert (answer.codes, answer.errors[0]["path"]) == (["SERVICE_UNAVAILABLE"], ["issueQrCode", "qrCode"])
+    assert await issued(owner, shop) == before + 1
+
+
 @asynccontextmanager
 async def read_only(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
     """Meanwhile new connections find a database that takes no writes, as after a failover the old server's."""

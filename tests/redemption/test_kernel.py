@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import orjson
 import pytest
-from sqlalchemy import literal_column, text
+from sqlalchemy import event, literal_column, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import DatabaseRole
@@ -355,6 +355,31 @@ async def test_slow_readers_of_a_payload_do_not_delay_others_who_write_the_same_
     go_on.set()
     for answer in await asyncio.gather(*readers):
         assert answer["issueQrCode"]["qrCode"]["status"] == "ISSUED"
+
+
+@pytest.mark.parametrize(("key", "trips"), [(False, 9), (True, 13)])
+async def test_the_round_trips_of_a_redemption(
+    gateway_url: str, settings: Settings, make: Factory, key: bool, trips: int
+) -> None:
+    """BEGIN, what the rule does, COMMIT, and one read for the payload."""
+    engine, sent = create_engine(gateway_url, settings, pool_size=1), []
+    event.listen(
+        engine.sync_engine, "connect",
+        lambda connection, _: connection.driver_connection.add_query_logger(lambda query: sent.append(query.query)),
+    )  # fmt: skip
+    async with Api.over(engine, settings) as api:
+        api.pipeline.listeners.append(sent.append)
+        for _ in range(2):
+            till = await make.code_at_the_till()
+            sent.clear()
+            answer = await api.redeem(
+                till.code.code, as_=till.cashier, **({"idempotencyKey": uuid4().hex} if key else {})
+            )
+            assert answer.refusals("redeemQrCode") == []
+    await engine.dispose()
+
+    assert len(sent) == trips, "\n".join(sent)
+    assert "COMMIT" in sent[-2]
 
 
 # Outcomes, audit
