@@ -66,7 +66,7 @@ def _planner() -> tuple[Documents, QueryPlanner]:
 def statements(query: Query, variables: Variables, tokens: Tokens) -> list[Statement]:
     """What lango's planner sends for it."""
     documents, planner = _planner()
-    made = planned(planner, documents.get(query.text("lango")), None, variables, tokens.actor(query.caller))
+    made = planned(planner, documents.get_at_once(query.text("lango")), None, variables, tokens.actor(query.caller))
     return [(each.sql, [_text(value) for value in each.values]) for each in made if each.sql is not None]
 
 

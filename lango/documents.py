@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Hashable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -16,20 +18,19 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     parse,
-    recommended_rules,
-    specified_rules,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
-from lango.errors import BadUserInput, CallerError, QueryTooComplex
+from lango.errors import BadUserInput, CallerError, QueryTooComplex, TimedOut
 from lango.limits import INTROSPECTION, EmptySelection, Limits, Sizes
 from lango.lru import Lru
 from lango.metrics import Metrics
 from lango.prices import Prices
 from lango.settings import Settings
+from lango.slices import Slices
+from lango.validation import RULES
 
-RULES = (*specified_rules, *recommended_rules)
 # A syntax tree takes some hundred times the memory of its text, and a flood of large documents must not fill it.
 CACHED_CHARACTERS = 2_000_000
 PERSISTED_CHARACTERS = 8_000_000
@@ -158,12 +159,28 @@ class Documents:
         self._limits = Limits.of(settings)
         self._metrics = metrics
         self._documents: Lru[str, Document] = Lru(settings.document_cache, weight=CACHED_CHARACTERS)
+        self._slices = Slices()
         self._persisted: Lru[str, str] = Lru(settings.document_cache, weight=PERSISTED_CHARACTERS)
 
-    def get(self, text: str) -> Document:
-        """The document of that text. Raises InvalidDocument, or QueryTooComplex for one beyond the limits."""
+    async def get(self, text: str) -> Document:
+        """The document of that text; a new one is prepared in slices.
+
+        Raises InvalidDocument, QueryTooComplex for one beyond the limits, and TimedOut.
+        """
         document = self._documents.get(text)
         self._metrics.document(hit=document is not None)
+        if document is None:
+            find, make = partial(self._documents.get, text), partial(self.get_at_once, text)
+            try:
+                async with asyncio.timeout(self._settings.execution_timeout):
+                    document = await self._slices.make(text, find, make)
+            except TimeoutError:
+                raise TimedOut from None
+        return document
+
+    def get_at_once(self, text: str) -> Document:
+        """The same where nobody else waits."""
+        document = self._documents.get(text)
         if document is None:
             document = self._prepare(text)
             self._documents.put(text, document, len(text))

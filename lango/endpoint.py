@@ -99,7 +99,7 @@ class GraphQLEndpoint:
             user_agent=headers.get("user-agent", "")[:LONGEST_USER_AGENT] or None,
         )
         exchange.user_id = actor.user_id
-        document, operation = self.operations.prepare(parameters, exchange)
+        document, operation = await self.operations.prepare(parameters, exchange)
         check_method(scope["method"], operation, headers)
         self.operations.price(document, operation, parameters, exchange)
         if operation.operation is OperationType.SUBSCRIPTION:

@@ -70,14 +70,14 @@ class Operations:
         self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.introspecting = asyncio.Lock()
 
-    def prepare(self, parameters: Parameters, exchange: Exchange) -> tuple[Document, OperationDefinitionNode]:
+    async def prepare(self, parameters: Parameters, exchange: Exchange) -> tuple[Document, OperationDefinitionNode]:
         """The document and the operation to run. Raises InvalidDocument, and CallerError beyond the limits."""
         text = parameters.query
         sha256 = parameters.persisted_hash
         if sha256 is not None:
             text = self.documents.persisted(sha256, text)
         assert text is not None
-        document = self.documents.get(text)
+        document = await self.documents.get(text)
         exchange.document = document.hash
         operation = document.operation(parameters.operation_name)
         exchange.operation = operation.operation.value

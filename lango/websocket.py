@@ -241,7 +241,7 @@ class Socket:
     async def _begin(self, id_: str, parameters: Parameters, exchange: Exchange) -> None:
         operations, actor = self._sockets.operations, self._actor
         assert actor is not None
-        document, operation = operations.prepare(parameters, exchange)
+        document, operation = await operations.prepare(parameters, exchange)
         operations.price(document, operation, parameters, exchange)
         asked = Asked(document, operation, parameters, actor, exchange)
         if operation.operation is OperationType.SUBSCRIPTION:

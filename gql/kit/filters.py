@@ -42,6 +42,7 @@ from gql.kit.relations import attributes, ends, is_staff_only, relations
 from gql.kit.scalars import Json
 from gql.kit.slots import changed, decided
 from lango.errors import BadUserInput
+from lango.slices import pause
 from models.base import Base
 
 Alias = Any
@@ -213,6 +214,7 @@ def predicate(row: Alias, model: type[Base], where: Any) -> ColumnElement[bool]:
     columns, by_relation = attributes(model), {relation.key: relation for relation in relations(model)}
     parts: list[ColumnElement[bool]] = []
     for key, value in given(where).items():
+        pause()
         if value is None:
             raise BadUserInput(f"`{camel(key)}: null` filters nothing: leave it out, or ask `isNull: true`.")
         if key == "and_":

@@ -81,7 +81,7 @@ def values_of(text: str) -> dict[str, Any]:
 
 def document_of(above: Above, current: Settings, text: str) -> Document:
     try:
-        return Documents(above.schema(), current, Metrics()).get(text)
+        return Documents(above.schema(), current, Metrics()).get_at_once(text)
     except InvalidDocument as invalid:
         told = [
             f"{error.message} (line {error.locations[0].line}, column {error.locations[0].column})"

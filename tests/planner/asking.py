@@ -75,7 +75,7 @@ def statements(
 ) -> list[Planned]:
     """The statements of a query's root fields; of a mutation, those that read the objects of its payloads, by `key`."""
     planner, documents = tools()
-    document = documents.get(text)
+    document = documents.get_at_once(text)
     operation = document.operation(None)
     if operation.operation is OperationType.QUERY:
         return planned(planner, document, None, variables, actor)
@@ -85,7 +85,7 @@ def statements(
     found = []
     for path, model, node in made_objects(operation.selection_set.selections):
         role = actor.database_role
-        plan = planner.plans.of_object(document, operation, role, given, MIRRORED[model], [node], path)
+        plan = planner.plans.of_object_at_once(document, operation, role, given, MIRRORED[model], [node], path)
         statement = plan.roots[0].statement
         assert statement is not None
         found.append(of_statement(".".join(path), statement, given))

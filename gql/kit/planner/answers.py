@@ -64,12 +64,12 @@ class QueryPlanner:
         if given is None:
             return answered
         try:
-            roots = self.plans.of_operation(document, operation, context.actor.database_role, given).roots
+            plan = await self.plans.of_operation(document, operation, context.actor.database_role, given)
         except CallerError:
             return answered
         asked: dict[int, tuple[Root, Statement, list[Any]]] = {}
         waiting: list[tuple[Root, int]] = []
-        for root in roots:
+        for root in plan.roots:
             if root.constant is not None:
                 answered.finished[root.key] = root.constant
             elif root.statement is not None:
@@ -93,7 +93,7 @@ class QueryPlanner:
                 del answered.finished[root.key]
                 if not isinstance(result, asyncpg.PostgresError) or not is_mendable(result):
                     answered.waiting[root.key] = result
-        answered.complete = len(answered.finished) == len(roots)
+        answered.complete = len(answered.finished) == len(plan.roots)
         return answered
 
     async def _read(
@@ -124,7 +124,7 @@ class QueryPlanner:
         role = context.actor.database_role
         assert context.document is not None
         try:
-            plan = self.plans.of_object(context.document, operation, role, given, made.model, nodes, path)
+            plan = await self.plans.of_object(context.document, operation, role, given, made.model, nodes, path)
             if not plan.roots or (statement := plan.roots[0].statement) is None:
                 return None
             (outcome,) = await context.texts([(statement.sql, statement.values(given))])

@@ -31,6 +31,7 @@ from gql.kit.planner.text import (
 )
 from gql.kit.relations import attributes, is_staff_only
 from gql.kit.slots import Questions, decided
+from lango.slices import pause
 from models.base import Base
 
 # What a field's metadata holds: how it is planned. A field without it is answered in Python.
@@ -78,6 +79,7 @@ class Builder:
         return told
 
     def _field(self, type_: GraphQLObjectType, row: Row, nodes: list[FieldNode]) -> Parts:
+        pause()
         name = nodes[0].name.value
         if name == "__typename":
             return [f'"{type_.name}"']

@@ -59,7 +59,7 @@ def planned(
     if given is None:
         raise BadUserInput(_wrong(planner, operation, variables))
     role = actor.database_role
-    plan = planner.plans.of_operation(document, operation, role, given)
+    plan = planner.plans.of_operation_at_once(document, operation, role, given)
     return [_told(planner, document, operation, role, given, root) for root in plan.roots]
 
 

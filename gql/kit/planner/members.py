@@ -44,10 +44,11 @@ class Members:
 
     def once(self, complete: Callable[[Select[Any]], Select[Any]]) -> Select[Any]:
         """The object read from a subquery that computes each value once; `complete` says of which rows."""
-        labels = [text_of(self._values[key]).label(f"value_{index}") for index, key in enumerate(self._computed, 1)]
+        labels: list[Any] = [
+            text_of(self._values[key]).label(f"value_{index}") for index, key in enumerate(self._computed, 1)
+        ]
         # Without the offset PostgreSQL would write each value where its name stands, and compute it there again.
-        selected: Select[Any] = select(*labels)
-        values = complete(selected).offset(literal_column("0")).subquery()
+        values = complete(select(*labels)).offset(literal_column("0")).subquery()
         named: dict[Meaning, Parts] = {
             key: [ColumnClause(label.name, Text(), _selectable=values)]
             for key, label in zip(self._computed, labels, strict=True)

@@ -30,6 +30,7 @@ from lango.documents import Document
 from lango.errors import CallerError
 from lango.lru import Lru
 from lango.metrics import Metrics
+from lango.slices import Slices
 from models.base import Base
 
 # The characters of SQL that are kept, for the largest statements are some hundred thousand long.
@@ -88,15 +89,28 @@ class Plans:
         self._metrics = metrics
         self._kept: Lru[Hashable, Question | Plan] = Lru(size, weight=KEPT_CHARACTERS)
         self._numbers = count()
+        self._slices = Slices()
 
-    def of_operation(
+    async def of_operation(
         self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: Given
     ) -> Plan:
-        """The plan of a query. Raises CallerError for a value that no plan can be chosen by."""
-        start = (document.hash, operation.name.value if operation.name else None, role)
-        return self._find(start, document, given, partial(self._operation, document.fragments, operation, role))
+        """The plan of a query; a new one is made in slices. Raises CallerError for a value that no plan can be chosen
+        by."""
+        start = _start(document, operation, role)
+        found = self._known(start, given)
+        if found is None:
+            make = partial(self.of_operation_at_once, document, operation, role, given)
+            found = await self._slices.make(start, partial(self._find, start, given), make)
+        return found
 
-    def of_object(
+    def of_operation_at_once(
+        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: Given
+    ) -> Plan:
+        """The same where nobody else waits."""
+        make = partial(self._operation, document.fragments, operation, role)
+        return self._make(_start(document, operation, role), document, given, make)
+
+    async def of_object(
         self,
         document: Document,
         operation: OperationDefinitionNode,
@@ -107,18 +121,41 @@ class Plans:
         path: Hashable,
     ) -> Plan:
         """The plan of an object that a mutation made, whose key will be given; `path` tells where it stands."""
-        start = (document.hash, operation.name.value if operation.name else None, role, path)
-        make = partial(self._object, document.fragments, operation, role, model, nodes)
-        return self._find(start, document, given, make)
+        start = (*_start(document, operation, role), path)
+        found = self._known(start, given)
+        if found is None:
+            make = partial(self.of_object_at_once, document, operation, role, given, model, nodes, path)
+            found = await self._slices.make(start, partial(self._find, start, given), make)
+        return found
 
-    def _find(self, start: Hashable, document: Document, given: Given, make: Callable[[Questions], Plan]) -> Plan:
+    def of_object_at_once(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        given: Given,
+        model: type[Base],
+        nodes: Sequence[FieldNode],
+        path: Hashable,
+    ) -> Plan:
+        """The same where nobody else waits."""
+        make = partial(self._object, document.fragments, operation, role, model, nodes)
+        return self._make((*_start(document, operation, role), path), document, given, make)
+
+    def _known(self, start: Hashable, given: Given) -> Plan | None:
+        """The plan that is kept for such a request."""
+        found = self._find(start, given)
+        if self._metrics is not None:
+            self._metrics.plan(hit=found is not None)
+        return found
+
+    def _find(self, start: Hashable, given: Given) -> Plan | None:
         found = self._kept.get(start)
         while isinstance(found, Question):
             found = self._kept.get((found.number, found.read(given)))
-        if self._metrics is not None:
-            self._metrics.plan(hit=found is not None)
-        if found is not None:
-            return found
+        return found
+
+    def _make(self, start: Hashable, document: Document, given: Given, make: Callable[[Questions], Plan]) -> Plan:
         questions = Questions(given)
         plan = make(questions)
         questions.close()
@@ -196,3 +233,7 @@ class Plans:
         except (CallerError, GraphQLError):
             return Plan(())
         return Plan((Root("", compiled(statement, role, builder.holes)),))
+
+
+def _start(document: Document, operation: OperationDefinitionNode, role: DatabaseRole) -> tuple[Hashable, ...]:
+    return document.hash, operation.name.value if operation.name else None, role

@@ -7,11 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, dialect
 
 from gql.kit.planner.builder import Hole
 from gql.kit.slots import Given, Read, Slot
 from lango.actor import DatabaseRole
-from lango.prepared import DIALECT
+from lango.postgres import dump_json
+from lango.slices import pause
+
+
+class Compiler(PGCompiler_asyncpg):
+    """Writes SQL; each SELECT is a place to pause."""
+
+    def visit_select(self, *arguments: Any, **options: Any) -> str:
+        pause()
+        written: str = super().visit_select(*arguments, **options)  # type: ignore[no-untyped-call]
+        return written
+
+
+PAUSING = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
+PAUSING.statement_compiler = Compiler
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,7 @@ class Statement:
 def compiled(statement: Select[Any], role: DatabaseRole, holes: Sequence[Hole], presented: Any = None) -> Statement:
     """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement anew for each
     role: sharing one between two would have it planned at each turn."""
-    made = statement.compile(dialect=DIALECT)
+    made = statement.compile(dialect=PAUSING)
     processors = made._bind_processors  # noqa: SLF001 - SQLAlchemy has no public name for it
     readers = [_reader(made.params[name], processors.get(name)) for name in made.positiontup or ()]
     sql, token = f"/* {role.value} */ {made}", None if presented is None else _reader(presented, None)
