@@ -15,7 +15,7 @@ from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
 from models.packs import Pack, Partner
 from models.pots import Pot
-from resolvers import redemption, settlements
+from resolvers import redemption, reversals, settlements
 
 CODE = "What the scanner read, or what somebody types: blanks, hyphens and small letters do not matter."
 
@@ -61,6 +61,13 @@ class RedeemQrCodeInput:
     code: str = text_input(CODE, max_length=100, required=True)
     venue: str | None = text_input("The venue, by the id or name the partner gave it.", max_length=255)
     notes: str | None = text_input("What the cashier notes.", max_length=2000)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `reverseRedemption` takes.")
+class ReverseRedemptionInput:
+    qr_code_id: strawberry.ID = id_of(m.QrCode, "The code that was redeemed by mistake.")
+    reason: str = text_input("Why it is taken back: its holder and the partner read it.", max_length=500, required=True)
     idempotency_key: str | None = key_input()
 
 
@@ -111,6 +118,9 @@ class Mutation:
     )
     redeem_qr_code = mutation(
         redemption.redeem, name="redeemQrCode", input=RedeemQrCodeInput, makes={"qr_code": m.QrCode}
+    )
+    reverse_redemption = mutation(
+        reversals.reverse, name="reverseRedemption", input=ReverseRedemptionInput, makes={"qr_code": m.QrCode}
     )
     check_qr_code = mutation(
         redemption.check,

@@ -150,6 +150,16 @@ OWN = [
         "The partners whose owner or manager the caller is.",
         key="partner_id",
     ),
+    Function(
+        "my_codes_packs",
+        """
+        SELECT ARRAY(
+            SELECT DISTINCT c.pack_id FROM redemption.qr_codes c
+            WHERE c.pot_id = ANY ((SELECT lango.my_pots())::uuid[]) AND c.status IN ('issued', 'redeemed')
+        )
+        """,
+        "The packs of the codes that the caller holds or has redeemed.",
+    ),
     mine(
         "my_daos",
         "treasury.dao_members",

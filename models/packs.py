@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import (
     Face,
     everyone,
+    holds,
     managers_of_partner,
     members_of_partner,
     own,
@@ -94,7 +95,9 @@ class Pack(Base):
         Index(None, "partner_id"),
         {"schema": "packs"},
     )
-    __access__ = read(everyone("{row}is_active"), members_of_partner("partner_id"), staff)
+    __access__ = read(
+        everyone("{row}is_active"), members_of_partner("partner_id"), holds("my_codes_packs", "id"), staff
+    )
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(255), doc="What it is called where it is offered.")

@@ -66,6 +66,7 @@ class QrRedemptionLogValidationResult(Choice):
     WRONG_PARTNER = "wrong_partner", "The code belongs to another partner, or the caller to none."
     VENUE_NOT_ALLOWED = "venue_not_allowed", "The pack is not redeemed at that venue."
     PARTNER_SUSPENDED = "partner_suspended", "The partner was not active."
+    REVERSED = "reversed", "Staff took the redemption back."
 
 
 class QrCode(Base):
@@ -86,7 +87,7 @@ class QrCode(Base):
         {"schema": "redemption"},
     )
     __access__ = read(owner_of_pot("pot_id"), members_of_partner("redeemed_by_partner_id"), staff)
-    __transitions__ = Transitions("status", issued={"redeemed", "expired", "cancelled"})
+    __transitions__ = Transitions("status", issued={"redeemed", "expired", "cancelled"}, redeemed={"issued"})
 
     id: Mapped[Id]
     pot_id: Mapped[UUID] = reference("pots.pots.id", doc="The pot that pays for the pack.")
@@ -181,7 +182,7 @@ class PartnerSettlement(Base):
 
 
 class QrRedemptionLog(Base):
-    """An attempt to redeem a code, also one that was refused."""
+    """An attempt to redeem a code, also one that was refused; or a redemption that staff took back."""
 
     __tablename__ = "qr_redemption_logs"
     __table_args__ = (
@@ -198,12 +199,16 @@ class QrRedemptionLog(Base):
     qr_code_id: Mapped[UUID | None] = reference(
         "redemption.qr_codes.id", doc="The code that was presented; null when no such code exists."
     )
-    partner_user_id: Mapped[UUID | None] = reference("identity.users.id", doc="Who scanned.")
+    partner_user_id: Mapped[UUID | None] = reference(
+        "identity.users.id", doc="Who scanned; null where staff took the redemption back."
+    )
     attempt_timestamp: Mapped[Moment] = mapped_column(server_default=NOW, doc="When it was scanned.")
     validation_result: Mapped[QrRedemptionLogValidationResult] = choice(
         QrRedemptionLogValidationResult, 20, doc="What it came to."
     )
-    error_message: Mapped[str | None] = mapped_column(doc="What the cashier was told; null on success.")
+    error_message: Mapped[str | None] = mapped_column(
+        doc="What the cashier was told, or why the redemption was taken back; null on success."
+    )
     ip_address: Mapped[InetAddress | None] = mapped_column(doc="The address the request came from.")
     user_agent: Mapped[str | None] = mapped_column(info=personal(), doc="The client program, as it names itself.")
     venue_context: Mapped[Json | None] = mapped_column(doc="The venue the cashier named, and what is known of it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, delete, func
+from sqlalchemy import bindparam, delete, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
@@ -82,6 +82,13 @@ MEMBER = Lookup(
     ),
 )
 MEMBERS = Lookup([PartnerMember.user_id], lambda rows: rows.where(PartnerMember.partner_id == bindparam("partner_id")))
+ITS_MANAGERS = Lookup(
+    [PartnerMember.user_id],
+    lambda rows: rows.where(
+        PartnerMember.partner_id == bindparam("partner_id"),
+        or_(*(PartnerMember.role == role for role in sorted(MANAGERS))),
+    ),
+)
 OTHER_OWNERS = Lookup(
     [func.count()],
     lambda rows: rows.select_from(PartnerMember).where(
@@ -105,26 +112,36 @@ async def hold(
         raise NotFound("There is no such partner.", field="partnerId")
     await become(session, DatabaseRole.RULES)
     partner = await lock(session, Partner, partner_id)
-    await _check_role(session, actor, partner_id, roles, field="partnerId")
+    await check_role(session, actor, partner_id, roles, field="partnerId")
     return partner
 
 
 async def hold_of_pack(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
     """As `hold`, in the rules' role already, for a pack that the caller sees: everyone sees those on offer."""
     partner = await lock(session, Partner, partner_id)
-    await _check_role(session, actor, partner_id, MANAGERS, field="packId")
+    await check_role(session, actor, partner_id, MANAGERS, field="packId")
     return partner
+
+
+async def members_of(session: AsyncSession, partner_id: UUID | None) -> list[UUID]:
+    """The users who act for a partner. In the rules' role."""
+    return [user_id for (user_id,) in await MEMBERS.all(session, partner_id=partner_id)]
+
+
+async def managers_of(session: AsyncSession, partner_id: UUID) -> list[UUID]:
+    """Its owners and managers, who are told what concerns its money. In the rules' role."""
+    return [user_id for (user_id,) in await ITS_MANAGERS.all(session, partner_id=partner_id)]
 
 
 async def refuse_own_partner(session: AsyncSession, partner_id: UUID, *, field: str) -> None:
     """Raises OwnMatter where the caller, or whom the caller acts for, is on the partner. In the rules' role."""
-    members = [user_id for (user_id,) in await MEMBERS.all(session, partner_id=partner_id)]
-    await refuse_own_matter(session, *members, field=field)
+    await refuse_own_matter(session, *await members_of(session, partner_id), field=field)
 
 
-async def _check_role(
+async def check_role(
     session: AsyncSession, actor: Actor, partner_id: UUID, roles: frozenset[PartnerMemberRole], *, field: str
 ) -> None:
+    """Refuses unless the caller is on the partner with such a role, or staff who are not on it. In the rules' role."""
     found = await MEMBER.one(session, partner_id=partner_id, user_id=actor.user_id)
     # Staff who are on the partner themselves may do what their part in it lets them.
     if found is None and actor.is_staff:
@@ -147,7 +164,7 @@ async def _member_held(
     if member is None:
         raise NotFound("There is no such member.", field="partnerMemberId")
     if not (also_oneself and member.user_id == actor.user_id):
-        await _check_role(session, actor, member.partner_id, OWNERS, field="partnerMemberId")
+        await check_role(session, actor, member.partner_id, OWNERS, field="partnerMemberId")
     return member, partner
 
 

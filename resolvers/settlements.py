@@ -17,7 +17,6 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -31,14 +30,14 @@ from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
 from lango.session import become
-from models.packs import Partner, PartnerMember, PartnerPaymentTerms
+from models.packs import Partner, PartnerPaymentTerms
 from models.redemption import PartnerSettlement, PartnerSettlementStatus, QrCode, QrCodeStatus
 from resolvers import clock, ledger
 from resolvers.amounts import AmountOutOfRange, fits
 from resolvers.events import publish
 from resolvers.notices import notify
 from resolvers.own_matters import OwnMatter
-from resolvers.partner_members import MANAGERS, refuse_own_partner
+from resolvers.partner_members import MANAGERS, NotPartnerManager, check_role, managers_of, refuse_own_partner
 from resolvers.texts import TextMissing, UrlNotValid, check_text, check_url
 
 # Whose days a period has: partners are paid in Dakar.
@@ -160,16 +159,17 @@ async def mark_paid(
         payout = ledger.Movement(ledger.partner_payable(settlement.partner_id), ledger.provider("bank"), amount)
         await ledger.post(session, actor, "settlement_paid", [payout], of=("partner_settlement", settlement.id))
     await publish(session, "settlement.paid", settlement.id, partner_id=settlement.partner_id)
-    for (user_id,) in await TOLD.all(session, partner_id=settlement.partner_id):
+    for user_id in await managers_of(session, settlement.partner_id):
         await notify(session, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
 
 
-@rule(NotFound, InvalidState, TextMissing)
+@rule(NotFound, NotPartnerManager, InvalidState, TextMissing)
 async def dispute(session: AsyncSession, actor: Actor, settlement_id: UUID, reason: str) -> PartnerSettlement:
     """Object to a settlement that is not paid yet. The partner's owners and managers, or staff."""
     check_text(reason, field="reason")
     settlement = await _held(session, settlement_id, PartnerSettlementStatus.DISPUTED)
+    await check_role(session, actor, settlement.partner_id, MANAGERS, field="settlementId")
     settlement.status = PartnerSettlementStatus.DISPUTED
     settlement.dispute_reason = reason
     await save(session, settlement)
@@ -229,13 +229,6 @@ OF_PERIOD = Lookup(
         PartnerSettlement.partner_id == bindparam("partner_id"),
         PartnerSettlement.period_start == bindparam("start", type_=Date),
         PartnerSettlement.period_end == bindparam("end", type_=Date),
-    ),
-)
-TOLD = Lookup(
-    [PartnerMember.user_id],
-    lambda rows: rows.where(
-        PartnerMember.partner_id == bindparam("partner_id"),
-        or_(*(PartnerMember.role == role for role in sorted(MANAGERS))),
     ),
 )
 _code = QrCode.table().c

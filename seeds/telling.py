@@ -29,6 +29,9 @@ TEMPLATES = {
     ),
     "donation_received": ("Un nouveau don", "{user_name}, « {pot_title} » a reçu {amount} francs."),
     "donation_refunded": ("Votre don est remboursé", "{user_name}, {amount} francs vous ont été rendus par Wave."),
+    "redemption_reversed": (
+        "Une validation annulée", "La validation de « {pack} » ({amount} francs) a été annulée : {reason}"
+    ),
     "settlement_paid": ("Règlement effectué", "Votre règlement de {amount} francs est parti ; référence {reference}."),
     "security_notice": ("Nouvelle connexion", "Une connexion depuis {city} a eu lieu."),
 }  # fmt: skip
@@ -71,6 +74,7 @@ def _put_notification(world: World, dice: Dice, person: Person, number: int) -> 
         "user_name": person.name.split()[0], "amount": dice.randrange(1, 20) * 500, "pot_title": "Anniversaire",
         "city": "Dakar", "points": 100, "message": "À bientôt !", "code": "DEMO-0000", "token": "demo",
         "reason": "compte en double", "reference": "VIR-0000",
+        "pack": "Soirée cinéma",
     }  # fmt: skip
     # What was put in place of the template's own variables, and nothing else.
     data = {name: data[name] for name in variables_of(subject, body)}

@@ -198,7 +198,9 @@ PACKS: dict[str, dict[str, Row]] = {
         "active": exactly(EVERYONE, partner_id="@Partner.ours", is_active=True),
         "of nobody": exactly(EVERYONE, is_active=True),
         "withdrawn": row(PARTNER, partner_id="@Partner.ours", is_active=False),
-        "theirs": row("rival", partner_id="@Partner.theirs", is_active=False),
+        "withdrawn, in a minor's hands": row(f"minor guardian {PARTNER}", partner_id="@Partner.ours", is_active=False),
+        "withdrawn, given back": row(PARTNER, partner_id="@Partner.ours", is_active=False),
+        "theirs": row("rival owner", partner_id="@Partner.theirs", is_active=False),
         "deleted": row("", partner_id="@Partner.ours", is_active=True, deleted_at=NOW),
     },
     "SponsorCampaign": {
@@ -273,7 +275,8 @@ REDEMPTION: dict[str, dict[str, Row]] = {
                         redeemed_by_partner_id="@Partner.ours", settlement_id="@PartnerSettlement.ours"),
         "redeemed by them": row("owner rival", pot_id="@Pot.private", pack_id="@Pack.theirs", status="redeemed",
                                 redeemed_by_partner_id="@Partner.theirs"),
-        "minor's": row("minor guardian", pot_id="@Pot.minor's", pack_id="@Pack.active"),
+        "minor's": row("minor guardian", pot_id="@Pot.minor's", pack_id="@Pack.withdrawn, in a minor's hands"),
+        "given back": row("owner", pot_id="@Pot.public", pack_id="@Pack.withdrawn, given back", status="cancelled"),
     },
     "QrRedemptionLog": {
         "success": row(PARTNER, partner_id="@Partner.ours", partner_user_id="@cashier", qr_code_id="@QrCode.redeemed",

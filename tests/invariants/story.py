@@ -62,10 +62,13 @@ WRONG = {
         WHERE c.status IN ('issued', 'redeemed') AND p.total_available_quantity IS NOT NULL
         GROUP BY p.id HAVING count(*) > p.total_available_quantity
     """,
-    "redemptions without one success in the log": """
+    "redemptions without one success in the log that was not taken back": """
         SELECT c.id, count(l.id) FROM redemption.qr_codes c
-        LEFT JOIN redemption.qr_redemption_logs l ON l.qr_code_id = c.id AND l.validation_result = 'success'
-        GROUP BY c.id, c.status HAVING count(l.id) <> (c.status = 'redeemed')::int
+        LEFT JOIN redemption.qr_redemption_logs l
+            ON l.qr_code_id = c.id AND l.validation_result IN ('success', 'reversed')
+        GROUP BY c.id, c.status HAVING coalesce(sum(
+            CASE l.validation_result WHEN 'success' THEN 1 WHEN 'reversed' THEN -1 END), 0)
+            <> (c.status = 'redeemed')::int
     """,
     "settlements that are not the sum of their codes": """
         SELECT s.id, s.partner_share_cfa FROM redemption.partner_settlements s

@@ -24,8 +24,8 @@ GIVING = (
     World.convert, World.close_pot, World.plan_pot,
 )  # fmt: skip
 REDEEMING = (
-    World.donate, World.pay, World.issue, World.issue, World.redeem, World.redeem, World.cancel_code, World.settle,
-    World.decide_settlement,
+    World.donate, World.pay, World.issue, World.issue, World.redeem, World.redeem, World.reverse_redemption,
+    World.cancel_code, World.settle, World.decide_settlement,
 )  # fmt: skip
 TRADING = (World.place, World.take, World.take, World.decide_dispute, *[World.on_a_deal] * 6, World.time_passes)
 ALL = (*GIVING, *REDEEMING, *TRADING, World.worker, World.worker)
@@ -38,7 +38,7 @@ def several(ways: tuple[object, ...]) -> st.SearchStrategy[list[tuple[object, in
 
 # The movements that each kind of sequences must have made: otherwise it proves nothing.
 GIVEN = {"donation", "donation_refund", "points_conversion"}
-REDEEMED = {"donation", "qr_issue", "qr_redeem", "qr_cancel", "qr_expire"}
+REDEEMED = {"donation", "qr_issue", "qr_redeem", "qr_redeem_reversal", "qr_cancel", "qr_expire"}
 TRADED = {"escrow_fund", "escrow_release", "escrow_refund", "escrow_split"}
 
 

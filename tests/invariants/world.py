@@ -192,6 +192,11 @@ class World:
             who, key, _ = pick(self.issued, n)
             await self.ask("cancelQrCode", who, "qrCode { status }", qrCodeId=key)
 
+    async def reverse_redemption(self, n: int) -> None:
+        if self.issued:
+            given = {"qrCodeId": pick(self.issued, n)[1], "reason": "scanned twice"}
+            await self.ask("reverseRedemption", self.staff, "qrCode { status }", STAFF, **given)
+
     async def settle(self, n: int) -> None:
         begins = date.today() - timedelta(days=n % 3)
         given = {
@@ -247,6 +252,7 @@ class World:
             ("fundEscrow", seller, "escrow { status }", escrow), ("fundEscrow", seller, "escrow { status }", escrow),
             ("markTradePaid", buyer, "trade { status }", trade), ("releaseEscrow", seller, "escrow { status }", escrow),
             ("refundEscrow", buyer, "escrow { status }", escrow), ("cancelTrade", seller, "trade { status }", trade),
+            ("cancelTrade", buyer, "trade { status }", trade),
             ("openDispute", buyer, "dispute { rowId }", trade | {"reason": "not delivered"}),
         ]  # fmt: skip
         name, who, shown, given = calls[n % len(calls)]

@@ -1,0 +1,101 @@
+"""Redemptions that were a mistake: staff take one back, and its holder may redeem the code again."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
+from lango.postgres import RawJson
+from lango.rows import find, lock, save
+from lango.rules import InvalidState, NotFound, rule
+from lango.session import become
+from models.packs import Pack
+from models.pots import Pot
+from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
+from models.redemption import QrRedemptionLogValidationResult as Result
+from resolvers import clock, config, ledger
+from resolvers.config import Configured
+from resolvers.events import publish
+from resolvers.notices import notify
+from resolvers.own_matters import OwnMatter, refuse_own_matter
+from resolvers.partner_members import managers_of, members_of
+from resolvers.texts import TextMissing, check_text
+
+REVERSAL_HOURS = Configured("redemption.reversal_hours", 24)
+
+
+class ReversalTooLate(Refused):
+    """This was redeemed too long ago to be taken back."""
+
+
+class RedemptionSettled(Refused):
+    """This redemption is in a settlement already: dispute the settlement instead."""
+
+
+@rule(NotFound, OwnMatter, TextMissing, InvalidState, RedemptionSettled, ReversalTooLate, staff=True)
+async def reverse(session: AsyncSession, actor: Actor, qr_code_id: UUID, reason: str) -> QrCode:
+    """Take a redemption back, within `redemption.reversal_hours` and before it is settled; staff.
+
+    The code is issued again: its price goes from the partner and the platform back to the pot's reserve, and it may be
+    redeemed until it expires, or given back. The pot's owner and the partner's managers are told.
+    """
+    check_text(reason, field="reason")
+    seen = await find(session, QrCode, qr_code_id)
+    if seen is None:
+        raise NotFound("There is no such code.", field="qrCodeId")
+    await become(session, DatabaseRole.RULES)
+    pot = await lock(session, Pot, seen.pot_id)
+    code = await lock(session, QrCode, qr_code_id)
+    concerned = [pot.owner_user_id, *await members_of(session, code.redeemed_by_partner_id)]
+    await refuse_own_matter(session, *concerned, field="qrCodeId")
+    if code.status != QrCodeStatus.REDEEMED:
+        raise InvalidState(f"The code is {code.status}.", field="qrCodeId", state=code.status)
+    await _check_reversible(session, code)
+    partner_id, share = code.redeemed_by_partner_id, code.partner_share_cfa
+    assert partner_id is not None
+    assert share is not None
+    note = _log(code, reason.strip())
+    code.status = QrCodeStatus.ISSUED
+    code.redeemed_at = code.redeemed_by_partner_id = code.redeemed_at_venue = None
+    code.partner_notes = code.partner_share_cfa = None
+    await save(session, code, note)
+    reserve = ledger.pot_reserved(pot.id)
+    returned = [
+        ledger.Movement(ledger.partner_payable(partner_id), reserve, share),
+        ledger.Movement(ledger.commission(), reserve, code.price_cfa - share),
+    ]
+    await ledger.post(session, actor, "qr_redeem_reversal", returned, of=("qr_code", code.id))
+    await publish(session, "qr_code.reversed", code.id, pot_id=pot.id, partner_id=partner_id)
+    pack = await find(session, Pack, code.pack_id)
+    assert pack is not None
+    for user_id in (pot.owner_user_id, *await managers_of(session, partner_id)):
+        await notify(
+            session, user_id, "redemption_reversed", pack=pack.name, amount=code.price_cfa, reason=reason.strip()
+        )
+    return code
+
+
+async def _check_reversible(session: AsyncSession, code: QrCode) -> None:
+    if code.settlement_id is not None:
+        raise RedemptionSettled(field="qrCodeId", settlementId=str(code.settlement_id))
+    assert code.redeemed_at is not None
+    hours = await config.number(session, REVERSAL_HOURS)
+    if code.redeemed_at + timedelta(hours=hours) <= await clock.now(session):
+        raise ReversalTooLate(field="qrCodeId", redeemedAt=code.redeemed_at.isoformat(), hours=hours)
+
+
+def _log(code: QrCode, reason: str) -> QrRedemptionLog:
+    """What the redemption was, which its code says no more. Who reversed it is in the audit log."""
+    assert code.redeemed_at is not None
+    venue = code.redeemed_at_venue.parsed() if code.redeemed_at_venue else None
+    facts = {"venue": venue, "redeemed_at": code.redeemed_at.isoformat(), "partner_share_cfa": code.partner_share_cfa}
+    return QrRedemptionLog(
+        id=uuid4(), qr_code_id=code.id, partner_id=code.redeemed_by_partner_id, validation_result=Result.REVERSED,
+        error_message=reason, venue_context=RawJson.of(facts),
+        presented_code_sha256=hashlib.sha256(code.code.encode()).hexdigest(),
+    )  # fmt: skip
