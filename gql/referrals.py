@@ -105,7 +105,12 @@ class SendReferralsInput:
     idempotency_key: str | None = key_input()
 
 
-@strawberry.input(description="The pot that comes with accepting an invitation; `{}` for the usual one.")
+@strawberry.input(
+    description=(
+        "The pot that comes with accepting an invitation; `{}` for the usual one. It is `FRIENDS_ONLY`: the sponsor sees "
+        "it, unless `updatePot` makes it private."
+    )
+)
 class ReferralPotInput:
     title: str | None = text_input("The headline; the usual one when left out.", max_length=255)
     target_amount_cfa: int | None = value_input("What is hoped for, in CFA francs; the usual when left out.")

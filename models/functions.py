@@ -131,9 +131,12 @@ OWN = [
             SELECT i.pot_id FROM pots.pot_invitations i WHERE i.invited_user_id = ANY ({ME})
             UNION
             SELECT d.pot_id FROM donations.donations d WHERE d.donor_user_id = ANY ({ME}) AND d.status = 'succeeded'
+            UNION
+            SELECT p.id FROM referrals.referrals r JOIN pots.pots p ON p.created_from_referral_id = r.id
+            WHERE r.sponsor_user_id = ANY ({ME}) AND r.status = 'accepted'
         )
         """,
-        "The pots to which the caller is invited or has given.",
+        "The pots to which the caller is invited or has given, and those that came with invitations of the caller's.",
     ),
     mine("my_donations", "donations.donations", f"r.donor_user_id = ANY ({ME})", "The caller's donations."),
     mine(

@@ -59,7 +59,10 @@ class PotVisibility(Choice):
 
     PRIVATE = "private", "Its owner, and whoever has the share link."
     PUBLIC = "public", "Everyone, also without signing in."
-    FRIENDS_ONLY = "friends_only", "Its owner, those who are invited, those who gave, and whoever has the share link."
+    FRIENDS_ONLY = (
+        "friends_only",
+        "Its owner, who is invited, who gave, by whose invitation it came, and whoever has the share link.",
+    )
 
 
 class PotInvitationInvitationMethod(Choice):

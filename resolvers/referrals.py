@@ -21,7 +21,7 @@ from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
 from models.identity import User
 from models.notifications import NotificationChannel
-from models.pots import Pot
+from models.pots import Pot, PotVisibility
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import Referral, ReferralStatus
@@ -169,6 +169,8 @@ async def accept(
     pot = await pots.plan(
         session, user, title=create_pot.get("title"), target_amount_cfa=create_pot.get("target_amount_cfa"),
         birthday=next_birthday(born, await _today(session, user)), referral_id=referral.id,
+        # The sponsor sees it, and may turn points into money for it, unless the owner makes it private.
+        wishes={"visibility": PotVisibility.FRIENDS_ONLY},
     )  # fmt: skip
     return Accepted(referral, pot)
 

@@ -161,8 +161,11 @@ SECURITY: dict[str, dict[str, Row]] = {
 REFERRALS: dict[str, dict[str, Row]] = {
     "Referral": {
         "sent": row("owner", sponsor_user_id="@owner"),
-        "accepted": row("owner donor", sponsor_user_id="@owner", sponsored_user_id="@donor"),
-        "minor's": row("donor minor guardian", sponsor_user_id="@donor", sponsored_user_id="@minor"),
+        "accepted": row("owner donor", sponsor_user_id="@owner", sponsored_user_id="@donor", status="accepted"),
+        "minor's": row("donor minor guardian", sponsor_user_id="@donor", sponsored_user_id="@minor", status="accepted"),
+        "by the minor": row(
+            "stranger minor guardian", sponsor_user_id="@minor", sponsored_user_id="@stranger", status="accepted"
+        ),
     },
     "PointsLedgerEntry": own("sponsor_user_id")
     | {
@@ -223,6 +226,16 @@ POTS: dict[str, dict[str, Row]] = {
         "private": row("owner", owner_user_id="@owner", visibility="private"),
         "friends": row("owner guest donor", owner_user_id="@owner", visibility="friends_only"),
         "minor's": row("minor guardian", owner_user_id="@minor", visibility="private"),
+        # The sponsor sees what came with an accepted invitation, unless it is for nobody.
+        "by a referral": row("donor owner", owner_user_id="@donor", visibility="friends_only",
+                             created_from_referral_id="@Referral.accepted"),
+        "of one's own": row("donor", owner_user_id="@donor", visibility="friends_only"),
+        "by a referral, private": row("donor", owner_user_id="@donor", visibility="private",
+                                      created_from_referral_id="@Referral.accepted"),
+        "by a referral, not accepted": row("donor", owner_user_id="@donor", visibility="friends_only",
+                                           created_from_referral_id="@Referral.sent"),
+        "by a minor's referral": row("stranger minor guardian", owner_user_id="@stranger", visibility="friends_only",
+                                     created_from_referral_id="@Referral.by the minor"),
         "ward's": row("ward", owner_user_id="@ward", visibility="friends_only"),
         "deleted": row("", owner_user_id="@owner", visibility="public", deleted_at=NOW),
     },

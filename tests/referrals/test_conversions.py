@@ -19,7 +19,7 @@ from tests.books import Books
 from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.referrals.calls import as_staff, call, error_of
-from tests.referrals.conftest import matured, minor, person
+from tests.referrals.conftest import in_days, matured, minor, person
 
 NAME = "convertPoints"
 
@@ -195,6 +195,23 @@ async def test_points_go_to_a_pot_of_somebody_they_sponsored(
     assert answer[NAME]["pointsConversion"]["appliedToPot"]["raisedCfa"] == 500
     row = await owner.fetchrow("SELECT * FROM notifications.notifications WHERE template_id = $1", template.id)
     assert (row["user_id"], row["body"]) == (guest.id, "Awa: 500")
+
+
+async def test_points_go_to_the_pot_that_came_with_the_invitation(
+    api: Api, make: Factory, sponsor: Any, owner: asyncpg.Pool[Any]
+) -> None:
+    guest = await person(make, date_of_birth=in_days(5).replace(year=1990))
+    invitation = await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new())
+    accepted = await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot={})
+    pot = SimpleNamespace(id=accepted["acceptReferral"]["pot"]["rowId"])
+    await matured(make, sponsor, 500)
+
+    seen = await convert(api, sponsor, 100, pot)
+    await owner.execute("UPDATE pots.pots SET visibility = 'private' WHERE id = $1", pot.id)
+    hidden = await convert(api, sponsor, 100, pot)
+
+    assert seen[NAME]["pointsConversion"]["appliedToPot"]["raisedCfa"] == 500
+    assert hidden.refusals(NAME) == ["NOT_FOUND"]
 
 
 async def test_a_private_pot_of_somebody_sponsored_is_reached_by_its_share_link(
