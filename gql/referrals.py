@@ -107,8 +107,8 @@ class SendReferralsInput:
 
 @strawberry.input(
     description=(
-        "The pot that comes with accepting an invitation; `{}` for the usual one. It is `FRIENDS_ONLY`: the sponsor sees "
-        "it, unless `updatePot` makes it private."
+        "The pot that comes with accepting an invitation; `{}` for the usual one. It is `FRIENDS_ONLY`: the sponsor "
+        "sees it, unless `updatePot` makes it private."
     )
 )
 class ReferralPotInput:

@@ -47,7 +47,7 @@ def dumps(value: Any) -> str:
     Raises ValueError for a number beyond what a double reaches: PostgreSQL would write out each of its zeros.
     """
     if isinstance(value, Number):
-        if math.isinf(value) or (value == 0 and NOT_ZERO.match(value.spelling)):
+        if math.isinf(value) or (not value and NOT_ZERO.match(value.spelling)):
             raise ValueError(value.spelling)
         return value.spelling
     if isinstance(value, dict):

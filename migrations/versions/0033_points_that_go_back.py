@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0033"
-down_revision = "0030"
+down_revision = "0031"
 
 
 def upgrade() -> None:
