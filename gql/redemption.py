@@ -13,6 +13,7 @@ from gql.kit.mirror import mirror
 from gql.kit.mutation import mutation
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
+from lango.prices import LONGEST
 from models.packs import Pack, Partner
 from models.pots import Pot
 from resolvers import redemption, reversals, settlements
@@ -22,7 +23,9 @@ CODE = "What the scanner read, or what somebody types: blanks, hyphens and small
 
 @mirror(m.QrCode)
 class QrCode:
-    @strawberry.field(description="The code drawn as an SVG image, for a screen or a printer.")
+    @strawberry.field(
+        description="The code drawn as an SVG image, for a screen or a printer.", metadata={LONGEST: 8_000}
+    )
     def svg(self) -> str:
         return segno.make(self.code, error="m").svg_inline(scale=4)  # type: ignore[attr-defined]
 

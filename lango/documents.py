@@ -26,7 +26,7 @@ from lango.errors import BadUserInput, CallerError, QueryTooComplex, TimedOut
 from lango.limits import INTROSPECTION, EmptySelection, Limits, Sizes
 from lango.lru import Lru
 from lango.metrics import Metrics
-from lango.prices import Prices
+from lango.prices import Cost, Prices
 from lango.settings import Settings
 from lango.slices import Slices
 from lango.validation import RULES
@@ -83,7 +83,7 @@ class Document:
         self.remembered: dict[str | None, Any] = {}
         self._prices = prices
         self._deciders: dict[str | None, tuple[str, ...]] = {}
-        self._costs: Lru[Hashable, int] = Lru(REMEMBERED_COSTS)
+        self._costs: Lru[Hashable, Cost] = Lru(REMEMBERED_COSTS)
 
     @property
     def fragments(self) -> Mapping[str, FragmentDefinitionNode]:
@@ -115,7 +115,7 @@ class Document:
                     pending.append(fragments[selection.name.value].selection_set)
         return True
 
-    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Cost:
         """What the operation costs with these values; remembered by those values that decide it."""
         name = operation.name.value if operation.name else None
         deciders = self._deciders.get(name)
@@ -127,6 +127,10 @@ class Document:
             cost = self._prices.of(operation, variables)
             self._costs.put(key, cost)
         return cost
+
+    def heaviest(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
+        """The path of the field that costs most with these values."""
+        return self._prices.heaviest(operation, variables)
 
 
 MISSING = object()
@@ -226,7 +230,8 @@ class Documents:
         return document
 
     def check_cost(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
-        """The operation's cost. Raises QueryTooComplex beyond the limit."""
+        """The operation's cost. Raises QueryTooComplex beyond the limit, and for too many mutations."""
         cost = document.cost(operation, variables)
-        self._limits.check_cost(cost)
-        return cost
+        self._limits.check_mutations(cost.mutations)
+        self._limits.check_cost(cost.objects, partial(document.heaviest, operation, variables))
+        return cost.objects

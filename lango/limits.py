@@ -5,6 +5,7 @@ Each fragment is walked once, so the work grows with the document and not with w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,10 +58,13 @@ class Limits:
     fields: int
     aliases: int
     cost: int
+    mutations: int
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        return cls(settings.max_depth, settings.max_fields, settings.max_aliases, settings.max_cost)
+        return cls(
+            settings.max_depth, settings.max_fields, settings.max_aliases, settings.max_cost, settings.max_mutations
+        )
 
     def check_size(self, size: Size) -> None:
         """Raises QueryTooComplex for what is over its limit, with both numbers."""
@@ -80,13 +84,26 @@ class Limits:
                     requested=requested,
                 )
 
-    def check_cost(self, cost: int) -> None:
-        """Raises QueryTooComplex with the cost and its limit."""
-        if cost > self.cost:
+    def check_mutations(self, mutations: int) -> None:
+        """Raises QueryTooComplex for more mutations than one request may have, each under an alias."""
+        if mutations > self.mutations:
             raise QueryTooComplex(
-                f"The operation may answer with {cost} objects; at most {self.cost} are allowed. Ask for smaller pages "
-                "(`first`) of the outer lists, or for fewer lists inside one another.",
+                f"The request has {mutations} mutations; at most {self.mutations} are allowed. Send several requests.",
+                limit=self.mutations,
+                requested=mutations,
+            )
+
+    def check_cost(self, cost: int, heaviest: Callable[[], str | None]) -> None:
+        """Raises QueryTooComplex with the cost, its limit, and the path of the `heaviest` field."""
+        if cost > self.cost:
+            path = heaviest()
+            most = f" The heaviest field is `{path}`." if path else ""
+            raise QueryTooComplex(
+                f"The operation costs {cost} objects; at most {self.cost} are allowed.{most} Ask for smaller pages "
+                "(`first`) of the outer lists, for fewer lists inside one another, or for fewer long texts and JSON "
+                "values.",
                 cost={"requested": cost, "limit": self.cost},
+                **({"field": path} if path else {}),
             )
 
 

@@ -1,4 +1,5 @@
-"""What an operation costs: how many objects its answer may hold, by the real values of its variables.
+"""What an operation costs: how many objects its answer may hold, by the real values of its variables, and how long
+their texts may be.
 
 Like sizes, prices are found with one visit to each fragment: what a fragment costs is written as a number for the
 fragment itself and one for each row of the connection it stands in, whatever that connection's page size is.
@@ -7,6 +8,7 @@ fragment itself and one for each row of the connection it stands in, whatever th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -24,6 +26,7 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionNode,
     SelectionSetNode,
     VariableNode,
@@ -35,37 +38,75 @@ from lango.limits import HIGHEST, INTROSPECTION, fragments_of
 
 PAGE_ARGUMENTS = ("first", "last")
 INTROSPECTION_COST = 500
+# A root field of a mutation, besides what is read of its payload.
+MUTATION_COST = 10
 # The rows of a connection that is asked for without `first` or `last`.
 DEFAULT_PAGE = 20
+# What a field's metadata holds: the characters of the longest value that people may have written there. Without it
+# the values are short: numbers, moments, ids.
+LONGEST = "lango.longest"
+DEFINITION = "strawberry-definition"
+# Prices are counted in characters; an object costs as much as so many.
+OBJECT = 4_000
+MOST = HIGHEST * OBJECT
 
 
 class Price(NamedTuple):
-    """Objects that a selection asks for: once, and for each row of the connection it stands in."""
+    """What a selection costs: once, and for each row of the connection it stands in."""
 
     once: int
     each: int
+
+
+class Cost(NamedTuple):
+    """What an operation costs, in objects, and how many root fields of a mutation it has."""
+
+    objects: int
+    mutations: int
 
 
 class Prices:
     """The cost of a valid document's operations: how many objects the answer may hold.
 
     A field that gives an object costs 1 and what is below it; a connection its page size times its edges; `ids` their
-    number; groups their `first`; another list the default page size. Scalars are free. Introspection has one price
-    for each time.
+    number; groups their `first`; another list the default page size. A text or a JSON value costs as much of an
+    object as it may be long, under each of its aliases; other scalars are free. A root field of a mutation costs 10
+    more. Introspection has one price for each time.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self.schema = schema
         self.fragments = fragments_of(document)
 
-    def of(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+    def of(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Cost:
         """The cost with these values of the variables; where one is missing, its default."""
         root = self.schema.get_root_type(operation.operation)
         if root is None:
-            return 0
-        return min(
-            Walk(self, with_defaults(operation, variables)).selection_set(operation.selection_set, root).once, HIGHEST
-        )
+            return Cost(0, 0)
+        walk = Walk(self, with_defaults(operation, variables))
+        mutations = 0
+        if operation.operation is OperationType.MUTATION:
+            mutations = len({key_of(node) for node, _ in walk.fields(operation.selection_set, root)})
+        characters = walk.selection_set(operation.selection_set, root).once
+        return Cost(min(characters // OBJECT + MUTATION_COST * mutations, HIGHEST), mutations)
+
+    def heaviest(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
+        """The path of the field that costs most: of the root fields the dearest, and in each the dearest in it."""
+        walk = Walk(self, with_defaults(operation, variables))
+        selections: SelectionSetNode | None = operation.selection_set
+        parent: Any = self.schema.get_root_type(operation.operation)
+        path: list[str] = []
+        while selections is not None:
+            fields = [
+                (sum(walk.selection(node, type_)), node, type_) for node, type_ in walk.fields(selections, parent)
+            ]
+            price, node, type_ = max(fields, key=itemgetter(0), default=(0, None, None))
+            if node is None or price == 0:
+                break
+            path.append(key_of(node))
+            field = type_.fields.get(node.name.value)
+            selections, parent = node.selection_set if field else None, field and get_named_type(field.type)
+        return ".".join(path) or None
 
     def deciding_variables(self, operation: OperationDefinitionNode) -> tuple[str, ...]:
         """The variables whose values the cost depends on: all others may change without a new look."""
@@ -87,11 +128,31 @@ class Walk:
         for selection in selections.selections:
             if selection.directives and self._is_left_out(selection):
                 continue
-            price = self._selection(selection, parent)
-            once, each = min(once + price.once, HIGHEST), min(each + price.each, HIGHEST)
+            price = self.selection(selection, parent)
+            once, each = min(once + price.once, MOST), min(each + price.each, MOST)
         return Price(once, each)
 
-    def _selection(self, selection: SelectionNode, parent: Any) -> Price:
+    def fields(self, selections: SelectionSetNode, parent: Any) -> list[tuple[FieldNode, Any]]:
+        """The fields of a selection with the types they are of, fragments written out, each fragment once."""
+        found: list[tuple[FieldNode, Any]] = []
+        spread: set[str] = set()
+        pending: list[tuple[SelectionSetNode, Any]] = [(selections, parent)]
+        while pending:
+            listed, inside = pending.pop()
+            for selection in listed.selections:
+                if selection.directives and self._is_left_out(selection):
+                    continue
+                if isinstance(selection, FieldNode):
+                    found.append((selection, inside))
+                elif isinstance(selection, InlineFragmentNode):
+                    pending.append((selection.selection_set, self._narrowed(selection, inside)))
+                elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in spread:
+                    spread.add(selection.name.value)
+                    fragment = self._fragments[selection.name.value]
+                    pending.append((fragment.selection_set, self._narrowed(fragment, inside)))
+        return found
+
+    def selection(self, selection: SelectionNode, parent: Any) -> Price:
         if isinstance(selection, FieldNode):
             return self._field(selection, parent)
         if isinstance(selection, InlineFragmentNode):
@@ -109,19 +170,21 @@ class Walk:
     def _field(self, node: FieldNode, parent: Any) -> Price:
         name = node.name.value
         if name in INTROSPECTION:
-            return Price(INTROSPECTION_COST, 0)
-        if node.selection_set is None or not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+            return Price(INTROSPECTION_COST * OBJECT, 0)
+        if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
             return FREE
         field = parent.fields.get(name)
         if field is None:
             return FREE
+        if node.selection_set is None:
+            return Price(longest_of(field), 0)
         below = self.selection_set(node.selection_set, get_named_type(field.type))
         if any(argument in field.args for argument in PAGE_ARGUMENTS):
             size = self._page(node, field)
             if is_list(field.type):
-                return Price(1 + size * (1 + below.once), 0)
-            return Price(1 + below.once + size * below.each, 0)
-        single = 1 + below.once + DEFAULT_PAGE * below.each
+                return Price(OBJECT + size * (OBJECT + below.once), 0)
+            return Price(OBJECT + below.once + size * below.each, 0)
+        single = OBJECT + below.once + DEFAULT_PAGE * below.each
         if not is_list(field.type):
             return Price(single, 0)
         if name in ("edges", "nodes") and "pageInfo" in parent.fields:
@@ -162,6 +225,17 @@ class Walk:
 
 
 FREE = Price(0, 0)
+
+
+def longest_of(field: GraphQLField) -> int:
+    """The characters that a value of the field may have, where that is worth counting."""
+    definition = field.extensions.get(DEFINITION)
+    longest: int = 0 if definition is None else definition.metadata.get(LONGEST, 0)
+    return longest
+
+
+def key_of(node: FieldNode) -> str:
+    return node.alias.value if node.alias else node.name.value
 
 
 def is_list(type_: Any) -> bool:

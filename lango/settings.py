@@ -86,8 +86,10 @@ class Settings(BaseSettings):
     max_cost: int = Field(
         20_000,
         ge=10,
-        description="Objects that an operation may ask for: lists by their page sizes, multiplied where they nest.",
+        description="Objects that an operation may ask for: lists by their page sizes, multiplied where they nest; "
+        "texts and JSON values by their lengths, 4,000 characters for an object.",
     )
+    max_mutations: int = Field(10, ge=1, description="Mutations in one request, each under an alias of its own.")
     max_answer_bytes: int = Field(
         16_000_000, ge=10_000, description="Bytes of the answer to an operation; what is larger is not read to its end."
     )

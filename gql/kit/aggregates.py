@@ -31,7 +31,7 @@ from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField
 from gql.kit.addresses import keep
 from gql.kit.connection import parents_of
 from gql.kit.filters import predicate, the_one
-from gql.kit.kinds import kind_of, target_of
+from gql.kit.kinds import kind_of, longest_of, target_of
 from gql.kit.naming import camel, plural, unkeyed, words
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.node import global_id
@@ -39,6 +39,7 @@ from gql.kit.relations import attributes, ends, is_staff_only
 from gql.kit.scalars import BigInt
 from gql.kit.slots import decided
 from lango.errors import BadUserInput
+from lango.prices import LONGEST
 from lango.time_zones import zones
 from models.base import Base
 
@@ -148,8 +149,9 @@ def _part(name: str, kinds: dict[str, Any], columns: dict[str, Column[Any]], des
     for attribute, kind in kinds.items():
         namespace["__annotations__"][attribute] = kind | None
         namespace[attribute] = strawberry.field(
-            name=unkeyed(attribute), description=columns[attribute].doc, default=None
-        )
+            name=unkeyed(attribute), description=columns[attribute].doc, default=None,
+            metadata={LONGEST: longest_of(columns[attribute]) if kind is str else 0},
+        )  # fmt: skip
     return strawberry.type(type(name, (), namespace), name=name, description=description)
 
 

@@ -48,6 +48,12 @@ PLAIN: list[tuple[type[Any], Kind]] = [
 ]
 
 
+# The characters of a value, as a price is counted, where its column says nothing of its length: few are as long. JSON
+# is written out longer than it was sent.
+LONGEST_TEXT = 1_000
+LONGEST = {"texts": 1_000, "json": 16_000}
+
+
 @cache
 def enum_of(choice: type[Choice]) -> type[Choice]:
     """The allowed-value list as a GraphQL enum: the stored values in upper case, each with its meaning."""
@@ -76,6 +82,16 @@ def _kind(kind: Any) -> Kind:
         if isinstance(kind, known):
             return plain
     raise TypeError(f"No kind for {kind!r}")
+
+
+@cache
+def longest_of(column: Column[Any]) -> int:
+    """The characters that a value of the column may have, as a price is counted; 0 for what is always short.
+
+    Where the column says nothing, it is what people and programs write there in fact.
+    """
+    kind = kind_of(column).name
+    return (getattr(column.type, "length", None) or LONGEST_TEXT) if kind == "text" else LONGEST.get(kind, 0)
 
 
 @cache

@@ -16,13 +16,14 @@ from gql.kit.aggregates import AskedGroups, aggregate_of, read_child_groups, wan
 from gql.kit.arguments import group_arguments, list_arguments, with_arguments
 from gql.kit.connection import Asked, connection_of, read_children
 from gql.kit.filters import where_of
-from gql.kit.kinds import kind_of, target_of
+from gql.kit.kinds import kind_of, longest_of, target_of
 from gql.kit.naming import camel
 from gql.kit.node import MIRRORED, Node, global_id, key_columns, key_of
 from gql.kit.ordering import order_of
 from gql.kit.planner import fields as planner
 from gql.kit.relations import attributes, ends, relations
 from gql.kit.rows import by_key
+from lango.prices import LONGEST
 from models.base import Base
 from models.columns import DEPRECATED, MONEY, PERSONAL, Money
 from models.transitions import Transitions
@@ -112,7 +113,8 @@ def _column(namespace: dict[str, Any], attribute: str, column: Column[Any]) -> N
     resolve.__annotations__ = {"root": Any, "return": outer | None if column.nullable else outer}
     namespace[attribute] = strawberry.field(
         resolve, name=camel(attribute), description=column.doc, directives=directives(column),
-        deprecation_reason=column.info.get(DEPRECATED), metadata=planner.of_column(attribute),
+        deprecation_reason=column.info.get(DEPRECATED),
+        metadata={**planner.of_column(attribute), LONGEST: longest_of(column)},
     )  # fmt: skip
 
 
