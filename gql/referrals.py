@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 import strawberry
+from strawberry.types import Info
 
 import models.referrals as m
 from gql.kit.inputs import id_of, key_input, text_input, value_input
@@ -17,9 +20,10 @@ from models.analytics import AnalyticsEventPlatform
 from models.identity import User
 from models.packs import ActiveCampaign, SponsorCampaign
 from models.pots import Pot
-from resolvers import batches, campaigns, conversions, impressions, points, referrals
+from resolvers import batches, campaigns, conversions, impressions, points, referral_codes, referrals
 
 PLATFORM = enum_of(AnalyticsEventPlatform)
+enum_of(m.ReferralStatus)
 LEFT = (int, "How many more invitations may be sent today.")
 CODE = "The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter."
 FOR_A_MINOR = "For whom, where it is a minor you answer for; for yourself when left out."
@@ -302,4 +306,36 @@ class Mutation:
     )
 
 
-Query = root_fields(m.Referral, m.PointsLedgerEntry, m.PointsConversion, m.SponsorDailyLimit, m.SponsorContactBatch)
+@strawberry.type(description="An invitation as the holder of its code sees it, also without an account.")
+class ReferralInvitation:
+    status: m.ReferralStatus = strawberry.field(description="Where it stands; it is answered while it is `SENT`.")
+    sent_at: datetime = strawberry.field(description="When it was sent.")
+    expires_at: datetime | None = strawberry.field(
+        description="Until when it can be accepted or declined; null where it has no end."
+    )
+    inviter_name: str | None = strawberry.field(
+        description="The first name of who invites; null where the profile is not public, and once it is not `SENT`."
+    )
+    message: str | None = strawberry.field(
+        description="What the inviter wrote to go with it; null where nothing, and once it is not `SENT`."
+    )
+    points: int | None = strawberry.field(
+        description="How many points the inviter earns when it is accepted, before any campaign; null once it is not"
+        " `SENT`."
+    )
+
+
+async def referral_invitation(
+    info: Info, code: Annotated[str, strawberry.argument(description=CODE)]
+) -> ReferralInvitation | None:
+    """Who invites, until when and with which words, to be shown before it is answered; null where the code is none."""
+    found = await referral_codes.invitation(info.context.engine, info.context.actor, code)
+    return None if found is None else ReferralInvitation(**asdict(found))
+
+
+ROOTS = (m.Referral, m.PointsLedgerEntry, m.PointsConversion, m.SponsorDailyLimit, m.SponsorContactBatch)
+
+
+@strawberry.type
+class Query(root_fields(*ROOTS)):  # type: ignore[misc]
+    referral_invitation = strawberry.field(referral_invitation, description=referral_invitation.__doc__)

@@ -133,7 +133,7 @@ OWN = [
             SELECT d.pot_id FROM donations.donations d WHERE d.donor_user_id = ANY ({ME}) AND d.status = 'succeeded'
             UNION
             SELECT p.id FROM referrals.referrals r JOIN pots.pots p ON p.created_from_referral_id = r.id
-            WHERE r.sponsor_user_id = ANY ({ME}) AND r.status = 'accepted'
+            WHERE r.sponsor_user_id = ANY ({ME}) AND r.status = 'accepted' AND p.visibility = 'friends_only'
         )
         """,
         "The pots to which the caller is invited or has given, and those that came with invitations of the caller's.",

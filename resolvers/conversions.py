@@ -65,7 +65,7 @@ async def convert(
     pot = await lock(session, Pot, pot_id)
     # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
     await lock(session, User, sponsor)
-    if pot.owner_user_id != sponsor and not await SPONSORED.all(session, sponsor=sponsor, sponsored=pot.owner_user_id):
+    if pot.owner_user_id != sponsor and not await _may_give(session, sponsor, pot.owner_user_id):
         raise PotNotEligible(field="potId")
     if pot.status not in pots.TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(field="potId", state=pot.status)
@@ -79,6 +79,14 @@ async def convert(
     if pot.status != was:
         await publish(session, "pot.funded", pot.id)
     return await _give(session, actor, pot, sponsor, points, worth, rate)
+
+
+async def _may_give(session: AsyncSession, sponsor: UUID, owner: UUID) -> bool:
+    """Whether a sponsor's points may go to the pot of that other person."""
+    if not await SPONSORED.all(session, sponsor=sponsor, sponsored=owner):
+        return False
+    # Or a guardian could turn the points of a minor into money of their own.
+    return not await people.same_hands(session, sponsor, owner)
 
 
 async def _worth(session: AsyncSession, points: int, rate: Decimal) -> int:

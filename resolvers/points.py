@@ -25,7 +25,7 @@ from models.packs import SponsorCampaign
 from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import PointsLedgerEntryStatus as Status
-from resolvers import clock
+from resolvers import clock, people
 from resolvers.config import Configured, number, numbers
 from resolvers.events import publish
 from resolvers.notices import notify
@@ -82,6 +82,10 @@ async def earn(
 
     They are pending. What a campaign paid for its boost is noted, to be given back with them. In the rules' role.
     """
+    sponsored = referral.sponsored_user_id
+    # Somebody may have become the guardian since the referral was accepted.
+    if sponsored is None or await people.same_hands(session, referral.sponsor_user_id, sponsored):
+        return 0
     usual, days = await numbers(session, USUAL[reason], MATURATION_DAYS)
     points = boosted(usual, boost)
     metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})

@@ -43,7 +43,7 @@ class NobodyInvited(Refused):
 
 
 class OwnReferral(Refused):
-    """This invitation is your own."""
+    """This invitation is your own, or of somebody for whom you or your guardian act."""
 
 
 class Expired(Refused):
@@ -150,6 +150,9 @@ async def accept(
     user = await people.acting_for(session, actor, user_id, field="userId")
     _check_wanted(create_pot)
     referral = await _answered(session, code)
+    # Points are earned by others: a guardian does not earn by the own minor, nor a minor by the guardian.
+    if await people.same_hands(session, user, referral.sponsor_user_id):
+        raise OwnReferral(field="code")
     if create_pot is not None:
         # Before the users: what is left in the pots before may be carried over to this one.
         await lock_all(session, Pot, await openings.left_over(session, user))

@@ -99,6 +99,24 @@ async def test_nobody_accepts_an_invitation_of_their_own(api: Api, sponsor: Any,
     assert await facts() == before
 
 
+async def test_who_has_the_same_guardian_does_not_earn_by_the_other(api: Api, make: Factory, facts: Any) -> None:
+    child, guardian = await minor(make)
+    other = await person(make, date_of_birth=date(date.today().year - 10, 1, 1), guardian_user_id=guardian.id,
+                         relationship_type="parent", guardian_accepted_at=now())  # fmt: skip
+    by_child, by_guardian = await invited_by(make, child), await invited_by(make, guardian)
+    before = await facts()
+
+    answers = [
+        await call(api, "acceptReferral", guardian, code=by_child.referral_code, userId=str(other.id)),
+        await call(api, "acceptReferral", other, code=by_child.referral_code),
+        await call(api, "acceptReferral", child, code=by_guardian.referral_code),
+        await call(api, "acceptReferral", guardian, code=by_child.referral_code),
+    ]
+
+    assert [answer.refusals("acceptReferral") for answer in answers] == [["OWN_REFERRAL"]] * 4
+    assert await facts() == before
+
+
 async def test_a_guardian_does_not_accept_their_own_for_the_minor(api: Api, make: Factory, facts: Any) -> None:
     child, guardian = await minor(make)
     invitation = await invited_by(make, guardian)

@@ -261,6 +261,24 @@ async def test_points_do_not_go_to_a_strangers_pot(
     assert await facts() == before
 
 
+@pytest.mark.parametrize("whose", ["minor's", "guardian's"])
+async def test_points_do_not_go_from_a_minor_to_the_guardian_nor_back(
+    api: Api, make: Factory, facts: Any, whose: str
+) -> None:
+    child, guardian = await minor(make)
+    sponsor, sponsored = (child, guardian) if whose == "minor's" else (guardian, child)
+    await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=sponsored.id, status="accepted",
+               referral_code=codes.new())  # fmt: skip
+    pot = await make(Pot, owner_user_id=sponsored.id)
+    await matured(make, sponsor, 500)
+    before = await facts()
+
+    answer = await convert(api, guardian, 100, pot, sponsorId=str(sponsor.id))
+
+    assert answer.refusals(NAME) == ["POT_NOT_ELIGIBLE"]
+    assert await facts() == before
+
+
 async def test_a_pot_that_cannot_be_seen_is_not_found(api: Api, make: Factory, sponsor: Any) -> None:
     await matured(make, sponsor, 500)
 

@@ -72,6 +72,17 @@ async def test_the_sponsor_earns_50_points_for_each_reason_once(
     assert await books.events(row["id"]) == ["points.earned"]
 
 
+async def test_a_guardian_does_not_earn_by_the_minor_who_came_before(
+    make: Factory, services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    child, guardian = await minor(make)
+    await sponsored(make, guardian, child)
+
+    await earn(services, child, Event.POT_OPENED)
+
+    assert await earned(owner, guardian) == []
+
+
 async def test_who_has_no_sponsor_earns_nobody_anything(
     make: Factory, sponsor: Any, services: Services, owner: asyncpg.Pool[Any]
 ) -> None:
