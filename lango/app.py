@@ -24,8 +24,9 @@ from lango.connections import Connections
 from lango.context import Witness
 from lango.documents import Documents, Prepared
 from lango.endpoint import GraphQLEndpoint, origins
-from lango.health import NOT_FOUND, Check, Health
+from lango.health import NOT_FOUND, Check, Health, Warn
 from lango.hub import Hub
+from lango.measures import Gauges
 from lango.metrics import Metrics
 from lango.middleware import ExchangeMiddleware
 from lango.negotiation import PREFLIGHT_HEADERS
@@ -59,15 +60,17 @@ def create_app(
     *,
     authenticator: Authenticator | None = None,
     check: Check | None = None,
+    warn: Warn | None = None,
     witness: Witness | None = None,
     make_planner: MakePlanner | None = None,
     services: Services | None = None,
     webhooks: Sequence[Webhook] = (),
 ) -> Gateway:
     """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
-    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say. `witness`
-    is told of the rows that staff were shown. `make_planner` makes what answers queries by finished JSON, unless the
-    settings switch it off. `services` that are given stay their owner's, too; rules and `webhooks` use them.
+    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say;
+    `warn` for its warnings. `witness` is told of the rows that staff were shown. `make_planner` makes what answers
+    queries by finished JSON, unless the settings switch it off. `services` that are given stay their owner's, too;
+    rules and `webhooks` use them.
 
     Raises NoDatabase, BadProvider, and NoSigningKey where the settings name no key for tokens.
     """
@@ -82,7 +85,7 @@ def create_app(
     metrics = Metrics()
     metrics.watch(engine)
     authenticator = authenticator or Authenticator(settings)
-    health = Health(engine, settings, metrics, check)
+    health = Health(engine, settings, metrics, check, warn=warn, gauges=Gauges(services))
     planner = make_planner(settings, metrics) if make_planner and settings.planner == "on" else None
     pipeline = Pipeline(engine.url, settings, metrics)
     schema = with_prepared_documents(schema)

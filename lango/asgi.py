@@ -9,6 +9,7 @@ from lango.app import create_app
 from lango.logs import configure
 from lango.migrate import behind
 from lango.settings import settings
+from lango.upkeep import warnings
 from lango.webhooks import wave_webhook
 from resolvers.audit import staff_read
 from resolvers.wave_events import receive_wave_event
@@ -18,6 +19,7 @@ app = create_app(
     schema,
     settings(),
     check=behind,
+    warn=warnings,
     witness=staff_read,
     make_planner=make_planner,
     webhooks=[wave_webhook(settings(), receive_wave_event)],

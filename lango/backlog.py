@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -66,6 +67,18 @@ WHERE CASE WHEN entrypoint = ANY ($1)
                             WHERE kept.name = s.entrypoint AND kept.cron = s.expression)
            ELSE next_run < now() - interval '1 hour' AND heartbeat < now() - interval '1 hour' END
 """
+# How often a job was begun since it was last put into the queue: more than once where a worker died with it.
+BEGUN = """
+SELECT count(*) FROM jobs.pgqueuer_log l WHERE job_id = $1 AND status = 'picked' AND id > coalesce(
+  (SELECT max(id) FROM jobs.pgqueuer_log WHERE job_id = $1 AND status = 'queued'), 0)
+"""
+RAN = """
+INSERT INTO platform.scheduled_runs AS r (job, succeeded_at, failures, last_error)
+VALUES ($1, CASE WHEN $2::text IS NULL THEN now() END, CASE WHEN $2 IS NULL THEN 0 ELSE 1 END, $2)
+ON CONFLICT (job) DO UPDATE SET
+  ran_at = now(), succeeded_at = coalesce(EXCLUDED.succeeded_at, r.succeeded_at), last_error = EXCLUDED.last_error,
+  failures = CASE WHEN $2 IS NULL THEN 0 ELSE r.failures + 1 END
+"""
 
 
 class Backlog(Queries):
@@ -86,6 +99,16 @@ class Backlog(Queries):
         """Whether any of these jobs is due, or runs in this worker; or in one that has been silent for so long."""
         (row,) = await self.driver.fetch(DUE, list(names), worker, silence)
         return bool(row["due"])
+
+    async def begun(self, job: Job) -> int:
+        """How often this job was begun since it was last put into the queue; 1 where all went well."""
+        (row,) = await self.driver.fetch(BEGUN, job.id)
+        count: Any = row["count"]
+        return int(count)
+
+    async def ran(self, name: str, error: str | None) -> None:
+        """Note that a job that is due by itself was run, and what kind of error it ended with."""
+        await self.driver.execute(RAN, name, error)
 
     async def forget_other_times(self, times: Collection[tuple[str, str]]) -> None:
         """Of the jobs that are due by themselves, keep these times alone, and those of a newer worker's jobs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lango.exchange import exchange_of
+from lango.measures import Gauges
 from lango.metrics import Metrics
 from lango.proxies import Networks
 from lango.session import discard, raw_driver
@@ -25,6 +26,8 @@ log = structlog.get_logger("lango.health")
 
 # A check of the database: None when all is well, else a sentence that says what is not.
 Check = Callable[[AsyncEngine], Awaitable[str | None]]
+# What does not keep it from being served, and wants somebody to look at it: a sentence each.
+Warn = Callable[[AsyncEngine], Awaitable[Sequence[str]]]
 
 PROBE_TIMEOUT = 3.0
 WRITABLE = text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean")
@@ -40,10 +43,21 @@ class ServerTakesNoWrites(Exception):
 class Health:
     """The endpoints that balancers, orchestrators and Prometheus ask."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, check: Check | None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        metrics: Metrics,
+        check: Check | None,
+        *,
+        warn: Warn | None = None,
+        gauges: Gauges | None = None,
+    ) -> None:
         self.engine = engine
         self.metrics = metrics
         self.check = check
+        self.warn = warn
+        self.gauges = gauges
         self.delay = settings.shutdown_delay
         self.scrapers = Networks(settings.metrics_peers)
         self.stopping = False
@@ -55,10 +69,13 @@ class Health:
         return JSONResponse({"status": "up"})
 
     async def readyz(self, _request: Request) -> Response:
-        """200 when requests can be answered; 503 with the reason when not, and from the moment of stopping."""
+        """200 when requests can be answered; 503 with the reason when not, and from the moment of stopping.
+
+        Warnings do not change the status: the gateway serves, though no worker is there, say.
+        """
         reason = "the gateway is stopping" if self.stopping else await self.problem()
         if reason is None:
-            return JSONResponse({"status": "ready"})
+            return JSONResponse({"status": "ready", "warnings": await self.warnings()})
         return JSONResponse({"status": "not ready", "reason": reason}, 503, {"retry-after": "2"})
 
     async def problem(self) -> str | None:
@@ -88,6 +105,17 @@ class Health:
         log.warning("not ready", reason=reason)
         return reason
 
+    async def warnings(self) -> list[str]:
+        """What wants somebody to look at it."""
+        if self.warn is None:
+            return []
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                return list(await self.warn(self.engine))
+        except Exception as error:
+            log.warning("not examined", reason=type(error).__name__, exc_info=error)
+            return ["What runs by itself could not be examined."]
+
     async def metrics_page(self, request: Request) -> Response:
         """The metrics, for the peers of the settings only; behind an untrusted proxy nobody is one of them."""
         exchange = exchange_of(request.scope)
@@ -95,6 +123,8 @@ class Health:
         if hidden or exchange.client not in self.scrapers:
             return JSONResponse({"errors": [NOT_FOUND]}, 404)
         content, media_type = self.metrics.text()
+        if self.gauges is not None:
+            content += await self.gauges.text()
         return Response(content, headers={"content-type": media_type, "cache-control": "no-store"})
 
     @contextmanager

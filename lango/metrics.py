@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -149,6 +151,23 @@ class Metrics:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
+class Measured(Collector):
+    """What was last counted in the database: the same for all processes, so it is added up by none."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, GaugeMetricFamily] = {}
+
+    def set(self, name: str, says: str, label: str, counts: Mapping[str, int]) -> None:
+        """Set a gauge to what was just counted; without counts it is shown no longer."""
+        family = GaugeMetricFamily(name, says, labels=[label])
+        for value, count in counts.items():
+            family.add_metric([value], count)
+        self._families[name] = family
+
+    def collect(self) -> Iterable[Metric]:
+        return list(self._families.values())
+
+
 class JobMetrics:
     """The metrics of one worker."""
 
@@ -166,16 +185,15 @@ class JobMetrics:
             "lango_job_queue", "Jobs in the queue by name and status: queued, picked or failed.", ["job", "status"],
             registry=self.registry,
         )  # fmt: skip
-        self._measured: dict[str, Gauge] = {}
+        self.due_failures = Counter(
+            "lango_due_rows_failed", "Rows that a scheduled job could not do something about, by job.", ["job"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.measured = Measured()
+        self.registry.register(self.measured)
 
-    def measured(self, name: str, says: str, label: str, counts: Mapping[str, int]) -> None:
-        """Set a gauge to what was just counted; without counts it is shown no longer."""
-        gauge = self._measured.get(name)
-        if gauge is None:
-            gauge = self._measured[name] = Gauge(name, says, [label], registry=self.registry)
-        gauge.clear()
-        for value, count in counts.items():
-            gauge.labels(value).set(count)
+    def due_failed(self, job: str) -> None:
+        self.due_failures.labels(job).inc()
 
     def ended(self, job: str, outcome: str, seconds: float) -> None:
         self.jobs.labels(job, outcome).inc()

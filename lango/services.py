@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from lango.actor import Actor, DatabaseRole
+from lango.metrics import JobMetrics
 from lango.providers.chosen import Close, make_wave
 from lango.providers.wave import Wave
 from lango.session import acting_as
@@ -23,6 +24,8 @@ class Services:
     settings: Settings
     wave: Wave
     closing: list[Close] = field(default_factory=list)
+    # What a worker counts; the gateway counts no jobs.
+    metrics: JobMetrics | None = None
 
     def work(self, actor: Actor | None = None) -> AbstractAsyncContextManager[AsyncSession]:
         """A transaction in the rules' role, for what the system does by itself, or on behalf of `actor`.
@@ -38,7 +41,7 @@ class Services:
             await close()
 
 
-def make_services(settings: Settings, engine: AsyncEngine) -> Services:
+def make_services(settings: Settings, engine: AsyncEngine, metrics: JobMetrics | None = None) -> Services:
     """What the settings choose. Raises BadProvider."""
     wave, closing = make_wave(settings)
-    return Services(engine, settings, wave, closing)
+    return Services(engine, settings, wave, closing, metrics)

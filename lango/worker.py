@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,33 +20,26 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Taken
 from pgqueuer.domain.models import Schedule
 from pgqueuer.domain.types import OnFailure
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
-from lango.actor import NOBODY, DatabaseRole
 from lango.backlog import LOST, NAMES, PAUSE, Backlog
-from lango.jobs import Job, scheduled
+from lango.jobs import Job
 from lango.logs import told_without_values
-from lango.measures import Measure, measures_of
+from lango.measures import measure_all
 from lango.metrics import JobMetrics
 from lango.postgres import SESSION_SETTINGS, dsn_of, secure_url
 from lango.services import Services
-from lango.session import acting_as
-from lango.shares import SYSTEM
 
 log = structlog.get_logger("lango.worker")
 
 # Seconds before a job is tried again: the first time, each time so many times longer, and at most.
 FIRST_DELAY, GROWTH, LONGEST_DELAY = 2.0, 4, 900.0
+# How often a job is begun whose worker dies with it. Others that ran beside it in that worker are counted as well.
+MOST_BEGUN = 5
 CONNECTIONS = 4
 CLOSING = 5.0
 LOOKING = 0.1
 MEASURING = 15.0
-FORGET = """
-DELETE FROM jobs.pgqueuer_log WHERE created < now() - CAST(:kept AS interval)
-  AND job_id NOT IN (SELECT id FROM jobs.pgqueuer)
-"""
 
 
 class JobFailed(Exception):
@@ -136,7 +129,7 @@ class Worker:
         for job in self.jobs:
             # One that comes again by itself need not be kept when it failed.
             on_failure: OnFailure = "delete" if job.cron else "hold"
-            library.entrypoint(job.name, accepts_context=False, on_failure=on_failure)(partial(self._run, job))
+            library.entrypoint(job.name, accepts_context=False, on_failure=on_failure)(partial(self._run, queue, job))
             if job.cron:
                 library.schedule(job.name, job.cron, accepts_context=False)(partial(self._come_due, queue))
         return library
@@ -157,19 +150,8 @@ class Worker:
                 self.metrics.queue.clear()
                 for size in sizes:
                     self.metrics.queue.labels(size.entrypoint, size.status).set(size.count)
-            for measure in measures_of():
-                await self._count(measure)
+            await measure_all(self.services, self.metrics.measured)
             await asyncio.sleep(MEASURING)
-
-    async def _count(self, measure: Measure) -> None:
-        counts: Mapping[str, int] = {}
-        try:
-            async with asyncio.timeout(MEASURING):
-                counts = await measure.count(self.services)
-        except (*LOST, SQLAlchemyError) as error:
-            log.warning("not measured", measure=measure.name, exc_info=error)
-        # What is not known is not shown: the last count would look like the present one.
-        self.metrics.measured(measure.name, measure.says, measure.label, counts)
 
     @staticmethod
     async def _come_due(queue: Backlog, schedule: Schedule) -> None:
@@ -183,10 +165,13 @@ class Worker:
             key = f"scheduled {schedule.entrypoint}"
             await queue.enqueue(schedule.entrypoint, None, dedupe_key=key, on_conflict="skip")
 
-    async def _run(self, job: Job[..., Any], taken: Taken) -> None:
+    async def _run(self, queue: Backlog, job: Job[..., Any], taken: Taken) -> None:
         begun, outcome = time.perf_counter(), "failed"
+        failed: Exception | None = None
         with bound_contextvars(job=job.name, job_id=taken.id):
             try:
+                if await queue.begun(taken) > MOST_BEGUN:
+                    raise JobFailed(f"Its worker died each of {MOST_BEGUN} times.")
                 async with asyncio.timeout(job.timeout):
                     await job.function(self.services, **job.unpack(taken.payload))
                 outcome = "done"
@@ -194,25 +179,37 @@ class Worker:
                 # What is cancelled pgqueuer takes out of the queue: this goes back into it.
                 outcome = "returned"
                 raise RetryRequested(reason="The worker was stopped.") from None
+            except JobFailed as error:
+                failed = error
+                raise
             except Exception as error:
-                if taken.attempts >= job.retries:
+                failed = error
+                delay = delay_after(taken.attempts, job.cron)
+                if taken.attempts >= job.retries or delay is None:
                     raise JobFailed(told_without_values(error)) from None
-                outcome, delay = "retried", delay_after(taken.attempts)
+                outcome = "retried"
                 log.warning("a job will be tried again", attempt=taken.attempts + 1, after=delay, exc_info=error)
                 raise RetryRequested(delay, told_without_values(error)) from None
             finally:
                 self.metrics.ended(job.name, outcome, time.perf_counter() - begun)
+                if job.cron and outcome != "returned":
+                    await self._note_run(queue, job.name, failed)
+
+    @staticmethod
+    async def _note_run(queue: Backlog, name: str, failed: Exception | None) -> None:
+        with suppress(*LOST):
+            await queue.ran(name, type(failed).__name__ if failed else None)
 
 
-def delay_after(attempts: int) -> timedelta:
-    """How long a job waits that has been put back so often: longer each time, and not all that failed at once alike."""
+def delay_after(attempts: int, cron: str | None = None) -> timedelta | None:
+    """How long a job waits that has been put back so often: longer each time, and not all that failed at once alike.
+
+    None where it comes by itself before that: while it waited, it would hold the place of the one that comes.
+    """
     longest = min(FIRST_DELAY * GROWTH**attempts, LONGEST_DELAY)
-    return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-
-
-@scheduled("worker.forget_old_log", "17 3 * * *", timeout=600.0)
-async def forget_old_log(services: Services) -> None:
-    """Delete what became of jobs long ago; of those that are still there, it is kept."""
-    kept = timedelta(days=services.settings.job_log_days)
-    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER, caller=SYSTEM) as session:
-        await session.execute(text(FORGET), {"kept": kept})
+    delay = timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+    if cron is not None:
+        now = datetime.now(UTC)
+        if now + delay >= croniter(cron, now).get_next(datetime):
+            return None
+    return delay

@@ -170,7 +170,7 @@ async def boost_for(session: AsyncSession, accepted_by: UUID, sponsor: UUID, usu
 @scheduled("campaigns.complete_ended_campaigns", "* * * * *")
 async def complete_ended_campaigns(services: Services) -> None:
     """A campaign whose time is over is completed."""
-    await due.each(services, ENDED, _complete_ended)
+    await due.each(services, complete_ended_campaigns, ENDED, _complete_ended)
 
 
 async def _complete_ended(session: AsyncSession, campaign_id: UUID) -> None:
@@ -265,8 +265,8 @@ RUNNING = Lookup(
         func.clock_timestamp() < SponsorCampaign.ends_at,
     ).order_by(SponsorCampaign.id),
 )
-ENDED = Lookup(
-    [SponsorCampaign.id],
+ENDED = due.Due(
+    SponsorCampaign.id,
     lambda rows: rows.where(
         or_(*(SponsorCampaign.status == status for status in UNFINISHED)),
         SponsorCampaign.ends_at <= func.now(),

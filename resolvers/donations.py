@@ -14,8 +14,7 @@ from lango.actor import Actor, DatabaseRole
 from lango.calls import call_soon
 from lango.errors import Refused
 from lango.jobs import job, scheduled
-from lango.prepared import Lookup
-from lango.providers import ProviderRefused, ProviderUnavailable
+from lango.providers import ProviderRefused
 from lango.providers.wave import Checkout
 from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
@@ -23,7 +22,7 @@ from lango.services import Services
 from lango.session import become
 from models.donations import Donation, DonationStatus
 from models.pots import Pot
-from resolvers import clock, config, contacts, risk
+from resolvers import clock, config, contacts, due, risk
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.config import Configured
 from resolvers.contacts import PhoneNotValid
@@ -42,7 +41,6 @@ MINIMUM = SMALLEST_DONATION
 MAXIMUM = Configured("donations.maximum_cfa", 2_000_000)
 # A checkout lasts about so long; Wave is asked what became of those that nothing was heard of.
 CHECKOUT_LASTS = timedelta(minutes=30)
-AT_ONCE = 100
 
 
 class NotAnonymous(Refused):
@@ -57,16 +55,12 @@ class AboveMaximum(Refused):
     """The amount is above the largest donation."""
 
 
-UNHEARD_OF = Lookup(
-    [Donation.id],
-    lambda rows: (
-        rows.where(
-            Donation.status == DonationStatus.PENDING,
-            Donation.initiated_at < func.now() - bindparam("age", type_=Interval),
-        )
-        .order_by(Donation.initiated_at)
-        .limit(AT_ONCE)
-    ),
+UNHEARD_OF = due.Due(
+    Donation.id,
+    lambda rows: rows.where(
+        Donation.status == DonationStatus.PENDING,
+        Donation.initiated_at < func.now() - bindparam("age", type_=Interval),
+    ).order_by(Donation.initiated_at),
 )
 
 
@@ -188,14 +182,9 @@ async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, s
 @scheduled("donations.ask_about_checkouts", "* * * * *", timeout=300)
 async def ask_about_checkouts(services: Services) -> None:
     """Ask Wave what became of the checkouts that nothing was heard of in their time."""
-    async with services.work() as session:
-        keys = [key for (key,) in await UNHEARD_OF.all(session, age=CHECKOUT_LASTS)]
-    for key in keys:
-        try:
-            await ask_about(services, key)
-        except ProviderUnavailable as error:
-            log.warning("checkouts_wait", provider=error.provider)
-            return
+    await due.each_apart(
+        services, ask_about_checkouts, UNHEARD_OF, ask_about, at_once=due.CALLS_AT_ONCE, age=CHECKOUT_LASTS
+    )
 
 
 async def ask_about(services: Services, donation_id: UUID) -> None:

@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor
 from lango.errors import BadUserInput
+from lango.jobs import scheduled
+from lango.prepared import Prepared
 from lango.rules import IdempotencyKeyReused, InProgress
+from lango.services import Services
 from models.platform import IdempotencyKey
 
 MAX_LENGTH = 255
@@ -25,6 +28,17 @@ UNGUESSABLE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[A-Za-z0-9_-]{22,}", re.IGNORECASE
 )
 LOCK_NOT_AVAILABLE = "55P03"
+AT_ONCE = 5_000
+# One that is being claimed anew is locked by the call that claims it. An hour later than need be: clocks differ.
+DELETE_EXPIRED = Prepared(
+    text(f"""
+    DELETE FROM platform.idempotency_keys k USING (
+        SELECT scope, operation, key FROM platform.idempotency_keys WHERE expires_at < now() - interval '1 hour'
+        ORDER BY expires_at LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED
+    ) expired
+    WHERE (k.scope, k.operation, k.key) = (expired.scope, expired.operation, expired.key) RETURNING true
+    """)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +115,12 @@ async def store(session: AsyncSession, claimed: Claim, outcome: dict[str, Any]) 
         )
         .values(outcome=outcome)
     )
+
+
+@scheduled("idempotency.delete_expired_keys", "27 * * * *", timeout=300)
+async def delete_expired_keys(services: Services) -> None:
+    """Delete the keys that may be used anew; those of calls that still run are left alone."""
+    deleted = AT_ONCE
+    while deleted == AT_ONCE:
+        async with services.work() as session:
+            deleted = len(await DELETE_EXPIRED.run(session))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.jobs import scheduled
-from lango.prepared import Lookup, Prepared
 from lango.rows import find
 from lango.rules import NotFound, rule
 from lango.services import Services
 from lango.session import become
 from models.analytics import AnalyticsEventPlatform
-from models.packs import ActiveCampaign, SponsorCampaign, SponsorCampaignStatus
+from models.packs import ActiveCampaign, SponsorCampaign
 from resolvers import due
-from resolvers.analytics import note
+from resolvers.analytics import Counting, note
 
 CATEGORY = "campaigns"
 SHOWN, CLICKED = "campaign_shown", "campaign_clicked"
+IMPRESSIONS = Counting(SponsorCampaign, impressions=SHOWN, clicks=CLICKED)
 
 
 @rule(NotFound, anonymous=True, idempotent=False)
@@ -50,11 +49,7 @@ async def record_click(
 @scheduled("impressions.count_impressions", "*/10 * * * *")
 async def count_impressions(services: Services) -> None:
     """Bring the campaigns' impressions and clicks up to what has been noted."""
-    await due.each(services, COUNTED, _count)
-
-
-async def _count(session: AsyncSession, campaign_id: UUID) -> None:
-    await COUNT.run(session, campaign=str(campaign_id), shown=SHOWN, clicked=CLICKED)
+    await due.each(services, count_impressions, IMPRESSIONS.due, IMPRESSIONS.count)
 
 
 async def _note(
@@ -69,30 +64,14 @@ async def _note(
     if campaign is None:
         raise NotFound("There is no such campaign now.", field="campaignId")
     await become(session, DatabaseRole.RULES)
-    await note(session, actor, name, CATEGORY, visitor=visitor, platform=platform, campaignId=campaign_id)
+    await note(
+        session,
+        actor,
+        name,
+        CATEGORY,
+        subject=campaign_id,
+        visitor=visitor,
+        platform=platform,
+        campaignId=campaign_id,
+    )
     return campaign
-
-
-# Those that are shown, and those whose last events may have come late.
-COUNTED = Lookup(
-    [SponsorCampaign.id],
-    lambda rows: rows.where(
-        SponsorCampaign.status != SponsorCampaignStatus.DRAFT,
-        SponsorCampaign.ends_at > func.now() - func.make_interval(0, 0, 0, bindparam("days", 1)),
-    ).order_by(SponsorCampaign.id),
-)
-# Counted anew, so that doing it twice changes nothing; never less than before, for old events are not kept for ever.
-COUNT = Prepared(
-    text("""
-    UPDATE packs.sponsor_campaigns c
-    SET impressions = greatest(c.impressions, noted.shown), clicks = greatest(c.clicks, noted.clicked)
-    FROM (
-        SELECT count(*) FILTER (WHERE e.event_name = :shown) AS shown,
-               count(*) FILTER (WHERE e.event_name = :clicked) AS clicked
-        FROM analytics.analytics_events e
-        WHERE e.event_name IN (:shown, :clicked) AND e.properties ->> 'campaignId' = :campaign
-    ) noted
-    WHERE c.id = CAST(:campaign AS uuid)
-      AND (c.impressions IS NULL OR c.clicks IS NULL OR c.impressions < noted.shown OR c.clicks < noted.clicked)
-    """)
-)

@@ -28,8 +28,8 @@ TAKES_DONATIONS = frozenset({PotStatus.OPEN, PotStatus.FUNDED})
 # What remains in these goes to the owner's next pot. A cancelled one has given everything back.
 CARRIED_FROM = (PotStatus.CLOSED, PotStatus.EXPIRED)
 
-TO_OPEN = Lookup(
-    [Pot.id],
+TO_OPEN = due.Due(
+    Pot.id,
     lambda rows: rows.where(
         Pot.status == PotStatus.SCHEDULED, Pot.scheduled_open_at <= func.now(), Pot.deleted_at.is_(None)
     ).order_by(Pot.scheduled_open_at, Pot.id),
@@ -40,8 +40,8 @@ EXPIRES_AT = func.timezone(
     cast(Pot.birthday_date + bindparam("days", type_=Integer), DateTime(timezone=False)),
     type_=DateTime(timezone=True),
 )
-TO_EXPIRE = Lookup(
-    [Pot.id],
+TO_EXPIRE = due.Due(
+    Pot.id,
     lambda rows: rows.where(
         or_(*(Pot.status == status for status in sorted(TAKES_DONATIONS))),
         # The index narrows by the day; no zone is further than a day from UTC.
@@ -80,7 +80,7 @@ async def left_over(session: AsyncSession, owner_user_id: UUID) -> list[UUID]:
 @scheduled("openings.open_due_pots", "* * * * *", timeout=300)
 async def open_due_pots(services: Services) -> None:
     """Open the pots whose day has come."""
-    await due.each(services, TO_OPEN, _open_due)
+    await due.each(services, open_due_pots, TO_OPEN, _open_due)
 
 
 @scheduled("openings.expire_due_pots", "* * * * *", timeout=300)
@@ -88,7 +88,7 @@ async def expire_due_pots(services: Services) -> None:
     """Expire the pots whose birthday is long enough ago."""
     async with services.work() as session:
         days = await config.number(session, EXPIRY_DAYS)
-    await due.each(services, TO_EXPIRE, _expire_due, days=days)
+    await due.each(services, expire_due_pots, TO_EXPIRE, _expire_due, days=days)
 
 
 async def _open_due(session: AsyncSession, pot_id: UUID) -> None:

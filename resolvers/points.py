@@ -25,7 +25,7 @@ from models.packs import SponsorCampaign
 from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import PointsLedgerEntryStatus as Status
-from resolvers import clock, people
+from resolvers import clock, due, people
 from resolvers.config import Configured, number, numbers
 from resolvers.events import publish
 from resolvers.notices import notify
@@ -43,7 +43,6 @@ USUAL = {
 SMALLEST_DONATION = Configured("donations.minimum_cfa", 100)
 # What an event's points are multiplied by before any campaign, and by a campaign where there is none.
 BASE = UNBOOSTED = Decimal("1.00")
-BATCH = 200
 
 
 class NotEarned(Refused):
@@ -185,18 +184,17 @@ async def mature_points(services: Services) -> None:
 
     Where either person is a minor, only when the identities of both are collected and verified.
     """
-    while await _mature_some(services):
-        pass
+    await due.each(services, mature_points, IDENTIFIED, _note_identities, part="identities")
+    await due.each(services, mature_points, RIPE, _mature)
 
 
-async def _mature_some(services: Services) -> bool:
-    """Whether there may be more."""
-    async with services.work() as session:
-        await NOTE_IDENTITIES.run(session)
-        matured = await MATURE.run(session, batch=BATCH)
-        for entry in matured:
-            await publish(session, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
-    return len(matured) == BATCH
+async def _note_identities(session: AsyncSession, referral_id: UUID) -> None:
+    await NOTE_IDENTITIES.run(session, referral_id=referral_id)
+
+
+async def _mature(session: AsyncSession, entry_id: UUID) -> None:
+    for entry in await MATURE.run(session, entry_id=entry_id):
+        await publish(session, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
 
 
 def _came_by(rows: Select[Any]) -> Select[Any]:
@@ -238,40 +236,61 @@ UNDONE = Prepared(
 )
 DUE = "e.status = 'pending' AND e.matures_at <= now()"
 # What has become known of both since the referral was accepted; what is known is not forgotten again.
+KNOWN = """
+    SELECT r.id, sponsor.id_type IS NOT NULL AND sponsored.id_type IS NOT NULL AS collected,
+           sponsor.id_verified_at IS NOT NULL AS sponsor, sponsored.id_verified_at IS NOT NULL AS sponsored
+    FROM referrals.referrals r
+    JOIN profiles.profiles sponsor ON sponsor.user_id = r.sponsor_user_id
+    JOIN profiles.profiles sponsored ON sponsored.user_id = r.sponsored_user_id
+"""
+IS_NEWS = """
+    known.collected AND NOT r.both_ids_collected OR known.sponsor AND NOT r.sponsor_id_verified
+    OR known.sponsored AND NOT r.sponsored_id_verified
+"""
+IDENTIFIED = due.Due(
+    Referral.id,
+    lambda rows: rows.where(
+        text(f"""
+        referrals.referrals.id IN (
+            WITH known AS ({KNOWN} WHERE r.id IN (SELECT e.referral_id FROM referrals.points_ledger e WHERE {DUE}))
+            SELECT r.id FROM referrals.referrals r JOIN known ON known.id = r.id WHERE {IS_NEWS}
+        )
+        """)
+    ).order_by(Referral.id),
+)
 NOTE_IDENTITIES = Prepared(
     text(f"""
-    WITH known AS (
-        SELECT r.id, sponsor.id_type IS NOT NULL AND sponsored.id_type IS NOT NULL AS collected,
-               sponsor.id_verified_at IS NOT NULL AS sponsor, sponsored.id_verified_at IS NOT NULL AS sponsored
-        FROM referrals.referrals r
-        JOIN profiles.profiles sponsor ON sponsor.user_id = r.sponsor_user_id
-        JOIN profiles.profiles sponsored ON sponsored.user_id = r.sponsored_user_id
-        WHERE r.id IN (SELECT e.referral_id FROM referrals.points_ledger e WHERE {DUE})
-        FOR UPDATE OF r SKIP LOCKED
-    )
+    WITH known AS ({KNOWN} WHERE r.id = :referral_id FOR UPDATE OF r SKIP LOCKED)
     UPDATE referrals.referrals r SET
         both_ids_collected = r.both_ids_collected OR known.collected,
         sponsor_id_verified = r.sponsor_id_verified OR known.sponsor,
         sponsored_id_verified = r.sponsored_id_verified OR known.sponsored
-    FROM known WHERE known.id = r.id AND (
-        known.collected AND NOT r.both_ids_collected OR known.sponsor AND NOT r.sponsor_id_verified
-        OR known.sponsored AND NOT r.sponsored_id_verified
-    )
+    FROM known WHERE known.id = r.id AND ({IS_NEWS})
     """)
+)
+MAY_MATURE = """
+    NOT EXISTS (
+        SELECT FROM referrals.referrals r
+        JOIN profiles.profiles p ON p.user_id IN (r.sponsor_user_id, r.sponsored_user_id)
+        WHERE r.id = e.referral_id AND p.date_of_birth > CURRENT_DATE - INTERVAL '18 years'
+          AND NOT (r.both_ids_collected AND r.sponsor_id_verified AND r.sponsored_id_verified)
+    )
+"""
+RIPE = due.Due(
+    PointsLedgerEntry.id,
+    lambda rows: rows.where(
+        text(f"""
+        referrals.points_ledger.id IN (SELECT e.id FROM referrals.points_ledger e WHERE {DUE} AND {MAY_MATURE})
+        """)
+    ).order_by(PointsLedgerEntry.matures_at, PointsLedgerEntry.id),
 )
 MATURE = Prepared(
     text(f"""
-    WITH due AS (
-        SELECT e.id FROM referrals.points_ledger e
-        WHERE {DUE} AND NOT EXISTS (
-            SELECT FROM referrals.referrals r
-            JOIN profiles.profiles p ON p.user_id IN (r.sponsor_user_id, r.sponsored_user_id)
-            WHERE r.id = e.referral_id AND p.date_of_birth > CURRENT_DATE - INTERVAL '18 years'
-              AND NOT (r.both_ids_collected AND r.sponsor_id_verified AND r.sponsored_id_verified)
-        )
-        ORDER BY e.matures_at LIMIT CAST(:batch AS int) FOR UPDATE OF e SKIP LOCKED
+    WITH ripe AS (
+        SELECT e.id FROM referrals.points_ledger e WHERE e.id = :entry_id AND e.status = 'pending' AND {MAY_MATURE}
+        FOR UPDATE OF e SKIP LOCKED
     )
     UPDATE referrals.points_ledger e SET status = 'matured', matured_at = now()
-    FROM due WHERE due.id = e.id RETURNING e.id, e.sponsor_user_id
+    FROM ripe WHERE ripe.id = e.id RETURNING e.id, e.sponsor_user_id
     """)
 )

@@ -40,15 +40,13 @@ from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
-from resolvers import ledger, people
+from resolvers import due, ledger, people
 from resolvers.events import publish
 from resolvers.too_late import ended_lately
 
 DEFAULT_VALIDITY_DAYS = 90
 SPENDABLE = frozenset({PotStatus.OPEN, PotStatus.FUNDED, PotStatus.CLOSED})
 COUNTED = (QrCodeStatus.ISSUED, QrCodeStatus.REDEEMED)
-# How many pots' codes one run of the worker gives back; the next begins a minute later.
-POTS_A_RUN = 2_000
 
 
 class NotYourPot(Refused):
@@ -224,31 +222,27 @@ async def check(session: AsyncSession, actor: Actor, code: str, venue: str | Non
 
 @scheduled("redemption.expire_due_codes", "* * * * *", timeout=300)
 async def expire_due_codes(services: Services) -> None:
-    """Give the price of every code whose time has run out back to its pot: a transaction a pot.
+    """Give the price of every code whose time has run out back to its pot: a transaction a code.
 
     What somebody else is changing meanwhile is left to the next run.
     """
-    async with services.work() as session:
-        pots = await POTS_WITH_DUE_CODES.all(session)
-    for (pot_id,) in pots:
-        async with services.work() as session:
-            await _expire(session, pot_id)
+    await due.each(services, expire_due_codes, DUE_CODES, _expire)
 
 
-async def _expire(session: AsyncSession, pot_id: UUID) -> None:
-    """Locks the pot, then those of its codes that are still due; passes over what another transaction has locked."""
-    found = await FREE_POT.one(session, pot_id=pot_id)
-    if found is None:
+async def _expire(session: AsyncSession, code_id: UUID) -> None:
+    """Locks the pot, then the code if it is still due; passes over what another transaction has locked."""
+    found = await FREE_POT.one(session, code_id=code_id)
+    still_due = await DUE_CODE.one(session, code_id=code_id) if found else None
+    if found is None or still_due is None:
         return
     pot: Pot = found[0]
-    for (code,) in await DUE_CODES.all(session, pot_id=pot_id):
-        code.status = QrCodeStatus.EXPIRED
-        pot.balance_cfa += code.price_cfa
-        await save(session, code)
-        give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
-        await ledger.post(session, Actor(), "qr_expire", [give_back], of=("qr_code", code.id))
-        await publish(session, "qr_code.expired", code.id, pot_id=pot.id)
-    await save(session, pot)
+    code: QrCode = still_due[0]
+    code.status = QrCodeStatus.EXPIRED
+    pot.balance_cfa += code.price_cfa
+    await save(session, pot, code)
+    give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
+    await ledger.post(session, Actor(), "qr_expire", [give_back], of=("qr_code", code.id))
+    await publish(session, "qr_code.expired", code.id, pot_id=pot.id)
 
 
 def partner_share(price_cfa: int, percentage: Decimal) -> int:
@@ -349,18 +343,19 @@ AROUND = Lookup(
 
 
 IS_DUE = (QrCode.status == literal_column("'issued'")) & (QrCode.expires_at <= func.now())
-POTS_WITH_DUE_CODES = Lookup(
-    [QrCode.pot_id], lambda rows: rows.where(IS_DUE).distinct().limit(literal_column(str(POTS_A_RUN)))
-)
+DUE_CODES = due.Due(QrCode.id, lambda rows: rows.where(IS_DUE).order_by(QrCode.expires_at, QrCode.id))
 FREE_POT = Lookup(
-    [Pot], lambda rows: rows.where(Pot.id == bindparam("pot_id")).with_for_update(skip_locked=True, key_share=True)
-)
-DUE_CODES = Lookup(
-    [QrCode],
+    [Pot],
     lambda rows: (
-        rows.where(QrCode.pot_id == bindparam("pot_id"), IS_DUE)
-        .order_by(QrCode.id)
-        .with_for_update(skip_locked=True, key_share=True)
+        rows.join(QrCode, QrCode.pot_id == Pot.id)
+        .where(QrCode.id == bindparam("code_id"))
+        .with_for_update(skip_locked=True, key_share=True, of=Pot)
+    ),
+)
+DUE_CODE = Lookup(
+    [QrCode],
+    lambda rows: rows.where(QrCode.id == bindparam("code_id"), IS_DUE).with_for_update(
+        skip_locked=True, key_share=True
     ),
 )
 

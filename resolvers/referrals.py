@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Date, DateTime, Text, Uuid, any_, bindparam, cast, func, text
+from sqlalchemy import ARRAY, Date, DateTime, Text, Uuid, any_, bindparam, cast, func, literal_column, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
@@ -25,7 +25,7 @@ from models.pots import Pot, PotVisibility
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import Referral, ReferralStatus
-from resolvers import campaigns, clock, config, contacts, openings, people, points, pots
+from resolvers import campaigns, clock, config, contacts, due, openings, people, points, pots
 from resolvers.allowances import Allowance, DailyLimitReached, lock_today, zone_of
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
@@ -35,7 +35,6 @@ from resolvers.pots import GuardianRequired
 from resolvers.texts import TextMissing, check_text
 
 VALID_FOR = timedelta(days=7)
-BATCH = 200
 
 
 class NobodyInvited(Refused):
@@ -199,13 +198,12 @@ async def decline(session: AsyncSession, _: Actor, code: str) -> Declined:
 @scheduled("referrals.expire_referrals", "* * * * *")
 async def expire_referrals(services: Services) -> None:
     """An invitation that nobody answered in 7 days has expired."""
-    expired = BATCH
-    while expired == BATCH:
-        async with services.work() as session:
-            rows = await EXPIRE.run(session, batch=BATCH)
-            for row in rows:
-                await publish(session, "referral.expired", row["id"], sponsor_user_id=row["sponsor_user_id"])
-        expired = len(rows)
+    await due.each(services, expire_referrals, OVERDUE, _expire_overdue)
+
+
+async def _expire_overdue(session: AsyncSession, referral_id: UUID) -> None:
+    for row in await EXPIRE.run(session, referral_id=referral_id):
+        await publish(session, "referral.expired", row["id"], sponsor_user_id=row["sponsor_user_id"])
 
 
 def next_birthday(born: date, today: date) -> date:
@@ -315,11 +313,17 @@ BORN = Lookup(
 TODAY = Lookup(
     [cast(func.timezone(bindparam("zone", type_=Text), func.now(), type_=DateTime()), Date)], lambda rows: rows
 )
+OVERDUE = due.Due(
+    Referral.id,
+    lambda rows: rows.where(Referral.status == literal_column("'sent'"), Referral.expired_at <= func.now()).order_by(
+        Referral.expired_at, Referral.id
+    ),
+)
 EXPIRE = Prepared(
     text("""
     WITH overdue AS (
-        SELECT r.id FROM referrals.referrals r WHERE r.status = 'sent' AND r.expired_at <= now()
-        ORDER BY r.expired_at LIMIT CAST(:batch AS int) FOR UPDATE SKIP LOCKED
+        SELECT r.id FROM referrals.referrals r WHERE r.id = :referral_id AND r.status = 'sent' AND r.expired_at <= now()
+        FOR UPDATE SKIP LOCKED
     )
     UPDATE referrals.referrals r SET status = 'expired' FROM overdue WHERE overdue.id = r.id
     RETURNING r.id, r.sponsor_user_id

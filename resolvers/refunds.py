@@ -18,7 +18,7 @@ from lango.calls import call_soon
 from lango.errors import Refused
 from lango.jobs import job, scheduled
 from lango.prepared import Lookup
-from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
+from lango.providers import ProviderRefused, ProviderUndecided
 from lango.providers.wave import Wave
 from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
@@ -29,7 +29,7 @@ from models.donations import RefundWaveRefundStatus as Sent
 from models.identity import User
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus
-from resolvers import clock, donors, ledger
+from resolvers import clock, donors, due, ledger
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
 from resolvers.notices import notify
@@ -44,7 +44,6 @@ log = structlog.get_logger("lango.refunds")
 WINDOW = timedelta(hours=24)
 # A refund that was asked for so long ago is sent again by the worker.
 OVERDUE = timedelta(minutes=5)
-AT_ONCE = 100
 
 
 class RefundWindowOver(Refused):
@@ -84,16 +83,12 @@ OTHERS = Lookup(
     lambda rows: rows.where(Refund.donation_id == bindparam("donation_id"), Refund.id != bindparam("id")),
 )
 ACCOUNT_PHONE = Lookup([User.phone], lambda rows: rows.where(User.id == bindparam("user_id")))
-PENDING = Lookup(
-    [Refund.id],
-    lambda rows: (
-        rows.where(
-            Refund.wave_refund_status == Sent.PENDING,
-            Refund.created_at < func.now() - bindparam("age", type_=Interval),
-        )
-        .order_by(Refund.created_at)
-        .limit(AT_ONCE)
-    ),
+PENDING = due.Due(
+    Refund.id,
+    lambda rows: rows.where(
+        Refund.wave_refund_status == Sent.PENDING,
+        Refund.created_at < func.now() - bindparam("age", type_=Interval),
+    ).order_by(Refund.created_at),
 )
 
 
@@ -264,14 +259,11 @@ async def send_refund(services: Services, *, refund_id: UUID) -> None:
 @scheduled("refunds.send_pending_refunds", "*/5 * * * *", timeout=240)
 async def send_pending_refunds(services: Services) -> None:
     """Send the refunds that were not sent when they were asked for."""
-    async with services.work() as session:
-        keys = [key for (key,) in await PENDING.all(session, age=OVERDUE)]
-    for key in keys:
-        try:
-            await send_refund(services, refund_id=key)
-        except ProviderUnavailable as error:
-            log.warning("refunds_wait", provider=error.provider)
-            return
+    await due.each_apart(services, send_pending_refunds, PENDING, _send, at_once=due.CALLS_AT_ONCE, age=OVERDUE)
+
+
+async def _send(services: Services, refund_id: UUID) -> None:
+    await send_refund(services, refund_id=refund_id)
 
 
 async def _begun(session: AsyncSession, refund_id: UUID) -> Sending | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -32,7 +33,7 @@ from lango.services import Services
 from lango.session import become
 from models.packs import Partner, PartnerPaymentTerms
 from models.redemption import PartnerSettlement, PartnerSettlementStatus, QrCode, QrCodeStatus
-from resolvers import clock, ledger
+from resolvers import clock, due, ledger
 from resolvers.amounts import AmountOutOfRange, fits
 from resolvers.events import publish
 from resolvers.notices import notify
@@ -194,17 +195,15 @@ async def settle_partners(services: Services) -> None:
 
     Runs more often than periods end, so that one that was missed is made up for.
     """
-    async with services.work() as session:
-        ((today,),) = await TODAY.all(session)
-        partners = await UNSETTLED_PARTNERS.all(session)
-    for partner_id, terms in partners:
-        try:
-            async with services.work() as session:
-                await settle(session, Actor(), partner_id, last_period(terms, today))
-        except (AlreadySettled, NothingToSettle, BelowMinimum):
-            continue
-        except AmountOutOfRange:
-            log.exception("settlement_too_large", partner=str(partner_id))
+    await due.each_apart(services, settle_partners, UNSETTLED_PARTNERS, _settle_last)
+
+
+async def _settle_last(services: Services, partner_id: UUID) -> None:
+    # Refused after something was written, too: the transaction ends before.
+    with suppress(AlreadySettled, NothingToSettle, BelowMinimum):
+        async with services.work() as session:
+            ((terms, today),) = await TERMS.all(session, partner_id=partner_id)
+            await settle(session, Actor(), partner_id, last_period(terms, today))
 
 
 def last_period(terms: PartnerPaymentTerms | None, today: date) -> Period:
@@ -218,7 +217,9 @@ def last_period(terms: PartnerPaymentTerms | None, today: date) -> Period:
     return Period(end.replace(month=end.month - months + 1, day=1), end)
 
 
-TODAY = Lookup([cast(func.timezone(ZONE, func.now(), type_=DateTime(timezone=False)), Date)], lambda rows: rows)
+_today = cast(func.timezone(ZONE, func.now(), type_=DateTime(timezone=False)), Date)
+TODAY = Lookup([_today], lambda rows: rows)
+TERMS = Lookup([Partner.payment_terms, _today], lambda rows: rows.where(Partner.id == bindparam("partner_id")))
 # Not as strictly as others lock it: the till may still name the partner in a redemption.
 PARTNER = Lookup(
     [Partner], lambda rows: rows.where(Partner.id == bindparam("partner_id")).with_for_update(key_share=True)
@@ -257,8 +258,8 @@ _taken = (
 SUMS = Lookup(_sums(_code.price_cfa, _code.partner_share_cfa), lambda rows: rows.where(UNSETTLED))
 # Puts them into a settlement, and sums just these.
 TAKE = Prepared(select(*_sums(_taken.c.price_cfa, _taken.c.partner_share_cfa)).select_from(_taken))
-UNSETTLED_PARTNERS = Lookup(
-    [Partner.id, Partner.payment_terms],
+UNSETTLED_PARTNERS = due.Due(
+    Partner.id,
     lambda rows: rows.where(
         select(_code.id)
         .where(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, text, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
@@ -17,11 +17,13 @@ from lango.services import Services
 from lango.session import become
 from models.analytics import AnalyticsEventPlatform
 from models.pots import Pot, PotInvitation
-from resolvers.analytics import note
+from resolvers import due
+from resolvers.analytics import Counting, note
 from resolvers.share_links import hashes_of, present
 
 CATEGORY = "pots"
 VIEWED, SHARED = "pot_viewed", "pot_shared"
+VISITS = Counting(Pot, view_count=VIEWED, share_count=SHARED)
 CLICKED = Prepared(
     update(PotInvitation.table())
     .where(
@@ -50,7 +52,17 @@ async def record_view(
     await become(session, DatabaseRole.RULES)
     if invitation_token is not None:
         await CLICKED.run(session, hashes=hashes_of(invitation_token), pot=pot.id)
-    await note(session, actor, VIEWED, CATEGORY, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id)
+    await note(
+        session,
+        actor,
+        VIEWED,
+        CATEGORY,
+        subject=pot.id,
+        visitor=visitor,
+        platform=platform,
+        referrer=referrer,
+        potId=pot.id,
+    )
     return pot
 
 
@@ -70,8 +82,9 @@ async def record_share(
     await note(
         session,
         actor,
-        "pot_shared",
+        SHARED,
         CATEGORY,
+        subject=pot.id,
         visitor=visitor,
         platform=platform,
         potId=pot.id,
@@ -83,12 +96,7 @@ async def record_share(
 @scheduled("visits.count_visits", "*/15 * * * *", timeout=300)
 async def count_visits(services: Services) -> None:
     """Bring the pots' views and shares up to what has been noted."""
-    async with services.work() as session:
-        behind = await NOTED.run(session, category=CATEGORY, viewed=VIEWED, shared=SHARED)
-    for row in behind:
-        # Each by itself: nobody waits for a pot because of others.
-        async with services.work() as session:
-            await COUNT.run(session, pot=row["id"], views=row["views"], shares=row["shares"])
+    await due.each(services, count_visits, VISITS.due, VISITS.count)
 
 
 async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> tuple[Pot, str]:
@@ -108,27 +116,3 @@ async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str |
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
     return pot, field
-
-
-# Counted anew, so that doing it twice changes nothing; never less than before, for old events are not kept for ever.
-NOTED = Prepared(
-    text("""
-    SELECT p.id, noted.views, noted.shares
-    FROM (
-        SELECT e.properties ->> 'potId' AS pot, count(*) FILTER (WHERE e.event_name = :viewed) AS views,
-               count(*) FILTER (WHERE e.event_name = :shared) AS shares
-        FROM analytics.analytics_events e
-        WHERE e.event_category = :category AND e.event_name IN (:viewed, :shared) GROUP BY 1
-    ) noted
-    JOIN pots.pots p ON CAST(p.id AS text) = noted.pot
-    WHERE coalesce(p.view_count, 0) < noted.views OR coalesce(p.share_count, 0) < noted.shares
-    """)
-)
-COUNT = Prepared(
-    text("""
-    UPDATE pots.pots p
-    SET view_count = greatest(p.view_count, CAST(:views AS int)),
-        share_count = greatest(p.share_count, CAST(:shares AS int))
-    WHERE p.id = :pot
-    """)
-)

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from multiprocessing import get_context
 from typing import Annotated
 
 import typer
@@ -25,9 +24,10 @@ from lango.metrics import JobMetrics
 from lango.postgres import connect, create_engine
 from lango.services import make_services
 from lango.settings import Settings, settings
-from lango.supervision import bound_to_supervisor
+from lango.supervision import bound_to_supervisor, kept_running
 from lango.worker import Worker
 
+UPKEEP = "lango.upkeep"
 Once = Annotated[bool, typer.Option("--once", help="Run what is due, and end.")]
 Concurrency = Annotated[int | None, typer.Option(min=2, max=500, help="How many jobs run at once.")]
 
@@ -55,7 +55,7 @@ def work(context: typer.Context, once: Once = False, concurrency: Concurrency = 
 def run(current: Settings, modules: Sequence[str], *, once: bool = False) -> None:
     """Work on the jobs of these modules until a signal ends it."""
     logs.configure(current)
-    for module in modules:
+    for module in (UPKEEP, *modules):
         import_module(module)
     asyncio.run(serve(current, once=once))
 
@@ -65,7 +65,7 @@ async def serve(current: Settings, *, once: bool) -> None:
     address = current.database_worker_url.get_secret_value()
     metrics = JobMetrics()
     engine = create_engine(address, current, pool_size=current.worker_concurrency)
-    services = make_services(current, engine)
+    services = make_services(current, engine, metrics)
     worker = Worker(services, address, jobs_of(), metrics)
     try:
         # Names the address where nothing answers there.
@@ -88,24 +88,15 @@ async def serve(current: Settings, *, once: bool) -> None:
 def beside(current: Settings, modules: Sequence[str]) -> Iterator[None]:
     """Meanwhile, a worker in a process of its own, which ends when this one does, however it does.
 
+    One that dies is started again.
+
     There is none for a database that is not ours and has no address for it.
     """
     if current.database_worker_url is None:
         yield
         return
-    process = get_context("spawn").Process(target=_begin, args=(modules,), name="lango work", daemon=True)
-    # Ctrl-C goes to all processes of the terminal: this one is told to end by us.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process.start()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    try:
+    with kept_running(_begin, modules, name="lango work", grace=current.shutdown_timeout + 5):
         yield
-    finally:
-        process.terminate()
-        process.join(current.shutdown_timeout + 5)
-        process.kill()
 
 
 def _begin(modules: Sequence[str]) -> None:

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from lango.doctor.finding import Finding, Level
-from lango.migrate import VERSION_SCHEMA, MigrationError, month, versions_of
+from lango.migrate import VERSION_SCHEMA, MigrationError, versions_of
 from lango.roles import GATEWAY, NEWEST, OLDEST, OWNER, REQUEST_ROLES, RULES, WORKER, major_version
+from lango.upkeep import LAST_PARTITIONS, LAST_RUN, months_ahead, short_of_months, silent
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -89,20 +90,18 @@ WHERE p.prosecdef AND (
 ) ORDER BY 1
 """
 
-LAST_PARTITIONS = f"""
-SELECT p.oid::regclass::text AS name,
-       max((regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''(\\d{{4}}-\\d\\d-\\d\\d)'))[1])::date AS until
-FROM pg_class AS p
-JOIN ({GROUPS}) AS g ON g.oid = p.relnamespace
-JOIN pg_partitioned_table AS t ON t.partrelid = p.oid AND t.partstrat = 'r'
-LEFT JOIN pg_inherits AS i ON i.inhparent = p.oid
-LEFT JOIN pg_class AS c ON c.oid = i.inhrelid
-GROUP BY p.oid ORDER BY 1
+FAILING_RUNS = "SELECT job, failures, last_error FROM platform.scheduled_runs WHERE failures > 1 ORDER BY job"
+FAILED_ROWS = """
+SELECT job, count(*), min(first_failed_at) AS since, string_agg(DISTINCT last_error, ', ') AS errors
+FROM platform.due_failures GROUP BY job ORDER BY job
 """
 
 
 async def of_the_gateway(connection: Connection) -> list[Finding]:
-    return [*await version(connection), *await login(connection)]
+    found = [*await version(connection), *await login(connection)]
+    if any(each.level is Level.ERROR for each in found):
+        return found
+    return [*found, *await schedule(connection)]
 
 
 async def of_the_worker(connection: Connection) -> list[Finding]:
@@ -240,11 +239,35 @@ async def migrations(connection: Connection) -> list[Finding]:
 
 
 async def partitions(connection: Connection) -> list[Finding]:
-    """Whether the tables that are partitioned by month have a place for the rows of next month."""
-    needed = month(datetime.now(UTC).date(), 2)
-    rows = await connection.fetch(LAST_PARTITIONS)
-    short = [row["name"] for row in rows if row["until"] is None or row["until"] < needed]
-    if short:
-        says = f"No partition for next month: {', '.join(short)}."
-        return [Finding("partitions", Level.ERROR, says, "`lango migrate up` makes those of the coming year.")]
-    return [Finding("partitions", Level.OK, f"{len(rows)} partitioned tables reach beyond next month.")] if rows else []
+    """Whether the tables that are partitioned by month have a place for the rows of the next months."""
+    until = {row["name"]: row["until"] for row in await connection.fetch(LAST_PARTITIONS)}
+    remedy = "The worker makes them, hour by hour; `lango migrate up` makes those of the coming year at once."
+    if none := [name for name, day in until.items() if not months_ahead(day)]:
+        return [Finding("partitions", Level.ERROR, f"No partition for next month: {', '.join(none)}.", remedy)]
+    if short := short_of_months(until):
+        return [Finding("partitions", Level.WARNING, short, remedy)]
+    says = f"{len(until)} partitioned tables reach beyond next month."
+    return [Finding("partitions", Level.OK, says)] if until else []
+
+
+async def schedule(connection: Connection) -> list[Finding]:
+    """Whether a worker runs what is due, and what it could not do."""
+    if await connection.fetchval("SELECT to_regclass('platform.scheduled_runs')") is None:
+        return []
+    async with connection.transaction(readonly=True):
+        await connection.execute(f"SET LOCAL ROLE {RULES}")
+        last = await connection.fetchval(LAST_RUN)
+        failing = await connection.fetch(FAILING_RUNS)
+        failed = await connection.fetch(FAILED_ROWS)
+    silence = silent(last, datetime.now(UTC))
+    found = (
+        [Finding("jobs", Level.WARNING, silence, "Start `lango work`; `lango dev` has a worker.")] if silence else []
+    )
+    for row in failing:
+        says = f"{row['job']} has failed {row['failures']} times in a row: {row['last_error']}."
+        found.append(Finding("jobs", Level.WARNING, says, "The worker's log says why."))
+    for row in failed:
+        says = f"{row['job']} cannot do {row['count']} rows, at first {row['since']:%Y-%m-%d}: {row['errors']}."
+        remedy = "They are tried again by themselves; platform.due_failures names them, and the worker's log says why."
+        found.append(Finding("jobs", Level.WARNING, says, remedy))
+    return found or [Finding("jobs", Level.OK, "Workers run what is due.")]

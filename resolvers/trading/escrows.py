@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.jobs import scheduled
-from lango.prepared import Lookup
 from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
@@ -40,10 +39,9 @@ from resolvers.trading.standing import BARRED, check_counterpartys_standing, che
 
 # How long a buyer has to pay once the coins are locked.
 PAYMENT_MINUTES = Configured("escrow.payment_minutes", 60)
-AT_ONCE = 1_000
 
-TO_END = Lookup(
-    [CryptoEscrow.id],
+TO_END = due.Due(
+    CryptoEscrow.id,
     lambda rows: (
         rows.join(CryptoTrade, CryptoTrade.id == CryptoEscrow.trade_id)
         .where(
@@ -54,16 +52,13 @@ TO_END = Lookup(
             ),
         )
         .order_by(CryptoEscrow.expires_at, CryptoEscrow.id)
-        .limit(AT_ONCE)
     ),
 )
-LAPSED = Lookup(
-    [CryptoTrade.id],
-    lambda rows: (
-        rows.where(CryptoTrade.status == CryptoTradeStatus.OPEN, CryptoTrade.expires_at <= func.now())
-        .order_by(CryptoTrade.expires_at, CryptoTrade.id)
-        .limit(AT_ONCE)
-    ),
+LAPSED = due.Due(
+    CryptoTrade.id,
+    lambda rows: rows.where(
+        CryptoTrade.status == CryptoTradeStatus.OPEN, CryptoTrade.expires_at <= func.now()
+    ).order_by(CryptoTrade.expires_at, CryptoTrade.id),
 )
 
 
@@ -151,13 +146,13 @@ async def refund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> Crypto
 @scheduled("escrows.end_due_escrows", "* * * * *")
 async def end_due_escrows(services: Services) -> None:
     """Expire the escrows that were not funded in time, and refund those that were not paid in time."""
-    await due.each(services, TO_END, _end_due)
+    await due.each(services, end_due_escrows, TO_END, _end_due)
 
 
 @scheduled("escrows.expire_lapsed_offers", "* * * * *")
 async def expire_lapsed_offers(services: Services) -> None:
     """Take down the offers that nobody took in time."""
-    await due.each(services, LAPSED, _expire_lapsed)
+    await due.each(services, expire_lapsed_offers, LAPSED, _expire_lapsed)
 
 
 async def _end_due(session: AsyncSession, escrow_id: UUID) -> None:

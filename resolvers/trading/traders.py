@@ -73,8 +73,8 @@ COMMITTED = Lookup(
         )
     ),
 )
-STALE = Lookup(
-    [CryptoProfile.user_id],
+STALE = due.Due(
+    CryptoProfile.user_id,
     lambda rows: (
         rows.outerjoin(Profile, Profile.user_id == CryptoProfile.user_id)
         .where(
@@ -182,7 +182,7 @@ def add_trade(trader: CryptoProfile, value: Decimal) -> None:
 @scheduled("traders.begin_trading_days", "*/15 * * * *")
 async def begin_trading_days(services: Services) -> None:
     """What was traded today is nothing when a trader's day begins, also where nobody trades."""
-    await due.each(services, STALE, _begin_stale)
+    await due.each(services, begin_trading_days, STALE, _begin_stale)
 
 
 async def _begin_stale(session: AsyncSession, user_id: UUID) -> None:

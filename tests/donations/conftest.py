@@ -34,6 +34,7 @@ def wave(the_wave: FakeWave) -> Iterator[FakeWave]:
     yield the_wave
     the_wave.down = the_wave.deaf = the_wave.slow = False
     the_wave.refuses.clear()
+    the_wave.fails.clear()
     the_wave.calls.clear()
 
 

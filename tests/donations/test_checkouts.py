@@ -17,6 +17,7 @@ from resolvers.donations import ask_about_checkouts, open_checkout
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory, now
+from tests.pauses import end_pauses
 
 
 @pytest.fixture(autouse=True)
@@ -171,9 +172,29 @@ async def test_what_never_got_a_checkout_fails(giving: Giving, wave: FakeWave, p
     await ask_about_checkouts(giving.services)
     while_down = await giving.status(reference)
     wave.down = False
+    await end_pauses(giving.owner)
     await ask_about_checkouts(giving.services)
 
     assert (while_down, await giving.status(reference)) == ("pending", "failed")
+
+
+async def test_one_that_wave_never_answers_for_holds_up_no_other(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any
+) -> None:
+    stuck, others = await giving.begun(pot, 1000, donor), [await giving.begun(pot, 1000, donor) for _ in range(3)]
+    for begun in (stuck, *others):
+        wave.change(begun.checkout, status="expired")
+        await long_ago(giving, begun.id)
+    wave.fails.add(stuck.checkout)
+
+    await ask_about_checkouts(giving.services)
+
+    assert await giving.status(stuck.id) == "pending"
+    assert [await giving.status(begun.id) for begun in others] == ["failed"] * 3
+    wave.fails.clear()
+    await end_pauses(giving.owner)
+    await ask_about_checkouts(giving.services)
+    assert await giving.status(stuck.id) == "failed"
 
 
 async def test_in_its_time_nobody_is_asked(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:

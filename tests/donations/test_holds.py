@@ -208,7 +208,7 @@ async def test_an_ordinary_donation_scores_nothing(giving: Giving, pot: Any) -> 
 
 async def test_many_from_one_phone_score(giving: Giving, make: Factory, pot: Any) -> None:
     for _ in range(5):
-        await make(Donation, donor_phone="+221771110001", amount_cfa=1000)
+        await make.donation(donor_phone="+221771110001", amount_cfa=1000)
 
     assert await scored(giving, pot, phone="+221771110001") == 20
     assert await scored(giving, pot, phone="+221771110002") == 0
@@ -216,14 +216,14 @@ async def test_many_from_one_phone_score(giving: Giving, make: Factory, pot: Any
 
 async def test_many_from_one_address_score(giving: Giving, make: Factory, pot: Any) -> None:
     for _ in range(13):
-        await make(Donation, ip_address="198.51.100.99", amount_cfa=1000)
+        await make.donation(ip_address="198.51.100.99", amount_cfa=1000)
 
     assert await scored(giving, pot, ip=ip_address("198.51.100.99")) == 6
 
 
 async def test_what_is_older_than_an_hour_does_not_score(giving: Giving, make: Factory, pot: Any) -> None:
     for _ in range(9):
-        await make(Donation, donor_phone="+221771110003", amount_cfa=1000, created_at=now() - timedelta(minutes=61))
+        await make.donation(donor_phone="+221771110003", amount_cfa=1000, created_at=now() - timedelta(minutes=61))
 
     assert await scored(giving, pot, phone="+221771110003") == 0
 
@@ -239,7 +239,7 @@ async def test_failed_tries_score(giving: Giving, make: Factory, pot: Any) -> No
 async def test_amounts_far_from_the_pots_usual_ones_score(giving: Giving, make: Factory) -> None:
     pot = await make(Pot)
     for amount in (500, 1000, 1000):
-        await make(Donation, pot_id=pot.id, amount_cfa=amount)
+        await make.donation(pot_id=pot.id, amount_cfa=amount)
 
     assert await scored(giving, pot, amount_cfa=10_000) == 0
     assert await scored(giving, pot, amount_cfa=11_000) == 25
@@ -249,7 +249,7 @@ async def test_amounts_far_from_the_pots_usual_ones_score(giving: Giving, make: 
 async def test_all_together_the_score_stays_at_100(giving: Giving, make: Factory) -> None:
     pot, phone, address = await make(Pot), "+221771110005", "198.51.100.55"
     for _ in range(60):
-        await make(Donation, pot_id=pot.id, donor_phone=phone, ip_address=address, amount_cfa=100)
+        await make.donation(pot_id=pot.id, donor_phone=phone, ip_address=address, amount_cfa=100)
     for _ in range(9):
         await make(Donation, status="failed", failed_at=now(), donor_phone=phone, amount_cfa=100)
 

@@ -18,6 +18,7 @@ from tests.books import Books
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory
+from tests.pauses import end_pauses
 
 
 async def spend(giving: Giving, pot: Any, amount: int) -> None:
@@ -28,8 +29,7 @@ async def spend(giving: Giving, pot: Any, amount: int) -> None:
 
 async def reserve(giving: Giving, pot: Any, amount: int) -> None:
     pack = await giving.make(Pack, base_price_cfa=amount)
-    await giving.make(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=amount)
-    await giving.make.move(f"pot:{pot.id}:balance", f"pot:{pot.id}:reserved", amount, "qr_issue")
+    await giving.make.issued(await giving.make(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=amount))
     await giving.owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - $2 WHERE id = $1", pot.id, amount)
 
 
@@ -258,6 +258,7 @@ async def test_with_wave_down_it_is_a_warning_and_the_worker_sends_it(
     await send_pending_refunds(giving.services)
     waiting = await giving.refunds(given.id)
     wave.down = False
+    await end_pauses(giving.owner)
 
     await asyncio.gather(*(send_pending_refunds(giving.services) for _ in range(3)))
 

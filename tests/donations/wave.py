@@ -27,6 +27,8 @@ class FakeWave:
         # Payouts are taken, and not finished.
         self.slow = False
         self.refuses: set[str] = set()
+        # Checkouts about which it never answers.
+        self.fails: set[str] = set()
 
     async def open_checkout(self, *, amount: int, reference: str, key: str) -> Checkout:
         await self._called("open_checkout", amount, reference, key)
@@ -104,7 +106,7 @@ class FakeWave:
     async def _called(self, *call: Any) -> None:
         self.calls.append(call)
         await asyncio.sleep(0)
-        if self.down:
+        if self.down or not self.fails.isdisjoint(call):
             raise ProviderUnavailable("wave", "it is down")
         if call[0] in self.refuses:
             raise ProviderRefused("wave", "refused", "it will not")

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import INET, JSONB
 
 from models.base import Base, models
 from models.columns import ChoiceType
+from models.donations import Donation
 from models.identity import User
 from models.packs import Pack, Partner
 from models.pots import Pot
@@ -97,7 +98,7 @@ class Factory:
                                     scheduled_open_at=now() - timedelta(days=30), **given.pop("pot", {}))  # fmt: skip
         await self.member(partner, cashier)
         code = await self(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=5000, **given)
-        await self.move(f"pot:{pot.id}:balance", f"pot:{pot.id}:reserved", 5000, "qr_issue")
+        await self.issued(code)
         async with self.owner.acquire() as connection:
             await connection.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - 5000 WHERE id = $1", pot.id)
         return SimpleNamespace(owner=owner, cashier=cashier, partner=partner, pack=pack, pot=pot, code=code)
@@ -113,13 +114,36 @@ class Factory:
         await self.move("provider:wave:XOF", f"pot:{pot.id}:balance", amount, "donation")
         return pot
 
-    async def move(self, debit: str, credit: str, amount: int, kind: str, currency: str = "XOF") -> None:
+    async def donation(self, **given: Any) -> SimpleNamespace:
+        """A donation that was paid, and posted: its money is in no pot."""
+        row = await self(Donation, **given)
+        entries = {"provider:wave:XOF": row.amount_cfa, "platform:elsewhere:XOF": -row.amount_cfa}
+        await self.post("donation", entries, of=("donation", row.id))
+        return row
+
+    async def issued(self, code: SimpleNamespace) -> None:
+        """Post what issuing that code would have."""
+        balance, reserved = (f"pot:{code.pot_id}:{part}" for part in ("balance", "reserved"))
+        await self.move(balance, reserved, code.price_cfa, "qr_issue", of=("qr_code", code.id))
+
+    async def move(
+        self, debit: str, credit: str, amount: int, kind: str, currency: str = "XOF", of: tuple[str, Any] | None = None
+    ) -> None:
         """One balanced ledger transaction between two accounts, which are made where they are missing."""
+        await self.post(kind, {debit: amount, credit: -amount}, currency, of)
+
+    async def post(
+        self, kind: str, entries: dict[str, int], currency: str = "XOF", of: tuple[str, Any] | None = None
+    ) -> None:
+        """One balanced ledger transaction; where it is of no row, of nothing that there is."""
+        about, about_id = of or ("test", uuid4())
         async with self.owner.acquire() as connection, connection.transaction():
             transaction = await connection.fetchval(
-                "INSERT INTO ledger.ledger_transactions (kind) VALUES ($1) RETURNING id", kind
-            )
-            for code, signed in ((debit, amount), (credit, -amount)):
+                "INSERT INTO ledger.ledger_transactions (kind, reference_type, reference_id)"
+                " VALUES ($1, $2, $3) RETURNING id",
+                kind, about, about_id,
+            )  # fmt: skip
+            for code, signed in entries.items():
                 owner_type, _, rest = code.partition(":")
                 owner_id = rest.partition(":")[0] if owner_type in ("pot", "partner", "user") else None
                 account = await connection.fetchval(
@@ -143,9 +167,12 @@ class Factory:
         code = await self(QrCode, pot_id=pot.id, price_cfa=price, partner_share_cfa=share, status="redeemed",
                           redeemed_at=at, redeemed_by_partner_id=partner.id, redeemable_from=at - timedelta(days=1),
                           expires_at=at + timedelta(days=30), **given)  # fmt: skip
-        for account, amount in ((f"partner:{partner.id}:payable", share), ("platform:commission:XOF", price - share)):
-            if amount:
-                await self.move(f"pot:{pot.id}:balance", account, amount, "qr_redeem")
+        await self.issued(code)
+        entries = {f"pot:{pot.id}:reserved": price, f"partner:{partner.id}:payable": -share,
+                   "platform:commission:XOF": share - price}  # fmt: skip
+        await self.post(
+            "qr_redeem", {account: amount for account, amount in entries.items() if amount}, of=("qr_code", code.id)
+        )
         async with self.owner.acquire() as connection:
             await connection.execute("UPDATE pots.pots SET balance_cfa = 0 WHERE id = $1", pot.id)
         return code

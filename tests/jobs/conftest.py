@@ -37,7 +37,7 @@ Done = Callable[[str], Coroutine[Any, Any, list[str]]]
 async def _queue(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
     await owner.execute(EMPTIED + ";" + MADE)
     yield
-    await owner.execute(EMPTIED + "; DROP TABLE jobs.trial, jobs.trial_unique")
+    await owner.execute(EMPTIED + "; DROP TABLE jobs.trial, jobs.trial_unique; DELETE FROM platform.scheduled_runs")
 
 
 @pytest.fixture(scope="session")

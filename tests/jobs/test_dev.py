@@ -46,6 +46,11 @@ def test_dev_runs_jobs_and_its_worker_ends_with_it(data_dir: Path, number: signa
         wait(lambda: answers(port), 120)
         with embedded(data_dir, "dev") as server:
             assert asyncio.run(runs_a_job(server.owner_url("lango")))
+            begun = children(developing.pid)
+            assert begun
+            # One that is killed is started again.
+            os.kill(*children(developing.pid, "multiprocessing.spawn"), signal.SIGKILL)
+            assert asyncio.run(runs_a_job(server.owner_url("lango")))
         begun = children(developing.pid)
         assert begun
     finally:
@@ -85,12 +90,12 @@ def answers(port: int) -> bool:
         return False
 
 
-def children(parent: int) -> list[int]:
+def children(parent: int, what: str = "multiprocessing") -> list[int]:
     """The processes of the parent that are Python's: the embedded server outlives it a little, on purpose."""
     command = [shutil.which("ps") or "ps", "-A", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
-    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "multiprocessing" in args]
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and what in args]
 
 
 def alive(pid: int) -> bool:

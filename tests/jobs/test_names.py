@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from lango import worker
+from lango import upkeep
 from lango.__main__ import modules_with_jobs
 from lango.jobs import jobs_of
 
@@ -16,6 +16,7 @@ NAMES = {
     "escrows.end_due_escrows",
     "escrows.expire_lapsed_offers",
     "events.delete_old_events",
+    "idempotency.delete_expired_keys",
     "impressions.count_impressions",
     "openings.expire_due_pots",
     "openings.open_due_pots",
@@ -26,6 +27,7 @@ NAMES = {
     "refunds.send_refund",
     "settlements.settle_partners",
     "traders.begin_trading_days",
+    "upkeep.make_partitions",
     "visits.count_visits",
     "wave_events.process_wave_event",
     "worker.forget_old_log",
@@ -36,5 +38,5 @@ def test_jobs_are_queued_under_these_names_wherever_their_functions_are() -> Non
     for module in modules_with_jobs():
         import_module(module)
 
-    assert worker.forget_old_log.name in NAMES
+    assert upkeep.forget_old_log.name in NAMES
     assert {job.name for job in jobs_of() if not job.name.startswith("trials.")} == NAMES

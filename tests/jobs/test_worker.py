@@ -160,10 +160,76 @@ async def test_one_that_takes_too_long_fails(put: Enqueue, make_worker: MakeWork
 
 
 def test_it_waits_longer_each_time_and_never_long() -> None:
-    waits = [delay_after(attempts).total_seconds() for attempts in range(12)]
+    waits = [delay.total_seconds() for attempts in range(12) if (delay := delay_after(attempts))]
 
     assert all(2 * 4**attempts / 2 <= waits[attempts] <= 2 * 4**attempts for attempts in range(5))
     assert max(waits) <= 900
+
+
+def test_one_that_comes_by_itself_waits_no_longer_than_its_period() -> None:
+    for cron, period in (("* * * * *", 60), ("*/5 * * * *", 300)):
+        waits = [delay.total_seconds() for attempts in range(12) if (delay := delay_after(attempts, cron))]
+        assert all(wait < period for wait in waits)
+        assert [delay_after(attempts, cron) for attempts in (6, 7)] == [None, None]
+
+
+async def test_one_that_comes_by_itself_and_fails_comes_again_on_time(
+    make_worker: MakeWorker, done: Done, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It has been put back as often as fits into its minute.
+    await owner.execute(
+        "INSERT INTO jobs.pgqueuer (priority, status, entrypoint, dedupe_key, attempts)"
+        " VALUES (0, 'queued', 'trials.falter', 'scheduled trials.falter', 4)"
+    )
+    await make_worker([trials.falter]).run(once=True)
+    assert await status(owner) == []
+
+    await owner.execute(
+        "UPDATE jobs.pgqueuer_schedules SET created = now() - interval '1 hour', updated = now() - interval '5 minutes',"
+        " last_run = now() - interval '5 minutes', next_run = now() - interval '4 minutes'"
+    )
+    monkeypatch.setattr(worker, "FIRST_DELAY", 1000.0)
+    await make_worker([trials.falter]).run(once=True)
+
+    assert len(await done("falter")) == 2
+    row = await owner.fetchrow("SELECT * FROM platform.scheduled_runs WHERE job = 'trials.falter'")
+    assert (row["failures"], row["last_error"], row["succeeded_at"]) == (2, "ZeroDivisionError", None)
+
+
+async def test_when_a_job_that_comes_by_itself_was_run_is_known(make_worker: MakeWorker, owner: Any) -> None:
+    await _schedule(owner, last_run="now() - interval '5 minutes'", next_run="now() - interval '4 minutes'")
+
+    await make_worker([trials.sweep]).run(once=True)
+
+    row = await owner.fetchrow(
+        "SELECT *, now() - ran_at AS ago FROM platform.scheduled_runs WHERE job = 'trials.sweep'"
+    )
+    assert row["ago"].total_seconds() < 60
+    assert (row["failures"], row["last_error"], row["succeeded_at"]) == (0, None, row["ran_at"])
+
+
+async def test_one_that_kills_its_worker_each_time_is_not_taken_over_without_end(
+    put: Enqueue, make_worker: MakeWorker, done: Done, owner: Any
+) -> None:
+    await put(trials.greet, who="Amina")
+    for _ in range(worker.MOST_BEGUN):
+        # What a worker leaves that dies with it.
+        await owner.execute(
+            "UPDATE jobs.pgqueuer SET status = 'picked', queue_manager_id = gen_random_uuid(),"
+            " heartbeat = now() - interval '1 hour'"
+        )
+        await owner.execute(
+            "INSERT INTO jobs.pgqueuer_log (job_id, status, priority, entrypoint)"
+            " SELECT id, 'picked', 0, entrypoint FROM jobs.pgqueuer"
+        )
+
+    await make_worker().run(once=True)
+
+    assert await done("greet") == []
+    assert await status(owner) == [("failed", 0)]
+    assert "Its worker died" in str(
+        await owner.fetchval("SELECT traceback FROM jobs.pgqueuer_log WHERE status = 'failed'")
+    )
 
 
 async def test_a_job_that_nobody_knows_waits_for_a_newer_worker(

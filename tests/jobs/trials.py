@@ -73,6 +73,12 @@ async def take_long(services: Services, *, seconds: float) -> dict[str, Any] | N
     return {"seconds": seconds}
 
 
+@scheduled("trials.falter", "* * * * *")
+async def falter(services: Services) -> None:
+    await note(services, "falter")
+    raise ZeroDivisionError
+
+
 @scheduled("trials.sweep", "* * * * *")
 async def sweep(services: Services) -> None:
     await note(services, "sweep")

@@ -23,8 +23,9 @@ from tests.pots.planning import Planning
 
 async def converted(make: Factory, pot: Any, amount: int) -> None:
     """Points that were turned into money for a pot, as the rules would have posted it."""
-    await make(PointsConversion, applied_to_pot_id=pot.id, credits_issued=amount)
-    await make.move("platform:promotion:XOF", f"pot:{pot.id}:balance", amount, "points_conversion")
+    conversion = await make(PointsConversion, applied_to_pot_id=pot.id, credits_issued=amount)
+    of = "points_conversion", conversion.id
+    await make.move("platform:promotion:XOF", f"pot:{pot.id}:balance", amount, "points_conversion", of=of)
     await make.owner.execute(
         "UPDATE pots.pots SET raised_cfa = raised_cfa + $2, balance_cfa = balance_cfa + $2 WHERE id = $1",
         pot.id,
@@ -117,7 +118,7 @@ async def test_codes_are_cancelled_first(
     await giving.given(pot, 5000, donor)
     pack = await make(Pack, base_price_cfa=3000)
     code = await make(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=3000)
-    await make.move(f"pot:{pot.id}:balance", f"pot:{pot.id}:reserved", 3000, "qr_issue")
+    await make.issued(code)
     await giving.owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - 3000 WHERE id = $1", pot.id)
     before = await facts()
 

@@ -52,8 +52,8 @@ async def test_the_price_of_a_code_whose_time_ran_out_goes_back_to_the_pot(
     assert await books.owed(f"pot:{till.pot.id}:reserved") == 0
     assert await books.owed(f"pot:{till.pot.id}:balance") == 20_000
     assert await books.events(till.code.id) == ["qr_code.expired"]
-    kind = "SELECT kind FROM ledger.ledger_transactions WHERE reference_type = 'qr_code' AND reference_id = $1"
-    assert await owner.fetchval(kind, till.code.id) == "qr_expire"
+    kinds = "SELECT array_agg(kind ORDER BY created_at) FROM ledger.ledger_transactions WHERE reference_id = $1"
+    assert await owner.fetchval(kinds, till.code.id) == ["qr_issue", "qr_expire"]
 
 
 async def test_a_code_that_has_time_left_and_one_that_was_used_are_left_alone(
@@ -92,7 +92,7 @@ async def test_several_workers_at_once_and_a_second_run_give_each_price_back_onc
             QrCode, pot_id=till.pot.id, pack_id=till.pack.id, price_cfa=5000,
             redeemable_from=till.code.redeemable_from, expires_at=till.code.expires_at,
         )  # fmt: skip
-        await make.move(f"pot:{till.pot.id}:balance", f"pot:{till.pot.id}:reserved", 5000, "qr_issue")
+        await make.issued(more)
         await owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - 5000 WHERE id = $1", till.pot.id)
         till.more = more
 
@@ -130,6 +130,29 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
     await expire_due_codes(services)
     assert [await given_back(owner, till.code) for till in tills] == [1, 1, 1, 1]
     assert [await status(books, till.code) for till in tills] == ["expired"] * 4
+
+
+async def test_a_code_that_cannot_be_given_back_stops_no_other_also_of_the_same_pot(
+    services: Services, make: Factory, books: Books, owner: asyncpg.Pool[Any]
+) -> None:
+    tills = [await due_code(make) for _ in range(6)]
+    broken = await make(
+        QrCode, pot_id=tills[2].pot.id, pack_id=tills[2].pack.id, price_cfa=2_000_000_000,
+        redeemable_from=tills[2].code.redeemable_from, expires_at=tills[2].code.expires_at,
+    )  # fmt: skip
+    # More than the pot's balance can hold comes back to it.
+    await owner.execute("UPDATE pots.pots SET balance_cfa = 2_000_000_000 WHERE id = $1", tills[2].pot.id)
+    try:
+        await expire_due_codes(services)
+
+        assert [await status(books, till.code) for till in tills] == ["expired"] * 6
+        assert await status(books, broken) == "issued"
+        failure = await owner.fetchrow("SELECT * FROM platform.due_failures WHERE row_key = $1", broken.id)
+        assert (failure["job"], failure["attempts"]) == ("redemption.expire_due_codes", 1)
+    finally:
+        await owner.execute("DELETE FROM redemption.qr_codes WHERE id = $1", broken.id)
+        await owner.execute("DELETE FROM platform.due_failures")
+        await owner.execute("UPDATE pots.pots SET balance_cfa = 20_000 WHERE id = $1", tills[2].pot.id)
 
 
 @pytest.mark.parametrize("held", ["pots.pots", "redemption.qr_codes"])

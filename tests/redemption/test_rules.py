@@ -348,7 +348,8 @@ async def test_redeeming_is_refused_logged_and_changes_nothing(
 
 async def give_back(owner: asyncpg.Pool[Any], make: Factory, till: Any) -> None:
     """What the rules would have posted for a code that was cancelled."""
-    await make.move(f"pot:{till.pot.id}:reserved", f"pot:{till.pot.id}:balance", 5000, "qr_cancel")
+    await make.move(f"pot:{till.pot.id}:reserved", f"pot:{till.pot.id}:balance", 5000, "qr_cancel",
+                    of=("qr_code", till.code.id))  # fmt: skip
     await owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa + 5000 WHERE id = $1", till.pot.id)
 
 

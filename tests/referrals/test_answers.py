@@ -448,9 +448,8 @@ async def test_after_a_week_an_invitation_has_expired(
 
 
 async def test_many_workers_expire_each_invitation_once(
-    make: Factory, sponsor: Any, services: Services, books: Books, monkeypatch: pytest.MonkeyPatch
+    make: Factory, sponsor: Any, services: Services, books: Books
 ) -> None:
-    monkeypatch.setattr("resolvers.referrals.BATCH", 7)
     due = [await invited_by(make, sponsor, expired_at=datetime(2020, 1, 1, tzinfo=UTC)) for _ in range(30)]
 
     await asyncio.gather(*(expire_referrals(services) for _ in range(5)))

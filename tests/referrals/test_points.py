@@ -203,14 +203,8 @@ async def test_an_adults_points_need_no_identities(
 
 
 async def test_many_workers_mature_each_entry_once(
-    make: Factory,
-    sponsor: Any,
-    services: Services,
-    owner: asyncpg.Pool[Any],
-    books: Books,
-    monkeypatch: pytest.MonkeyPatch,
+    make: Factory, sponsor: Any, services: Services, books: Books
 ) -> None:
-    monkeypatch.setattr("resolvers.points.BATCH", 7)
     entries = [await pending(make, await sponsored(make, sponsor, await make(User))) for _ in range(30)]
 
     await asyncio.gather(*(points.mature_points(services) for _ in range(5)))

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from gql.kit.node import global_id
-from models.donations import Donation
 from models.identity import User
 from models.packs import Pack
 from models.pots import Pot
@@ -123,8 +122,8 @@ async def test_a_pots_progress(api: Api, make: Factory) -> None:
     )
     await make.move("provider:wave:XOF", f"pot:{pot.id}:balance", 3000, "donation")
     for amount, day in ((1000, 1), (1500, 2), (500, 2)):
-        await make(
-            Donation, pot_id=pot.id, amount_cfa=amount, created_at=datetime(2026, 6, day, 9, tzinfo=UTC),
+        await make.donation(
+            pot_id=pot.id, amount_cfa=amount, created_at=datetime(2026, 6, day, 9, tzinfo=UTC),
             show_amount=amount != 500,
         )  # fmt: skip
 

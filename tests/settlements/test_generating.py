@@ -228,9 +228,10 @@ async def test_the_till_goes_on_while_a_period_is_settled(
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
     pack = await make(Pack, partner_id=shop.partner.id)
     pot = await make.funded_pot(150_000)
-    await make.move(f"pot:{pot.id}:balance", f"pot:{pot.id}:reserved", 150_000, "qr_issue")
     await stored.owner.execute("UPDATE pots.pots SET balance_cfa = 0 WHERE id = $1", pot.id)
     codes = [await make(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=5000) for _ in range(30)]
+    for code in codes:
+        await make.issued(code)
     today = now().date()
 
     answers = await asyncio.gather(

@@ -1,0 +1,209 @@
+"""A row that fails stops none of the others: it is counted, shown, and tried again later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import Uuid, bindparam, column, table, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.jobs import scheduled
+from lango.metrics import JobMetrics
+from lango.services import Services
+from resolvers import due
+from tests.pauses import end_pauses
+
+ROWS = table("trial_due", column("id", Uuid), column("done"), schema="jobs")
+TO_DO = due.Due(ROWS.c.id, lambda rows: rows.where(text("NOT done")).order_by(ROWS.c.id))
+NAME = "trials.chores"
+
+
+@scheduled(NAME, "* * * * *", timeout=20)
+async def chores(services: Services) -> None:
+    await due.each(services, chores, TO_DO, do)
+
+
+async def do(session: AsyncSession, key: UUID) -> None:
+    # The table refuses the broken rows.
+    await session.execute(text("UPDATE jobs.trial_due SET done = true WHERE id = :id"), {"id": key})
+
+
+@pytest.fixture(autouse=True)
+async def _rows(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
+    await owner.execute(
+        "CREATE TABLE jobs.trial_due (id uuid PRIMARY KEY, broken bool NOT NULL, done bool NOT NULL DEFAULT false,"
+        " CONSTRAINT fails CHECK (NOT (broken AND done))); GRANT SELECT, UPDATE ON jobs.trial_due TO lango_rules"
+    )
+    yield
+    await owner.execute("DROP TABLE jobs.trial_due; DELETE FROM platform.due_failures")
+
+
+@pytest.fixture
+def services(services: Services) -> Services:
+    return Services(services.engine, services.settings, services.wave, metrics=JobMetrics())
+
+
+async def put(owner: asyncpg.Pool[Any], count: int, *, broken: bool) -> list[UUID]:
+    """Rows; the broken ones come first in their order."""
+    keys = [UUID(int=(place if broken else 2**64 + place)) for place in range(1, count + 1)]
+    await owner.executemany("INSERT INTO jobs.trial_due VALUES ($1, $2)", [(key, broken) for key in keys])
+    return keys
+
+
+async def left(owner: asyncpg.Pool[Any]) -> int:
+    return int(await owner.fetchval("SELECT count(*) FROM jobs.trial_due WHERE NOT done AND NOT broken"))
+
+
+async def failures(owner: asyncpg.Pool[Any]) -> list[Any]:
+    return list(await owner.fetch("SELECT * FROM platform.due_failures WHERE job = $1 ORDER BY row_key", NAME))
+
+
+async def test_one_that_fails_stops_none_of_those_after_it(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    (bad,) = await put(owner, 1, broken=True)
+    await put(owner, 5, broken=False)
+
+    await chores(services)
+
+    assert await left(owner) == 0
+    (failure,) = await failures(owner)
+    assert (failure["row_key"], failure["attempts"]) == (bad, 1)
+    assert failure["last_error"] == "IntegrityError"
+
+
+async def test_more_that_fail_than_are_looked_at_at_once_stop_none(
+    services: Services, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(owner, due.PAGE + 5, broken=True)
+    await put(owner, due.PAGE + 5, broken=False)
+
+    await chores(services)
+
+    assert await left(owner) == 0
+    assert len(await failures(owner)) == due.PAGE + 5
+
+
+async def test_it_is_tried_again_later_and_later(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    await put(owner, 1, broken=True)
+    pauses = []
+    for _ in range(8):
+        await end_pauses(owner)
+        await chores(services)
+        await chores(services)
+        (failure,) = await failures(owner)
+        pauses.append((failure["next_try_at"] - failure["failed_at"]).total_seconds())
+
+    assert failure["attempts"] == 8
+    assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+async def test_those_that_failed_come_after_those_that_did_not(
+    services: Services, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[UUID] = []
+    bad = await put(owner, 2, broken=True)
+    await chores(services)
+    good = await put(owner, 2, broken=False)
+    await end_pauses(owner)
+    failing = do
+
+    async def noted(session: AsyncSession, key: UUID) -> None:
+        order.append(key)
+        await failing(session, key)
+
+    await due.each(services, chores, TO_DO, noted)
+
+    assert order == [*good, *bad]
+
+
+async def test_one_that_is_mended_is_done_and_forgotten(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    mended, gone = await put(owner, 2, broken=True)
+    await chores(services)
+    await owner.execute("UPDATE jobs.trial_due SET broken = false WHERE id = $1", mended)
+    await owner.execute("DELETE FROM jobs.trial_due WHERE id = $1", gone)
+
+    await chores(services)
+    assert len(await failures(owner)) == 2
+    await end_pauses(owner)
+    await chores(services)
+
+    assert await left(owner) == 0
+    assert await failures(owner) == []
+
+
+async def test_one_that_takes_too_long_stops_none(
+    services: Services, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "ROW_TIMEOUT", 0.5)
+    first, *_ = await put(owner, 3, broken=False)
+    async with owner.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM jobs.trial_due WHERE id = $1 FOR UPDATE", first)
+
+        await chores(services)
+
+    assert await left(owner) == 1
+    assert [row["last_error"] for row in await failures(owner)] == ["TimeoutError"]
+
+
+async def test_slow_calls_of_outside_services_are_made_some_at_once(
+    services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    await put(owner, 16, broken=False)
+    under_way, most = 0, 0
+
+    async def call(services: Services, key: UUID) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.05)
+        under_way -= 1
+
+    await due.each_apart(services, chores, TO_DO, call, at_once=due.CALLS_AT_ONCE)
+
+    assert most == due.CALLS_AT_ONCE
+
+
+async def test_a_run_ends_in_its_time(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    await put(owner, 3, broken=False)
+    acted: list[UUID] = []
+
+    async def slow(session: AsyncSession, key: UUID) -> None:
+        acted.append(key)
+        await asyncio.sleep(0.2)
+
+    @scheduled("trials.short", "* * * * *", timeout=0.2)
+    async def short(services: Services) -> None:
+        await due.each(services, short, TO_DO, slow)
+
+    await short(services)
+
+    assert len(acted) == 1
+
+
+async def test_failures_are_counted_and_those_that_stand_are_shown(
+    services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    await put(owner, 2, broken=True)
+
+    await chores(services)
+    await end_pauses(owner)
+    await chores(services)
+
+    assert services.metrics is not None
+    counted = services.metrics.registry.get_sample_value("lango_due_rows_failed_total", {"job": NAME})
+    assert counted == 4
+    assert (await due.standing(services))[NAME] == 2
+
+
+async def test_given_values_reach_the_choice(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    await put(owner, 3, broken=False)
+    one = due.Due(ROWS.c.id, lambda rows: rows.where(text("NOT done"), ROWS.c.id == bindparam("only")))
+
+    await due.each(services, chores, one, do, only=UUID(int=2**64 + 2))
+    await due.each(services, chores, one, do, only=uuid4())
+
+    assert await left(owner) == 2
