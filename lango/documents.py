@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Hashable, Iterator, Mapping
-from functools import partial
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import strawberry
@@ -18,9 +18,10 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     parse,
+    strip_ignored_characters,
+    validate,
 )
 from strawberry.extensions import SchemaExtension
-from strawberry.schema.schema import validate_document
 
 from lango.errors import BadUserInput, CallerError, QueryTooComplex, TimedOut
 from lango.limits import INTROSPECTION, EmptySelection, Limits, Sizes
@@ -74,7 +75,8 @@ class Prepared(SchemaExtension):
 class Document:
     """A valid document with its operations."""
 
-    def __init__(self, text: str, node: DocumentNode, prices: Prices) -> None:
+    def __init__(self, text: str, node: DocumentNode, prices: Prices, introspective: Collection[str | None]) -> None:
+        """`introspective` are the names of its operations that ask about the schema."""
         self.query = Query(text)
         self.query.document = node
         self.hash = hashlib.sha256(text.encode()).hexdigest()
@@ -82,8 +84,14 @@ class Document:
         # What a planner remembers of each operation, for as long as the document is kept.
         self.remembered: dict[str | None, Any] = {}
         self._prices = prices
+        self._introspective = frozenset(introspective)
         self._deciders: dict[str | None, tuple[str, ...]] = {}
         self._costs: Lru[Hashable, Cost] = Lru(REMEMBERED_COSTS)
+
+    @cached_property
+    def shortest(self) -> str:
+        """Its text without what means nothing: the same for those that are formatted differently."""
+        return strip_ignored_characters(str(self.query))
 
     @property
     def fragments(self) -> Mapping[str, FragmentDefinitionNode]:
@@ -99,6 +107,10 @@ class Document:
             return self._operations[name]
         except KeyError:
             raise BadUserInput(f"The document has no operation named {name[:100]!r}.") from None
+
+    def asks_about_schema(self, operation: OperationDefinitionNode) -> bool:
+        """Whether it asks about the schema, besides whatever else."""
+        return (operation.name.value if operation.name else None) in self._introspective
 
     def introspects(self, operation: OperationDefinitionNode) -> bool:
         """Whether it asks only about the schema: then the answer is the same for everybody."""
@@ -161,6 +173,7 @@ class Documents:
         self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
         self._settings = settings
         self._limits = Limits.of(settings)
+        self._suggests = settings.introspection == "everyone"
         self._metrics = metrics
         self._documents: Lru[str, Document] = Lru(settings.document_cache, weight=CACHED_CHARACTERS)
         self._slices = Slices()
@@ -217,12 +230,13 @@ class Documents:
                     self._limits.check_size(sizes.of(definition))
                 except EmptySelection as error:
                     raise InvalidDocument("GRAPHQL_PARSE_FAILED", [error]) from None
-        errors = validate_document(self._graphql, node, RULES)
+        errors = validate(self._graphql, node, RULES, hide_suggestions=not self._suggests)
         if errors:
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", errors)
         if not any(isinstance(definition, OperationDefinitionNode) for definition in node.definitions):
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", [GraphQLError("The document has no operation.")])
-        document = Document(text, node, Prices(self._graphql, node))
+        introspective = [name for name, operation in operations_of(node).items() if sizes.of(operation).introspects]
+        document = Document(text, node, Prices(self._graphql, node), introspective)
         for operation in operations_of(node).values():
             # What asks about the schema alone runs in a thread and is kept; beside others it would hold up the loop.
             if sizes.of(operation).introspection > MIXED_INTROSPECTION_DEPTH and not document.introspects(operation):

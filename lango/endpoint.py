@@ -30,7 +30,7 @@ from lango.negotiation import (
 )
 from lango.operations import Operations, codes_of, explained
 from lango.parameters import ClientGone, Parameters, of_body, of_query_string, read_body
-from lango.responses import finished_response, rejection
+from lango.responses import finished_response, lasting_response, rejection
 from lango.settings import Settings
 from lango.subscriptions import Asked, NotStarted, NotSubscribed, Subscriptions
 
@@ -117,6 +117,8 @@ class GraphQLEndpoint:
             stream = EventStream(self.settings, self.metrics)
             stream.finish(answer.content)
             return stream
+        if answer.about_schema:
+            return lasting_response(answer.content, media_type, headers, method=scope["method"])
         return finished_response(answer.content, media_type)
 
     async def subscribe(self, asked: Asked, headers: Headers) -> EventStream:

@@ -6,11 +6,7 @@ stands in thousands of places.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,37 +36,11 @@ from graphql import (
 )
 from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
 
+from lango.slices import pause
+
 SCHEMA, TYPE, TYPENAME = "__schema", "__type", "__typename"
-# A fair size after a fraction of the time that the best would take.
-COMPRESSION = 6
 Write = Callable[[Any], bytes]
 Fields = dict[str, list[FieldNode]]
-
-
-@dataclass(frozen=True)
-class Introspected:
-    """An answer's data by response key, as JSON."""
-
-    fields: dict[str, bytes]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.fields.values()))
-
-
-@dataclass(frozen=True)
-class FinishedAnswer:
-    """A whole response that is the same for everybody: its bytes, compressed when first asked for, and its tag."""
-
-    content: bytes
-
-    @cached_property
-    def compressed(self) -> bytes:
-        return gzip.compress(self.content, COMPRESSION, mtime=0)
-
-    @cached_property
-    def tag(self) -> str:
-        """The entity tag, quoted. It is weak, because the compressed bytes have the same."""
-        return f'W/"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
 
 def introspect(
@@ -78,14 +48,14 @@ def introspect(
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
     variables: Mapping[str, Any],
-) -> Introspected | None:
-    """The answer to an operation that asks about nothing but the schema; None where its variables are not what it takes
-    or it is wrong otherwise: the executor says how."""
+) -> dict[str, bytes] | None:
+    """The answer to an operation that asks about nothing but the schema, as JSON by response key; it pauses between two
+    objects. None where its variables are not what it takes, or it is wrong otherwise: the executor says how."""
     values = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
     if isinstance(values, list):
         return None
     try:
-        return Introspected(_Walk(schema, fragments, values).root(operation))
+        return _Walk(schema, fragments, values).root(operation)
     except GraphQLError:
         return None
 
@@ -143,7 +113,8 @@ class _Walk:
             same = (value if is_named_type(value) else str(value)) if is_type(value) else None
             text = texts.get(same) if same is not None else None
             if text is None:
-                text = b"{%s}" % b",".join([name + told(value) for name, told in members])
+                pause()
+                text = b"{%s}" % b",".join([name + member(value) for name, member in members])
                 if same is not None:
                     texts[same] = text
             return text

@@ -49,6 +49,11 @@ class Size(NamedTuple):
     schemas: int = 0
     types: int = 0
 
+    @property
+    def introspects(self) -> bool:
+        """Whether it asks about the schema."""
+        return bool(self.schemas or self.types)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

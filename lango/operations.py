@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,11 +15,23 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import ExecutionResult
 
+from lango import exact_json
 from lango.actor import Actor
 from lango.context import Context, Witness
 from lango.documents import Document, Documents, InvalidDocument
-from lango.errors import CallerError, Refused, ServiceUnavailable, TimedOut, answerable, formatted, is_passing
+from lango.errors import (
+    CallerError,
+    Forbidden,
+    Refused,
+    ServiceUnavailable,
+    TimedOut,
+    Unauthenticated,
+    answerable,
+    formatted,
+    is_passing,
+)
 from lango.exchange import Exchange
+from lango.introspection import introspect
 from lango.logs import log_error, log_outage
 from lango.lru import Lru
 from lango.metrics import Metrics
@@ -29,6 +42,7 @@ from lango.planning import Answered, Planner
 from lango.responses import plain
 from lango.services import Services
 from lango.settings import Settings
+from lango.slices import Slices
 from lango.variables import in_json
 
 INTROSPECTION_BYTES = 32_000_000
@@ -40,6 +54,8 @@ class Answer:
 
     content: bytes | None
     errors: list[dict[str, Any]]
+    # It says nothing but what the schema is: the same to everybody, for as long as the process lives.
+    about_schema: bool = False
 
 
 class Operations:
@@ -67,8 +83,8 @@ class Operations:
         self.planner = planner
         self.services = services
         self.metrics = metrics
-        self.introspections: Lru[Hashable, dict[str, Any]] = Lru(100, weight=INTROSPECTION_BYTES)
-        self.introspecting = asyncio.Lock()
+        self.introspections: Lru[Hashable, dict[str, bytes]] = Lru(100, weight=INTROSPECTION_BYTES)
+        self.slices = Slices()
 
     async def prepare(self, parameters: Parameters, exchange: Exchange) -> tuple[Document, OperationDefinitionNode]:
         """The document and the operation to run. Raises InvalidDocument, and CallerError beyond the limits."""
@@ -103,6 +119,16 @@ class Operations:
             metrics=self.metrics,
         )
 
+    def _check_introspection(self, document: Document, operation: OperationDefinitionNode, actor: Actor) -> None:
+        """Raises Forbidden and Unauthenticated where the settings keep the schema from the caller."""
+        allowed = self.settings.introspection
+        if allowed == "everyone" or not document.asks_about_schema(operation):
+            return
+        if allowed == "off" or (allowed == "staff" and actor.user_id is not None and not actor.is_staff):
+            raise Forbidden("Introspection is switched off here: the schema is published as schema.graphql.")
+        if actor.user_id is None:
+            raise Unauthenticated("Introspection is for those who have signed in: send an access token.")
+
     async def perform(
         self,
         document: Document,
@@ -116,41 +142,42 @@ class Operations:
 
         Raises TimedOut and ClientGone.
         """
+        self._check_introspection(document, operation, context.actor)
+        about_schema = None
         if document.introspects(operation):
-            result = await self._introspect(document, operation, parameters, context)
-        else:
-            result = await self._execute(document, operation, parameters, context, client or nullcontext())
+            about_schema = await self._introspect(document, operation, parameters)
+        if about_schema is not None:
+            return Answer(self._finished(about_schema, exchange), [], about_schema=True)
+        result = await self._execute(document, operation, parameters, context, client or nullcontext())
         if context.answered.complete:
             return Answer(self._finished(context.answered, exchange), [])
         return self.told(result.data, result.errors or (), exchange, dict(result.extensions or {}), context.answered)
 
     async def _introspect(
-        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, context: Context
-    ) -> ExecutionResult:
-        """What is asked about the schema, from memory where it was asked before: the whole of it takes a second.
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters
+    ) -> Answered | None:
+        """What is asked about the schema alone; None where something is wrong with it, which the executor says.
 
-        In a thread, one at a time: nobody else has to wait that second. Raises TimedOut.
+        Made in slices, once for all that ask alike, and kept: the whole schema takes a good part of a second. Raises
+        TimedOut.
         """
-        key = (document.hash, operation.name.value if operation.name else None)
-        known = self.introspections.get(key)
-        if known is not None:
-            return ExecutionResult(data=known, errors=None)
+        named = [definition.variable.name.value for definition in operation.variable_definitions or ()]
+        values = {name: parameters.variables[name] for name in named if name in parameters.variables}
+        key = (document.shortest, operation.name.value if operation.name else None, exact_json.dumps(values))
+
+        def make() -> dict[str, bytes] | None:
+            graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+            made = introspect(graphql, operation, document.fragments, values)
+            if made is not None:
+                self.introspections.put(key, made, sum(map(len, made.values())))
+            return made
+
         try:
-            async with asyncio.timeout(self.settings.execution_timeout), self.introspecting:
-                result = await asyncio.to_thread(
-                    self.schema.execute_sync,
-                    document.query,
-                    variable_values=parameters.variables,
-                    context_value=context,
-                    operation_name=operation.name.value if operation.name else None,
-                )
+            async with asyncio.timeout(self.settings.execution_timeout):
+                finished = await self.slices.make(key, partial(self.introspections.get, key), make)
         except TimeoutError:
             raise TimedOut from None
-        if result.data is not None and not result.errors and not operation.variable_definitions:
-            answers = {name: orjson.dumps(value) for name, value in result.data.items()}
-            kept = {name: orjson.Fragment(answer) for name, answer in answers.items()}
-            self.introspections.put(key, kept, sum(map(len, answers.values())))
-        return result
+        return None if finished is None else Answered(finished, complete=True)
 
     async def _execute(
         self,
@@ -205,7 +232,8 @@ class Operations:
     ) -> list[GraphQLError]:
         """The errors of an operation, those about its variables in the words of who sent them."""
         graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
-        return in_json(errors, graphql, operation, parameters.variables)
+        suggestions = self.settings.introspection == "everyone"
+        return in_json(errors, graphql, operation, parameters.variables, suggestions=suggestions)
 
     def _finished(self, answered: Answered, exchange: Exchange) -> bytes:
         """The answer to a query of which every field is finished."""

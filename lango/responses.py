@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from lango.negotiation import MediaType
@@ -20,6 +25,8 @@ STATUSES = {
     "SERVICE_UNAVAILABLE": 503,
     "TIMEOUT": 504,
 }
+# A fair size after a fraction of the time that the best would take.
+COMPRESSION = 6
 RETRY_AFTER = {"SERVICE_UNAVAILABLE": "2", "RATE_LIMITED": "60"}
 CHALLENGE = 'Bearer error="invalid_token", error_description="{}"'
 
@@ -56,6 +63,43 @@ def finished_response(
         {"cache-control": "no-store", "vary": "Accept, Authorization, Origin", **(headers or {})},
         f"{media_type}; charset=utf-8",
     )
+
+
+@lru_cache(maxsize=32)
+def compressed(content: bytes) -> bytes:
+    """The same content by gzip. For what is sent again and again: each process compresses it once."""
+    return gzip.compress(content, COMPRESSION, mtime=0)
+
+
+@lru_cache(maxsize=64)
+def tag_of(content: bytes) -> str:
+    """The entity tag of a content. It is weak: compressed or not, the content is the same."""
+    return f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def lasting_response(content: bytes, media_type: MediaType, headers: Headers, *, method: str) -> Response:
+    """An answer that changes with the gateway's version alone: compressed where the client takes that, with a tag by
+    which a client that has it already asks whether it still holds (304)."""
+    more = {
+        "cache-control": "private, no-cache",
+        "vary": "Accept, Accept-Encoding, Authorization, Origin",
+        "etag": tag_of(content),
+    }
+    if method == "GET" and more["etag"] in [each.strip() for each in headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=more)
+    if takes_gzip(headers.get("accept-encoding", "")):
+        content = compressed(content)
+        more["content-encoding"] = "gzip"
+    return finished_response(content, media_type, headers=more)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding names gzip, and not with a weight of nothing."""
+    for each in accepted.split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip().lower() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return False
 
 
 def rejection(

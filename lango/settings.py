@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     max_answer_bytes: int = Field(
         16_000_000, ge=10_000, description="Bytes of the answer to an operation; what is larger is not read to its end."
     )
+    introspection: Literal["everyone", "authenticated", "staff", "off"] = Field(
+        "everyone",
+        description="Who may ask about the schema. Unless it is everyone, errors suggest no names either.",
+    )
     planner: Literal["on", "off"] = Field(
         "on", description="`off` answers every query by the ordinary executor: for comparing, and for finding a fault."
     )

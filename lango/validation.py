@@ -1,4 +1,4 @@
-"""The rules that a document is validated by: GraphQL's own, bounded and in slices."""
+"""The rules that a document is validated by: GraphQL's own and Strawberry's, bounded and in slices."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from graphql import (
     recommended_rules,
     specified_rules,
 )
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from lango.slices import pause
 
@@ -45,5 +47,5 @@ class Pauses(ASTValidationRule):
 
 RULES = tuple(
     MergedFields if rule is OverlappingFieldsCanBeMergedRule else rule
-    for rule in (*specified_rules, *recommended_rules, Pauses)
+    for rule in (*specified_rules, *recommended_rules, MaybeNullValidationRule, OneOfInputValidationRule, Pauses)
 )
