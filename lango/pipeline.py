@@ -48,7 +48,8 @@ LENGTH = struct.Struct("!I")
 # The server does not know a statement that was prepared on this connection, or knows it already: something between
 # us and the server, a pooler say, has exchanged one server connection for another.
 EXCHANGED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
-FEATURE_NOT_SUPPORTED, READ_ONLY = "0A000", "25006"
+# How a server that takes no writes refuses the context of one who may write; and how it refuses a statement that does.
+NOT_TO_WRITE, READ_ONLY = frozenset({"25001", "0A000"}), "25006"
 # What the server sends, by its first letter.
 PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY = b"1CDEZ"
 
@@ -244,7 +245,7 @@ class Connection(asyncio.Protocol):
         elif kind == ERROR:
             fields = bytes(self._buffer[start:end]).split(b"\x00")
             told = {field[:1].decode(): field[1:].decode(errors="replace") for field in fields if field}
-            if told.get("C") == FEATURE_NOT_SUPPORTED and not flight.completed:
+            if told.get("C") in NOT_TO_WRITE and not flight.completed:
                 # So a standby refuses a context that is to write; whoever writes is told that the server is read-only.
                 told["C"] = READ_ONLY
             flight.error = asyncpg.PostgresError.new(told)

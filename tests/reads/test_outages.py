@@ -18,6 +18,7 @@ import pytest
 
 from gql.schema import make_planner, schema
 from lango import migrate, roles
+from lango.actor import NOBODY, DatabaseRole
 from lango.app import create_app
 from lango.embedded import Server, embedded
 from lango.postgres import create_engine
@@ -112,22 +113,29 @@ async def assert_answers(gateway: Gateway, shop: SimpleNamespace) -> None:
         assert answer.errors == []
 
 
-@pytest.fixture
-def server(tmp_path: Any) -> Iterator[Server]:
-    tmp_path.chmod(0o755)
-    with embedded(tmp_path, "dev") as server:
-        yield server
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, SimpleNamespace]]:
+    """A server that may be broken, and a shop on it."""
+    folder = tmp_path_factory.mktemp("own")
+    for each in (folder, folder.parent):
+        each.chmod(0o755)
+    with embedded(folder, "dev") as server:
+        yield server, asyncio.run(prepared(server))
 
 
-async def test_after_a_restart_the_first_write_and_the_first_read_are_answered(
-    server: Server, serve: Callable[..., Any]
-) -> None:
-    """Every connection that was idle is lost."""
+async def prepared(server: Server) -> SimpleNamespace:
     await roles.create_database(server.owner_url("postgres"), "lango")
     await roles.ensure(server.owner_url())
     await migrate.upgrade(server.owner_url())
     async with asyncpg.create_pool(server.owner_url(), min_size=0, max_size=2, setup=become_owner) as owner:
-        shop = await shop_of(Factory(owner))
+        return await shop_of(Factory(owner))
+
+
+async def test_after_a_restart_the_first_write_and_the_first_read_are_answered(
+    own_server: Any, serve: Callable[..., Any]
+) -> None:
+    """Every connection that was idle is lost."""
+    server, shop = own_server
     async with serve(server.gateway_url()) as gateway:
         await fill_the_pools(gateway, shop)
 
@@ -136,15 +144,53 @@ async def test_after_a_restart_the_first_write_and_the_first_read_are_answered(
         await assert_answers(gateway, shop)
 
 
+async def test_a_standby_is_read_from_and_not_ready_until_it_is_promoted(
+    own_server: Any, serve: Callable[..., Any]
+) -> None:
+    server, shop = own_server
+    async with serve(server.gateway_url()) as gateway:
+        await fill_the_pools(gateway, shop)
+        await make_standby(server)
+
+        writing, reading, ready = await gateway.issue(shop), await read(gateway, shop), await gateway.ready()
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            # What looks as the rules would, and asks for a transaction that may write.
+            await gateway.api.pipeline.run(NOBODY, "SELECT 'seen'", [], role=DatabaseRole.RULES)
+        await run_as_owner(server, "SELECT pg_promote()")
+
+        assert (writing.response.status_code, writing.codes) == (503, ["SERVICE_UNAVAILABLE"])
+        assert reading.errors == []
+        assert ready == (503, "the database is a standby: it takes no writes")
+        await assert_answers(gateway, shop)
+
+
+async def make_standby(server: Server) -> None:
+    """Start anew as a server that follows another one, as a demoted one does."""
+    signal_file = server.home / "data" / "standby.signal"
+    signal_file.touch()
+    owner = (server.home / "data" / "PG_VERSION").stat()
+    os.chown(signal_file, owner.st_uid, owner.st_gid)
+    # What runs at this checkpoint is in the log, so that a standby knows when it may be read from.
+    await run_as_owner(server, "CHECKPOINT")
+    await restart(server)
+
+
+async def run_as_owner(server: Server, sql: str) -> None:
+    connection = await asyncpg.connect(server.owner_url())
+    await connection.execute(sql)
+    await connection.close()
+
+
 async def restart(server: Server) -> None:
     """A server one of whose processes is killed ends all connections, recovers, and begins anew."""
-    connection = await asyncpg.connect(server.owner_url())
-    os.kill(connection.get_server_pid(), signal.SIGKILL)
-    connection.terminate()
+    killed, ended = [await asyncpg.connect(server.owner_url()) for _ in range(2)]
+    os.kill(killed.get_server_pid(), signal.SIGKILL)
     async with asyncio.timeout(60):
+        while not ended.is_closed():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
         while True:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await (await asyncpg.connect(server.owner_url())).close()
+                await run_as_owner(server, "SELECT 1")
                 return
             await asyncio.sleep(0.05)
 
