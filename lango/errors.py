@@ -81,6 +81,12 @@ class AnswerTooLarge(QueryTooComplex):
         )
 
 
+class Conflict(CallerError):
+    """This contradicts what is stored already: read it again, and decide anew."""
+
+    code = "CONFLICT"
+
+
 class ServiceUnavailable(CallerError):
     """The database cannot be reached at the moment: try again in a few seconds."""
 
@@ -114,6 +120,11 @@ SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
     "54": (QueryTooComplex, None),
     "22": (BadUserInput, "A value is out of range or has the wrong form for what it is compared with or stored in."),
     "40": (RowsBusy, None),
+    "23502": (BadUserInput, "A value that is needed is missing."),
+    "23503": (BadUserInput, "Something that is named does not exist, or no longer: check the ids."),
+    "23514": (BadUserInput, "A value is not one that can be stored there."),
+    "23505": (Conflict, None),
+    "23P01": (Conflict, None),
     "08": (ServiceUnavailable, None),
     "53": (ServiceUnavailable, None),
     "57P": (ServiceUnavailable, None),
