@@ -120,9 +120,6 @@ def _doc(model: type[Base]) -> str:
 def _table(model: type[Base]) -> Iterator[str]:
     table = model.table()
     yield _sql(CreateTable(table, include_foreign_key_constraints=[]))
-    if model.__partitioned_by__:
-        yield f"CREATE TABLE {_name(model)}_default PARTITION OF {_name(model)} DEFAULT"
-        yield f"ALTER TABLE {_name(model)}_default ENABLE ROW LEVEL SECURITY"
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         yield _sql(CreateIndex(index))
 

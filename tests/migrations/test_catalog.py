@@ -31,7 +31,7 @@ CHANGES = [
     ("schemas", "GRANT CREATE ON SCHEMA pots TO lango_member"),
     ("relations", "ALTER TABLE pots.pots DISABLE ROW LEVEL SECURITY"),
     ("relations", "GRANT DELETE ON pots.pots TO lango_member"),
-    ("relations", "ALTER TABLE usage.api_usage DETACH PARTITION usage.api_usage_default"),
+    ("relations", f"ALTER TABLE usage.api_usage DETACH PARTITION usage.api_usage_{datetime.now(UTC):y%Ym%m}"),
     ("columns", "ALTER TABLE pots.pots ALTER title TYPE text"),
     ("columns", "ALTER TABLE pots.pots ALTER view_count SET DEFAULT 1"),
     ("columns", "ALTER TABLE pots.pots ALTER status SET NOT NULL"),
@@ -117,7 +117,36 @@ async def test_partitions_reach_from_last_month_to_a_year_ahead(migrated: str) -
                                      " WHERE c.relkind = 'p'")  # fmt: skip
 
     wanted = {f"{parent}_{month:y%Ym%m}" for parent in parents for month in months}
-    assert {name for (name,) in children} == wanted | {f"{parent}_default" for parent in parents}
+    assert {name for (name,) in children} == wanted
+
+
+async def test_what_lay_in_a_default_partition_moves_into_its_month(empty: str) -> None:
+    await migrate.upgrade(empty, "0036")
+    put = (
+        "INSERT INTO platform.outbox_events (topic, key, payload, created_at) SELECT 't', m::text, '{}', m"
+        " FROM unnest(ARRAY['2019-05-31 23:30+00', '2031-01-01 00:00+00', '2031-01-31 12:00+00']::timestamptz[]) m"
+    )
+    connection = await asyncpg.connect(empty)
+    try:
+        await connection.execute(put)
+        rows = "SELECT id, xid::text, created_at FROM platform.outbox_events ORDER BY id"
+        before = await connection.fetch(rows)
+
+        await migrate.upgrade(empty)
+
+        assert await connection.fetch(rows) == before
+        where = await connection.fetch("SELECT tableoid::regclass::text FROM platform.outbox_events ORDER BY id")
+        names = [name.removeprefix("platform.outbox_events_") for (name,) in where]
+        assert names == ["y2019m05", "y2031m01", "y2031m01"]
+        # Their numbers go on.
+        assert (
+            await connection.fetchval(
+                "INSERT INTO platform.outbox_events (topic, key, payload) VALUES ('t', 'k', '{}') RETURNING id"
+            )
+            > before[-1]["id"]
+        )
+    finally:
+        await connection.close()
 
 
 async def fetch(url: str, query: str) -> list[tuple[Any, ...]]:

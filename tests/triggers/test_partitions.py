@@ -77,9 +77,11 @@ async def test_a_row_lies_in_its_month(zone: str, moment: str, month: str, db: a
     assert where == f"platform.outbox_events_y2031{month}"
 
 
-async def test_a_row_of_no_month_is_kept(db: asyncpg.Connection[Any]) -> None:
-    where = await db.fetchval(
-        "INSERT INTO platform.outbox_events (topic, key, payload, created_at)"
-        " VALUES ('t', 'k', '{}', '2190-01-01') RETURNING tableoid::regclass::text"
-    )
-    assert where == "platform.outbox_events_default"
+async def test_a_row_of_no_month_is_refused_and_keeps_no_month_from_being_made(db: asyncpg.Connection[Any]) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="no partition"):
+        async with db.transaction():
+            await db.execute(
+                "INSERT INTO platform.outbox_events (topic, key, payload, created_at) VALUES ('t', 'k', '{}', '2190-01-01')"
+            )
+
+    await db.execute("SELECT lango.make_partitions('2190-01-01', '2190-01-01')")

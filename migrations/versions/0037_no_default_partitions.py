@@ -1,0 +1,14 @@
+"""No default partitions: rows lie in the partitions of their months alone."""
+
+from migrations.sql import run
+
+revision = "0037"
+down_revision = "0036"
+
+
+def upgrade() -> None:
+    run("0037_no_default_partitions.up.sql")
+
+
+def downgrade() -> None:
+    run("0037_no_default_partitions.down.sql")
