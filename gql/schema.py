@@ -6,7 +6,9 @@ import asyncio
 from typing import Annotated
 
 import strawberry
+from graphql import GraphQLOneOfDirective
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema_directives import OneOf
 from strawberry.tools import merge_types
 from strawberry.types import Info
 
@@ -82,6 +84,8 @@ Subscription = merge_types(
 Query.__strawberry_definition__.description = "What may be read; every caller sees what concerns them."  # type: ignore[attr-defined]
 Mutation.__strawberry_definition__.description = "What may be done; each runs by itself, in the order of the document."  # type: ignore[attr-defined]
 Subscription.__strawberry_definition__.description = "What may be watched; events are read as the one who watches."  # type: ignore[attr-defined]
+# Strawberry prints this directive without the library's own words.
+OneOf.__strawberry_directive__.description = GraphQLOneOfDirective.description  # type: ignore[attr-defined]
 
 schema = strawberry.Schema(
     query=Query,

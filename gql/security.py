@@ -42,8 +42,8 @@ class SmsDelivery:
     pass
 
 
-@mirror(m.OauthConnection)
-class OauthConnection:
+@mirror(m.OauthAccount)
+class OauthAccount:
     pass
 
 
@@ -75,7 +75,7 @@ Query = root_fields(
     m.UserDevice,
     m.EmailDelivery,
     m.SmsDelivery,
-    m.OauthConnection,
+    m.OauthAccount,
     m.ApiKey,
     m.RefreshToken,
     m.AccountRecovery,

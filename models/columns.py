@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -38,10 +38,18 @@ PERSONAL = "personal"
 STAFF_ONLY = "staff_only"
 MONEY = "money"
 DEPRECATED = "deprecated"
+# A year, in which every client has had a release.
+DEPRECATION_DAYS = 365
 # The audit log says nothing of the value: it may be a secret without being a secret column.
 WITHHELD = "withheld"
 
 NOW = text("now()")
+
+
+def deprecated(instead: str, *, since: date) -> str:
+    """Why a column is deprecated: what replaces it, since when, and until when it stays at least."""
+    until = since + timedelta(days=DEPRECATION_DAYS)
+    return f"{instead} Deprecated since {since}; it stays until {until} at least."
 
 
 @dataclass(frozen=True, slots=True)

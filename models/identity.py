@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from models.pots import Pot, PotInvitation
     from models.profiles import Profile, PublicProfile, UserAddress
     from models.referrals import PointsConversion, PointsLedgerEntry, Referral
-    from models.security import ApiKey, OauthConnection, TwoFactorAuth, UserDevice
+    from models.security import ApiKey, OauthAccount, TwoFactorAuth, UserDevice
     from models.trading import (
         CryptoEscrow,
         CryptoPaymentMethod,
@@ -206,8 +206,8 @@ class User(Base):
     notifications: Mapped[list[Notification]] = to_many(
         "Notification.user_id", doc="Messages written to the user, sent or waiting."
     )
-    oauth_connections: Mapped[list[OauthConnection]] = to_many(
-        "OauthConnection.user_id", doc="Accounts elsewhere that the user signs in with, disconnected ones too."
+    oauth_accounts: Mapped[list[OauthAccount]] = to_many(
+        "OauthAccount.user_id", doc="Accounts elsewhere that the user signs in with, disconnected ones too."
     )
     partner_memberships: Mapped[list[PartnerMember]] = to_many(
         "PartnerMember.user_id", doc="The partners the user acts for, each with the role there."

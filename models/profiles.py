@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from models.columns import (
     Moment,
     UpdatedAt,
     choice,
+    deprecated,
     personal,
     reference,
     secret_column,
@@ -127,7 +129,7 @@ class Profile(Base):
     )
     notification_preferences: Mapped[Json | None] = mapped_column(
         server_default=text('\'{"email": true, "sms": true, "whatsapp": true}\''),
-        info={DEPRECATED: "`NotificationPreferences` hold what the user wants."},
+        info={DEPRECATED: deprecated("`NotificationPreferences` hold what the user wants.", since=date(2026, 11, 30))},
         doc="Channels once wished for, by name; nothing reads it.",
     )
     created_at: Mapped[CreatedAt]

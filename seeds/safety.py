@@ -12,7 +12,7 @@ from models.security import (
     ApiKey,
     EmailDelivery,
     LoginAttempt,
-    OauthConnection,
+    OauthAccount,
     PasswordHistoryEntry,
     RefreshToken,
     SecurityEvent,
@@ -104,7 +104,7 @@ def _put_factors(world: World, dice: Dice, person: Person, number: int, when: da
         created_at=person.joined,
     )  # fmt: skip
     world.rows.put(
-        OauthConnection, id=dice.id(), user_id=person.id, provider=("google", "telegram", "github")[number % 3],
+        OauthAccount, id=dice.id(), user_id=person.id, provider=("google", "telegram", "github")[number % 3],
         provider_user_id=f"{10**9 + number}", provider_email=person.email, access_token=dice.opaque(),
         refresh_token=dice.opaque(), token_expires_at=when + AN_HOUR, scope="openid email",
         profile_data={"verified": True},

@@ -41,7 +41,7 @@ class TwoFactorAuthMethod(Choice):
     EMAIL = "email", "A code sent by email."
 
 
-class OauthConnectionProvider(Choice):
+class OauthAccountProvider(Choice):
     """Where an account is kept that a user signs in with."""
 
     GOOGLE = "google", "At Google."
@@ -158,7 +158,7 @@ class TwoFactorAuth(Base):
     user: Mapped[User | None] = to_one(user_id)
 
 
-class OauthConnection(Base):
+class OauthAccount(Base):
     """An account elsewhere that a user may sign in with."""
 
     __tablename__ = "oauth_connections"
@@ -171,7 +171,7 @@ class OauthConnection(Base):
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = reference("identity.users.id", doc="The user it belongs to.")
-    provider: Mapped[OauthConnectionProvider] = choice(OauthConnectionProvider, doc="Where that account is kept.")
+    provider: Mapped[OauthAccountProvider] = choice(OauthAccountProvider, doc="Where that account is kept.")
     provider_user_id: Mapped[str] = mapped_column(info=personal(), doc="The account's key at the provider.")
     provider_email: Mapped[str | None] = mapped_column(
         info=personal(), doc="The email the provider knows; null where it tells none."

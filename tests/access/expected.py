@@ -146,7 +146,7 @@ SECURITY: dict[str, dict[str, Row]] = {
     "UserDevice": own(),
     "EmailDelivery": own_or_nobodys(),
     "SmsDelivery": own_or_nobodys(),
-    "OauthConnection": own(),
+    "OauthAccount": own(),
     "ApiKey": own_or_gone(),
     "RefreshToken": own(device_id="@UserDevice.owner's", session_id="@UserSession.owner's"),
     "AccountRecovery": {"owner's": row(user_id="@owner")},

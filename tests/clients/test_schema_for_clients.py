@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from graphql import (
     GraphQLInputObjectType,
@@ -11,6 +13,7 @@ from graphql import (
     build_schema,
     get_named_type,
     introspection_from_schema,
+    is_input_object_type,
     lexicographic_sort_schema,
     print_schema,
     validate_schema,
@@ -22,7 +25,6 @@ SERVED: GraphQLSchema = schema._schema
 OBJECTS = [
     named for name, named in SERVED.type_map.items() if isinstance(named, GraphQLObjectType) and name[:2] != "__"
 ]
-# An OauthConnection is a row: what tells a connection is its page.
 CONNECTIONS = [named for named in OBJECTS if "pageInfo" in named.fields]
 EDGES = [named for named in OBJECTS if named.name.endswith("Edge")]
 # Tables of the dictionary that are called like the inputs made beside others.
@@ -128,3 +130,41 @@ def test_inputs_of_one_field_tell_so(introspected: GraphQLSchema) -> None:
         if isinstance(named, GraphQLInputObjectType) and named.is_one_of
     }
     assert told == {name for name in introspected.type_map if name.endswith(("GroupBy", "Order"))} - RECORDS
+
+
+ENDS = {"Connection": "pageInfo", "Edge": "cursor", "Payload": "userErrors"}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_called_a_connection_an_edge_or_a_payload_is_one(end: str) -> None:
+    """Tools go by the name: a row that is called a connection is paged through."""
+    named = [type_ for name, type_ in SERVED.type_map.items() if name.endswith(end) and name[:2] != "__"]
+
+    assert named
+    assert [type_.name for type_ in named if ENDS[end] not in getattr(type_, "fields", {})] == []
+
+
+def test_what_is_called_an_input_is_one() -> None:
+    assert [n for n, type_ in SERVED.type_map.items() if n.endswith("Input") and not is_input_object_type(type_)] == []
+
+
+def test_deprecations_say_what_replaces_them_and_until_when_they_stay() -> None:
+    fields = [
+        (f"{type_.name}.{name}", field.deprecation_reason)
+        for type_ in SERVED.type_map.values()
+        if isinstance(type_, GraphQLObjectType | GraphQLInputObjectType)
+        for name, field in type_.fields.items()
+        if field.deprecation_reason is not None and type_.name[:2] != "__"
+    ]
+
+    assert fields
+    for name, reason in fields:
+        assert re.search(r"Deprecated since \d{4}-\d\d-\d\d; it stays until \d{4}-\d\d-\d\d at least\.", reason), name
+
+
+def test_every_directive_is_described_in_the_printed_schema() -> None:
+    lines = schema.as_str().splitlines()
+
+    for number, line in enumerate(lines):
+        if line.startswith("directive "):
+            assert lines[number - 1] == '"""', line

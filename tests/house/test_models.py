@@ -35,7 +35,7 @@ NO_SECRETS = {
     "CryptoTransaction.transaction_hash": "public, on the chain",
     "CurrencySwap.transaction_hash": "public, on the chain",
     "CryptoWallet.last_backup": "a date",
-    "OauthConnection.token_expires_at": "a date",
+    "OauthAccount.token_expires_at": "a date",
     "IdempotencyKey.request_hash": "of an input, in an internal table",
     "QrRedemptionLog.presented_code_sha256": "of a code of 128 random bits, which it does not give away",
 }
