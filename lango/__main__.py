@@ -22,7 +22,7 @@ from lango.embedded import EmbeddedError
 from lango.keys import BadKey, NoSigningKey
 from lango.metrics import Metrics
 from lango.migrate import MigrationError
-from lango.postgres import BadAddressError, InsecureDatabase, UnreachableDatabaseError
+from lango.postgres import BadAddressError, InsecureDatabase, SharedSessionError, UnreachableDatabaseError
 from lango.providers.chosen import BadProvider
 from lango.roles import UnsupportedServerError
 from lango.settings import Settings
@@ -57,6 +57,7 @@ MENDABLE = (
     NoSigningKey,
     BadKey,
     BadProvider,
+    SharedSessionError,
     UnreachableDatabaseError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,

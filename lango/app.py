@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import strawberry
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -33,7 +34,7 @@ from lango.negotiation import PREFLIGHT_HEADERS
 from lango.operations import Operations
 from lango.pipeline import Pipeline
 from lango.planning import MakePlanner
-from lango.postgres import create_engine, dsn_of, secure_url
+from lango.postgres import create_engine, secure_url
 from lango.providers.chosen import sandbox_routes
 from lango.proxies import Networks
 from lango.services import Services, make_services
@@ -101,7 +102,7 @@ def create_app(
         metrics=metrics,
     )
     connections = Connections(authenticator, pipeline, settings)
-    hub = Hub(direct_dsn(settings, engine), settings, pipeline, metrics)
+    hub = Hub(direct_url(settings, engine), settings, pipeline, metrics)
     subscriptions = Subscriptions(operations, hub, metrics)
     endpoint = GraphQLEndpoint(
         operations, subscriptions, connections, settings, metrics, authenticator=authenticator, assets=ASSETS
@@ -177,11 +178,11 @@ def surrounded(endpoint: ASGIApp, settings: Settings) -> ASGIApp:
     return endpoint
 
 
-def direct_dsn(settings: Settings, engine: AsyncEngine) -> str:
+def direct_url(settings: Settings, engine: AsyncEngine) -> URL:
     """Where a connection may keep a lock and listen: past a pooler, if there is one."""
     if settings.database_direct_url is None:
-        return dsn_of(engine.url)
-    return dsn_of(secure_url(settings.database_direct_url.get_secret_value(), settings))
+        return engine.url
+    return secure_url(settings.database_direct_url.get_secret_value(), settings)
 
 
 def with_prepared_documents(schema: strawberry.Schema) -> strawberry.Schema:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
+from sqlalchemy import URL
+
 from lango.feeds import Explain, Feed, Group, Read, Subscriber
 from lango.metrics import Metrics
 from lango.outbox import Event, Outbox, Position, check_kept, missed
@@ -15,8 +17,8 @@ from lango.settings import Settings
 class Hub:
     """The subscriptions of one process. The outbox is followed while there are any."""
 
-    def __init__(self, dsn: str, settings: Settings, pipeline: Pipeline, metrics: Metrics) -> None:
-        self.outbox = Outbox(dsn, settings, self.take)
+    def __init__(self, url: URL, settings: Settings, pipeline: Pipeline, metrics: Metrics) -> None:
+        self.outbox = Outbox(url, settings, self.take)
         self._pipeline = pipeline
         self._metrics = metrics
         self._groups: dict[Hashable, Group] = {}

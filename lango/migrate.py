@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from lango.actor import NOBODY, DatabaseRole
-from lango.postgres import connect, open_connection, secure_url
+from lango.postgres import connect, open_session, secure_url
 from lango.roles import OWNER
 from lango.session import acting_as
 from lango.settings import settings
@@ -164,7 +164,7 @@ async def prepared(owner_url: str) -> AsyncIterator[AsyncConnection]:
         "statement_timeout": str(int(current.migration_statement_timeout * 1000)),
     }
     url = secure_url(owner_url, current)
-    engine = create_async_engine(url, poolclass=NullPool, async_creator=partial(open_connection, url, current, limits))
+    engine = create_async_engine(url, poolclass=NullPool, async_creator=partial(open_session, url, current, limits))
     async with _turn:
         try:
             async with engine.connect() as connection:

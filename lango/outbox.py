@@ -20,11 +20,12 @@ from typing import Any, NamedTuple, Self
 import asyncpg
 import orjson
 import structlog
+from sqlalchemy import URL
 
 from lango.actor import Actor, DatabaseRole
 from lango.errors import BadUserInput
 from lango.pipeline import Pipeline
-from lango.postgres import SESSION_SETTINGS
+from lango.postgres import open_session
 from lango.settings import Settings
 
 log = structlog.get_logger("lango.outbox")
@@ -123,8 +124,9 @@ class Outbox:
     until then, and whenever a notice is lost, each looks once a second by itself.
     """
 
-    def __init__(self, dsn: str, settings: Settings, take: Callable[[Sequence[Event]], None]) -> None:
-        self._dsn = dsn
+    def __init__(self, url: URL, settings: Settings, take: Callable[[Sequence[Event]], None]) -> None:
+        """The address is past a pooler in transaction mode."""
+        self._url = url
         self._settings = settings
         self._take = take
         self._task: asyncio.Task[None] | None = None
@@ -161,14 +163,9 @@ class Outbox:
             await asyncio.sleep(RETRY)
 
     async def _connected(self) -> None:
-        timeouts = {"statement_timeout": str(int(self._settings.statement_timeout * 1000))}
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(
-            self._dsn,
-            timeout=self._settings.pool_timeout,
-            # A connection that broke without a word must not be waited for.
-            command_timeout=self._settings.statement_timeout + 1,
-            server_settings=SESSION_SETTINGS | timeouts,
-        )
+        # A connection that broke without a word must not be waited for.
+        patience = self._settings.statement_timeout + 1
+        connection = await open_session(self._url, self._settings, command_timeout=patience)
         try:
             connection.add_termination_listener(lambda _: self._woken.set())
             await connection.execute(f"SET ROLE {DatabaseRole.RULES.value}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lango.driver import DriverConnection
+from lango.poolers import pooling_of
 from lango.settings import Settings
 from lango.settings import settings as settings_of_process
 from lango.shares import Shares
@@ -67,6 +68,10 @@ class BadAddressError(ValueError):
 
 class UnreachableDatabaseError(RuntimeError):
     """Nothing answers at the database's address."""
+
+
+class SharedSessionError(RuntimeError):
+    """A pooler hands the server's sessions round, where one is needed for LISTEN, locks or a role."""
 
 
 def is_local(url: URL) -> bool:
@@ -161,22 +166,53 @@ async def open_connection(
     return connection
 
 
+async def open_session(
+    url: URL, settings: Settings, pins: Mapping[str, str] | None = None, **options: Any
+) -> DriverConnection:
+    """As `open_connection`, for what must stay on one session of the server: LISTEN, locks, a role.
+
+    Raises SharedSessionError as well.
+    """
+    connection = await open_connection(url, settings, pins, **options)
+    if connection.is_pooled:
+        try:
+            pooling = await pooling_of(connection, partial(open_connection, url, settings, pins))
+            if not pooling.keeps_session:
+                raise SharedSessionError(
+                    f"Behind {shown(url)} a pooler hands the server's sessions round ({pooling} mode), and this needs "
+                    "one of its own: give the address of the server itself, or of a pooler in session mode."
+                )
+            await connection.pin_session()
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+def shown(url: URL) -> str:
+    """The address without its password."""
+    return url.set(drivername="postgresql", password=None).render_as_string()
+
+
 async def connect(
-    address: str, settings: Settings | None = None, pins: Mapping[str, str] | None = None
+    address: str,
+    settings: Settings | None = None,
+    pins: Mapping[str, str] | None = None,
+    *,
+    open_: Callable[..., Awaitable[DriverConnection]] = open_connection,
 ) -> DriverConnection:
     """One connection outside any pool: for the owner's work. The caller closes it.
 
-    Raises UnreachableDatabaseError, and InsecureDatabase as `secure_url` does.
+    Raises UnreachableDatabaseError, InsecureDatabase as `secure_url` does, and what `open_` raises.
     """
     settings = settings or settings_of_process()
     url = secure_url(address, settings)
     try:
-        return await open_connection(url, settings, pins or {})
+        return await open_(url, settings, pins or {})
     except OSError as error:
         # TimeoutError is one of them, and says nothing.
-        shown = url.set(drivername="postgresql", password=None)
         raise UnreachableDatabaseError(
-            f"No PostgreSQL answers at {shown.render_as_string()}: {error or 'it took too long'}."
+            f"No PostgreSQL answers at {shown(url)}: {str(error) or 'it took too long'}."
         ) from error
 
 

@@ -20,12 +20,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None,
         validation_alias="DATABASE_URL",
-        description="The database to serve from, as lango_gateway. Without it an embedded PostgreSQL 18 is started.",
+        description="The database to serve from, as lango_gateway; also through PgBouncer 1.21 or newer in transaction "
+        "mode. Without it an embedded PostgreSQL 18 is started.",
     )
     database_owner_url: SecretStr | None = Field(
         None,
         validation_alias="DATABASE_OWNER_URL",
-        description="The same database as a login that may become lango_owner: it migrates, seeds and grants.",
+        description="The same database as a login that may become lango_owner: it migrates, seeds and grants; "
+        "directly, not through a transaction pooler.",
     )
     database_worker_url: SecretStr | None = Field(
         None,
@@ -35,7 +37,8 @@ class Settings(BaseSettings):
     database_direct_url: SecretStr | None = Field(
         None,
         validation_alias="DATABASE_DIRECT_URL",
-        description="The same as DATABASE_URL without a pooler between: subscriptions LISTEN and lock there.",
+        description="The same as DATABASE_URL without a transaction pooler between: subscriptions LISTEN and lock "
+        "there. Without it DATABASE_URL.",
     )
     database_tls: Literal["require", "off"] = Field(
         "require",

@@ -23,11 +23,12 @@ from pgqueuer.domain.types import OnFailure
 from structlog.contextvars import bound_contextvars
 
 from lango.backlog import LOST, NAMES, PAUSE, Backlog
+from lango.driver import DriverConnection
 from lango.jobs import Job
 from lango.logs import told_without_values
 from lango.measures import measure_all
 from lango.metrics import JobMetrics
-from lango.postgres import SESSION_SETTINGS, dsn_of, secure_url
+from lango.postgres import open_session, secure_url
 from lango.services import Services
 
 log = structlog.get_logger("lango.worker")
@@ -84,10 +85,14 @@ class Worker:
     @asynccontextmanager
     async def _queue(self) -> AsyncIterator[Backlog]:
         settings = self.services.settings
+        url = secure_url(self.address, settings)
+
+        async def connect(*_: Any, **__: Any) -> DriverConnection:
+            return await open_session(url, settings, {})
+
         pool = await asyncpg.create_pool(
-            dsn_of(secure_url(self.address, settings)), min_size=1, max_size=CONNECTIONS,
-            timeout=settings.pool_timeout, server_settings=SESSION_SETTINGS,
-        )  # fmt: skip
+            connect=connect, connection_class=DriverConnection, min_size=1, max_size=CONNECTIONS
+        )
         try:
             yield Backlog(AsyncpgPoolDriver(pool))
         finally:

@@ -17,7 +17,7 @@ from lango import roles
 from lango.commands.above import Above
 from lango.commands.screen import fail, say
 from lango.embedded import embedded
-from lango.postgres import async_url, connect
+from lango.postgres import async_url, connect, open_session
 from lango.settings import Settings, settings
 
 DATABASE = "lango"
@@ -116,7 +116,7 @@ async def as_owner(current: Settings) -> AsyncIterator[asyncpg.Connection[Any]]:
     """A connection that has become lango_owner."""
     connection = None
     try:
-        connection = await connect(owner_url(current), current)
+        connection = await connect(owner_url(current), current, open_=open_session)
         await connection.execute(f"SET ROLE {roles.OWNER}")
         yield connection
     except (

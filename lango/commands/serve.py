@@ -13,11 +13,11 @@ from rich.markup import escape
 
 from lango.commands.database import database
 from lango.commands.screen import err, fail
-from lango.doctor import Finding, Level, refusals
+from lango.doctor import Finding, Level, refusals, refusals_of_poolers
 from lango.doctor.machine import encryption, port_trouble
 from lango.keys import signing_keys
 from lango.metrics import share_metrics
-from lango.postgres import connect, create_engine
+from lango.postgres import create_engine
 from lango.providers.chosen import live_key, wave_mode
 from lango.settings import Settings, settings
 
@@ -78,8 +78,9 @@ def show(finding: Finding, mark: str) -> None:
 
 
 async def reasons_against(address: str, current: Settings) -> list[Finding]:
-    # Names the address where nothing answers there.
-    await (await connect(address, current)).close()
+    # First, because what else there is to know cannot be read through an unfit pooler.
+    if reasons := await refusals_of_poolers(current):
+        return reasons
     engine = create_engine(address, current, pool_size=1)
     try:
         return await refusals(engine)

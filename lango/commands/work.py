@@ -21,7 +21,7 @@ from lango.commands.serve import demand
 from lango.doctor import refusals_of_worker
 from lango.jobs import jobs_of
 from lango.metrics import JobMetrics
-from lango.postgres import connect, create_engine
+from lango.postgres import create_engine
 from lango.services import make_services
 from lango.settings import Settings, settings
 from lango.supervision import bound_to_supervisor, kept_running
@@ -68,9 +68,7 @@ async def serve(current: Settings, *, once: bool) -> None:
     services = make_services(current, engine, metrics)
     worker = Worker(services, address, jobs_of(), metrics)
     try:
-        # Names the address where nothing answers there.
-        await (await connect(address, current)).close()
-        demand(await refusals_of_worker(engine))
+        demand(await refusals_of_worker(engine, address, current))
         if missing := await migrate.behind(engine):
             fail(missing)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

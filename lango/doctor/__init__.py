@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.doctor import machine, server
 from lango.doctor.finding import Finding, Level
+from lango.doctor.pooler import pooler
 from lango.postgres import connect
 from lango.session import raw_driver
 from lango.settings import Settings
 
-__all__ = ["Finding", "Level", "examine", "refusals", "refusals_of_worker"]
+__all__ = ["Finding", "Level", "examine", "refusals", "refusals_of_poolers", "refusals_of_worker"]
 
 CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, RuntimeError)
 
@@ -26,8 +27,14 @@ async def refusals(engine: AsyncEngine) -> list[Finding]:
     return [each for each in found if each.level is Level.ERROR]
 
 
-async def refusals_of_worker(engine: AsyncEngine) -> list[Finding]:
-    """Why this login may not run jobs: empty when it may."""
+async def refusals_of_worker(engine: AsyncEngine, address: str, settings: Settings) -> list[Finding]:
+    """Why jobs may not be run at this address: empty when they may.
+
+    Raises UnreachableDatabaseError and what the driver raises.
+    """
+    found = await pooler(address, "DATABASE_WORKER_URL", settings, needs_session=True)
+    if any(each.level is Level.ERROR for each in found):
+        return found
     async with engine.connect() as connection:
         found = await server.of_the_worker(await raw_driver(connection))
     return [each for each in found if each.level is Level.ERROR]
@@ -37,10 +44,13 @@ async def examine(settings: Settings) -> list[Finding]:
     """Everything that can be looked at from here, in the order in which one would mend it."""
     found = [*machine.python(), *machine.disk(settings), *machine.port(settings), *machine.settings(settings)]
     serving = settings.database_url.get_secret_value() if settings.database_url else None
+    direct = settings.database_direct_url.get_secret_value() if settings.database_direct_url else None
     working = settings.database_worker_url.get_secret_value() if settings.database_worker_url else None
     owning = settings.database_owner_url.get_secret_value() if settings.database_owner_url else None
     if serving:
-        found += await through(serving, "DATABASE_URL", settings, server.of_the_gateway)
+        found += await through(serving, "DATABASE_URL", settings, server.of_the_gateway, needs_session=direct is None)
+    if direct:
+        found += await through(direct, "DATABASE_DIRECT_URL", settings, server.of_the_gateway)
     if working:
         found += await through(working, "DATABASE_WORKER_URL", settings, server.of_the_worker)
     if owning:
@@ -55,9 +65,29 @@ async def examine(settings: Settings) -> list[Finding]:
     return found
 
 
-async def through(address: str, name: str, settings: Settings, look: Any) -> list[Finding]:
+async def refusals_of_poolers(settings: Settings) -> list[Finding]:
+    """Why the gateway may not serve through what stands before the server: empty when it may.
+
+    Raises UnreachableDatabaseError and what the driver raises.
+    """
+    assert settings.database_url is not None
+    direct = settings.database_direct_url
+    found = await pooler(
+        settings.database_url.get_secret_value(), "DATABASE_URL", settings, needs_session=direct is None
+    )
+    if direct is not None:
+        found += await pooler(direct.get_secret_value(), "DATABASE_DIRECT_URL", settings, needs_session=True)
+    return [each for each in found if each.level is Level.ERROR]
+
+
+async def through(
+    address: str, name: str, settings: Settings, look: Any, *, needs_session: bool = True
+) -> list[Finding]:
     """What a look through this address finds; an address that does not answer is a finding itself."""
     try:
+        found = await pooler(address, name, settings, needs_session=needs_session)
+        if any(each.level is Level.ERROR for each in found):
+            return found
         connection = await connect(address, settings)
     except CANNOT_CONNECT as error:
         return [
@@ -67,7 +97,6 @@ async def through(address: str, name: str, settings: Settings, look: Any) -> lis
             )
         ]  # fmt: skip
     try:
-        found: list[Finding] = await look(connection)
+        return found + await look(connection)
     finally:
         await connection.close()
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -23,6 +24,7 @@ from models.columns import (
     Texts,
     UpdatedAt,
     choice,
+    deprecated,
     money,
     personal,
     reference,
@@ -105,7 +107,7 @@ class CryptoProfile(Base):
         info=personal(), doc="How the user means to invest, in their own words; null where not told."
     )
     notification_preferences: Mapped[Json | None] = mapped_column(
-        info={DEPRECATED: "`NotificationPreferences` hold what the user wants."},
+        info={DEPRECATED: deprecated("`NotificationPreferences` hold what the user wants.", since=date(2026, 11, 30))},
         doc="Notices about trades once wished for; nothing reads it.",
     )
     security_settings: Mapped[Json | None] = mapped_column(

@@ -1,0 +1,70 @@
+"""What is private to the driver and relied upon in lango/driver.py; and what statements are called."""
+
+from __future__ import annotations
+
+import inspect
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from lango.actor import Actor
+from lango.driver import DriverConnection, digest
+from lango.postgres import connect, create_engine, open_connection, secure_url
+from lango.session import acting_as, driver_of
+from lango.settings import Settings
+
+NAMES = "SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%named for this%'"
+
+
+def test_the_driver_gives_names_where_it_did() -> None:
+    taken = inspect.signature(asyncpg.Connection._get_statement).parameters
+    source = inspect.getsource(asyncpg.Connection._get_statement)
+
+    assert list(taken)[:3] == ["self", "query", "timeout"]
+    assert taken["named"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "if isinstance(named, str):\n            stmt_name = named" in source
+    assert source.count("_get_unique_id") == 1
+    assert inspect.getsource(asyncpg.connection).count("_get_unique_id('stmt')") == 1
+
+
+async def test_a_statement_is_called_after_its_text(gateway_url: str, settings: Settings) -> None:
+    found: list[list[asyncpg.Record]] = []
+    for _ in range(2):
+        connection = await connect(gateway_url, settings)
+        try:
+            for sql in ("SELECT 'named for this'", "SELECT 'also named for this'"):
+                await connection.fetchval(sql)
+                # The same text twice on one connection, as SQLAlchemy and the driver's own cache have it.
+                kept = await connection.prepare(sql)
+                await kept.fetchval()
+                await connection.fetchval(f"{sql} /* {'x' * 20_000} */")
+            found.append(await connection.fetch(NAMES))
+        finally:
+            await connection.close()
+
+    names = [row["name"] for rows in found for row in rows]
+    assert len(found[0]) == len(found[1]) >= 6
+    assert len(set(names)) == len(names)
+    assert all(row["name"].startswith(digest(row["statement"])) for rows in found for row in rows)
+    # PostgreSQL cuts longer names off.
+    assert max(map(len, names)) < 63
+
+
+async def test_those_of_rules_are_too(gateway_url: str, settings: Settings) -> None:
+    engine = create_engine(gateway_url, settings, pool_size=1)
+    try:
+        async with acting_as(engine, Actor()) as session:
+            await session.execute(text("SELECT 'named for this', CAST(:x AS text)"), {"x": "y"})
+            assert isinstance(driver_of(session), DriverConnection)
+            rows = await driver_of(session).fetch(NAMES)
+    finally:
+        await engine.dispose()
+
+    assert rows
+    assert all(row["name"].startswith(digest(row["statement"])) for row in rows)
+
+
+async def test_a_connection_that_cannot_be_pinned_is_closed(gateway_url: str, settings: Settings) -> None:
+    with pytest.raises(asyncpg.UndefinedObjectError):
+        await open_connection(secure_url(gateway_url, settings), settings, {"no_such_setting": "1"})
