@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lango import graphiql, payments
 from lango.auth import Authenticator
+from lango.callers import Callers
 from lango.connections import Connections
 from lango.context import Witness
 from lango.documents import Documents, Prepared
@@ -101,11 +102,12 @@ def create_app(
         services=services,
         metrics=metrics,
     )
-    connections = Connections(authenticator, pipeline, settings)
+    callers = Callers(authenticator, pipeline)
+    connections = Connections(callers, settings)
     hub = Hub(direct_url(settings, engine), settings, pipeline, metrics)
-    subscriptions = Subscriptions(operations, hub, metrics)
+    subscriptions = Subscriptions(operations, callers, hub, metrics)
     endpoint = GraphQLEndpoint(
-        operations, subscriptions, connections, settings, metrics, authenticator=authenticator, assets=ASSETS
+        operations, subscriptions, connections, settings, metrics, callers=callers, assets=ASSETS
     )
     sockets = Sockets(
         operations, subscriptions, connections, settings, metrics, allowed_origins=endpoint.allowed_origins
@@ -127,6 +129,7 @@ def create_app(
             await engine.dispose()
         metrics.close()
 
+    trusted = Networks(settings.trusted_proxies)
     routes: list[BaseRoute] = [
         Route(ENDPOINT, endpoint),
         WebSocketRoute(ENDPOINT, sockets),
@@ -142,13 +145,14 @@ def create_app(
     app = Gateway(
         routes=routes,
         middleware=[
-            Middleware(ExchangeMiddleware, metrics=metrics, trusted=Networks(settings.trusted_proxies)),
+            Middleware(ExchangeMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts),
             *cors(settings),
         ],
         exception_handlers={404: not_found},
         lifespan=lifespan,
     )
-    app.direct = ExchangeMiddleware(surrounded(endpoint, settings), metrics, Networks(settings.trusted_proxies))
+    app.direct = ExchangeMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts)
+    app.state.authenticator = authenticator
     app.state.metrics = metrics
     app.state.health = health
     app.state.pipeline = pipeline

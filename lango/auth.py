@@ -1,4 +1,4 @@
-"""A token becomes an Actor."""
+"""Access tokens: verified, and what they say."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from uuid import UUID, uuid4
 
 import jwt
 
-from lango.actor import STAFF_ROLES, Actor, Role
+from lango.actor import Role
 from lango.errors import Unauthenticated
 from lango.jwks import PublishedKeys
 from lango.keys import Key, Keys, signing_keys
 from lango.lru import Lru
-from lango.pipeline import Pipeline
-from lango.proxies import Address
 from lango.settings import Settings
 
 LONGEST_TOKEN = 8_192
 REMEMBERED_TOKENS = 1_024
-CONFIRMED = "SELECT array_to_string(lango.confirmed_roles($1::uuid, $2::text[]), ',')"
 ROLE_NAMES = frozenset(role.value for role in Role)
 UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -70,16 +67,6 @@ def read_uuid(value: object, claim: str) -> UUID:
     return UUID(value)
 
 
-async def confirmed_roles(
-    pipeline: Pipeline, user_id: UUID, claimed: Collection[Role], request_id: str
-) -> frozenset[Role]:
-    """Those of the claimed roles that the database has for this user."""
-    asking = Actor(user_id=user_id, request_id=request_id)
-    found = await pipeline.run(asking, CONFIRMED, [user_id, sorted(role.value for role in claimed)])
-    named = found.decode().split(",") if found else []
-    return frozenset(Role(role) for role in named if role in ROLE_NAMES) & frozenset(claimed)
-
-
 class Authenticator:
     """Tokens verified by the configured keys, or by those that an issuer publishes.
 
@@ -94,25 +81,6 @@ class Authenticator:
         if published is None and settings.token_jwks_url is not None:
             self.published = PublishedKeys(settings)
         self._remembered: Lru[bytes, Claims] = Lru(REMEMBERED_TOKENS)
-
-    async def actor(
-        self,
-        pipeline: Pipeline,
-        authorization: Sequence[str],
-        *,
-        request_id: str,
-        ip: Address | None = None,
-        user_agent: str | None = None,
-    ) -> Actor:
-        """The caller by the Authorization headers: nobody without one. Raises InvalidToken."""
-        if not authorization:
-            return Actor(request_id=request_id, ip=ip, user_agent=user_agent)
-        claims = await self.verify(bearer_token(authorization))
-        roles: frozenset[Role] = frozenset()
-        # Roles open doors to staff alone; whether somebody is a partner's member the policies find out themselves.
-        if claims.roles & STAFF_ROLES:
-            roles = await confirmed_roles(pipeline, claims.user_id, claims.roles, request_id)
-        return Actor(claims.user_id, roles, claims.session_id, request_id, ip, user_agent)
 
     async def verify(self, token: str) -> Claims:
         """What the token says. Raises InvalidToken when it is malformed, expired, or signed by nobody we know."""

@@ -1,4 +1,4 @@
-"""Who holds a connection open: how many each may, until when, and whether the session behind it still runs."""
+"""Who holds a connection open: how many each may, until when, and whether its caller is still to be served."""
 
 from __future__ import annotations
 
@@ -7,30 +7,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
 import structlog
 
-from lango.actor import Actor, DatabaseRole
-from lango.auth import Authenticator, bearer_token
+from lango.actor import Actor
+from lango.auth import Claims
+from lango.callers import Callers, Subject
 from lango.errors import RateLimited
 from lango.exchange import Exchange
-from lango.pipeline import Pipeline
 from lango.proxies import Address
 from lango.settings import Settings
 
 log = structlog.get_logger("lango.connections")
 
-# Seconds between two looks at the sessions: a revoked one is cut off within as many.
+# Seconds between two looks at the callers: one who is no longer to be served is cut off within as many.
 INTERVAL = 1.0
-LONGEST_USER_AGENT = 500
-# As the rules' role: whose sessions these are does not matter here.
-ENDED_SESSIONS = """
-    SELECT array_to_string(ARRAY(
-        SELECT s.id FROM identity.user_sessions s
-        WHERE s.id = ANY ($1::uuid[]) AND (s.is_revoked OR s.expires_at <= now())
-    ), ',')
-"""
 
 
 class TooManyConnections(RateLimited):
@@ -43,7 +34,7 @@ class Connection:
 
     address: Address | None
     end: Callable[[str], None]
-    actor: Actor | None = None
+    claims: Claims | None = None
     expiry: asyncio.TimerHandle | None = None
     counted: list[Hashable] = field(default_factory=list)
 
@@ -51,54 +42,51 @@ class Connection:
 class Connections:
     """The connections of one process that stay open: sockets and event streams."""
 
-    def __init__(self, authenticator: Authenticator, pipeline: Pipeline, settings: Settings) -> None:
-        self._authenticator = authenticator
-        self._pipeline = pipeline
+    def __init__(self, callers: Callers, settings: Settings) -> None:
+        self._callers = callers
         self._settings = settings
         self._open: set[Connection] = set()
         self._numbers: Counter[Hashable] = Counter()
         self._watch: asyncio.Task[None] | None = None
         self.stopping = False
 
-    def open(self, address: Address | None, end: Callable[[str], None]) -> Connection:
-        """Raises TooManyConnections where that address has enough of them."""
+    def open(self, address: Address | None, end: Callable[[str], None], *, initialises: bool = False) -> Connection:
+        """A connection; one that `initialises` says later whose it is. Raises TooManyConnections where that address
+        has enough of them."""
         connection = Connection(address, end)
         if address is not None:
-            self._count(connection, address, self._settings.max_connections_per_address)
+            if initialises:
+                self._count(connection, uninitialised(address), self._settings.max_uninitialised_per_address)
+            try:
+                self._count(connection, address, self._settings.max_connections_per_address)
+            except TooManyConnections:
+                self._release(connection)
+                raise
         self._open.add(connection)
         return connection
 
     async def identify(self, connection: Connection, authorization: Sequence[str], exchange: Exchange) -> Actor:
-        """The caller, for whom the connection stays open until the token expires or the session ends.
+        """The caller, for whom the connection stays open until the token or the session ends, or the account.
 
         Raises InvalidToken and TooManyConnections.
         """
-        actor = await self._authenticator.actor(
-            self._pipeline,
-            authorization,
-            request_id=exchange.request_id,
-            ip=exchange.client,
-            user_agent=exchange.headers.get("user-agent", "")[:LONGEST_USER_AGENT] or None,
-        )
-        if actor.user_id is not None:
-            claims = await self._authenticator.verify(bearer_token(authorization))
-            self._count(connection, actor.user_id, self._settings.max_connections_per_user)
+        actor, claims = await self._callers.identify(authorization, exchange)
+        if connection.address is not None:
+            self._release(connection, uninitialised(connection.address))
+        if claims is not None:
+            self._count(connection, claims.user_id, self._settings.max_connections_per_user)
             seconds = claims.expires_at + self._settings.token_leeway - time.time()
             connection.expiry = asyncio.get_running_loop().call_later(
                 seconds, connection.end, "The access token has expired."
             )
-        connection.actor = actor
-        if actor.session_id is not None and (self._watch is None or self._watch.done()):
-            self._watch = asyncio.create_task(self._watch_sessions())
+            connection.claims = claims
+            if self._watch is None or self._watch.done():
+                self._watch = asyncio.create_task(self._watch_callers())
         return actor
 
     def close(self, connection: Connection) -> None:
         self._open.discard(connection)
-        for key in connection.counted:
-            self._numbers[key] -= 1
-            if not self._numbers[key]:
-                del self._numbers[key]
-        connection.counted.clear()
+        self._release(connection)
         if connection.expiry is not None:
             connection.expiry.cancel()
 
@@ -116,22 +104,42 @@ class Connections:
         self._numbers[key] += 1
         connection.counted.append(key)
 
-    async def _watch_sessions(self) -> None:
-        while sessions := self._sessions():
+    def _release(self, connection: Connection, only: Hashable = None) -> None:
+        """Count the connection no longer: under that key, or under all of its keys."""
+        for key in [key for key in connection.counted if only in (None, key)]:
+            connection.counted.remove(key)
+            self._numbers[key] -= 1
+            if not self._numbers[key]:
+                del self._numbers[key]
+
+    async def _watch_callers(self) -> None:
+        while any(connection.claims is not None for connection in self._open):
             await asyncio.sleep(INTERVAL)
             try:
-                found = await self._pipeline.run(Actor(), ENDED_SESSIONS, [list(sessions)], role=DatabaseRole.RULES)
+                await self._end_refused()
             except Exception as error:
                 # Whatever it was, they must be looked at again; without a database nothing is told to anybody.
-                log.warning("sessions cannot be looked at", error=type(error).__name__, exc_info=error)
-                continue
-            for session_id in found.decode().split(",") if found else []:
-                for connection in sessions[UUID(session_id)]:
-                    connection.end("The session has ended.")
+                log.warning("callers cannot be looked at", error=type(error).__name__, exc_info=error)
 
-    def _sessions(self) -> dict[UUID, list[Connection]]:
-        sessions: dict[UUID, list[Connection]] = {}
-        for connection in self._open:
-            if connection.actor is not None and connection.actor.session_id is not None:
-                sessions.setdefault(connection.actor.session_id, []).append(connection)
-        return sessions
+    async def _end_refused(self) -> None:
+        """End the connections of those who are no longer to be served."""
+        by_subject: dict[Subject, list[Connection]] = {}
+        for connection in list(self._open):
+            if (claims := connection.claims) is None:
+                continue
+            if (refusal := await self._callers.refusal(claims)) is not None:
+                connection.end(refusal.message)
+            else:
+                by_subject.setdefault((claims.user_id, claims.session_id), []).append(connection)
+        if not by_subject:
+            return
+        refusals = await self._callers.refusals(list(by_subject))
+        for connections, refused in zip(by_subject.values(), refusals, strict=True):
+            if refused is not None:
+                for connection in connections:
+                    connection.end(refused.message)
+
+
+def uninitialised(address: Address) -> Hashable:
+    """What the connections of an address are counted under until they say whose they are."""
+    return "uninitialised", address

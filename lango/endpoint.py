@@ -10,11 +10,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lango import graphiql
-from lango.auth import Authenticator
-from lango.connections import LONGEST_USER_AGENT, Connections
+from lango.callers import Callers
+from lango.connections import Connections
 from lango.departure import UntilClientGone
 from lango.eventstream import EventStream
 from lango.exchange import Exchange, exchange_of
+from lango.headers import RequestHeaders
+from lango.hosts import Hosts
 from lango.metrics import Metrics
 from lango.negotiation import (
     BadRequest,
@@ -23,6 +25,7 @@ from lango.negotiation import (
     NotAcceptable,
     OnlyByPost,
     check_content_type,
+    check_once,
     check_origin,
     check_simple_get,
     negotiate,
@@ -31,10 +34,9 @@ from lango.negotiation import (
 from lango.operations import Operations, codes_of, explained
 from lango.parameters import ClientGone, Parameters, of_body, of_query_string, read_body
 from lango.responses import finished_response, lasting_response, rejection
+from lango.rules import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from lango.settings import Settings
 from lango.subscriptions import Asked, NotStarted, NotSubscribed, Subscriptions
-
-LONGEST_IDEMPOTENCY_KEY = 255
 
 
 class GraphQLEndpoint:
@@ -48,7 +50,7 @@ class GraphQLEndpoint:
         settings: Settings,
         metrics: Metrics,
         *,
-        authenticator: Authenticator,
+        callers: Callers,
         assets: str,
     ) -> None:
         self.operations = operations
@@ -56,9 +58,10 @@ class GraphQLEndpoint:
         self.connections = connections
         self.settings = settings
         self.metrics = metrics
-        self.authenticator = authenticator
+        self.callers = callers
         self.assets = assets
         self.allowed_origins = frozenset(origins(settings))
+        self.hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
@@ -82,22 +85,17 @@ class GraphQLEndpoint:
         await response(scope, receive, send)
 
     async def answer(
-        self, scope: Scope, receive: Receive, headers: Headers, exchange: Exchange, media_type: MediaType | None
+        self, scope: Scope, receive: Receive, headers: RequestHeaders, exchange: Exchange, media_type: MediaType | None
     ) -> ASGIApp:
         """The answer to a GraphQL request. Raises what the caller did wrong."""
         if scope["method"] not in ("GET", "POST"):
             raise MethodNotAllowed
         if media_type is None:
             raise NotAcceptable
-        check_origin(headers, self.allowed_origins)
+        check_once(headers)
+        check_origin(headers, self.allowed_origins, self.hosts.owns)
         parameters = await self.read(scope, receive, headers)
-        actor = await self.authenticator.actor(
-            self.operations.pipeline,
-            headers.getlist("authorization"),
-            request_id=exchange.request_id,
-            ip=exchange.client,
-            user_agent=headers.get("user-agent", "")[:LONGEST_USER_AGENT] or None,
-        )
+        actor = await self.callers.actor(headers.getlist("authorization"), exchange)
         exchange.user_id = actor.user_id
         document, operation = await self.operations.prepare(parameters, exchange)
         check_method(scope["method"], operation, headers)
@@ -105,8 +103,8 @@ class GraphQLEndpoint:
         if operation.operation is OperationType.SUBSCRIPTION:
             return await self.subscribe(Asked(document, operation, parameters, actor, exchange), headers)
         key = headers.get("idempotency-key")
-        if key is not None and not 0 < len(key) <= LONGEST_IDEMPOTENCY_KEY:
-            raise BadRequest(f"The Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
+        if key is not None and not is_idempotency_key(key):
+            raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
         context = self.operations.context(actor, document, idempotency_key=key)
         answer = await self.operations.perform(
             document, operation, parameters, context, exchange, UntilClientGone(receive)

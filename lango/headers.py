@@ -27,5 +27,8 @@ class RequestHeaders(Headers):
         found = self._values.get(key)
         return default if found is None else found[0]
 
+    def is_repeated(self, key: str) -> bool:
+        return len(self._values.get(key, ())) > 1
+
     def getlist(self, key: str) -> list[str]:
         return list(self._values.get(key.lower(), ()))

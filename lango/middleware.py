@@ -7,11 +7,16 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lango.exchange import KEY, open_exchange
+from lango.hosts import Hosts, MisdirectedRequest
 from lango.logs import log_error, log_exchange
 from lango.metrics import Metrics
 from lango.proxies import Networks
-from lango.responses import internal_error
+from lango.responses import internal_error, rejection
 
+refused = MisdirectedRequest()
+misdirected = rejection(
+    [{"message": refused.message, "extensions": {"code": refused.code}}], status=MisdirectedRequest.status
+)
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -20,6 +25,8 @@ SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 DEFAULT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+# Asked by whatever name a probe has for this machine; they tell nothing that anybody may not know.
+PROBES = ("/healthz", "/readyz")
 # Probes, scrapes and GraphiQL's files would drown what people do.
 QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/graphql/assets/")
 
@@ -27,8 +34,9 @@ QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/graphql/assets/")
 class ExchangeMiddleware:
     """Opens the exchange of each request and closes it with a log line and its metrics."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, trusted: Networks) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, trusted: Networks, hosts: Hosts) -> None:
         self.app = app
+        self.hosts = hosts
         self.metrics = metrics
         self.trusted = trusted
 
@@ -53,7 +61,10 @@ class ExchangeMiddleware:
 
         self.metrics.in_flight.inc()
         try:
-            await self.app(scope, receive, send_with_headers)
+            if self.hosts.serves(exchange.headers.get("host")) or scope["path"] in PROBES:
+                await self.app(scope, receive, send_with_headers)
+            else:
+                await misdirected(scope, receive, send_with_headers)
         except asyncio.CancelledError:
             raise
         except Exception as error:

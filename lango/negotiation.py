@@ -5,6 +5,7 @@ The rules are those of GraphQL over HTTP (https://graphql.github.io/graphql-over
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from lango.errors import CallerError
+from lango.headers import RequestHeaders
 
 
 class MediaType(StrEnum):
@@ -184,16 +186,39 @@ PREFLIGHT_HEADERS = (
 )
 
 
-def check_origin(headers: Headers, allowed: frozenset[str]) -> None:
-    """Raises CrossSite for a request that a browser sends for a page of another origin that is not allowed."""
+# Headers of which a second one would leave open which of them counts.
+ONCE = (
+    "host",
+    "origin",
+    "sec-fetch-site",
+    "content-type",
+    "content-encoding",
+    "idempotency-key",
+    "last-event-id",
+    "x-request-id",
+)
+
+
+def check_once(headers: RequestHeaders) -> None:
+    """Raises BadRequest for two headers where one decides."""
+    for name in ONCE:
+        if headers.is_repeated(name):
+            raise BadRequest(f"The header `{name}` is there twice.")
+
+
+def check_origin(headers: Headers, allowed: frozenset[str], owns: Callable[[str], bool]) -> None:
+    """Raises CrossSite for a request that a browser sends for a page of another origin that is not allowed. `owns`
+    says of a Host whether its pages are the gateway's."""
     origin = headers.get("origin")
     if origin is not None and origin in allowed:
         return
-    site = headers.get("sec-fetch-site")
+    site, host = headers.get("sec-fetch-site"), headers.get("host", "")
+    if (origin is not None or site == "same-origin") and not owns(host):
+        raise CrossSite("Pages of this host are not the gateway's own: it is not in LANGO_ALLOWED_HOSTS.")
     if site is not None:
         if site not in ("same-origin", "none"):
             raise CrossSite
-    elif origin is not None and (origin == "null" or urlsplit(origin).netloc != headers.get("host")):
+    elif origin is not None and (origin == "null" or urlsplit(origin).netloc != host):
         raise CrossSite
 
 

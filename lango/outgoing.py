@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import Generic, TypeVar
 
+# Bytes beyond which nothing is added that the client brings about by itself.
+LITTLE = 65_536
 Item = TypeVar("Item", str, bytes)
 
 
@@ -24,6 +26,8 @@ class Outgoing(Generic[Item]):
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
+        self._calm = asyncio.Event()
+        self._calm.set()
         self.closed = False
 
     def put(self, item: Item) -> None:
@@ -37,10 +41,17 @@ class Outgoing(Generic[Item]):
         self._filled.set()
         if len(self._waiting) * 2 > self._most or self._held * 2 > self._size:
             self._emptied.clear()
+        if self._held > LITTLE:
+            self._calm.clear()
 
     async def room(self) -> None:
         """Wait until half of it is free: for what can wait."""
         await self._emptied.wait()
+
+    async def little(self) -> None:
+        """Wait until there is room and little waits: for answers, of which a client may ask for as many as it likes."""
+        await self._emptied.wait()
+        await self._calm.wait()
 
     def close(self, *, drop: bool = False) -> None:
         """Take nothing more; `drop` also what waits."""
@@ -49,6 +60,7 @@ class Outgoing(Generic[Item]):
             self._waiting.clear()
         self._filled.set()
         self._emptied.set()
+        self._calm.set()
 
     async def get(self) -> Item | None:
         while not self._waiting:
@@ -60,4 +72,6 @@ class Outgoing(Generic[Item]):
         self._held -= len(item)
         if len(self._waiting) * 2 <= self._most and self._held * 2 <= self._size:
             self._emptied.set()
+        if self._held <= LITTLE:
+            self._calm.set()
         return item

@@ -8,6 +8,14 @@ from typing import Any
 
 from lango.errors import Refused
 
+LONGEST_IDEMPOTENCY_KEY = 255
+IDEMPOTENCY_KEY_FORM = f"must have 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters, and not blanks alone."
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Whether that may be an idempotency key; it is compared as it is."""
+    return len(text) <= LONGEST_IDEMPOTENCY_KEY and text.isprintable() and bool(text.strip())
+
 
 class IdempotencyKeyReused(Refused):
     """This idempotency key was used with another input."""

@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     max_connections_per_address: int = Field(
         1_000, ge=1, description="WebSockets and event streams that one address may hold open in each worker process."
     )
+    max_uninitialised_per_address: int = Field(
+        200, ge=1, description="Those of them that may be WebSockets before their connection_init."
+    )
     stream_buffer: int = Field(
         1_000, ge=2, description="Messages that may wait for a slow client of a WebSocket or an event stream."
     )
@@ -133,6 +136,13 @@ class Settings(BaseSettings):
     allowed_origins: str = Field(
         "",
         description="Comma-separated origins (https://app.example.org) whose pages may call; none by default.",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Comma-separated names under which the gateway is called (`api.example.org, *.example.org`, `*` "
+        "for any); requests to another Host are answered 421, but for /healthz and /readyz. Addresses are always among "
+        "them, LANGO_HOST and the host of LANGO_PUBLIC_URL too. Without it: loopback's names where LANGO_HOST is "
+        "loopback, and in `lango dev`; elsewhere any name, of which none makes a browser's page the gateway's own.",
     )
     metrics_peers: str = Field(
         "127.0.0.0/8,::1",

@@ -22,7 +22,7 @@ from graphql import (
 from graphql.execution import ExecutionResult
 
 from lango.actor import Actor
-from lango.auth import confirmed_roles
+from lango.callers import Callers
 from lango.documents import Document
 from lango.errors import BadUserInput, TimedOut, formatted, is_passing
 from lango.exchange import Exchange
@@ -59,8 +59,9 @@ class Asked:
 class Subscriptions:
     """Starts subscriptions, and answers their events."""
 
-    def __init__(self, operations: Operations, hub: Hub, metrics: Metrics) -> None:
+    def __init__(self, operations: Operations, callers: Callers, hub: Hub, metrics: Metrics) -> None:
         self.operations = operations
+        self.callers = callers
         self.hub = hub
         self.metrics = metrics
 
@@ -116,7 +117,7 @@ class Subscriptions:
 
         Raises a passing error also where a field of it met one: half an answer would be the only one to this event.
         """
-        context = self.operations.context(await self.still(asked.actor), asked.document)
+        context = self.operations.context(await self.callers.still(shared_by(asked.actor)), asked.document)
         answering = executor.build_per_event_executor(event)
         answering.context_value = context
         try:
@@ -141,14 +142,6 @@ class Subscriptions:
         content: Mapping[str, Any] = ({"errors": errors} if errors else {}) | {"data": result.data}
         return orjson.dumps(content, default=plain)
 
-    async def still(self, actor: Actor) -> Actor:
-        """The caller with the roles that the database confirms now: a connection may outlive them."""
-        if not actor.is_staff:
-            return actor
-        assert actor.user_id is not None
-        pipeline = self.operations.pipeline
-        return replace(actor, roles=await confirmed_roles(pipeline, actor.user_id, actor.roles, actor.request_id))
-
 
 def check_passing(errors: Sequence[GraphQLError] | None) -> None:
     """Raises the first of these errors after which the same may be read again."""
@@ -166,6 +159,11 @@ def rights_of(actor: Actor) -> Hashable:
     if actor.is_staff:
         return actor.user_id, actor.roles, actor.session_id, actor.ip
     return actor.user_id, actor.roles
+
+
+def shared_by(actor: Actor) -> Actor:
+    """The actor as whom an event is read for all with the same rights: where those are of several sessions, of none."""
+    return actor if actor.is_staff else replace(actor, session_id=None)
 
 
 def variables_of(asked: Asked) -> bytes:

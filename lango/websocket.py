@@ -7,7 +7,7 @@ closes the whole socket for a syntax error of one operation, and drops it withou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from lango.auth import InvalidToken
 from lango.connections import Connections, TooManyConnections
 from lango.errors import RateLimited, is_passing
 from lango.exchange import Exchange, open_exchange
+from lango.hosts import Hosts, MisdirectedRequest
 from lango.logs import log_error, log_exchange, log_outage
 from lango.messages import (
     BAD_REQUEST,
@@ -42,7 +43,7 @@ from lango.messages import (
     written,
 )
 from lango.metrics import Metrics
-from lango.negotiation import CrossSite, check_origin
+from lango.negotiation import HttpError, check_once, check_origin
 from lango.operations import Operations, always_explained, codes_of
 from lango.outbox import Event
 from lango.outgoing import Full, Outgoing
@@ -50,6 +51,7 @@ from lango.parameters import Parameters
 from lango.proxies import Networks
 from lango.settings import Settings
 from lango.subscriptions import Asked, NotStarted, Subscriptions
+from lango.wire import INITIALISED
 
 AWAY = "The database cannot be reached at the moment: come again, and go on from the last event you have seen"
 
@@ -74,13 +76,17 @@ class Sockets:
         self.metrics = metrics
         self.trusted = Networks(settings.trusted_proxies)
         self.allowed_origins = allowed_origins
+        self.hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = open_exchange(scope, self.trusted)
         await receive()
         try:
-            check_origin(exchange.headers, self.allowed_origins)
-        except CrossSite:
+            if not self.hosts.serves(exchange.headers.get("host")):
+                raise MisdirectedRequest
+            check_once(exchange.headers)
+            check_origin(exchange.headers, self.allowed_origins, self.hosts.owns)
+        except HttpError:
             # Before it is accepted, this is answered with 403.
             await send({"type": "websocket.close"})
             return
@@ -88,7 +94,7 @@ class Sockets:
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
         self.metrics.sockets.inc()
         try:
-            socket = Socket(self, exchange, receive, send)
+            socket = Socket(self, exchange, receive, send, scope.get("extensions", {}).get(INITIALISED))
             if not offered:
                 socket.close(NO_SUBPROTOCOL, "Subprotocol not acceptable")
             await socket.run()
@@ -99,12 +105,22 @@ class Sockets:
 class Socket:
     """One open socket."""
 
-    def __init__(self, sockets: Sockets, exchange: Exchange, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        sockets: Sockets,
+        exchange: Exchange,
+        receive: Receive,
+        send: Send,
+        initialised: Mapping[str, Callable[..., None]] | None,
+    ) -> None:
+        """`initialised` tells the server, where it wants to know, that connection_init has been taken, and whether
+        somebody has signed in by it."""
         self._sockets = sockets
         self._settings = sockets.settings
         self._exchange = exchange
         self._receive = receive
         self._send = send
+        self._tell_initialised = initialised["call"] if initialised else None
         self._out = Outgoing[str](self._settings.stream_buffer, self._settings.stream_buffer_bytes)
         self._closing: tuple[int, str] | None = None
         self._actor: Actor | None = None
@@ -118,7 +134,7 @@ class Socket:
         timer = asyncio.get_running_loop().call_later(self._settings.socket_init_timeout, self._end_uninitialised)
         connections, connection = self._sockets.connections, None
         try:
-            connection = connections.open(self._exchange.client, self._end)
+            connection = connections.open(self._exchange.client, self._end, initialises=True)
             self._connection = connection
             await self._read()
         except TooManyConnections as error:
@@ -174,7 +190,7 @@ class Socket:
 
     async def reply(self, **message: Any) -> None:
         """Answer a message. One who sends much and reads little is not listened to meanwhile."""
-        await self._out.room()
+        await self._out.little()
         self.push(written(**message))
 
     async def room(self) -> None:
@@ -220,6 +236,8 @@ class Socket:
             if is_passing(error):
                 raise self._away(error, self._exchange) from None
             raise
+        if self._tell_initialised is not None:
+            self._tell_initialised(signed_in=self._actor.user_id is not None)
         await self.reply(type="connection_ack")
 
     async def _subscribe(self, id_: str, parameters: Parameters) -> None:
@@ -273,7 +291,7 @@ class Socket:
         operations, exchange = self._sockets.operations, asked.exchange
         mine = self._running.get(id_)
         try:
-            actor = await self._sockets.subscriptions.still(asked.actor)
+            actor = await self._sockets.subscriptions.callers.still(asked.actor)
             context = operations.context(actor, asked.document)
             answer = await operations.perform(asked.document, asked.operation, asked.parameters, context, exchange)
         except Exception as error:

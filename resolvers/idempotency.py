@@ -17,11 +17,10 @@ from lango.actor import Actor
 from lango.errors import BadUserInput
 from lango.jobs import scheduled
 from lango.prepared import Prepared
-from lango.rules import IdempotencyKeyReused, InProgress
+from lango.rules import IDEMPOTENCY_KEY_FORM, IdempotencyKeyReused, InProgress, is_idempotency_key
 from lango.services import Services
 from models.platform import IdempotencyKey
 
-MAX_LENGTH = 255
 KEPT = text("now() + interval '24 hours'")
 # Whoever has no token must bring a key that nobody guesses: a UUIDv4, or 22 letters of base64url.
 UNGUESSABLE = re.compile(
@@ -58,9 +57,9 @@ def hash_of(arguments: dict[str, Any]) -> str:
 
 
 def scope_of(actor: Actor, key: str) -> str:
-    """Whose key it is. Raises BadUserInput for a key that is too long, or that somebody else might bring."""
-    if not key or len(key) > MAX_LENGTH:
-        raise BadUserInput(f"An idempotency key has 1 to {MAX_LENGTH} characters.")
+    """Whose key it is. Raises BadUserInput for what is no key, or that somebody else might bring."""
+    if not is_idempotency_key(key):
+        raise BadUserInput(f"The idempotency key {IDEMPOTENCY_KEY_FORM}")
     if actor.user_id is not None:
         return f"user:{actor.user_id}"
     if not UNGUESSABLE.fullmatch(key):

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gql.schema import make_planner, schema
 from lango.app import create_app
 from lango.auth import mint
+from lango.callers import STANDING
 from lango.context import Witness
 from lango.pipeline import Pipeline
 from lango.services import Services
@@ -145,16 +146,20 @@ class Api:
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[list[str]]:
-        """The SQL statements that run meanwhile, BEGIN, context and COMMIT left out."""
+        """The SQL statements that run meanwhile; BEGIN, context, COMMIT and who the caller is left out."""
         statements: list[str] = []
 
         def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
             statements.append(statement)
 
+        def note_read(statement: str) -> None:
+            if statement != STANDING:
+                statements.append(statement)
+
         event.listen(self.engine.sync_engine, "before_cursor_execute", note)
-        self.pipeline.listeners.append(statements.append)
+        self.pipeline.listeners.append(note_read)
         try:
             yield statements
         finally:
-            self.pipeline.listeners.remove(statements.append)
+            self.pipeline.listeners.remove(note_read)
             event.remove(self.engine.sync_engine, "before_cursor_execute", note)

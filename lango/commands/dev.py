@@ -19,6 +19,7 @@ from lango.commands.database import as_owner, database, make_roles, owner_url, p
 from lango.commands.screen import Counting, err, out, step
 from lango.commands.seed import Size, is_empty, load
 from lango.commands.serve import Host, Port, Workers, demand_port, demand_safety, run, set_place
+from lango.hosts import LOOPBACK
 from lango.settings import Settings, settings
 
 A_DAY = 24 * 60 * 60.0
@@ -48,6 +49,9 @@ def dev(context: typer.Context, host: Host = None, port: Port = None, workers: W
     begun = time.monotonic()
     # No balancer has to notice that we are going.
     os.environ.setdefault("LANGO_SHUTDOWN_DELAY", "0")
+    if not settings().allowed_hosts:
+        # Also where it listens for a whole network: a page of the web must not reach the demo by a name of its own.
+        os.environ["LANGO_ALLOWED_HOSTS"] = ",".join(LOOPBACK)
     above = Above.of(context)
     os.environ.update(sandbox(settings()))
     set_place(host, port, workers)

@@ -22,6 +22,7 @@ from strawberry.types import Info
 
 from lango.app import create_app
 from lango.auth import mint
+from lango.callers import Standing, Subject
 from lango.context import Context
 from lango.errors import BadUserInput, Forbidden, RateLimited
 from lango.settings import Settings
@@ -239,7 +240,9 @@ def engine(seen: Seen) -> WatchedEngine:
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     def make(**values: Any) -> Settings:
-        return Settings(_env_file=None, **{"data_dir": tmp_path, "allow_dev_key": True, **values})
+        return Settings(
+            _env_file=None, **{"data_dir": tmp_path, "allow_dev_key": True, "allowed_hosts": "lango.test", **values}
+        )
 
     return make
 
@@ -293,6 +296,20 @@ class Api:
 
     def token(self, user_id: UUID = ALICE, **options: Any) -> str:
         return mint(self.settings, user_id, **options)
+
+
+@pytest.fixture(autouse=True)
+def standing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], None]:
+    """Every user is active, as a database would say; `standing(answer)` has another answer."""
+
+    async def active(_pipeline: Any, _subject: Subject, _claimed: Any, _request_id: str) -> Any:
+        return Standing.ACTIVE, frozenset()
+
+    def answer(by: Callable[..., Any]) -> None:
+        monkeypatch.setattr("lango.callers.standing_of", by)
+
+    answer(active)
+    return answer
 
 
 @pytest.fixture

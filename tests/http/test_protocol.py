@@ -196,14 +196,42 @@ async def test_json_from_the_database_passes_through_unparsed(api: Api) -> None:
     assert b'{"amount": 1.10}' in answer.content
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("idempotency-key", ("k-1", "k-2")),
+        ("idempotency-key", ("k-1", "k-1")),
+        ("content-type", ("application/json", "text/plain")),
+        ("content-encoding", ("identity", "identity")),
+        ("last-event-id", ("a", "b")),
+        ("origin", ("http://lango.test", "http://evil.example")),
+        ("sec-fetch-site", ("same-origin", "cross-site")),
+        ("host", ("lango.test", "evil.example")),
+        ("x-request-id", ("a", "b")),
+    ],
+)
+async def test_a_header_that_decides_comes_once(api: Api, seen: Any, name: str, values: tuple[str, str]) -> None:
+    usual = {"content-type": "application/json", "host": "lango.test"}
+    headers = [pair for pair in usual.items() if pair[0] != name] + [(name, value) for value in values]
+    content = b'{"query": "mutation { redeem(code: \\"x\\") }"}'
+
+    answer = await api.http.post("/graphql", content=content, headers=headers)
+
+    assert answer.status_code == 400
+    assert codes(answer) == ["BAD_REQUEST"]
+    assert answer.json()["errors"][0]["message"] == f"The header `{name}` is there twice."
+    assert seen.contexts == []
+
+
 async def test_idempotency_key_reaches_the_rule(api: Api, seen: Any) -> None:
     await api.post('mutation { redeem(code: "x") }', headers={"idempotency-key": "k-1"})
 
     assert seen.contexts[0].idempotency_key == "k-1"
 
 
-async def test_an_idempotency_key_that_is_too_long_is_400(api: Api, seen: Any) -> None:
-    answer = await api.post('mutation { redeem(code: "x") }', headers={"idempotency-key": "k" * 256})
+@pytest.mark.parametrize("key", ["k" * 256, " ", "   ", "\t", "\xa0", "a\tb", "\x7f", "k\xad"])
+async def test_an_idempotency_key_that_is_none_is_400(api: Api, seen: Any, key: str) -> None:
+    answer = await api.post('mutation { redeem(code: "x") }', headers={"idempotency-key": key.encode("latin-1")})
 
     assert answer.status_code == 400
     assert seen.contexts == []

@@ -75,7 +75,7 @@ async def running(api: Api) -> AsyncIterator[int]:
 
 async def send_raw(port: int, body: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /graphql HTTP/1.1\r\nHost: lango.test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     await writer.drain()
     return reader, writer
@@ -112,7 +112,7 @@ async def test_a_client_that_goes_away_in_its_body_harms_nobody(api: Api) -> Non
     async with running(api) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
-            b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            b"POST /graphql HTTP/1.1\r\nHost: lango.test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
         await writer.drain()
         writer.transport.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lango.actor import Role
 from lango.auth import mint
+from lango.callers import Standing, Subject, standing_of
 from lango.keys import BadKey, NoSigningKey, dev_key, signing_keys
 from lango.settings import Settings
 from tests.http.conftest import ALICE, Api, codes
@@ -205,32 +207,71 @@ async def test_a_remembered_token_expires_as_well(keyed: Api, monkeypatch: pytes
     await assert_refused(keyed, {"authorization": f"Bearer {token}"})
 
 
-async def test_a_staff_role_counts_when_the_database_has_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_staff_role_counts_when_the_database_has_it(api: Api, standing: Any) -> None:
     asked = []
 
-    async def confirm(_engine: Any, user_id: UUID, claimed: Any, _request_id: str) -> frozenset[Role]:
-        asked.append((user_id, claimed))
-        return frozenset({Role.ADMIN})
+    async def confirm(_pipeline: Any, subject: Subject, claimed: Any, _request_id: str) -> Any:
+        asked.append((subject[0], claimed))
+        return Standing.ACTIVE, frozenset({Role.ADMIN})
 
-    monkeypatch.setattr("lango.auth.confirmed_roles", confirm)
+    standing(confirm)
 
-    name = await whoami(api, api.token(roles=["admin", "super_admin", "owner of the world"]))
+    for _ in range(2):
+        name = await whoami(api, api.token(roles=["admin", "super_admin", "owner of the world"]))
+        assert str(name).split(" ")[1] == "admin"
 
-    assert str(name).split(" ")[1] == "admin"
-    assert asked == [(ALICE, frozenset({Role.ADMIN, Role.SUPER_ADMIN}))]
-
-
-async def test_a_member_is_not_asked_about(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def confirm(*_: Any) -> frozenset[Role]:
-        raise AssertionError("a round trip for nothing")
-
-    monkeypatch.setattr("lango.auth.confirmed_roles", confirm)
-
-    assert await whoami(api, api.token(roles=["user", "partner"]))
+    assert asked == [(ALICE, frozenset({Role.ADMIN, Role.SUPER_ADMIN}))] * 2
 
 
-async def test_a_staff_role_that_cannot_be_confirmed_is_503(api: Api) -> None:
-    answer = await api.post("{ whoami }", token=api.token(roles=["admin"]))
+async def test_a_member_is_looked_at_once_a_second(api: Api, standing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    async def look(_pipeline: Any, subject: Subject, claimed: Any, _request_id: str) -> Any:
+        looks.append((subject, claimed))
+        await asyncio.sleep(0.02)
+        return Standing.ACTIVE, frozenset()
+
+    standing(look)
+    session = uuid4()
+    token = api.token(roles=["user", "partner"], session_id=session)
+
+    await asyncio.gather(*(whoami(api, token) for _ in range(10)))
+    assert looks == [((ALICE, session), ())]
+
+    monkeypatch.setattr("lango.callers.REMEMBERED", 0)
+    assert await whoami(api, token)
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (Standing.UNKNOWN, "There is no account for this access token: sign in again."),
+        (Standing.INACTIVE, "This account is not active: it has been suspended or closed."),
+        (Standing.ENDED, "The session has ended: sign in again."),
+    ],
+)
+@pytest.mark.parametrize("roles", [[], ["admin"]])
+async def test_whoever_is_no_longer_served_is_401(
+    api: Api, standing: Any, seen: Any, found: Standing, message: str, roles: list[str]
+) -> None:
+    async def look(*_: Any) -> Any:
+        return found, frozenset()
+
+    standing(look)
+    token = api.token(roles=roles)
+
+    await assert_refused(api, {"authorization": f"Bearer {token}"})
+    answer = await api.post('mutation { redeem(code: "x") }', token=token)
+    assert answer.json()["errors"][0]["message"] == message
+    assert seen.contexts == []
+
+
+@pytest.mark.parametrize("roles", [[], ["admin"]])
+async def test_a_caller_who_cannot_be_looked_at_is_503(api: Api, standing: Any, roles: list[str]) -> None:
+    standing(standing_of)
+
+    answer = await api.post("{ whoami }", token=api.token(roles=roles))
 
     assert answer.status_code == 503
     assert codes(answer) == ["SERVICE_UNAVAILABLE"]

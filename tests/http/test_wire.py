@@ -12,7 +12,7 @@ from lango.app import server_options
 from tests.http.conftest import Api
 from tests.http.test_server import free_port
 
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: lango.test\r\nContent-Type: application/json\r\n"
 BODY = b'{"query": "{ hello }"}'
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 
@@ -83,3 +83,50 @@ async def test_what_follows_a_refused_body_is_not_waited_for(port: int) -> None:
     assert heard.startswith(b"HTTP/1.1 413 ")
     assert heard.endswith(b"<closed>")
     assert heard.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"X-Long: " + b"a" * 200_000 + b"\r\n",
+        b"X-Long: " + b"a" * 65_536 + b"\r\n",
+        b"".join(b"X-Header-%d: %b\r\n" % (number, b"a" * 100) for number in range(700)),
+        b"x" * 70_000 + b": a\r\n",
+    ],
+    ids=["one of 200,000", "one of 65,536", "many", "a name"],
+)
+async def test_headers_that_arrive_at_once_and_are_too_large_are_refused(port: int, headers: bytes) -> None:
+    heard = await talk(port, HEAD + headers + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
+
+    assert heard.startswith(b"HTTP/1.1 431 ")
+    assert b'"code":"HEADERS_TOO_LARGE"' in heard
+    assert heard.endswith(b"<closed>")
+    assert b"hello world" not in heard
+
+
+async def test_headers_below_the_limit_are_taken(port: int) -> None:
+    headers = b"X-Long: " + b"a" * 60_000 + b"\r\n"
+
+    heard = await talk(port, (HEAD + headers + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY) * 2)
+
+    assert heard.count(b"hello world") == 2
+
+
+async def test_an_address_that_is_too_long_is_refused(port: int) -> None:
+    heard = await talk(port, b"GET /graphql?query=" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: lango.test\r\n\r\n")
+
+    assert heard.startswith(b"HTTP/1.1 414 ")
+    assert heard.endswith(b"<closed>")
+
+
+async def test_what_is_no_http_is_refused_as_before(port: int) -> None:
+    assert (await talk(port, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_trailers_are_bounded_as_headers_are(port: int) -> None:
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+
+    heard = await talk(port, chunked + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n")
+
+    assert heard.endswith(b"<closed>")
+    assert heard.count(b"HTTP/1.1") <= 1

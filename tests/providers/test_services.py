@@ -32,7 +32,7 @@ ENGINE = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
 
 async def asked(app: Any) -> str:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://lango.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.post("/graphql", json={"query": "{ wave }"})
     return str(answer.json()["data"]["wave"])
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
 
+from lango.wire import MOST_BEFORE_INIT, BoundedSocket
 from models.identity import User, UserSession
 from models.pots import Pot
 from tests.factories import Factory
@@ -117,6 +121,107 @@ async def test_who_does_not_init_in_time_is_let_go(serve: Serve) -> None:
     served = await serve(socket_init_timeout=0.1)
     async with served.socket(init=False) as client:
         assert await client.closed() == (4408, "Connection initialisation timeout")
+
+
+PING = orjson.dumps({"type": "ping", "payload": {"x": "y" * 1_000}}).decode()
+
+
+def bytes_held(served: Served) -> int:
+    """What the gateway keeps for its sockets: to be sent, not taken apart, and not taken by the application."""
+    sockets = [each for each in served.server.server_state.connections if isinstance(each, BoundedSocket)]
+    unread = sum(len(each._unread) + sum(len(str(message)) for message in each.queue._queue) for each in sockets)
+    return unread + sum(each.transport.get_write_buffer_size() for each in sockets)
+
+
+async def opened(served: Served, number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A socket from which its client never reads."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1)
+    writer.write(
+        b"GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+        % base64.b64encode(number.to_bytes(16, "big"))
+    )
+    await writer.drain()
+    reader._transport.pause_reading()
+    return reader, writer
+
+
+def frame(text: str, opcode: Opcode = Opcode.TEXT) -> bytes:
+    return Frame(opcode, text.encode()).serialize(mask=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "initialises"),
+    [
+        (frame(PING), False),
+        (frame("x" * 125, Opcode.PING), False),
+        (frame(PING), True),
+        (frame("x" * 125, Opcode.PING), True),
+        (frame('{"type":"ping"}'), True),
+        (frame("x" * 900_000)[:-1], True),
+    ],
+    ids=[
+        "pings",
+        "frames of pings",
+        "pings of nobody",
+        "frames of pings of nobody",
+        "small pings of nobody",
+        "unfinished",
+    ],
+)
+async def test_who_sends_and_reads_nothing_is_kept_little_for(serve: Serve, sent: bytes, initialises: bool) -> None:
+    served = await serve(send_timeout=60)
+    sockets = [await opened(served, number) for number in range(20)]
+    if initialises:
+        for _, writer in sockets:
+            writer.write(frame('{"type":"connection_init"}'))
+        await asyncio.sleep(0.5)
+
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        async for _ in forever():
+            writer.write(sent * max(1, 100_000 // len(sent)))
+            await writer.drain()
+
+    flooding = [asyncio.create_task(flood(writer)) for _, writer in sockets]
+    most = 0
+    for _ in range(20):
+        await asyncio.sleep(0.1)
+        most = max(most, bytes_held(served))
+    for task in flooding:
+        task.cancel()
+    await asyncio.gather(*flooding, return_exceptions=True)
+    for _, writer in sockets:
+        writer.transport.abort()
+
+    assert most < 20 * (MOST_BEFORE_INIT if not initialises else 400_000)
+
+
+async def test_whoever_sends_much_before_the_init_is_let_go(served: Served) -> None:
+    async with served.socket(init=False) as client:
+        for _ in range(70):
+            await client.send(type="ping", payload={"x": "y" * 1_000})
+        code, reason = await client.closed()
+        assert (code, reason) == (4429, "Too much was sent before connection_init was acknowledged")
+
+
+async def test_whoever_has_signed_in_may_send_large_messages(serve: Serve, make: Factory) -> None:
+    served = await serve()
+    large = {"query": TYPENAME + " " * 200_000}
+    async with served.socket(as_=await make(User)) as client:
+        await client.send(id="1", type="subscribe", payload=large)
+        assert await client.next() == {"__typename": "Query"}
+    async with served.socket() as nobody:
+        await nobody.send(id="1", type="subscribe", payload=large)
+        assert (await nobody.closed())[0] == 1009
+
+
+async def test_sockets_that_do_not_init_are_limited_for_an_address(serve: Serve) -> None:
+    served = await serve(max_uninitialised_per_address=2)
+    async with served.socket(init=False), served.socket(init=False) as second, served.socket(init=False) as third:
+        assert (await third.closed())[0] == 1013
+        await second.init()
+        async with served.socket():
+            pass
 
 
 @pytest.mark.parametrize("offered", [None, ["graphql-ws"], ["chat", "superchat"]])
@@ -266,10 +371,39 @@ async def test_a_socket_ends_with_its_session(served: Served, make: Factory, wor
     ):
         await world.run("UPDATE identity.user_sessions SET is_revoked = true WHERE id = $1", session.id)
         started = time.monotonic()
-        assert await client.closed() == (4403, "The session has ended.")
+        assert await client.closed() == (4403, "The session has ended: sign in again.")
         assert time.monotonic() - started < 2
         await still.subscribe(TYPENAME)
         assert await still.next() == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize("change", ["is_active = false", "deleted_at = now()"])
+async def test_a_socket_ends_with_its_account(served: Served, make: Factory, world: World, change: str) -> None:
+    user, other = await make(User), await make(User)
+    async with served.socket(as_=user) as client, served.socket(as_=other) as still:
+        await client.subscribe(POT_UPDATED, id=str(uuid4()))
+        await world.run(f"UPDATE identity.users SET {change} WHERE id = $1", user.id)
+        started = time.monotonic()
+        assert await client.closed() == (4403, "This account is not active: it has been suspended or closed.")
+        assert time.monotonic() - started < 2
+        await still.subscribe(TYPENAME)
+        assert await still.next() == {"__typename": "Query"}
+    async with served.socket(init=False) as again:
+        await again.send(type="connection_init", payload={"authorization": f"Bearer {served.token(user)}"})
+        assert (await again.closed())[0] == 4403
+
+
+async def test_a_socket_ends_with_the_key_of_its_token(served: Served, make: Factory, monkeypatch: Any) -> None:
+    user = await make(User)
+    token = served.token(user)
+    async with served.socket(token=token) as client, served.socket() as nobody:
+        keys = served.app.state.authenticator.keys
+        monkeypatch.setattr(keys, "_keys", {"tests": replace(keys.get("tests"), verifying=b"x" * 32)})
+        assert await client.closed() == (4403, "The key of this access token has been withdrawn: sign in again.")
+        await nobody.subscribe(TYPENAME)
+    async with served.socket(init=False) as again:
+        await again.send(type="connection_init", payload={"authorization": f"Bearer {token}"})
+        assert (await again.closed())[0] == 4403
 
 
 async def test_a_large_message_is_too_much(serve: Serve) -> None:

@@ -177,7 +177,7 @@ async def test_a_stream_that_is_not_read_is_ended(serve: Serve, make: Factory, w
     served = await serve(stream_buffer=20, send_timeout=1)
     pot = await make(Pot, visibility="public", description="x" * 50_000)
     body = orjson.dumps({"query": f'subscription {{ potUpdated(potId: "{pot.id}") {{ pot {{ description }} }} }}'})
-    head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
     writer.write(head.encode() + body)
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from benchmarks.peers.plain.reading import Reading
 from benchmarks.peers.plain.schema import schema
 from lango.auth import Authenticator
+from lango.callers import Callers
 from lango.exchange import open_exchange
 from lango.pipeline import Pipeline
 from lango.postgres import create_engine
@@ -24,22 +25,16 @@ from lango.settings import settings
 current = settings()
 assert current.database_url is not None
 engine = create_engine(current.database_url.get_secret_value(), current)
-authenticator = Authenticator(current)
-# Confirms the roles of staff, as it does for lango.
+# Looks at callers' accounts and roles, as it does for lango.
 pipeline = Pipeline(engine.url, current)
+callers = Callers(Authenticator(current), pipeline)
 nobody = Networks("")
 
 
 async def graphql(request: Request) -> Response:
     asked: dict[str, Any] = orjson.loads(await request.body())
     exchange = open_exchange(request.scope, nobody)
-    actor = await authenticator.actor(
-        pipeline,
-        request.headers.getlist("authorization"),
-        request_id=exchange.request_id,
-        ip=exchange.client,
-        user_agent=request.headers.get("user-agent"),
-    )
+    actor = await callers.actor(request.headers.getlist("authorization"), exchange)
     reading = Reading(engine, actor)
     try:
         result = await schema.execute(

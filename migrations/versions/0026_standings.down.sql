@@ -1,0 +1,1 @@
+DROP FUNCTION lango.standings(uuid[], uuid[]);
