@@ -93,7 +93,7 @@ class ScheduledRun(Base):
     __access__ = None
     __unaudited__ = "Written each minute."
 
-    job: Mapped[str] = mapped_column(primary_key=True, doc="The job.")
+    job: Mapped[str] = mapped_column(primary_key=True, doc="Which job was run.")
     ran_at: Mapped[Moment] = mapped_column(server_default=NOW, doc="When its last run ended, well or not.")
     succeeded_at: Mapped[Moment | None] = mapped_column(doc="When its last run ended well; null when none has yet.")
     failures: Mapped[int] = mapped_column(server_default=text("0"), doc="How many runs have failed since then.")

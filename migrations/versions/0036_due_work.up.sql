@@ -34,7 +34,7 @@ CREATE TABLE platform.scheduled_runs (
     CONSTRAINT ck_scheduled_runs_times_are_finite CHECK (ran_at >= '0001-01-01' AND ran_at < '9999-01-01' AND succeeded_at >= '0001-01-01' AND succeeded_at < '9999-01-01')
 );
 COMMENT ON TABLE platform.scheduled_runs IS 'When a job that is due by itself was last run, by whichever worker.';
-COMMENT ON COLUMN platform.scheduled_runs.job IS 'The job.';
+COMMENT ON COLUMN platform.scheduled_runs.job IS 'Which job was run.';
 COMMENT ON COLUMN platform.scheduled_runs.ran_at IS 'When its last run ended, well or not.';
 COMMENT ON COLUMN platform.scheduled_runs.succeeded_at IS 'When its last run ended well; null when none has yet.';
 COMMENT ON COLUMN platform.scheduled_runs.failures IS 'How many runs have failed since then.';

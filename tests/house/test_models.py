@@ -23,6 +23,9 @@ INTERNAL = {
     "IdempotencyKey": "the kernel's memory of what it answered",
     "OutboxEvent": "read by the publisher; subscribers get events, never rows",
     "SchemaMigration": "read by `lango migrate status`",
+    "DueFailure": "what jobs try again; `lango doctor` shows it",
+    "ScheduledRun": "when jobs were run; `/readyz` and `lango doctor` look at it",
+    "UncountedEvent": "a queue of events, kept for minutes",
 }
 LOOKS_SECRET = re.compile(
     r"hash|sha256|secret|token|password|private|encrypted|phrase|backup|credential|wrapped|(^|_)otp"
