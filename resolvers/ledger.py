@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lango.actor import Actor
 from lango.prepared import Prepared
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from resolvers import postings
 
 XOF = "XOF"
 
@@ -267,11 +268,12 @@ PROOFS = {
             SELECT FROM treasury.user_balances u
             WHERE u.user_id = b.owner_id AND u.dao_id IS NULL AND u.currency = b.currency)
     """,
-}
+} | postings.proofs()
 
 
 async def verify(session: AsyncSession) -> list[Difference]:
-    """Recompute every balance from the entries and name each difference. Reads as a role that sees all rows."""
+    """Recompute every balance from the entries, look for the posting of every row that moves money, and for the row of
+    every posting; name each difference. Reads as a role that sees all rows."""
     found = []
     for proof in PROOFS.values():
         rows = await session.execute(text(proof.replace(":", "\\:")))

@@ -118,8 +118,8 @@ def _donate(world: World, dice: Dice, books: Books, pot: Filled, moment: datetim
     pot.raised += amount - back
     if back:
         when = given_back or paid + AN_HOUR / 2
-        _refund(world, dice, donation, back, when, donor, cancelled=cancelled)
-        books.post("donation_refund", when, [Movement(balance, wave, back)], of=("donation", donation))
+        refund = _refund(world, dice, donation, back, when, donor, cancelled=cancelled)
+        books.post("donation_refund", when, [Movement(balance, wave, back)], of=("refund", refund))
         pot.last = max(pot.last, when)
 
 
@@ -134,15 +134,16 @@ def _put_webhook(world: World, donation: UUID, amount: int, when: datetime) -> N
 
 def _refund(
     world: World, dice: Dice, donation: UUID, amount: int, when: datetime, donor: Person | None, *, cancelled: bool
-) -> None:
-    by_donor = donor is not None and not cancelled
+) -> UUID:
+    by_donor, refund = donor is not None and not cancelled, dice.id()
     world.rows.put(
-        Refund, id=dice.id(), donation_id=donation, refunded_by_user_id=donor.id if donor and by_donor else world.staff,
+        Refund, id=refund, donation_id=donation, refunded_by_user_id=donor.id if donor and by_donor else world.staff,
         amount_cfa=amount, reason="failed_pot" if cancelled else "user_request" if by_donor else "admin_action",
         reason_description="La cagnotte a été annulée." if cancelled else "Erreur de montant.",
         wave_refund_id=f"R_{donation.hex[:16].upper()}", wave_refund_status="succeeded", processed_at=when,
         completed_at=when, created_at=when,
     )  # fmt: skip
+    return refund
 
 
 def _convert(world: World, dice: Dice, books: Books, pot: Filled, sponsoring: Sponsoring) -> None:

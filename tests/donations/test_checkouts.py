@@ -110,7 +110,7 @@ async def test_what_wave_refuses_to_open_has_failed(giving: Giving, wave: FakeWa
 async def test_only_what_waits_gets_a_checkout(
     giving: Giving, wave: FakeWave, make: Factory, pot: Any, status: str
 ) -> None:
-    donation = await make(Donation, pot_id=pot.id, status=status, amount_cfa=1000)
+    donation = await make.donation(pot_id=pot.id, status=status, amount_cfa=1000)
 
     assert await open_checkout(giving.services, donation_id=donation.id) is None
     assert await wave.checkouts(str(donation.id)) == []

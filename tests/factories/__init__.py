@@ -115,8 +115,10 @@ class Factory:
         return pot
 
     async def donation(self, **given: Any) -> SimpleNamespace:
-        """A donation that was paid, and posted: its money is in no pot."""
+        """A donation, posted where it was paid: its money is in no pot."""
         row = await self(Donation, **given)
+        if row.status != "succeeded":
+            return row
         entries = {"provider:wave:XOF": row.amount_cfa, "platform:elsewhere:XOF": -row.amount_cfa}
         await self.post("donation", entries, of=("donation", row.id))
         return row

@@ -1,0 +1,115 @@
+"""Which rows move money: each has its posting in the ledger, and no posting is without its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A kind of ledger transaction, and the rows that it belongs to: one transaction a row, of the row's amount.
+
+    Conditions and the amount are SQL over a row `r`. A row that `needs` it has one; one that `may` have it has one or
+    none. An amount that is null is not compared, as where what was paid is not what was asked for.
+    """
+
+    kind: str
+    reference: str
+    table: str
+    needs: str
+    amount: str = "NULL::numeric"
+    may: str | None = None
+    # Only those of its entries count that are on such accounts; of all, those that debit.
+    account: str | None = None
+
+    def proof(self) -> str:
+        """SQL that gives what, whose, what the row says and what the entries say, of each that does not agree."""
+        counted = "e.amount > 0" if self.account is None else f"a.code LIKE '{self.account}'"
+        having = "" if self.account is None else "HAVING count(e.id) > 0"
+        return f"""
+            SELECT '{self.kind} of {self.table}', coalesce(r.id, p.id)::text,
+                   CASE WHEN r.needs OR r.may THEN coalesce(r.amount, 0) ELSE 0 END, coalesce(p.amount, 0)
+            FROM (
+                SELECT r.id, {self.amount} AS amount, ({self.needs}) AS needs, ({self.may or self.needs}) AS may
+                FROM {self.table} r
+            ) r
+            FULL JOIN (
+                SELECT t.id, count(*) AS times, sum(t.amount) AS amount FROM (
+                    SELECT t.reference_id AS id, abs(coalesce(sum(e.amount), 0)) AS amount
+                    FROM ledger.ledger_transactions t LEFT JOIN (
+                        ledger.ledger_entries e JOIN ledger.ledger_accounts a ON a.id = e.account_id AND {counted}
+                    ) ON e.transaction_id = t.id
+                    WHERE t.kind = '{self.kind}' AND t.reference_type = '{self.reference}'
+                    GROUP BY t.id {having}
+                ) t GROUP BY t.id
+            ) p ON p.id = r.id
+            WHERE CASE WHEN p.id IS NULL THEN r.needs
+                       ELSE NOT coalesce(r.may, false) OR p.times > 1 OR coalesce(p.amount <> r.amount, false) END
+        """
+
+
+CODES, DONATIONS, ESCROWS = "redemption.qr_codes", "donations.donations", "trading.crypto_escrows"
+CHAIN = "trading.crypto_transactions"
+FUNDED = "r.status IN ('funded', 'disputed', 'released', 'refunded', 'split')"
+POSTINGS = (
+    Posting(
+        "donation", "donation", DONATIONS, "r.status = 'succeeded'", "r.amount_cfa",
+        # One that was never counted goes back as well.
+        may="r.status IN ('succeeded', 'refunded')",
+    ),
+    Posting("donation_held", "donation", DONATIONS, "false", may="r.status <> 'pending'"),
+    Posting("donation_refund", "donation", DONATIONS, "false"),
+    # When it has left: what leaves the pot before that is proved by what the pot has raised.
+    Posting(
+        "donation_refund", "refund", "donations.refunds", "r.wave_refund_status = 'succeeded'", "r.amount_cfa",
+        account="provider:%",
+    ),
+    Posting(
+        "donation_refund", "refund", "donations.refunds", "false", "r.amount_cfa", may="true", account="pot:%",
+    ),
+    Posting("points_conversion", "points_conversion", "referrals.points_conversions", "true", "r.credits_issued"),
+    Posting("points_conversion_reversal", "pot", "pots.pots", "false", may="r.status = 'cancelled'"),
+    Posting("qr_issue", "qr_code", CODES, "true", "r.price_cfa"),
+    Posting("qr_redeem", "qr_code", CODES, "r.status = 'redeemed'", "r.price_cfa"),
+    Posting("qr_cancel", "qr_code", CODES, "r.status = 'cancelled'", "r.price_cfa"),
+    Posting("qr_expire", "qr_code", CODES, "r.status = 'expired'", "r.price_cfa"),
+    # Nothing is posted for a partner whose part is nothing.
+    Posting(
+        "settlement_paid", "partner_settlement", "redemption.partner_settlements",
+        "r.status = 'paid' AND r.partner_share_cfa <> 0", "r.partner_share_cfa",
+    ),
+    # Staff credit a deposit some time after it was confirmed.
+    Posting(
+        "crypto_deposit", "crypto_transaction", CHAIN, "false", "r.amount",
+        may="r.transaction_type = 'deposit' AND r.status = 'confirmed'",
+    ),
+    # One that was written down by hand, and has left our account by no rule, has none.
+    Posting(
+        "crypto_withdrawal", "crypto_transaction", CHAIN, "false", "r.amount", may="r.transaction_type = 'withdrawal'"
+    ),
+    Posting(
+        "crypto_withdrawal_reversal", "crypto_transaction", CHAIN,
+        "r.transaction_type = 'withdrawal' AND r.status = 'failed' AND EXISTS (SELECT FROM ledger.ledger_transactions w"
+        " WHERE w.kind = 'crypto_withdrawal' AND w.reference_id = r.id)",
+        "r.amount",
+    ),
+    Posting("escrow_fund", "crypto_escrow", ESCROWS, FUNDED, "r.amount"),
+    Posting("escrow_release", "crypto_escrow", ESCROWS, "r.status = 'released'", "r.amount"),
+    Posting("escrow_refund", "crypto_escrow", ESCROWS, "r.status = 'refunded'", "r.amount"),
+    Posting("escrow_split", "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
+)  # fmt: skip
+# What is posted for a balance alone, and proved by it.
+OF_BALANCES = frozenset({"pot_carry_over"})
+UNREFERENCED = """
+    SELECT 'ledger_transactions.reference_id', t.id::text, 0, 0 FROM ledger.ledger_transactions t
+    WHERE t.reference_type IS NULL OR t.reference_id IS NULL
+"""
+
+
+def proofs() -> dict[str, str]:
+    """The proofs of all postings, by what they say."""
+    named = {
+        f"{place}. {posting.table} and {posting.kind} agree": posting.proof()
+        for place, posting in enumerate(POSTINGS, 1)
+    }
+    return {"every posting says what it is about": UNREFERENCED} | named

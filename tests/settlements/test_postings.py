@@ -1,0 +1,163 @@
+"""Each kind of row that moves money has its posting, and each posting its row: one that is missing is named."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from models.donations import Donation, Refund
+from models.identity import User
+from models.redemption import QrCode
+from models.referrals import PointsConversion
+from models.trading import CryptoEscrow, CryptoTrade, CryptoTransaction
+from resolvers import ledger
+from resolvers.postings import OF_BALANCES, POSTINGS, Posting
+from tests.client import Api
+from tests.factories import Factory
+from tests.settlements.calls import IN_JUNE, STAFF, call, generate
+
+# A row of each kind, which needs its posting.
+ROWS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "donation": (Donation, {"status": "succeeded", "amount_cfa": 5000}),
+    "donation_refund": (Refund, {"wave_refund_status": "succeeded", "amount_cfa": 5000}),
+    "points_conversion": (PointsConversion, {"credits_issued": 5000}),
+    "qr_issue": (QrCode, {"status": "issued"}),
+    "qr_redeem": (QrCode, {"status": "redeemed"}),
+    "qr_cancel": (QrCode, {"status": "cancelled"}),
+    "qr_expire": (QrCode, {"status": "expired"}),
+    "escrow_fund": (CryptoEscrow, {"status": "funded"}),
+    "escrow_release": (CryptoEscrow, {"status": "released"}),
+    "escrow_refund": (CryptoEscrow, {"status": "refunded"}),
+    "escrow_split": (CryptoEscrow, {"status": "split"}),
+}
+NEEDED = [posting for posting in POSTINGS if posting.kind in ROWS and posting.needs != "false"]
+
+
+async def differences(engine: AsyncEngine, *changes: tuple[str, dict[str, Any]]) -> list[ledger.Difference]:
+    """What is found after these changes, none of which stays; the triggers that would refuse them are away."""
+    async with AsyncSession(engine) as session:
+        await session.execute(text("SET LOCAL session_replication_role = replica"))
+        for change, given in changes:
+            changed = await session.execute(text(change), given)
+            assert changed.rowcount  # type: ignore[attr-defined]
+        found = await ledger.verify(session)
+        await session.rollback()
+    return found
+
+
+POST = "INSERT INTO ledger.ledger_transactions (kind, reference_type, reference_id) VALUES (:kind, :reference, :key)"
+
+
+@pytest.mark.parametrize("posting", POSTINGS, ids=lambda posting: f"{posting.kind}-{posting.account or 'all'}")
+async def test_a_posting_without_its_row_is_named(owner_engine: AsyncEngine, posting: Posting) -> None:
+    if posting.account is not None:
+        pytest.skip("without entries it is of no such account")
+    key = uuid4()
+
+    found = await differences(owner_engine, (POST, {"kind": posting.kind, "reference": posting.reference, "key": key}))
+
+    assert (f"{posting.kind} of {posting.table}", str(key)) in {(each.what, each.key) for each in found}
+
+
+async def test_a_posting_of_nothing_is_named(owner_engine: AsyncEngine) -> None:
+    found = await differences(owner_engine, ("INSERT INTO ledger.ledger_transactions (kind) VALUES ('donation')", {}))
+
+    assert [each.what for each in found] == ["ledger_transactions.reference_id"]
+
+
+@pytest.mark.parametrize("posting", NEEDED, ids=lambda posting: posting.kind)
+async def test_a_row_without_its_posting_is_named(
+    make: Factory, owner: asyncpg.Pool[Any], owner_engine: AsyncEngine, posting: Posting
+) -> None:
+    model, given = ROWS[posting.kind]
+    if model is Refund:
+        given = given | {"donation_id": (await make(Donation, status="pending")).id}
+    if model is CryptoEscrow:
+        given = given | {"trade_id": (await make(CryptoTrade)).id}
+    row = await make(model, **given)
+    try:
+        found = await differences(owner_engine)
+    finally:
+        async with owner.acquire() as connection, connection.transaction():
+            await connection.execute("RESET ROLE; SET LOCAL session_replication_role = replica")
+            await connection.execute(f"DELETE FROM {posting.table} WHERE id = $1", row.id)
+
+    assert (f"{posting.kind} of {posting.table}", str(row.id)) in {(each.what, each.key) for each in found}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (
+            "UPDATE ledger.ledger_entries SET amount = amount * 2 FROM ledger.ledger_transactions t"
+            " WHERE t.id = transaction_id AND t.kind = :kind AND t.reference_id = :key"
+        ),
+        "INSERT INTO ledger.ledger_transactions (kind, reference_type, reference_id) VALUES (:kind, 'qr_code', :key)",
+        "DELETE FROM ledger.ledger_transactions WHERE kind = :kind AND reference_id = :key",
+        "UPDATE ledger.ledger_transactions SET reference_id = gen_random_uuid() WHERE kind = :kind AND reference_id = :key",
+    ],
+    ids=["another amount", "twice", "none", "of another"],
+)
+@pytest.mark.parametrize("kind", ["qr_issue", "qr_redeem"])
+async def test_a_posting_that_is_changed_is_named_by_its_row(
+    make: Factory, shop: Any, owner_engine: AsyncEngine, kind: str, change: str
+) -> None:
+    code = await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
+
+    found = await differences(owner_engine, (change, {"kind": kind, "key": code.id}))
+
+    assert (f"{kind} of redemption.qr_codes", str(code.id)) in {(each.what, each.key) for each in found}
+
+
+async def test_a_settlement_that_is_paid_and_not_posted_is_named(
+    api: Api, make: Factory, admin: Any, shop: Any, owner_engine: AsyncEngine
+) -> None:
+    await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
+    made = await generate(api, admin, shop.partner, date(2026, 6, 1), date(2026, 6, 30))
+    key = made["generateSettlement"]["settlement"]["rowId"]
+    await call(api, "approveSettlement", admin, STAFF, settlementId=key)
+    await call(api, "markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
+    gone = "DELETE FROM ledger.ledger_transactions WHERE kind = 'settlement_paid' AND reference_id = CAST(:key AS uuid)"
+
+    found = await differences(owner_engine, (gone, {"key": key}))
+
+    assert ("settlement_paid of redemption.partner_settlements", key) in {(each.what, each.key) for each in found}
+
+
+async def test_a_withdrawal_that_failed_and_was_not_given_back_is_named(
+    make: Factory, owner: asyncpg.Pool[Any], owner_engine: AsyncEngine
+) -> None:
+    user = await make(User)
+    sent = await make(CryptoTransaction, user_id=user.id, transaction_type="withdrawal", status="failed")
+    post = {"kind": "crypto_withdrawal", "reference": "crypto_transaction", "key": sent.id}
+
+    found = await differences(owner_engine, (POST, post))
+
+    assert ("crypto_withdrawal_reversal of trading.crypto_transactions", str(sent.id)) in {
+        (each.what, each.key) for each in found
+    }
+
+
+# Texts of this form that are no kinds.
+NAMES = {"crypto_transaction", "crypto_escrow", "crypto_trade", "crypto_payment_method"}
+
+
+def test_every_kind_that_rules_post_is_declared() -> None:
+    import re
+    from pathlib import Path
+
+    import resolvers
+
+    source = "".join(file.read_text() for file in Path(resolvers.__path__[0]).rglob("*.py") if file.stem != "postings")
+    posted = set(re.findall(r'ledger\.post\(\s*session, [\w()]+, "(\w+)"', source))
+    posted |= set(re.findall(r'"(crypto_\w+|escrow_(?:release|refund|split)|points_conversion_reversal)"', source))
+    kinds = {posting.kind for posting in POSTINGS}
+
+    assert len(posted) > 12
+    assert posted - kinds - NAMES <= OF_BALANCES
