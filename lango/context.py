@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor
 from lango.documents import Document
+from lango.limits import HIGHEST
 from lango.metrics import Metrics
 from lango.pipeline import Asked, Outcome, Pipeline
 from lango.planning import NOTHING, Answered, Planner
+from lango.room import Room
 from lango.services import Services
 from lango.session import Reads
 
@@ -56,6 +58,7 @@ class Context:
         document: Document | None = None,
         services: Services | None = None,
         metrics: Metrics | None = None,
+        max_answer_bytes: int = HIGHEST,
     ) -> None:
         self.engine = engine
         self.actor = actor
@@ -66,6 +69,7 @@ class Context:
         self.document = document
         self.metrics = metrics
         self._services = services
+        self.room = Room(max_answer_bytes)
         # What the planner has answered already: the executor takes it as it is.
         self.answered: Answered = NOTHING
         # The event that a reader has seen last, where the transport says it.

@@ -73,11 +73,12 @@ class QueryTooComplex(CallerError):
 class AnswerTooLarge(QueryTooComplex):
     """The answer is too large: ask for fewer rows, or for fewer of their texts and JSON values."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, **extensions: Any) -> None:
         """`limit` is the bytes that an answer may have."""
         super().__init__(
             f"The answer has more than {limit} bytes: ask for fewer rows, or for fewer of their texts and JSON values.",
             limit=limit,
+            **extensions,
         )
 
 

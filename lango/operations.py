@@ -20,6 +20,7 @@ from lango.actor import Actor
 from lango.context import Context, Witness
 from lango.documents import Document, Documents, InvalidDocument
 from lango.errors import (
+    AnswerTooLarge,
     CallerError,
     Forbidden,
     Refused,
@@ -117,6 +118,7 @@ class Operations:
             document=document,
             services=self.services,
             metrics=self.metrics,
+            max_answer_bytes=self.settings.max_answer_bytes,
         )
 
     def _check_introspection(self, document: Document, operation: OperationDefinitionNode, actor: Actor) -> None:
@@ -199,6 +201,7 @@ class Operations:
                         result = await self._run(document, operation, parameters, context)
                 else:
                     result = await self._run(document, operation, parameters, context)
+            context.room.check()
             await context.close()
         except TimeoutError:
             await context.abandon()
@@ -208,6 +211,8 @@ class Operations:
             outcome = outcome_of(context, operation)
             if outcome is not None and isinstance(error, Exception) and is_passing(error):
                 raise ServiceUnavailable(UNREAD[outcome], outcome=outcome) from error
+            if outcome is not None and isinstance(error, AnswerTooLarge):
+                raise AnswerTooLarge(self.settings.max_answer_bytes, outcome=outcome) from None
             raise
         return result
 

@@ -101,7 +101,7 @@ class Prices:
                 (sum(walk.selection(node, type_)), node, type_) for node, type_ in walk.fields(selections, parent)
             ]
             price, node, type_ = max(fields, key=itemgetter(0), default=(0, None, None))
-            if node is None or price == 0:
+            if node is None or type_ is None or price == 0:
                 break
             path.append(key_of(node))
             field = type_.fields.get(node.name.value)

@@ -124,6 +124,7 @@ class Subscriptions:
             async with asyncio.timeout(self.operations.settings.execution_timeout) as limit:
                 found: Any = execute_subscription_event(answering)
                 result = await found if executor.is_awaitable(found) else found
+            context.room.check()
             await context.close()
         except TimeoutError:
             await context.abandon()

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from typing import Any
 
 import orjson
+from graphql import is_non_null_type
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.executor import CollectedErrors
 from graphql.pyutils import Path, gather_with_cancel
@@ -19,6 +21,8 @@ from gql.kit.planner.builder import Hole
 from gql.kit.planner.selections import DEFINITION
 from gql.kit.rows import read_node
 from gql.kit.subscription import ABOUT
+from lango.errors import AnswerTooLarge
+from lango.postgres import RawJson
 from lango.responses import plain
 
 HOLE_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
@@ -41,6 +45,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
                 return orjson.Fragment(text)
             if (waiting := answered.waiting.get(path.key)) is not None:
                 return self._waited(waiting, parent_type, source, field_details_list, path, position_context)
+        # The key, its quotation marks and the colon.
+        self.context_value.room.left -= len(path.key) + 3
         result = ordinary(parent_type, source, field_details_list, path, position_context)
         if path.prev is None and parent_type is self.schema.subscription_type:
             return self._looked(result, parent_type, source, field_details_list)
@@ -52,6 +58,20 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if isinstance(result, MadeRow):
             return self._made(return_type, field_details_list, info, path, result, position_context)
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+
+    def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override]
+        completed = super().complete_leaf_value(return_type, result)
+        self.context_value.room.take(size_of(result if isinstance(result, RawJson) else completed))
+        return completed
+
+    def handle_field_error(self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Any) -> None:
+        """An answer that is too large is refused as a whole: an error for each of its values would be as large."""
+        if not is_too_large(raw_error):
+            super().handle_field_error(raw_error, return_type, field_details_list, path)
+            return
+        self.context_value.room.close()
+        if is_non_null_type(return_type):
+            raise raw_error
 
     async def _waited(
         self, waiting: Any, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any
@@ -69,11 +89,15 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     async def _filled(self, holed: Holed, path: Any) -> bytes:
         """The text with every value that Python gives; each is computed once, whatever the number of its places."""
-        wanted = list(dict.fromkeys(HOLE_MARK.findall(holed.text)))
+        places = Counter(HOLE_MARK.findall(holed.text))
+        wanted = list(places)
         told = await gather_with_cancel(
             *(self._value(holed.statement.holes[int(index)], key.decode(), path) for index, key in wanted)
         )
         values = dict(zip(wanted, told, strict=True))
+        self.context_value.room.take(
+            len(holed.text) + sum(number * len(values[place]) for place, number in places.items())
+        )
         return HOLE_MARK.sub(lambda found: values[found.group(1), found.group(2)], holed.text)
 
     async def _value(self, hole: Hole, key: str, path: Any) -> bytes:
@@ -105,6 +129,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
                 self.operation, self.variable_values.coerced, context, made, nodes, tuple(path.as_list())
             )
             if isinstance(told, bytes):
+                context.room.take(len(told))
                 self._see(told != b"null")
                 return orjson.Fragment(told)
             if isinstance(told, Holed):
@@ -135,3 +160,14 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
                 about = field.extensions[DEFINITION].metadata[ABOUT].of(event)
                 self._see(await read_node(self.context_value, about.model, about.key) is not None)
         return answer
+
+
+def size_of(value: Any) -> int:
+    """The bytes of a value in an answer; of what is no text, some."""
+    if not isinstance(value, str):
+        return 8
+    return len(value) if value.isascii() else len(value.encode())
+
+
+def is_too_large(error: Exception) -> bool:
+    return isinstance(error, AnswerTooLarge) or isinstance(getattr(error, "original_error", None), AnswerTooLarge)

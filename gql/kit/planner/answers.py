@@ -22,7 +22,7 @@ from gql.kit.slots import Given
 from lango.actor import Actor
 from lango.context import Context, Shown
 from lango.documents import Document
-from lango.errors import CallerError
+from lango.errors import AnswerTooLarge, CallerError
 from lango.metrics import Metrics
 from lango.planning import Answered
 from lango.settings import Settings
@@ -93,6 +93,8 @@ class QueryPlanner:
                 del answered.finished[root.key]
                 if not isinstance(result, asyncpg.PostgresError) or not is_mendable(result):
                     answered.waiting[root.key] = result
+        # What one statement answered under several keys is there as often.
+        context.room.take(sum(map(len, answered.finished.values())))
         answered.complete = len(answered.finished) == len(plan.roots)
         return answered
 
@@ -130,6 +132,8 @@ class QueryPlanner:
             (outcome,) = await context.texts([(statement.sql, statement.values(given))])
             if isinstance(outcome, asyncpg.PostgresError):
                 raise outcome
+        except AnswerTooLarge:
+            raise
         except CallerError:
             return None
         except asyncpg.PostgresError as error:
