@@ -30,7 +30,7 @@ from lango.metrics import Metrics
 from lango.prices import Cost, Prices
 from lango.settings import Settings
 from lango.slices import Slices
-from lango.validation import RULES
+from lango.validation import RULES, long_numbers
 
 # A syntax tree takes some hundred times the memory of its text, and a flood of large documents must not fill it.
 CACHED_CHARACTERS = 2_000_000
@@ -223,6 +223,8 @@ class Documents:
             node = parse(text, max_lexical_tokens=self._settings.max_tokens, max_comments=self._settings.max_tokens)
         except GraphQLError as error:
             raise InvalidDocument("GRAPHQL_PARSE_FAILED", [error]) from None
+        if errors := long_numbers(text, node):
+            raise InvalidDocument("BAD_USER_INPUT", errors)
         sizes = Sizes(node)
         for definition in node.definitions:
             if isinstance(definition, OperationDefinitionNode):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ import orjson
 # What a float or 64 bits might not give back to the digit. A text that looks like it costs a slower parser, no more.
 INEXACT = re.compile(rb"\d[.eE]|\d{16}")
 NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+# A text, in which nothing is a number, or a number with an exponent.
+TEXT_OR_POWER = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+')
 
 
 class Number(float):
@@ -57,3 +60,10 @@ def dumps(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(dumps, value)) + "]"
     return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def written_length(text: str) -> int:
+    """The characters of a JSON text as PostgreSQL writes it from jsonb: without exponents, so that `1e308` has 309."""
+    return len(text) + sum(
+        len(format(Decimal(found), "f")) - len(found) for found in TEXT_OR_POWER.findall(text) if found[0] != '"'
+    )

@@ -96,8 +96,9 @@ def parse_json(text: bytes | str, what: str) -> Any:
     try:
         return exact_json.loads(text)
     except orjson.JSONDecodeError as error:
-        reason = "nested too deeply" if "depth" in str(error) else "not JSON in UTF-8"
-        raise BadRequest(f"{what} is {reason} (line {error.lineno}, column {error.colno}).") from None
+        reasons = {"depth": "is nested too deeply", "infinity": "holds a number that is too large"}
+        reason = next((reason for word, reason in reasons.items() if word in str(error)), "is not JSON in UTF-8")
+        raise BadRequest(f"{what} {reason} (line {error.lineno}, column {error.colno}).") from None
 
 
 def checked(given: Mapping[str, Any]) -> Parameters:

@@ -11,6 +11,8 @@ from strawberry import UNSET
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from lango.errors import BadUserInput
+from lango.exact_json import written_length
+from lango.postgres import RawJson
 from lango.texts import cleaned
 from models.base import Base
 
@@ -74,8 +76,17 @@ def _narrow(field: Any, value: Any) -> Any:
         return arguments_of(value)
     if value is not None and (model := field.metadata.get(MODEL)) is not None:
         return parse_id(model, value)[0]
+    if isinstance(value, RawJson):
+        return _json(field, value)
     if isinstance(value, str):
         return _text(field, value)
+    return value
+
+
+def _json(field: Any, value: RawJson) -> RawJson:
+    longest = field.metadata.get("max_length")
+    if longest is not None and written_length(value) > longest:
+        raise BadUserInput(f"`{camel(field.name)}` has at most {longest} characters, its numbers written out.")
     return value
 
 

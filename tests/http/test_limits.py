@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -172,6 +173,40 @@ async def test_an_enormous_page_is_refused_and_its_cost_stays_a_number(api: Api)
     assert codes(await api.post(query))[0] in ("QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED")
     told = await refused(api, "query($n: Int) { pots(first: $n) { nodes { title } } }", variables={"n": 2.0**70})
     assert told["cost"]["requested"] == 2**53 - 1
+
+
+LONG = "1" * 5_000
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{{ pots(first: {LONG}) {{ nodes {{ title }} }} }}",
+        f"{{ pots(first: -{LONG}) {{ nodes {{ title }} }} }}",
+        f"{{ packsById(ids: [{LONG}]) {{ title }} }}",
+        f"{{ hello @include(if: {LONG}) }}",
+        f"query ($n: Int = {LONG}) {{ pots(first: $n) {{ nodes {{ title }} }} }}",
+        f"{{ hello(name: {LONG}.{LONG}) }}",
+    ],
+)
+async def test_a_number_of_thousands_of_digits_is_the_callers_error(api: Api, query: str) -> None:
+    answer = await api.post(query)
+
+    assert answer.status_code == 400
+    assert codes(answer) == ["BAD_USER_INPUT"]
+    assert answer.json()["errors"][0]["locations"] == [{"line": 1, "column": re.search("-?1111", query).start() + 1}]
+
+
+async def test_a_text_of_thousands_of_digits_is_a_text(api: Api) -> None:
+    assert (await api.post(f'{{ hello(name: "{LONG}") }}')).status_code == 200
+
+
+async def test_a_number_of_thousands_of_digits_in_the_variables_is_the_callers_error(api: Api) -> None:
+    query = "query ($n: Int) { pots(first: $n) { nodes { title } } }"
+    answer = await api.send(f'{{"query": "{query}", "variables": {{"n": {LONG}}}}}'.encode())
+
+    assert answer.status_code == 400
+    assert "a number that is too large" in answer.json()["errors"][0]["message"]
 
 
 async def test_the_introspection_of_tools_passes(api: Api) -> None:

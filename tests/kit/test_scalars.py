@@ -139,7 +139,7 @@ async def test_numbers_of_json_keep_their_digits(api: Api, make: Factory, owner:
     assert len(literal_["userSessions"]["nodes"]) == 1
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-400", "1" * 5000])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-400", "1" * 500])
 async def test_numbers_that_json_would_write_out_at_length_are_refused(api: Api, member: Any, number: str) -> None:
     answer = await api(
         f"{{ userSessions(where: {{deviceInfo: {{contains: {{n: {number}}}}}}}) {{ nodes {{ id }} }} }}", as_=member
