@@ -26,6 +26,8 @@ PLATFORM = enum_of(AnalyticsEventPlatform)
 enum_of(m.ReferralStatus)
 LEFT = (int, "How many more invitations may be sent today.")
 CODE = "The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter."
+ANY_CODE = "The code of an invitation, or the token of one to a pot, as it was sent or is typed."
+INVITATIONS = (bool, "Whether invitations go there from now on. Null where it was refused.")
 FOR_A_MINOR = "For whom, where it is a minor you answer for; for yourself when left out."
 
 
@@ -131,6 +133,18 @@ class AcceptReferralInput:
 @strawberry.input(description="What `declineReferral` takes.")
 class DeclineReferralInput:
     code: str = text_input(CODE, max_length=60, required=True)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `optOutOfInvitations` takes.")
+class OptOutOfInvitationsInput:
+    code: str = text_input(ANY_CODE, max_length=64, required=True)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `optInToInvitations` takes.")
+class OptInToInvitationsInput:
+    code: str | None = text_input(f"{ANY_CODE} Signed in, left out for your own.", max_length=64)
     idempotency_key: str | None = key_input()
 
 
@@ -264,6 +278,18 @@ class Mutation:
         name="declineReferral",
         input=DeclineReferralInput,
         makes={"referral": m.Referral, "declined": (bool, "Whether it is turned down now.")},
+    )
+    opt_out_of_invitations = mutation(
+        referrals.opt_out,
+        name="optOutOfInvitations",
+        input=OptOutOfInvitationsInput,
+        makes={"invitations": INVITATIONS},
+    )
+    opt_in_to_invitations = mutation(
+        referrals.opt_in,
+        name="optInToInvitations",
+        input=OptInToInvitationsInput,
+        makes={"invitations": INVITATIONS},
     )
     revoke_points = mutation(
         points.revoke,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import re
 import secrets
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ from lango.keys import BadKey, kept_once
 from lango.settings import Settings, settings
 
 FORM = "v1"
+# What keys of hashes are derived by: a key is used for one purpose.
+HASHING = b"lango keyed hashes v1"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -52,6 +55,7 @@ class Keyring:
     def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
         """Raises BadKey, whose message says which and why, and never what is in it."""
         self._ciphers: dict[str, AESGCM] = {}
+        self._hash_keys: list[bytes] = []
         for key_id, key in keys:
             if not KEY_ID.fullmatch(key_id):
                 raise BadKey("The id of an encryption key has 1 to 32 letters, digits, - or _.")
@@ -60,6 +64,7 @@ class Keyring:
             if len(key) != KEY_BYTES:
                 raise BadKey(f"Encryption key {key_id!r} has {len(key)} bytes, not {KEY_BYTES}.")
             self._ciphers[key_id] = AESGCM(key)
+            self._hash_keys.append(hmac.digest(key, HASHING, "sha256"))
         if not self._ciphers:
             raise BadKey("LANGO_ENCRYPTION_KEYS names no key.")
         self.current = next(iter(self._ciphers))
@@ -72,6 +77,14 @@ class Keyring:
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = self._ciphers[self.current].encrypt(nonce, plain.encode(), _place(self.current, column, row_id))
         return ":".join((FORM, self.current, base64.urlsafe_b64encode(nonce + sealed).decode()))
+
+    def digests(self, plain: str, column: Column) -> list[str]:
+        """Keyed hashes of a text for that column, which it is found by and not read from: the current key's is first.
+
+        What is found by the others was stored before the key was changed; with its key it is lost.
+        """
+        told = f"{_name(column)}:{plain}".encode()
+        return [hmac.digest(key, told, "sha256").hex() for key in self._hash_keys]
 
     def open(self, sealed: str, column: Column, row_id: UUID) -> str:
         """The text that `seal` was given. Raises Unreadable, which repeats nothing of the value."""

@@ -183,9 +183,9 @@ class Settings(BaseSettings):
 
     encryption_keys: SecretStr | None = Field(
         None,
-        description="Keys of encrypted columns, 32 bytes each: comma-separated id:base64, or a JSON object of them. "
-        "The first encrypts, all decrypt. With LANGO_ALLOW_DEV_KEY one is generated into data_dir when none is "
-        "configured.",
+        description="Keys of encrypted columns and of hashes of contacts, 32 bytes each: comma-separated id:base64, or "
+        "a JSON object of them. The first encrypts, all decrypt. With LANGO_ALLOW_DEV_KEY one is generated into "
+        "data_dir when none is configured.",
     )
 
     public_url: str | None = Field(

@@ -25,6 +25,7 @@ from models.columns import (
     money,
     personal,
     reference,
+    secret_column,
     to_many,
     to_one,
 )
@@ -150,6 +151,7 @@ class Referral(Base):
     invitation_order: Mapped[int | None] = mapped_column(
         doc="Its place among the sponsor's invitations of that day, from 1; null where it was not counted."
     )
+    declined_at: Mapped[Moment | None] = mapped_column(doc="When it was turned down; null where it was not.")
 
     sponsor_user: Mapped[User | None] = to_one(sponsor_user_id)
     sponsored_user: Mapped[User | None] = to_one(sponsored_user_id)
@@ -354,3 +356,20 @@ class SponsorContactBatch(Base):
 
     sponsor_user: Mapped[User | None] = to_one(sponsor_user_id)
     referrals: Mapped[list[Referral]] = to_many("Referral.batch_id", doc="The invitations that were sent from it.")
+
+
+class InvitationOptOut(Base):
+    """A phone or email to which no invitation goes, at the wish of whoever is reached by it."""
+
+    __tablename__ = "invitation_opt_outs"
+    __table_args__ = ({"schema": "referrals"},)
+    __access__ = None
+    __unaudited__ = "Hashes only, whose rows go when the wish does."
+
+    id: Mapped[Id]
+    contact_hash: Mapped[str] = secret_column(
+        String(64),
+        unique=True,
+        doc="Keyed hash of the phone or email, in hexadecimal: it cannot be read from it.",
+    )
+    created_at: Mapped[CreatedAt]

@@ -19,10 +19,11 @@ from models.identity import User
 from models.notifications import NotificationChannel
 from models.pots import Pot, PotInvitation, PotStatus
 from models.pots import PotInvitationInvitationMethod as Method
-from resolvers import clock, config
+from resolvers import clock, config, opt_outs
 from resolvers.config import Configured
 from resolvers.contacts import EmailNotValid, PhoneNotValid, email, phone
 from resolvers.events import publish
+from resolvers.invitees import ContactOptedOut
 from resolvers.notices import send_to
 from resolvers.people import first_name
 from resolvers.pots import NotYourPot, own_pot, share_token
@@ -78,7 +79,8 @@ class Invited:
 
 
 @rule(
-    NotFound, NotYourPot, InvalidState, AlreadyInvited, DailyLimitReached, PhoneNotValid, EmailNotValid, TextMissing
+    NotFound, NotYourPot, InvalidState, AlreadyInvited, ContactOptedOut, DailyLimitReached, PhoneNotValid,
+    EmailNotValid, TextMissing,
 )  # fmt: skip
 async def invite(
     session: AsyncSession, actor: Actor, pot_id: UUID, method: Method, recipient: str, message: str | None = None
@@ -101,6 +103,8 @@ async def invite(
     now = await clock.now(session)
     if again:
         raise AlreadyInvited(field="recipient")
+    if method != Method.SOCIAL and await opt_outs.among(session, [address]):
+        raise ContactOptedOut(field="recipient")
     limit = await config.number(session, DAILY_LIMIT)
     if today >= limit:
         raise DailyLimitReached(limit=limit, left=0)

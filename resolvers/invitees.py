@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, or_
+from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.errors import Refused
@@ -16,7 +16,8 @@ from lango.prepared import Lookup
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import Referral, ReferralStatus
-from resolvers import contacts
+from resolvers import contacts, opt_outs
+from resolvers.config import Configured, number
 from resolvers.contacts import EmailNotValid, PhoneNotValid
 
 
@@ -28,6 +29,10 @@ class AlreadyInvited(Refused):
     """You have invited this person already."""
 
 
+class InvitationDeclined(Refused):
+    """This person has declined your invitation: wait before you invite them again."""
+
+
 class ContactOptedOut(Refused):
     """This person does not wish to be invited."""
 
@@ -36,8 +41,10 @@ class OwnContact(Refused):
     """This is your own phone number or email address."""
 
 
+# How many days somebody who declined is not invited again by the same sponsor; others may invite them.
+DECLINED_DAYS = Configured("referrals.declined_days", 30)
 WRITTEN = (ContactMissing, PhoneNotValid, EmailNotValid)
-INVITED = (AlreadyInvited, ContactOptedOut, OwnContact)
+INVITED = (AlreadyInvited, InvitationDeclined, ContactOptedOut, OwnContact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,9 @@ class Invitee:
 class Invitable:
     """Whom of some people a sponsor may invite."""
 
-    def __init__(self, taken: set[str], opted_out: set[str], own: set[str]) -> None:
-        self._taken, self._opted_out, self._own = taken, opted_out, own
+    def __init__(self, taken: set[str], opted_out: set[str], own: set[str], declined: dict[str, datetime]) -> None:
+        """`declined` says until when whoever declined is not invited again."""
+        self._taken, self._opted_out, self._own, self._declined = taken, opted_out, own, declined
 
     @classmethod
     async def among(
@@ -82,8 +90,16 @@ class Invitable:
         taken = await TAKEN.all(session, sponsor_user_id=sponsor_user_id, ways=ways, now=now)
         opted_out = await OPTED_OUT.all(session, ways=ways)
         own = await OWN.all(session, user_id=sponsor_user_id)
+        days = timedelta(days=await number(session, DECLINED_DAYS))
+        declined: dict[str, datetime] = {}
+        for phone, email, moment in await DECLINED.all(
+            session, sponsor_user_id=sponsor_user_id, ways=ways, after=now - days
+        ):
+            declined |= {way: max(moment + days, declined.get(way, now)) for way in (phone, email)}
+        refused = {way for row in opted_out for way in row} | await opt_outs.among(session, ways)
         # A row that was found by its phone has an email as well, which nobody asked for.
-        return cls(*({way for row in rows for way in row} & set(ways) for rows in (taken, opted_out, own)))
+        known, theirs = ({way for row in rows for way in row} & set(ways) for rows in (taken, own))
+        return cls(known, refused & set(ways), theirs, declined)
 
     def take(self, person: Invitee, *, field: str) -> None:
         """Count the person as invited. Raises the refusals of INVITED."""
@@ -93,6 +109,8 @@ class Invitable:
             ):  # fmt: skip
                 if written in known:
                     raise refusal(field=f"{field}.{name}")
+            if (until := self._declined.get(written)) is not None:
+                raise InvitationDeclined(field=f"{field}.{name}", until=until.isoformat())
         self._taken.update(person.ways.values())
 
 
@@ -106,6 +124,17 @@ TAKEN = Lookup(
             Referral.status == ReferralStatus.ACCEPTED,
             (Referral.status == ReferralStatus.SENT) & (Referral.expired_at > bindparam("now")),
         ),
+    ),
+)
+# Invitations that were declined before it was noted when count from when they were sent.
+DECLINED_AT = func.coalesce(Referral.declined_at, Referral.sent_at)
+DECLINED = Lookup(
+    [Referral.invited_phone, Referral.invited_email, DECLINED_AT],
+    lambda rows: rows.where(
+        Referral.sponsor_user_id == bindparam("sponsor_user_id"),
+        or_(Referral.invited_phone == WAYS, Referral.invited_email == WAYS),
+        Referral.status == ReferralStatus.DECLINED,
+        bindparam("after", type_=DateTime(timezone=True)) < DECLINED_AT,
     ),
 )
 OPTED_OUT = Lookup(

@@ -13,25 +13,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
 from lango.actor import Actor
-from lango.errors import Refused
+from lango.errors import BadUserInput, Refused
 from lango.jobs import scheduled
 from lango.prepared import Lookup, Prepared
-from lango.rows import lock_all, save
+from lango.rows import find, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
 from models.identity import User
 from models.notifications import NotificationChannel
-from models.pots import Pot, PotVisibility
+from models.pots import Pot, PotInvitation, PotInvitationInvitationMethod, PotVisibility
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import Referral, ReferralStatus
-from resolvers import campaigns, clock, config, contacts, due, openings, people, points, pots
+from resolvers import campaigns, clock, config, contacts, due, openings, opt_outs, people, points, pots
 from resolvers.allowances import Allowance, DailyLimitReached, lock_today, zone_of
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
 from resolvers.invitees import INVITED, WRITTEN, Invitable, Invitee
 from resolvers.notices import notify, send_to
 from resolvers.pots import GuardianRequired
+from resolvers.share_links import hashes_of
 from resolvers.texts import TextMissing, check_text
 
 VALID_FOR = timedelta(days=7)
@@ -189,10 +190,48 @@ class Declined:
 async def decline(session: AsyncSession, _: Actor, code: str) -> Declined:
     """Turn an invitation down, also without an account: its code is the right to."""
     referral = await _answered(session, code)
-    referral.status = ReferralStatus.DECLINED
-    await save(session, referral)
-    await publish(session, "referral.declined", referral.id, sponsor_user_id=referral.sponsor_user_id)
+    await _decline(session, referral)
     return Declined(referral, declined=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """Whether invitations go to somebody from now on."""
+
+    invitations: bool
+
+
+@rule(NotFound, OwnReferral, anonymous=True, as_rules=True)
+async def opt_out(session: AsyncSession, _: Actor, code: str) -> Wished:
+    """Get no more invitations, of anybody, at the phone and email that one went to: its code is the right to.
+
+    Also without an account; an invitation that waits for an answer is declined with it.
+    """
+    referral, ways = await _of_code(session, code)
+    if referral is not None:
+        if referral.sponsor_user_id in await people.my_people(session):
+            raise OwnReferral(field="code")
+        if referral.status == ReferralStatus.SENT:
+            await _decline(session, referral)
+    await opt_outs.add(session, ways)
+    return Wished(invitations=False)
+
+
+@rule(NotFound, OwnReferral, anonymous=True, as_rules=True)
+async def opt_in(session: AsyncSession, actor: Actor, code: str | None = None) -> Wished:
+    """Get invitations again, at the phone and email of an invitation's code; signed in, at those of the account."""
+    if code is None:
+        if actor.user_id is None:
+            raise BadUserInput("Sign in, or say by `code` which invitation it was.")
+        user = await find(session, User, actor.user_id)
+        assert user is not None
+        ways = [way for way in (user.phone, user.email) if way is not None]
+    else:
+        referral, ways = await _of_code(session, code)
+        if referral is not None and referral.sponsor_user_id in await people.my_people(session):
+            raise OwnReferral(field="code")
+    await opt_outs.remove(session, ways)
+    return Wished(invitations=True)
 
 
 @scheduled("referrals.expire_referrals", "* * * * *")
@@ -216,6 +255,24 @@ def _birthday_in(born: date, year: int) -> date:
         return born.replace(year=year)
     except ValueError:
         return born.replace(year=year, day=28)
+
+
+async def _decline(session: AsyncSession, referral: Referral) -> None:
+    referral.status, referral.declined_at = ReferralStatus.DECLINED, await clock.now(session)
+    await save(session, referral)
+    await publish(session, "referral.declined", referral.id, sponsor_user_id=referral.sponsor_user_id)
+
+
+async def _of_code(session: AsyncSession, code: str) -> tuple[Referral | None, list[str]]:
+    """The invitation of a code, locked, and where it went: to a pot, it is none of a sponsor's. Raises NotFound."""
+    found = await BY_CODE.one(session, codes=codes.readings(code))
+    if found is not None:
+        referral: Referral = found[0]
+        return referral, [way for way in (referral.invited_phone, referral.invited_email) if way is not None]
+    to_pot = await TO_POT.one(session, hashes=hashes_of(code))
+    if to_pot is None:
+        raise NotFound("There is no such invitation.", field="code")
+    return None, [to_pot[0]]
 
 
 async def _answered(session: AsyncSession, code: str) -> Referral:
@@ -299,6 +356,14 @@ BY_CODE = Lookup(
     [Referral],
     lambda rows: rows.where(Referral.referral_code == any_(bindparam("codes", type_=ARRAY(Text)))).with_for_update(
         key_share=True
+    ),
+)
+# On a social network the owner passes the link on: there is no address that a message went to.
+TO_POT = Lookup(
+    [PotInvitation.recipient_identifier],
+    lambda rows: rows.where(
+        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
+        PotInvitation.invitation_method != PotInvitationInvitationMethod.SOCIAL,
     ),
 )
 IDENTITIES = Lookup(

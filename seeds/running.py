@@ -55,6 +55,9 @@ NUMBERS = {
     "pots.expiry_days": Number(30, "How many days after the birthday a pot expires.", most=3_650),
     "redemption.reversal_hours": Number(24, "How long staff may take a redemption back.", most=8_760),
     "referrals.daily_limit": Number(50, "How many a sponsor may invite in a day."),
+    "referrals.declined_days": Number(
+        30, "How many days a sponsor may not invite somebody again who declined.", most=3_650
+    ),
     "security.lockout_minutes": Number(15, "How long a second factor is locked.", least=1, most=525_600),
     "security.lockout_threshold": Number(5, "After how many wrong codes a second factor is locked.", least=1),
     "trading.daily_backouts": Number(3, "How many trades a taker may call off in a day."),

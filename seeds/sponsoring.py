@@ -86,6 +86,7 @@ def _put_referral(
         sponsor_id_verified=accepted is not None, sponsored_id_verified=accepted is not None and of["place"] == 0,
         sent_at=sent, accepted_at=accepted, expired_at=sent + timedelta(days=7), created_at=sent,
         daily_limit_id=of["limit"], batch_id=of["batch"], invitation_order=of["place"] + 1,
+        declined_at=sent + timedelta(hours=5) if outcome == "declined" else None,
     )  # fmt: skip
     if accepted is None:
         return

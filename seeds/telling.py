@@ -11,7 +11,8 @@ from seeds.world import Dice, Person, World, named
 
 TEMPLATES = {
     "referral_invitation": (
-        "{user_name} vous invite sur lango", "{user_name} vous invite sur lango. {message} Votre code : {code}"
+        "{user_name} vous invite sur lango",
+        "{user_name} vous invite sur lango. {message} Votre code, aussi pour ne plus être invité : {code}",
     ),
     "referral_accepted": ("{user_name} a rejoint lango", "{user_name} a accepté votre invitation : {points} points !"),
     "points_converted": (

@@ -18,6 +18,7 @@ from models.identity import UserRole
 
 TABLES = [model for model in models() if model.__face__ is None]
 INTERNAL = {
+    "InvitationOptOut": "hashes of contacts, that only the rules compare",
     "OneTimeCode": "hashes of codes, that only the rules compare",
     "UserKey": "keys, that only the rules unwrap",
     "IdempotencyKey": "the kernel's memory of what it answered",

@@ -15,6 +15,8 @@ FIELDS = {
         " pot { rowId status title targetAmountCfa birthdayDate ownerUser { rowId } createdFromReferral { rowId } }"
     ),
     "declineReferral": "referral { status } declined",
+    "optOutOfInvitations": "invitations",
+    "optInToInvitations": "invitations",
     "prepareContactBatch": "batches { rowId status batchNumber startPosition endPosition contactSnapshot }",
     "selectBatchContacts": "batch { status selectedCount autoSelected manualSelections }",
     "sendBatch": f"batch {{ status selectedCount sentCount autoSelected }} referrals {{ {REFERRAL} }} left",

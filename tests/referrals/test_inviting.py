@@ -194,9 +194,15 @@ async def test_many_at_once_invite_one_person_once(api: Api, sponsor: Any, owner
 
 
 @pytest.mark.parametrize(
-    "given", [{"status": "declined"}, {"status": "expired"}, {"status": "sent", "expired_at": now()}]
+    "given",
+    [
+        {"status": "declined", "declined_at": now() - timedelta(days=30, seconds=1)},
+        {"status": "declined", "sent_at": now() - timedelta(days=30, seconds=1)},
+        {"status": "expired"},
+        {"status": "sent", "expired_at": now()},
+    ],
 )
-async def test_who_declined_or_let_it_expire_may_be_invited_again(
+async def test_who_declined_long_ago_or_let_it_expire_may_be_invited_again(
     api: Api, make: Factory, sponsor: Any, given: dict[str, Any]
 ) -> None:
     await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone="+221771112233", **given)

@@ -1,0 +1,14 @@
+"""Whoever declined is left alone for a while, and whoever wishes no invitations gets none."""
+
+from migrations.sql import run
+
+revision = "0035"
+down_revision = "0037"
+
+
+def upgrade() -> None:
+    run("0035_opt_outs.up.sql")
+
+
+def downgrade() -> None:
+    run("0035_opt_outs.down.sql")
