@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0035"
-down_revision = "0037"
+down_revision = "0034"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0036"
-down_revision = "0034"
+down_revision = "0035"
 
 
 def upgrade() -> None:
