@@ -17,7 +17,7 @@ from sqlalchemy import URL
 
 from lango.actor import Actor, Role
 from lango.pipeline import EXECUTE, SYNC, Asked, Connection, Flight, Outcome, Pipeline, bind, parse
-from lango.postgres import async_url
+from lango.postgres import async_url, open_connection
 from lango.settings import Settings
 from tests import conftest as shared
 
@@ -94,6 +94,9 @@ async def assert_clean(pool: Pool, owner: asyncpg.Pool[Any]) -> None:
     """Each connection is free, its own login, with no context, in no transaction; and nobody waits for one."""
     for connection in await pool.connections():
         assert await bare(connection, STATE) == CLEAN
+        if connection._opened.is_pooled:
+            # Which process of the server it has is the pooler's business.
+            continue
         pid = connection.server_pid
         (row,) = await activity(owner, "SELECT state, xact_start FROM pg_stat_activity WHERE pid = $1", pid)
         assert tuple(row) == ("idle", None)
@@ -111,6 +114,15 @@ def staff() -> Actor:
 @pytest.fixture
 def address(gateway_url: str) -> URL:
     return async_url(gateway_url)
+
+
+@pytest.fixture
+async def directly(address: URL, settings: Settings) -> None:
+    """For what is seen, or done, by the server process of a connection: behind a pooler it has none."""
+    connection = await open_connection(address, settings)
+    connection.terminate()
+    if connection.is_pooled:
+        pytest.skip("a pooler stands before the server")
 
 
 @pytest.fixture

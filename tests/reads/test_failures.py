@@ -391,6 +391,7 @@ async def test_hostile_ids_and_cursors(api: Api, ordinary: Api, member: SimpleNa
     assert not inside(answer)
 
 
+@pytest.mark.usefixtures("directly")
 async def test_after_all_of_that_no_connection_is_in_a_transaction(api: Api, owner: Any, member: Any) -> None:
     await api("{ viewer { rowId } }", as_=member)
     assert api.pipeline is not None

@@ -73,6 +73,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("sql", "values", "state"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.usefixtures("directly")
 async def test_after_an_error(pool: Pool, owner: Any, sql: str, values: tuple[Any, ...], state: str) -> None:
     before = await pool.pid()
     for _ in range(2):

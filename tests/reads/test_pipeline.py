@@ -37,6 +37,7 @@ async def test_a_statement_is_parsed_once(pool: Pool) -> None:
     )
 
 
+@pytest.mark.usefixtures("directly")
 async def test_more_statements_than_are_kept_are_dropped_on_the_server_too(pool: Pool) -> None:
     for number in range(STATEMENTS * 2 + 50):
         assert await pool.ask(f"SELECT '{number}'") == str(number).encode()
@@ -51,6 +52,7 @@ async def test_more_statements_than_are_kept_are_dropped_on_the_server_too(pool:
     assert await pool.ask("SELECT '0'") == b"0"
 
 
+@pytest.mark.usefixtures("directly")
 async def test_statements_that_fail_leave_none_behind_on_the_server(pool: Pool) -> None:
     for number in range(STATEMENTS + 10):
         await pool.ask(f"SELECT '{number}'")
@@ -86,6 +88,7 @@ async def test_the_same_statement_twice_where_it_cannot_be_parsed(pool: Pool) ->
     assert await pool.pid() == before
 
 
+@pytest.mark.usefixtures("directly")
 async def test_a_statement_that_could_not_be_parsed_is_parsed_again(pool: Pool, owner: Any) -> None:
     sql = "SELECT 'here' FROM lango.tests_later"
     for _ in range(2):
@@ -136,6 +139,7 @@ async def test_a_hundred_statements_in_one_flight_of_which_some_fail(pool: Pool,
     await assert_clean(pool, owner)
 
 
+@pytest.mark.usefixtures("directly")
 async def test_more_statements_in_one_flight_than_are_kept(pool: Pool) -> None:
     asked = [(f"SELECT '{number}'", ()) for number in range(STATEMENTS + 60)]
 

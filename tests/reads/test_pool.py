@@ -21,6 +21,7 @@ from lango.shares import Caller, NoConnectionFree
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, staff
 
 
+@pytest.mark.usefixtures("directly")
 async def test_connections_are_opened_when_they_are_wanted_and_never_too_many(
     make_pool: Callable[..., Pool], owner: Any
 ) -> None:
@@ -155,6 +156,7 @@ async def test_a_connection_is_lent_to_one_at_a_time(make_pool: Callable[..., Po
     assert busy == 200
 
 
+@pytest.mark.usefixtures("directly")
 async def test_an_idle_connection_that_the_server_ended_is_replaced_unnoticed(
     make_pool: Callable[..., Pool], owner: Any, end: Callable[[int], Any]
 ) -> None:
@@ -171,6 +173,7 @@ async def test_an_idle_connection_that_the_server_ended_is_replaced_unnoticed(
     await assert_clean(pool, owner)
 
 
+@pytest.mark.usefixtures("directly")
 async def test_an_idle_connection_whose_end_has_not_been_noticed_is_replaced_too(
     pool: Pool, owner: Any, end: Callable[[int], Any]
 ) -> None:
@@ -188,6 +191,7 @@ async def test_an_idle_connection_whose_end_has_not_been_noticed_is_replaced_too
     await assert_clean(pool, owner)
 
 
+@pytest.mark.usefixtures("directly")
 async def test_a_new_connection_that_breaks_says_so(pool: Pool, end: Callable[[int], Any]) -> None:
     """It was not stale, so asking again could go on for ever."""
     task = asyncio.create_task(pool.ask("SELECT pg_sleep(10)::text"))
@@ -199,6 +203,7 @@ async def test_a_new_connection_that_breaks_says_so(pool: Pool, end: Callable[[i
     assert isinstance(await pool.ask(WHO), bytes)
 
 
+@pytest.mark.usefixtures("directly")
 async def test_a_connection_that_the_server_ended_is_closed_for_asyncpg_too(
     address: URL, settings: Settings, end: Callable[[int], Any]
 ) -> None:
