@@ -139,7 +139,9 @@ SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
 # server shut down or starting (57P), a server that takes no writes because another one does now (25006), a transaction
 # that the server ended (25P03, 25P04), a pooler that has changed the connection behind us (26000, 42P05), and too many
 # connections (53300).
+# A message that the server could not follow (08P01) is our own fault, where the connection survives it.
 SERVER_STATES = ("08", "57P", "25006", "25P03", "25P04", "26000", "42P05", "53300")
+PROTOCOL_VIOLATION = "08P01"
 
 LONGEST_MESSAGE = 1_000
 
@@ -171,7 +173,7 @@ def is_of_server(error: BaseException | None) -> bool:
     """
     state = state_of(error)
     if state is not None:
-        return state.startswith(SERVER_STATES)
+        return state != PROTOCOL_VIOLATION and state.startswith(SERVER_STATES)
     return any(
         is_unsent(cause) or (isinstance(cause, OSError) and not isinstance(cause, TimeoutError))
         for cause in causes(error)

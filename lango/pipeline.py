@@ -348,9 +348,7 @@ class Pipeline:
         """The outcomes. Statements whose error speaks of the server are made again on another connection, once: none of
         them was done."""
         outcomes = await self._flown_once(context, asked)
-        again = [
-            index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception) and is_of_server(outcome)
-        ]
+        again = [index for index, outcome in enumerate(outcomes) if self._is_of_server(context, outcome)]
         if again:
             renewed = await self._flown_once(context, [asked[index] for index in again])
             for index, outcome in zip(again, renewed, strict=True):
@@ -374,13 +372,20 @@ class Pipeline:
                 raise
             else:
                 break
-        if any(isinstance(outcome, Exception) and is_of_server(outcome) for outcome in outcomes):
+        if any(self._is_of_server(context, outcome) for outcome in outcomes):
             # What is true of its server is true of the others that were opened to it.
             for each in [connection, *self._idle]:
                 each.close()
         if not connection.is_lost:
             self._idle.append(connection)
         return outcomes
+
+    @staticmethod
+    def _is_of_server(context: Sequence[str], outcome: Outcome) -> bool:
+        """Whether it is an error that speaks of the server; that a read must not write is our own doing."""
+        if not isinstance(outcome, asyncpg.PostgresError):
+            return False
+        return is_of_server(outcome) and (context[-1] == "off" or outcome.sqlstate != READ_ONLY)
 
     async def _flown_by(self, connection: Connection, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
         outcomes = await connection.fly(context, asked, limit=self._settings.max_answer_bytes)

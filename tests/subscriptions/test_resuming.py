@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -125,17 +127,20 @@ class Reader:
         else:
             self.seen.append(event["id"])
 
-    async def follow(self, served: Served, number: int | None = None) -> None:
-        """Take so many events, or those that come until there is silence."""
+    async def follow(self, served: Served, number: int = sys.maxsize, silence: float = 60) -> None:
+        """Take so many events, or those that come until there is silence for so many seconds."""
         async with served.socket() as client:
             await client.subscribe(BRIEF, id=str(self.pot.id), **({"after": self.cursor} if self.cursor else {}))
-            taken = 0
-            while number is None or taken < number:
-                try:
-                    await self.take(client, 1.5 if number is None else 5)
-                except TimeoutError:
-                    return
-                taken += 1
+            with suppress(TimeoutError):
+                for _ in range(number):
+                    await self.take(client, silence)
+
+    async def see(self, ids: set[str], following: asyncio.Task[None]) -> None:
+        """Follow until these have been seen, and a moment longer."""
+        await until(lambda: following.done() or ids <= set(self.seen), 60)
+        await asyncio.sleep(0.3)
+        following.cancel()
+        await asyncio.wait([following])
 
 
 async def write(owner_url: str, pot: Any, seconds: float) -> None:
@@ -164,13 +169,13 @@ async def test_nothing_is_lost_while_eight_write_out_of_order(
     writing = asyncio.gather(*(write(owner_url, pot, 4) for _ in range(WRITERS)))
     listening = asyncio.create_task(steady.follow(served))
     while not writing.done():
-        await restless.follow(served, random.randint(1, 40))
+        await restless.follow(served, random.randint(1, 40), silence=2)
     await writing
-    await restless.follow(served)
-    await listening
-
     rows = await world.owner.fetch("SELECT id FROM platform.outbox_events WHERE key = $1", str(pot.id))
     written = {str(row["id"]) for row in rows}
+    await restless.see(written, asyncio.create_task(restless.follow(served)))
+    await steady.see(written, listening)
+
     assert len(written) > 500
     assert set(steady.seen) == written
     assert set(restless.seen) == written
