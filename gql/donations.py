@@ -15,10 +15,11 @@ from gql.kit.mirror import mirror
 from gql.kit.mutation import Once, mutation
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
-from models.pots import Pot
+from gql.pots import LATER, is_stranger
+from models.pots import Pot, PotStatus
 from resolvers import donations, holds, receipts, refunds, wave_events
 
-for choice in (m.DonationStatus, m.RefundReason):
+for choice in (m.DonationStatus, m.RefundReason, PotStatus):
     enum_of(choice)
 ROOTS = (m.Donation, m.WaveWebhookEvent, m.Refund, m.DonationAnalytics)
 # What a donation's mutations tell besides the donation itself.
@@ -51,12 +52,30 @@ class Contribution:
     pass
 
 
+@mirror(m.PointContribution)
+class PointContribution:
+    pass
+
+
 @strawberry.type(description="A donation as the holder of its receipt's token may see it.")
 class DonationReceipt:
+    pot_id: strawberry.ID = strawberry.field(
+        description="The pot it is given to: a `rowId`, also where you may not see it."
+    )
+    pot_title: str = strawberry.field(description="The pot's headline.")
+    pot_status: PotStatus = strawberry.field(description="Where the pot stands.")
     reference: str = strawberry.field(description="What the payment is known by, also at Wave.")
     status: m.DonationStatus = strawberry.field(description="Where the donation stands.")
     amount_cfa: int = strawberry.field(description="How much is given, in CFA francs.")
     refunded_cfa: int = strawberry.field(description="How much of it the donor has back, in CFA francs.")
+    refund_pending_cfa: int = strawberry.field(description="How much of it is on its way back, in CFA francs.")
+    refund_failed_cfa: int = strawberry.field(
+        description="How much of it could not be sent back yet, in CFA francs: staff see to it."
+    )
+    show_amount: bool = strawberry.field(
+        description="Whether others see how much it is. The pot's total stays exact: who watches it can infer what is"
+        " hidden."
+    )
     initiated_at: datetime = strawberry.field(description="When the donor asked to give.")
     confirmed_at: datetime | None = strawberry.field(description="When it succeeded; null before.")
     payment_url: str | None = strawberry.field(
@@ -72,7 +91,10 @@ class DonateInput:
     phone: str | None = text_input("The phone that pays by Wave.", max_length=40)
     message: str | None = text_input("What goes with it.", max_length=1_000)
     is_anonymous: bool | None = value_input("Whether others are not told who gave; false without it.")
-    show_amount: bool | None = value_input("Whether others see how much it is; true without it.")
+    show_amount: bool | None = value_input(
+        "Whether others see how much it is; true without it. The pot's total stays exact: who watches it can infer what"
+        " is hidden."
+    )
     donor_name: str | None = text_input("The name to be shown by; without one the profile's.", max_length=255)
     idempotency_key: str | None = key_input()
 
@@ -138,13 +160,16 @@ async def donation_receipt(
     if found is None:
         return None
     return DonationReceipt(
+        pot_id=strawberry.ID(str(found.pot_id)), pot_title=found.pot_title, pot_status=found.pot_status,
         reference=found.reference, status=found.status, amount_cfa=found.amount_cfa, refunded_cfa=found.refunded_cfa,
-        initiated_at=found.initiated_at, confirmed_at=found.confirmed_at, payment_url=found.payment_url,
+        refund_pending_cfa=found.refund_pending_cfa, refund_failed_cfa=found.refund_failed_cfa,
+        show_amount=found.show_amount, initiated_at=found.initiated_at, confirmed_at=found.confirmed_at,
+        payment_url=found.payment_url,
     )  # fmt: skip
 
 
 @strawberry.type
-class Query(root_fields(*ROOTS, unlisted=(m.Contribution,))):  # type: ignore[misc]
+class Query(root_fields(*ROOTS, unlisted=(m.Contribution, m.PointContribution))):  # type: ignore[misc]
     donation_receipt = strawberry.field(donation_receipt, description=donation_receipt.__doc__)
 
 
@@ -196,5 +221,6 @@ class Subscription:
         topics=("donation.succeeded",),
         by="pot_id",
         of=Pot,
-        doc="Whenever a pot is given something.",
+        doc=f"Whenever a pot is given something. {LATER}",
+        waits=is_stranger,
     )

@@ -99,7 +99,11 @@ class Context:
     async def texts(self, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:
         """What planned statements give, in one round trip, as the caller."""
         assert self.pipeline is not None
-        return await self.pipeline.fetch(self.actor, asked, share_tokens)
+        return await self.pipeline.fetch(self.actor, asked, share_tokens, self.reads.opened_rows)
+
+    def open_rows(self, keys: Sequence[str]) -> None:
+        """Let the caller see the rows of these ids until something else is read: a rule has opened them."""
+        self.reads.opened_rows = tuple(keys)
 
     async def read_anew(self) -> None:
         """What is read from here on is read again: a rule is about to change it, and needs a connection itself."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +33,8 @@ class Feed:
     value: str
     after: Position | None = None
     kept_hours: float = 0
+    # Whether events that are hidden for a while wait for that while, and all that follows with them.
+    waits: bool = False
 
     def __aiter__(self) -> AsyncIterator[Event]:
         raise TypeError("A feed is followed by the hub.")
@@ -133,6 +136,8 @@ class Group:
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         # Many come back from the same position when a server has been restarted: its pages are read once for all.
         self._pages: dict[Position, asyncio.Task[tuple[list[tuple[Event, bytes]], Position | None]]] = {}
+        # What happened before this moment is no longer held.
+        self._said_until = datetime.min.replace(tzinfo=UTC)
         self._task = asyncio.create_task(self._run())
 
     def put(self, event: Event) -> None:
@@ -157,9 +162,20 @@ class Group:
         for page in self._pages.values():
             page.cancel()
 
+    async def _hold(self, event: Event) -> None:
+        """Wait while the event is hidden. What happened until then is said at once with it, hidden or not: what is read
+        is the sum of all."""
+        until = event.hidden_until
+        if not self.feed.waits or until is None or event.at <= self._said_until:
+            return
+        # No longer than it was hidden for, should the clock of the database be another.
+        await asyncio.sleep(min(until - datetime.now(UTC), until - event.at).total_seconds())
+        self._said_until = max(self._said_until, until)
+
     async def _run(self) -> None:
         while True:
             event = await self._events.get()
+            await self._hold(event)
             try:
                 text = await patiently(partial(self._read, event))
             except Exception as error:
@@ -223,5 +239,7 @@ class Group:
     async def _read_page(self, position: Position) -> tuple[list[tuple[Event, bytes]], Position | None]:
         events, more = await patiently(partial(self._missed, position))
         held = [event for event in events if self.feed.holds(event)]
+        for event in held:
+            await self._hold(event)
         told = [(event, await patiently(partial(self._read, event))) for event in held]
         return [(event, text) for event, text in told if text is not None], more

@@ -112,6 +112,12 @@ class Event:
         """From where somebody who has seen this event goes on; what others committed meanwhile may come again."""
         return str(Position(self.horizon, self.id))
 
+    @property
+    def hidden_until(self) -> datetime | None:
+        """Until when a feed that waits leaves it unsaid; None where it may be said at once."""
+        until = self.payload.get("hidden_until")
+        return None if until is None else datetime.fromisoformat(until)
+
     def about(self, name: str) -> str:
         """The id under that name in the payload, or where it has none, the key: then it is about that itself."""
         return self.payload.get(name, self.key)

@@ -36,7 +36,8 @@ CONTEXT = (
     "SELECT set_config('role', $1, true), set_config('transaction_read_only', $8, true), "
     "set_config('lango.user_id', $2, true), set_config('lango.roles', $3, true), "
     "set_config('lango.session_id', $4, true), set_config('lango.request_id', $5, true), "
-    "set_config('lango.ip', $6, true), set_config('lango.share_tokens', $7, true)"
+    "set_config('lango.ip', $6, true), set_config('lango.share_tokens', $7, true), "
+    "set_config('lango.opened_rows', $9, true)"
 )
 SYNC = b"S\x00\x00\x00\x04"
 EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
@@ -80,7 +81,9 @@ def _array(values: Sequence[Any]) -> str:
     return f"{{{','.join(items)}}}"
 
 
-def context_of(actor: Actor, role: DatabaseRole, share_tokens: Sequence[str]) -> list[str]:
+def context_of(
+    actor: Actor, role: DatabaseRole, share_tokens: Sequence[str], opened_rows: Sequence[str] = ()
+) -> list[str]:
     """Role and context, as CONTEXT takes them."""
     return [
         role.value,
@@ -91,6 +94,7 @@ def context_of(actor: Actor, role: DatabaseRole, share_tokens: Sequence[str]) ->
         str(actor.ip or "").partition("%")[0],
         ",".join(share_tokens),
         "off" if role in WRITERS else "on",
+        ",".join(opened_rows),
     ]
 
 
@@ -320,6 +324,7 @@ class Pipeline:
         actor: Actor,
         asked: Sequence[Asked],
         share_tokens: Sequence[str] = (),
+        opened_rows: Sequence[str] = (),
         *,
         role: DatabaseRole | None = None,
     ) -> list[Outcome]:
@@ -329,7 +334,7 @@ class Pipeline:
         AnswerTooLarge, and ConnectionError, also when no connection is free for too long. A cancelled read is
         cancelled at the server too, and ends its connection.
         """
-        context = context_of(actor, role or actor.database_role, share_tokens)
+        context = context_of(actor, role or actor.database_role, share_tokens, opened_rows)
         caller = caller_of(actor) if role is None else SYSTEM
         started = time.perf_counter()
         await self.shares.take(caller)

@@ -163,6 +163,8 @@ class Reads:
         self._session: AsyncSession | None = None
         self._ended = False
         self._presented: list[str] = []
+        # Ids of what the caller may see besides: nothing has been read yet when they are set.
+        self.opened_rows: tuple[str, ...] = ()
         self._shown = [] if shown is None else shown
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
@@ -214,6 +216,9 @@ class Reads:
                 event.listen(self._session.sync_session, "loaded_as_persistent", self._note)
             if self._presented:
                 await self._set_presented()
+            if self.opened_rows:
+                opening_rows = func.set_config("lango.opened_rows", ",".join(self.opened_rows), True)
+                await self._execute(select(opening_rows))
         try:
             return await self._session.execute(statement)
         except BaseException as error:

@@ -70,6 +70,8 @@ def any_of(column: str, function: str) -> str:
 
 
 staff = Term("staff")
+# What a rule made or opened by a token, in the answer of that very mutation.
+opened = Term("{row}id = ANY ((SELECT lango.opened_rows())::uuid[])", without_token=True)
 super_admin = Term("(SELECT lango.has_role('super_admin'))")
 members = Term("(SELECT lango.user_id()) IS NOT NULL", unbounded=True)
 

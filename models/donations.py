@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.access import Face, holds, own, read, staff
+from models.access import Face, any_of, holds, opened, own, read, staff
 from models.base import Base
 from models.columns import (
     NOW,
@@ -46,7 +46,7 @@ class DonationStatus(Choice):
     PROCESSING = "processing", "With Wave, or paid and held until staff have looked at its risk."
     SUCCEEDED = "succeeded", "Paid, and counted in the pot."
     FAILED = "failed", "Not paid; it may be tried again, and a payment that arrives late still makes it succeed."
-    REFUNDED = "refunded", "Paid, and given back to the donor."
+    REFUNDED = "refunded", "Paid, and given back, or on its way back, to the donor: its refunds say which."
 
 
 class RefundReason(Choice):
@@ -90,7 +90,7 @@ class Donation(Base):
         Index(None, "ip_address", "created_at", postgresql_where=text("ip_address IS NOT NULL")),
         {"schema": "donations"},
     )
-    __access__ = read(own("donor_user_id"), staff)
+    __access__ = read(opened, own("donor_user_id"), staff)
     __transitions__ = Transitions(
         "status",
         pending={"processing", "succeeded", "failed", "refunded"},
@@ -135,7 +135,11 @@ class Donation(Base):
     is_anonymous: Mapped[bool] = mapped_column(
         server_default=text("false"), doc="Whether others are not told who gave."
     )
-    show_amount: Mapped[bool] = mapped_column(server_default=text("true"), doc="Whether others see how much it is.")
+    show_amount: Mapped[bool] = mapped_column(
+        server_default=text("true"),
+        doc="Whether others see how much it is. The pot's total stays exact, and its owner is told the amount: who"
+        " watches the total can infer what is hidden.",
+    )
     wave_webhook_data: Mapped[Json | None] = mapped_column(
         info=personal(), doc="What Wave last reported on the payment, whole; null before."
     )
@@ -205,9 +209,10 @@ class Refund(Base):
         Index(None, "donation_id"),
         Index(None, "refunded_by_user_id"),
         Index("ix_refunds_pending", "created_at", postgresql_where=text("wave_refund_status = 'pending'")),
+        Index("ix_refunds_failed", "created_at", postgresql_where=text("wave_refund_status = 'failed'")),
         {"schema": "donations"},
     )
-    __access__ = read(holds("my_donations", "donation_id"), staff)
+    __access__ = read(opened, holds("my_donations", "donation_id"), staff)
     __transitions__ = Transitions(
         "wave_refund_status", pending={"succeeded", "failed"}, failed={"pending", "succeeded"}
     )
@@ -270,8 +275,16 @@ class DonationAnalytics(Base):
     created_at: Mapped[CreatedAt]
 
 
+# Whoever sees the pot, and whoever its owner's wishes about others do not bind: the owner, a guardian, and staff.
+SEES_POT = f"(SELECT lango.is_staff()) OR (p.deleted_at IS NULL AND ({Pot.__access__.sql('p.')}))"
+IS_OWNER = f"({any_of('owner_user_id', 'my_people').replace('{row}', 'p.')} OR (SELECT lango.is_staff()))"
+
+
 class Contribution(Base):
-    """A succeeded donation as whoever sees the pot may see it: without what the donor or the pot keeps to itself."""
+    """A succeeded donation as whoever sees the pot may see it: without what the donor or the pot keeps to itself.
+
+    What the pot keeps to itself its owner, the guardian of a minor who owns it, and staff see all the same.
+    """
 
     __tablename__ = "contributions"
     __table_args__ = {"schema": "donations"}  # noqa: RUF012 - SQLAlchemy's own idiom
@@ -279,30 +292,65 @@ class Contribution(Base):
         f"""
         SELECT d.id, d.pot_id,
                CASE WHEN d.show_amount THEN d.amount_cfa END AS amount_cfa,
-               CASE WHEN p.show_donor_names AND NOT d.is_anonymous THEN coalesce(
+               CASE WHEN (p.show_donor_names OR {IS_OWNER}) AND NOT d.is_anonymous THEN coalesce(
                    d.donor_name,
                    (SELECT f.full_name FROM profiles.public_profiles f WHERE f.user_id = d.donor_user_id)
                ) END AS donor_name,
-               CASE WHEN p.enable_messages THEN d.donation_message END AS message,
+               CASE WHEN p.enable_messages OR {IS_OWNER} THEN d.donation_message END AS message,
                d.created_at
         FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
-        WHERE d.status = 'succeeded' AND (
-            (SELECT lango.is_staff()) OR (p.deleted_at IS NULL AND ({Pot.__access__.sql("p.")}))
-        )
+        WHERE d.status = 'succeeded' AND ({SEES_POT})
         """
     )
 
     id: Mapped[Id]
     pot_id: Mapped[UUID] = mapped_column(doc="The pot it was given to.")
-    amount_cfa: Mapped[Francs | None] = mapped_column(doc="The amount in CFA francs; null where the donor hides it.")
+    amount_cfa: Mapped[Francs | None] = mapped_column(
+        doc="The amount in CFA francs; null where the donor hides it, whoever looks."
+    )
     donor_name: Mapped[str | None] = mapped_column(
         String(255),
         info=personal(),
-        doc="Who gave; null for an anonymous donor, or where the pot shows no names.",
+        doc="Who gave; null for an anonymous donor, and for others than its owner where the pot shows no names.",
     )
     message: Mapped[str | None] = mapped_column(
-        info=personal(), doc="What the donor wrote; null where the pot takes no messages."
+        info=personal(),
+        doc="What the donor wrote; null where nothing, and for others than its owner where the pot shows no messages.",
     )
     created_at: Mapped[Moment] = mapped_column(doc="When it was given.")
 
     pot: Mapped[Pot | None] = to_face("Contribution.pot_id", "Pot.id", doc="The pot it was given to.")
+
+
+class PointContribution(Base):
+    """Points that a sponsor turned into money for a pot, as whoever sees the pot may see it.
+
+    What is called off with its pot is no longer among them: the sponsor has the points back.
+    """
+
+    __tablename__ = "point_contributions"
+    __table_args__ = {"schema": "donations"}  # noqa: RUF012 - SQLAlchemy's own idiom
+    __face__ = Face(
+        f"""
+        SELECT c.id, p.id AS pot_id, c.credits_issued AS amount_cfa,
+               CASE WHEN p.show_donor_names OR {IS_OWNER} THEN
+                   (SELECT f.full_name FROM profiles.public_profiles f WHERE f.user_id = c.sponsor_user_id)
+               END AS sponsor_name,
+               c.created_at
+        FROM referrals.points_conversions c JOIN pots.pots p ON p.id = c.applied_to_pot_id
+        WHERE p.status <> 'cancelled' AND ({SEES_POT})
+        """
+    )
+
+    id: Mapped[Id]
+    pot_id: Mapped[UUID] = mapped_column(doc="The pot that received the money.")
+    amount_cfa: Mapped[Francs] = mapped_column(doc="What the pot received for the points, in CFA francs.")
+    sponsor_name: Mapped[str | None] = mapped_column(
+        String(255),
+        info=personal(),
+        doc="Whose points they were; null without a public profile, and for others than its owner where the pot shows"
+        " no names.",
+    )
+    created_at: Mapped[Moment] = mapped_column(doc="When they were turned into money.")
+
+    pot: Mapped[Pot | None] = to_face("PointContribution.pot_id", "Pot.id", doc="The pot that received the money.")

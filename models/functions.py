@@ -88,6 +88,12 @@ CONTEXT = [
         definer=False,
     ),
     Function(
+        "opened_rows",
+        "SELECT string_to_array(nullif(current_setting('lango.opened_rows', true), ''), ',')::uuid[]",
+        "The rows that a mutation has opened to its caller, by a token say, for its own answer.",
+        definer=False,
+    ),
+    Function(
         "confirmed_roles",
         """
         SELECT ARRAY(
@@ -151,7 +157,8 @@ OWN = [
         "my_friends_pots",
         f"""
         SELECT ARRAY(
-            SELECT i.pot_id FROM pots.pot_invitations i WHERE i.invited_user_id = ANY ({ME})
+            SELECT i.pot_id FROM pots.pot_invitations i JOIN pots.pots p ON p.id = i.pot_id
+            WHERE i.invited_user_id = ANY ({ME}) AND p.visibility = 'friends_only'
             UNION
             SELECT d.pot_id FROM donations.donations d WHERE d.donor_user_id = ANY ({ME}) AND d.status = 'succeeded'
             UNION
@@ -159,7 +166,8 @@ OWN = [
             WHERE r.sponsor_user_id = ANY ({ME}) AND r.status = 'accepted' AND p.visibility = 'friends_only'
         )
         """,
-        "The pots to which the caller is invited or has given, and those that came with invitations of the caller's.",
+        "The pots to which the caller has given, and those for friends to which the caller is invited, or that came"
+        " with invitations of the caller's.",
     ),
     mine("my_donations", "donations.donations", f"r.donor_user_id = ANY ({ME})", "The caller's donations."),
     mine(

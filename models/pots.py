@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.elements import conv
 
-from models.access import among, everyone, own, owner_of_pot, read, staff, where
+from models.access import among, everyone, opened, own, owner_of_pot, read, staff
 from models.base import Base
 from models.columns import (
     NOW,
@@ -35,7 +35,7 @@ from models.columns import (
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
-    from models.donations import Contribution, Donation
+    from models.donations import Contribution, Donation, PointContribution
     from models.identity import User
     from models.packs import Pack
     from models.profiles import PublicProfile
@@ -47,7 +47,7 @@ class PotStatus(Choice):
     """Where a pot stands between its plan and its end."""
 
     SCHEDULED = "scheduled", "Planned; it takes no donations before it opens."
-    OPEN = "open", "It takes donations, and its target is not reached."
+    OPEN = "open", "It takes donations, and its target is not reached, or no longer."
     FUNDED = "funded", "Its target is reached; it takes donations still."
     EXPIRED = "expired", "Its time after the birthday ran out; what remains goes to the owner's next pot."
     CLOSED = "closed", "Closed by its owner: no more donations, but what remains may be spent on packs."
@@ -57,7 +57,7 @@ class PotStatus(Choice):
 class PotVisibility(Choice):
     """Who sees a pot."""
 
-    PRIVATE = "private", "Its owner, and whoever has the share link."
+    PRIVATE = "private", "Its owner, those who gave, and whoever has the share link."
     PUBLIC = "public", "Everyone, also without signing in."
     FRIENDS_ONLY = (
         "friends_only",
@@ -98,15 +98,17 @@ class Pot(Base):
     __access__ = read(
         everyone("{row}visibility = 'public'"),
         everyone("{row}id = ANY ((SELECT lango.shared_pots(lango.share_tokens()))::uuid[])"),
+        opened,
         own("owner_user_id"),
-        where("{row}visibility = 'friends_only'") & among("my_friends_pots", "id"),
+        among("my_friends_pots", "id"),
         staff,
     )
     __transitions__ = Transitions(
         "status",
         scheduled={"open", "cancelled"},
         open={"funded", "closed", "expired", "cancelled"},
-        funded={"closed", "expired", "cancelled"},
+        # Below its target again, when something has gone back.
+        funded={"open", "closed", "expired", "cancelled"},
     )
 
     id: Mapped[Id]
@@ -135,10 +137,11 @@ class Pot(Base):
         server_default=text("true"), doc="Whether people may give without signing in."
     )
     show_donor_names: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether others see who gave; those who give anonymously are never named."
+        server_default=text("true"),
+        doc="Whether others than its owner see who gave; those who give anonymously are never named.",
     )
     enable_messages: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether others see what donors wrote."
+        server_default=text("true"), doc="Whether others than its owner see what donors wrote."
     )
     share_count: Mapped[int | None] = mapped_column(
         server_default=text("0"), doc="How often it was shared, counted from time to time."
@@ -184,6 +187,11 @@ class Pot(Base):
     contributions: Mapped[list[Contribution]] = to_faces(
         "Pot.id", "Contribution.pot_id", doc="What was given, as whoever sees the pot may see it."
     )
+    point_contributions: Mapped[list[PointContribution]] = to_faces(
+        "Pot.id",
+        "PointContribution.pot_id",
+        doc="What sponsors' points brought: with `contributions`, all that `raisedCfa` is made of.",
+    )
     preferred_pack: Mapped[Pack | None] = to_one(preferred_pack_id)
     created_from_referral: Mapped[Referral | None] = to_one(created_from_referral_id)
     analytics: Mapped[list[PotAnalytics]] = to_many("PotAnalytics.pot_id", doc="How it did, one row a day.")
@@ -208,7 +216,7 @@ class PotInvitation(Base):
         Index(None, "invited_user_id"),
         {"schema": "pots"},
     )
-    __access__ = read(owner_of_pot("pot_id"), own("invited_by_user_id", "invited_user_id"), staff)
+    __access__ = read(opened, owner_of_pot("pot_id"), own("invited_by_user_id", "invited_user_id"), staff)
 
     id: Mapped[Id]
     pot_id: Mapped[UUID] = reference("pots.pots.id", doc="The pot it invites to.", on_delete="CASCADE")

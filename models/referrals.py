@@ -53,6 +53,7 @@ class PointsLedgerEntryEventType(Choice):
     POT_OPENED = "pot_opened", "The pot of somebody they sponsor opened."
     FIRST_DONATION = "first_donation", "The pot of somebody they sponsor got its first donation."
     CONVERSION = "conversion", "The sponsor turned points into money for a pot."
+    CONVERSION_RETURNED = "conversion_returned", "The pot that they were turned into money for was called off."
 
 
 class PointsLedgerEntryStatus(Choice):
@@ -182,6 +183,8 @@ class PointsLedgerEntry(Base):
             postgresql_where=text("taken_back_at IS NULL"),
         ),
         Index(None, "referral_id"),
+        # A conversion is spent once, and comes back once.
+        UniqueConstraint("points_conversion_id", "event_type"),
         CheckConstraint("points_earned >= 0 AND points_spent >= 0", name="points_are_not_negative"),
         Index(None, "sponsor_user_id"),
         Index(None, "status"),
@@ -234,9 +237,15 @@ class PointsLedgerEntry(Base):
         doc="When they went back because what had earned them was undone: they can be earned again. Null where they did"
         " not, and where staff took them back."
     )
+    points_conversion_id: Mapped[UUID | None] = reference(
+        "referrals.points_conversions.id",
+        doc="The conversion they were spent on, or came back from; null for points that were earned, and where it is"
+        " not known.",
+    )
 
     sponsor_user: Mapped[User | None] = to_one(sponsor_user_id)
     referral: Mapped[Referral | None] = to_one(referral_id)
+    points_conversion: Mapped[PointsConversion | None] = to_one(points_conversion_id)
 
 
 class PointsConversion(Base):

@@ -17,10 +17,11 @@ from models.donations import Donation, DonationStatus, Refund, RefundReason
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from models.pots import Pot, PotStatus
 from models.referrals import PointsConversion
-from resolvers import clock, ledger, refunds
+from resolvers import clock, ledger, people, points, refunds
+from resolvers.conversions import give_back
 from resolvers.events import publish
 from resolvers.openings import CARRIED_FROM
-from resolvers.own_matters import OwnMatter, is_own_matter, refuse_own_matter
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.pots import NotYourPot, own_pot
 from resolvers.refunds import CodesOutstanding, PotFundsSpent
 
@@ -71,7 +72,7 @@ CARRIED = Lookup(
 
 @rule(NotFound, NotYourPot, OwnMatter, InvalidState, PotFundsSpent, CodesOutstanding)
 async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
-    """Call a pot off before it closes: donations go back to their donors, converted points to the platform.
+    """Call a pot off before it closes: donations go back to their donors, converted points to their sponsors.
 
     What it took over from an earlier pot goes back there. The owner, or staff who have given nothing to it; not once
     any of it is spent.
@@ -87,7 +88,7 @@ async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
     if codes:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
     donations, conversions = await _given(session, pot_id)
-    if not await is_own_matter(session, pot.owner_user_id):
+    if pot.owner_user_id not in await people.my_people(session):
         givers = [donation.donor_user_id for donation in donations]
         sponsors = [conversion.sponsor_user_id for conversion in conversions]
         await refuse_own_matter(session, *givers, *sponsors, field="potId")
@@ -114,7 +115,10 @@ async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
         await _return(session, actor, pot, locked[key], int(amount))
     pot.status, pot.closed_at = PotStatus.CANCELLED, now
     await save(session, pot)
+    for conversion in conversions:
+        await give_back(session, conversion, pot, now)
     await publish(session, "pot.cancelled", pot.id)
+    await points.take_back(session, pot.owner_user_id, why="the pot was called off")
     return pot
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from uuid import UUID, uuid4
 
@@ -104,15 +105,15 @@ async def _give(
     session: AsyncSession, actor: Actor, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal
 ) -> PointsConversion:
     now = await clock.now(session)
-    spent = PointsLedgerEntry(
-        id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
-        status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now,
-    )  # fmt: skip
     conversion = PointsConversion(
         id=uuid4(), sponsor_user_id=sponsor, points_converted=points, credits_issued=worth, conversion_rate=rate,
         applied_to_pot_id=pot.id,
     )  # fmt: skip
-    await save(session, pot, spent, conversion)
+    spent = PointsLedgerEntry(
+        id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
+        status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now, points_conversion_id=conversion.id,
+    )  # fmt: skip
+    await save(session, pot, conversion, spent)
     given = ledger.Movement(ledger.promotion(), ledger.pot_balance(pot.id), worth)
     await ledger.post(session, actor, "points_conversion", [given], of=("points_conversion", conversion.id))
     await publish(session, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
@@ -120,6 +121,19 @@ async def _give(
         name = await people.first_name(session, sponsor)
         await notify(session, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
     return conversion
+
+
+async def give_back(session: AsyncSession, conversion: PointsConversion, pot: Pot, now: datetime) -> None:
+    """Give a sponsor the points back that were converted for a pot that is called off: they may be spent again."""
+    returned = PointsLedgerEntry(
+        id=uuid4(), sponsor_user_id=conversion.sponsor_user_id, event_type=Event.CONVERSION_RETURNED,
+        points_earned=conversion.points_converted, points_spent=0, status=PointsLedgerEntryStatus.MATURED,
+        matures_at=now, matured_at=now, points_conversion_id=conversion.id,
+    )  # fmt: skip
+    await save(session, returned)
+    sponsor = conversion.sponsor_user_id
+    await publish(session, "points.returned", returned.id, sponsor_user_id=sponsor)
+    await notify(session, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
 
 
 SPONSORED = Lookup(

@@ -14,6 +14,7 @@ from lango.actor import Actor, DatabaseRole
 from lango.calls import call_soon
 from lango.errors import Refused
 from lango.jobs import job, scheduled
+from lango.opened import open_to_caller
 from lango.providers import ProviderRefused
 from lango.providers.wave import Checkout
 from lango.rows import find, lock, save
@@ -119,6 +120,7 @@ async def donate(
     await save(session, donation)
     await publish(session, "donation.begun", donation.id, pot_id=pot.id)
     await call_soon(session, open_checkout, donation_id=donation.id)
+    open_to_caller(session, donation.id, pot.id)
     return Begun(donation, str(donation.id), token)
 
 
@@ -151,6 +153,7 @@ async def retry(
     await save(session, donation)
     await publish(session, "donation.begun", donation.id, pot_id=pot.id)
     await call_soon(session, open_checkout, donation_id=donation.id)
+    open_to_caller(session, donation.id, pot.id)
     return Renewed(donation, str(donation.id))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lango import codes
 from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
+from lango.opened import open_to_caller
 from lango.prepared import Lookup
 from lango.rows import lock, save
 from lango.rules import InvalidState, NotFound, rule
@@ -27,7 +28,7 @@ from resolvers.invitees import ContactOptedOut
 from resolvers.notices import send_to
 from resolvers.people import first_name
 from resolvers.pots import NotYourPot, own_pot, share_token
-from resolvers.share_links import hash_of, hashes_of, present
+from resolvers.share_links import hash_of, hashes_of
 from resolvers.texts import TextMissing, check_text
 
 DAILY_LIMIT = Configured("pots.daily_invitations", 100)
@@ -154,7 +155,7 @@ async def open_(session: AsyncSession, actor: Actor, token: str) -> Opened:
         invitation.invited_user_id = actor.user_id
     await save(session, invitation)
     opens = await share_token(session, pot)
-    await present(session, opens)
+    open_to_caller(session, pot.id, invitation.id)
     return Opened(pot, invitation, opens)
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.errors import Refused
 from resolvers import people
 
@@ -16,22 +15,15 @@ class OwnMatter(Refused):
 
 
 async def is_own_matter(session: AsyncSession, *user_ids: UUID | None) -> bool:
-    """Whether one of these users is the caller, or somebody whom the caller acts for."""
-    return not set(user_ids).isdisjoint(await people.my_people(session))
+    """Whether one of these users is the caller, or somebody whom one person acts for together with the caller.
+
+    Reads as a role that sees profiles: staff, or the rules' own.
+    """
+    mine = await people.my_people(session)
+    return bool(mine) and not set(user_ids).isdisjoint(await people.related_parties(session, mine[0]))
 
 
 async def refuse_own_matter(session: AsyncSession, *user_ids: UUID | None, field: str) -> None:
-    """Raises OwnMatter where one of those whom it is about is the caller, or somebody whom the caller acts for.
-
-    `field` is the input that names the matter. In whichever role: the caller stays the same.
-    """
+    """Raises OwnMatter where `is_own_matter` says so; `field` is the input that names the matter."""
     if await is_own_matter(session, *user_ids):
         raise OwnMatter(field=field)
-
-
-async def acts_as_staff(session: AsyncSession, actor: Actor, *user_ids: UUID | None) -> bool:
-    """Whether a rule that people and staff share gives the caller what only staff may.
-
-    Staff who are one of those whom it is about have the rights of everybody else.
-    """
-    return actor.is_staff and not await is_own_matter(session, *user_ids)

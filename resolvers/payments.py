@@ -20,7 +20,7 @@ from lango.rows import find, lock, save
 from models.donations import Donation, DonationStatus, RefundReason
 from models.pots import Pot, PotStatus
 from models.referrals import PointsLedgerEntryEventType as Earning
-from resolvers import clock, config, ledger, points, refunds, risk
+from resolvers import clock, config, ledger, points, refunds, risk, totals
 from resolvers.amounts import fits
 from resolvers.events import publish
 from resolvers.notices import notify
@@ -148,7 +148,8 @@ async def count(session: AsyncSession, actor: Actor, pot: Pot, donation: Donatio
     await save(session, pot, donation)
     given = ledger.Movement(source, ledger.pot_balance(pot.id), donation.amount_cfa)
     await ledger.post(session, actor, "donation", [given], of=("donation", donation.id))
-    await publish(session, "donation.succeeded", donation.id, pot_id=pot.id)
+    until = await totals.hidden_until(session, donation)
+    await publish(session, "donation.succeeded", donation.id, pot_id=pot.id, hidden_until=until)
     if before != pot.status == PotStatus.FUNDED:
         await publish(session, "pot.funded", pot.id)
     name = await first_name(session, pot.owner_user_id)

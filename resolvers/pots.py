@@ -104,6 +104,14 @@ def credit(pot: Pot, amount_cfa: int) -> None:
         pot.status = PotStatus.FUNDED
 
 
+def debit(pot: Pot, amount_cfa: int) -> None:
+    """Take from a locked pot what goes back: below its target it is open again. It must have so much to spend."""
+    pot.raised_cfa -= amount_cfa
+    pot.balance_cfa -= amount_cfa
+    if pot.status == PotStatus.FUNDED and pot.raised_cfa < pot.target_amount_cfa:
+        pot.status = PotStatus.OPEN
+
+
 def holds(pot: Pot, amount_cfa: int) -> bool:
     """Whether a pot can hold so much more."""
     return fits(pot.raised_cfa + amount_cfa, Pot.raised_cfa) and fits(pot.balance_cfa + amount_cfa, Pot.balance_cfa)

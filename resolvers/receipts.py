@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ScalarSelect, Text, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from lango import codes
@@ -17,18 +17,28 @@ from lango.rows import find
 from lango.rules import NotFound
 from lango.session import acting_as, become
 from lango.shares import SYSTEM
-from models.donations import Donation, DonationStatus, Refund, RefundWaveRefundStatus
+from models.donations import Donation, DonationStatus, Refund
+from models.donations import RefundWaveRefundStatus as Sent
+from models.pots import Pot, PotStatus
 from resolvers.share_links import hashes_of
 
 HASHES = any_(bindparam("hashes", type_=ARRAY(Text)))
 BY_TOKEN = Lookup([Donation], lambda rows: rows.where(Donation.receipt_token_hash == HASHES))
-GIVEN_BACK = (
-    select(func.coalesce(func.sum(Refund.amount_cfa), 0))
-    .where(Refund.donation_id == Donation.id, Refund.wave_refund_status == RefundWaveRefundStatus.SUCCEEDED)
-    .correlate(Donation)
-    .scalar_subquery()
+
+
+def _refunds(status: Sent) -> ScalarSelect[int]:
+    """What a donation's refunds that stand so at Wave come to."""
+    total = select(func.coalesce(func.sum(Refund.amount_cfa), 0))
+    wanted = total.where(Refund.donation_id == Donation.id, Refund.wave_refund_status == status)
+    return wanted.correlate(Donation).scalar_subquery()
+
+
+RECEIPT = Lookup(
+    [Donation, Pot, _refunds(Sent.SUCCEEDED), _refunds(Sent.PENDING), _refunds(Sent.FAILED)],
+    lambda rows: (
+        rows.select_from(Donation).join(Pot, Pot.id == Donation.pot_id).where(Donation.receipt_token_hash == HASHES)
+    ),
 )
-RECEIPT = Lookup([Donation, GIVEN_BACK], lambda rows: rows.where(Donation.receipt_token_hash == HASHES))
 
 
 def new_token() -> str:
@@ -40,10 +50,16 @@ def new_token() -> str:
 class Receipt:
     """What the holder of a receipt's token is told."""
 
+    pot_id: UUID
+    pot_title: str
+    pot_status: PotStatus
     reference: str
     status: DonationStatus
     amount_cfa: int
     refunded_cfa: int
+    refund_pending_cfa: int
+    refund_failed_cfa: int
+    show_amount: bool
     initiated_at: datetime
     confirmed_at: datetime | None
     payment_url: str | None
@@ -56,11 +72,11 @@ async def receipt(engine: AsyncEngine, actor: Actor, token: str) -> Receipt | No
         found = await RECEIPT.one(session, hashes=hashes_of(token))
     if found is None:
         return None
-    donation, given_back = found
+    donation, pot, given_back, pending, failed = found
     url = donation.wave_payment_url if donation.status == DonationStatus.PENDING else None
     return Receipt(
-        str(donation.id), donation.status, donation.amount_cfa, int(given_back), donation.initiated_at,
-        donation.confirmed_at, url,
+        pot.id, pot.title, pot.status, str(donation.id), donation.status, donation.amount_cfa, int(given_back),
+        int(pending), int(failed), donation.show_amount, donation.initiated_at, donation.confirmed_at, url,
     )  # fmt: skip
 
 

@@ -5,18 +5,21 @@ Wave gives a checkout back whole. A part, and what is left after a part, goes to
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Interval, bindparam, func
+from sqlalchemy import Interval, bindparam, func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.calls import call_soon
 from lango.errors import Refused
 from lango.jobs import job, scheduled
+from lango.measures import measure
+from lango.opened import open_to_caller
 from lango.prepared import Lookup
 from lango.providers import ProviderRefused, ProviderUndecided
 from lango.providers.wave import Wave
@@ -29,14 +32,14 @@ from models.donations import RefundWaveRefundStatus as Sent
 from models.identity import User
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus
-from resolvers import clock, donors, due, ledger
+from resolvers import clock, donors, due, ledger, people, points, totals
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
 from resolvers.notices import notify
 from resolvers.openings import TAKES_DONATIONS
-from resolvers.own_matters import OwnMatter, is_own_matter, refuse_own_matter
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.people import first_name
-from resolvers.pots import PotNotOpen
+from resolvers.pots import PotNotOpen, debit
 from resolvers.receipts import presented
 from resolvers.texts import TextMissing, check_text
 
@@ -91,6 +94,13 @@ PENDING = due.Due(
     ).order_by(Refund.created_at),
 )
 
+UNFINISHED = Lookup(
+    [Refund.wave_refund_status, func.count()],
+    lambda rows: rows.where(
+        or_(Refund.wave_refund_status == Sent.PENDING, Refund.wave_refund_status == Sent.FAILED)
+    ).group_by(Refund.wave_refund_status),
+)
+
 
 @rule(
     NotFound, OwnMatter, InvalidState, RefundWindowOver, PotNotOpen, RefundExceedsDonation, PotFundsSpent,
@@ -135,8 +145,8 @@ async def refund(
     if amount < donation.amount_cfa and not as_staff and await _phone(session, donation) is None:
         raise PhoneUnknown(field=field if amount_cfa is None else "amountCfa")
     await check_funds(session, pot, amount)
-    pot.raised_cfa -= amount
-    pot.balance_cfa -= amount
+    was = pot.status
+    debit(pot, amount)
     if amount == left:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
@@ -144,14 +154,19 @@ async def refund(
     await save(session, pot, donation)
     taken = ledger.Movement(ledger.pot_balance(pot.id), ledger.suspense(), amount)
     await ledger.post(session, actor, "donation_refund", [taken], of=("refund", made.id))
-    await publish(session, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id)
+    until = await totals.hidden_until(session, donation)
+    await publish(session, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=until)
+    if pot.status != was:
+        await publish(session, "pot.reopened", pot.id)
+    await points.take_back(session, pot.owner_user_id, why="a donation was given back")
     await call_soon(session, send_refund, refund_id=made.id)
+    open_to_caller(session, made.id, donation.id, pot.id)
     return made
 
 
 async def _acts_as_staff(session: AsyncSession, actor: Actor, donation: Donation) -> bool:
     """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
-    if not actor.is_staff or await is_own_matter(session, donation.donor_user_id):
+    if not actor.is_staff or donation.donor_user_id in await people.my_people(session):
         return False
     await refuse_own_matter(session, *await donors.concerned(session, donation), field="donationId")
     return True
@@ -239,7 +254,7 @@ class Sending:
 
 @job("refunds.send_refund")
 async def send_refund(services: Services, *, refund_id: UUID) -> None:
-    """Have Wave give the money back, once. Raises ProviderUnavailable."""
+    """Have Wave give the money back, once. Raises ProviderUnavailable, and ProviderRefused where it has failed."""
     async with services.work() as session:
         sending = await _begun(session, refund_id)
     if sending is None:
@@ -252,6 +267,7 @@ async def send_refund(services: Services, *, refund_id: UUID) -> None:
     except ProviderRefused as refusal:
         log.warning("refund_refused", refund_id=str(refund_id), code=refusal.code)
         await _refused(services, refund_id)
+        raise
     else:
         await _sent(services, refund_id, reference)
 
@@ -263,7 +279,18 @@ async def send_pending_refunds(services: Services) -> None:
 
 
 async def _send(services: Services, refund_id: UUID) -> None:
-    await send_refund(services, refund_id=refund_id)
+    # One that Wave refuses is noted as failed, and is not sent again by itself.
+    with suppress(ProviderRefused):
+        await send_refund(services, refund_id=refund_id)
+
+
+@measure("lango_refunds_unfinished", label="status")
+async def unfinished(services: Services) -> dict[str, int]:
+    """Refunds whose money has not reached the donor: those that are pending, and those that failed, which wait for
+    staff."""
+    async with services.work() as session:
+        found = {str(status): int(count) for status, count in await UNFINISHED.all(session)}
+    return {status.value: found.get(status.value, 0) for status in (Sent.PENDING, Sent.FAILED)}
 
 
 async def _begun(session: AsyncSession, refund_id: UUID) -> Sending | None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lango.actor import Actor, DatabaseRole
 from lango.errors import BadUserInput
 from lango.jobs import scheduled
+from lango.opened import open_to_caller
 from lango.prepared import Prepared
 from lango.rows import find
 from lango.rules import NotFound, rule
@@ -115,4 +116,5 @@ async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str |
     pot = None if pot_id is None else await find(session, Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
+    open_to_caller(session, pot.id)
     return pot, field

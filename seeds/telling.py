@@ -18,6 +18,9 @@ TEMPLATES = {
     "points_converted": (
         "Des points pour votre cagnotte", "{user_name} a offert {amount} francs à la cagnotte « {pot_title} »."
     ),
+    "points_returned": (
+        "Des points rendus", "La cagnotte « {pot_title} » est annulée : {points} points vous reviennent."
+    ),
     "points_revoked": ("Des points retirés", "{points} points vous ont été retirés : {reason}"),
     "pot_invitation": (
         "{user_name} vous invite à sa cagnotte",

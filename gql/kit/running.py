@@ -18,6 +18,7 @@ from gql.kit.node import key_of
 from lango.calls import Call, calls_of
 from lango.context import Context
 from lango.errors import OutcomeUnknown, Refused, RowsBusy, is_of_server, state_of
+from lango.opened import opened_by
 from lango.providers import ProviderRefused, ProviderUnavailable
 from lango.rows import save
 from lango.rules import Rule
@@ -53,6 +54,8 @@ class Made:
     values: dict[str, Any]
     errors: list[dict[str, Any]]
     calls: list[Call] = field(default_factory=list)
+    # The ids of rows that the payload shows, whoever may read them otherwise.
+    opened: list[str] = field(default_factory=list)
     # The outside services that could not be reached, which are asked again; and those that will not do it.
     unreached: list[str] = field(default_factory=list)
     unwilling: list[str] = field(default_factory=list)
@@ -64,6 +67,7 @@ async def run(context: Context, asked: Asked) -> Made:
     """Run a rule and commit it, again after what another attempt may mend."""
     await context.read_anew()
     made = await _attempted(context, asked)
+    context.open_rows(made.opened)
     return await _call_outside(context, made) if made.calls else made
 
 
@@ -125,7 +129,7 @@ async def _run(work: Work, asked: Asked) -> Made:
         await work.start_rule()
     try:
         result = await asked.rule.run(work.session, work.actor, **asked.arguments)
-        made = Made(_values(result, asked.first), [], calls_of(work.session))
+        made = Made(_values(result, asked.first), [], calls_of(work.session), opened_by(work.session))
         if claimed is not None:
             await work.keep()
     except Refused as refusal:
@@ -135,7 +139,8 @@ async def _run(work: Work, asked: Asked) -> Made:
     if claimed is not None:
         kept = {name: value for name, value in made.values.items() if name not in asked.shown_once}
         calls = [call.kept() for call in made.calls]
-        await idempotency.store(work.session, claimed, {"made": kept, "refused": made.errors, "calls": calls})
+        outcome = {"made": kept, "refused": made.errors, "calls": calls, "opened": made.opened}
+        await idempotency.store(work.session, claimed, outcome)
     return made
 
 
@@ -160,12 +165,12 @@ async def _call_outside(context: Context, made: Made) -> Made:
             log.error("outside call failed", job=call.job.name, request_id=context.actor.request_id, exc_info=error)
         if context.metrics is not None:
             context.metrics.outside_calls.labels(call.job.name, outcome).inc()
-    return Made(values, made.errors, [], unreached, unwilling, unfinished)
+    return Made(values, made.errors, [], made.opened, unreached, unwilling, unfinished)
 
 
 def _kept(outcome: dict[str, Any]) -> Made:
     calls = [Call.of(kept) for kept in outcome.get("calls", [])]
-    return Made(outcome.get("made", {}), outcome.get("refused", []), calls)
+    return Made(outcome.get("made", {}), outcome.get("refused", []), calls, outcome.get("opened", []))
 
 
 def _told(refusal: Refused) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,9 @@ from resolvers.events import RETENTION_HOURS
 
 # What a subscription's metadata holds: what its events are about.
 ABOUT = "lango.about"
+
+# Whether a caller (by the context) waits for what is hidden of the object of that key.
+Waits = Callable[[Any, Any], Awaitable[bool]]
 
 AFTER = (
     "The `cursor` of the last event you have seen: first comes what happened since. Some events may come again, so "
@@ -68,13 +71,20 @@ class Happened:
 
 
 def subscription(
-    model: type[Base], *, name: str, topics: tuple[str, ...], by: str, doc: str, of: type[Base] | None = None
+    model: type[Base],
+    *,
+    name: str,
+    topics: tuple[str, ...],
+    by: str,
+    doc: str,
+    of: type[Base] | None = None,
+    waits: Waits | None = None,
 ) -> Any:
     """The field of a subscription to the events of some topics (`pot.*` is a family of them).
 
     `by` names the argument, and in the events' payloads the id that must be equal to it; an event without it is about
     its own key. The argument is the id of the object itself; with `of`, of the parent of the rows that the events
-    happened to.
+    happened to. `waits` says of a caller and that id whether events that are hidden for a while reach them after it.
     """
     about = About(model, None if of else by)
     event = _event_type(name, model, about)
@@ -85,7 +95,8 @@ def subscription(
         given = after or info.context.last_event_id
         position = Position.of(given) if given else None
         hours = await _kept_hours(info.context) if position else 0
-        return Feed(topics, by, str(key), position, hours)
+        held = waits is not None and await waits(info.context, key)
+        return Feed(topics, by, str(key), position, hours, held)
 
     arguments = {
         by: (strawberry.ID, "Its id, or its `rowId`.", inspect.Parameter.empty),

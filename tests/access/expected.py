@@ -171,7 +171,6 @@ REFERRALS: dict[str, dict[str, Row]] = {
     | {
         "by a referral": row("owner", sponsor_user_id="@owner", referral_id="@Referral.sent"),
     },
-    "PointsConversion": own("sponsor_user_id"),
     "SponsorDailyLimit": own("sponsor_user_id"),
     "SponsorContactBatch": own("sponsor_user_id"),
     "ReferralPayout": own("referrer_id", referral_id="@Referral.sent"),
@@ -223,7 +222,7 @@ PACKS: dict[str, dict[str, Row]] = {
 POTS: dict[str, dict[str, Row]] = {
     "Pot": {
         "public": exactly(EVERYONE, owner_user_id="@owner", visibility="public", preferred_pack_id="@Pack.withdrawn"),
-        "private": row("owner", owner_user_id="@owner", visibility="private"),
+        "private": row("owner donor", owner_user_id="@owner", visibility="private"),
         "friends": row("owner guest donor", owner_user_id="@owner", visibility="friends_only"),
         "minor's": row("minor guardian", owner_user_id="@minor", visibility="private"),
         # The sponsor sees what came with an accepted invitation, unless it is for nobody.
@@ -264,9 +263,24 @@ POTS: dict[str, dict[str, Row]] = {
         "by the minor": face("Donation.by the minor", EVERYONE),
         "by nobody": face("Donation.by nobody", EVERYONE),
         "to friends": face("Donation.to friends", f"owner guest donor {STAFF}"),
-        "to the private": face("Donation.to the private", f"owner {STAFF}"),
+        "to the private": face("Donation.to the private", f"owner donor {STAFF}"),
         "to the deleted": face("Donation.to the deleted", STAFF),
         "pending": face("Donation.pending"),
+    },
+    "PointsConversion": own("sponsor_user_id")
+    | {
+        "to the public": row("donor", sponsor_user_id="@donor", applied_to_pot_id="@Pot.public"),
+        "to friends": row("donor", sponsor_user_id="@donor", applied_to_pot_id="@Pot.friends"),
+        "to the private": row("donor", sponsor_user_id="@donor", applied_to_pot_id="@Pot.private"),
+        "to the deleted": row("donor", sponsor_user_id="@donor", applied_to_pot_id="@Pot.deleted"),
+        "to the minor's": row("donor", sponsor_user_id="@donor", applied_to_pot_id="@Pot.minor's"),
+    },
+    "PointContribution": {
+        "to the public": face("PointsConversion.to the public", EVERYONE),
+        "to friends": face("PointsConversion.to friends", f"owner guest donor {STAFF}"),
+        "to the private": face("PointsConversion.to the private", f"owner donor {STAFF}"),
+        "to the deleted": face("PointsConversion.to the deleted", STAFF),
+        "to the minor's": face("PointsConversion.to the minor's", f"minor guardian {STAFF}"),
     },
     "WaveWebhookEvent": {"one": row(donation_id="@Donation.to the public")},
     "Refund": {
@@ -540,4 +554,6 @@ TABLES: dict[str, dict[str, Row]] = (
     | REST
 )
 # Faces whose rows nobody may go through without a parent: they have no list of their own.
-UNLISTED = frozenset({"Contribution", "PublicProfile", "Trader"})
+UNLISTED = frozenset({"Contribution", "PointContribution", "PublicProfile", "Trader"})
+# Columns of faces that go by another name in the table that they show a part of.
+RENAMED = {("PointContribution", "pot_id"): "applied_to_pot_id"}

@@ -20,7 +20,7 @@ from lango.postgres import create_engine
 from lango.session import Reads, Work, acting_as, become, opening
 from lango.settings import Settings
 
-SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "user_agent")
+SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "opened_rows", "user_agent")
 STATE = text(
     "SELECT current_user, session_user, "
     + ", ".join(f"coalesce(current_setting('lango.{name}', true), '')" for name in SETTINGS)
@@ -51,7 +51,7 @@ async def assert_clean(engine: AsyncEngine) -> None:
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     async with acting_as(engine, Actor(request_id="next"), read_only=True) as session:
         found = (await session.execute(STATE)).one()
-    assert tuple(found) == ("lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "")
+    assert tuple(found) == ("lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "")
 
 
 async def backend(engine: AsyncEngine) -> int:
@@ -109,11 +109,11 @@ async def test_a_failed_field_leaves_its_siblings_a_transaction_of_the_same_call
 async def test_after_reads_with_a_share_token(engine: AsyncEngine) -> None:
     reads = Reads(engine, Actor(uuid4()))
     await reads.present("a-token-of-a-pot")
-    assert (await reads.rows(STATE))[0][-2] == "a-token-of-a-pot"
+    assert (await reads.rows(STATE))[0][-3] == "a-token-of-a-pot"
 
     with pytest.raises(DBAPIError):
         await reads.rows(text("SELECT 1 / 0"))
-    assert (await reads.rows(STATE))[0][-2] == "a-token-of-a-pot"
+    assert (await reads.rows(STATE))[0][-3] == "a-token-of-a-pot"
     await reads.close()
 
     await assert_clean(engine)

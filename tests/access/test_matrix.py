@@ -15,7 +15,7 @@ from gql.kit.node import MIRRORED, global_id, key_columns
 from gql.kit.relations import ends, relations
 from models.columns import SECRET
 from tests.access.conftest import World
-from tests.access.expected import CALLERS, STAFF, TABLES, UNLISTED
+from tests.access.expected import CALLERS, RENAMED, STAFF, TABLES, UNLISTED
 
 # A relation over a column that is granted to staff alone.
 STAFFS = ("LedgerTransaction", "created_by_user")
@@ -144,6 +144,11 @@ def nested(table: str) -> str:
     )
 
 
+def stored_as(table: str, column: str) -> str:
+    """What the column of a face is called in the table that it shows a part of."""
+    return RENAMED.get((table, column), column)
+
+
 def related(world: World, table: str, relation: Any, caller: str) -> dict[str, set[str]]:
     """For each row that the caller sees, the rows at the relation's other end that the caller sees as well."""
     here, there = ends(relation)
@@ -154,8 +159,8 @@ def related(world: World, table: str, relation: Any, caller: str) -> dict[str, s
         name: {
             other
             for other in expected(target, caller)
-            if (key := getattr(world.rows[table][name], here)) is not None
-            and getattr(world.rows[target][other], there) == key
+            if (key := getattr(world.rows[table][name], stored_as(table, here))) is not None
+            and getattr(world.rows[target][other], stored_as(target, there)) == key
         }
         for name in expected(table, caller)
     }

@@ -13,11 +13,12 @@ from models.identity import User
 from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode
+from models.referrals import Referral
 from resolvers.refunds import send_pending_refunds, send_refund
 from tests.books import Books
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
-from tests.factories import Factory
+from tests.factories import Factory, now
 from tests.pauses import end_pauses
 
 
@@ -156,16 +157,6 @@ async def test_of_an_ended_pot_only_staff_give_back(
     assert await facts() == before
     assert (await giving.refund(admin, ("admin",), donationId=given.id)).refusals("refundDonation") == []
     assert await giving.money(pot) == (0, 0)
-
-
-async def test_a_funded_pot_stays_funded(giving: Giving, make: Factory, donor: Any) -> None:
-    pot = await make(Pot, visibility="public", target_amount_cfa=5000)
-    given = await giving.given(pot, 5000, donor)
-
-    await giving.refund(donor, donationId=given.id)
-
-    row = await giving.pot(pot)
-    assert (row["status"], row["raised_cfa"]) == ("funded", 0)
 
 
 async def test_what_the_pot_has_spent_does_not_go_back(
@@ -353,3 +344,41 @@ async def test_refunds_and_donations_at_once_add_up(giving: Giving, make: Factor
     )
 
     assert await giving.money(pot) == (3000, 3000)
+
+
+async def test_a_funded_pot_is_open_again_when_it_has_less_than_its_target(
+    giving: Giving, make: Factory, donor: Any, books: Books
+) -> None:
+    pot = await make(Pot, visibility="public", target_amount_cfa=5000)
+    first, second = await giving.given(pot, 4000, donor), await giving.given(pot, 2000, donor)
+    assert (await giving.pot(pot))["status"] == "funded"
+
+    await giving.refund(donor, donationId=second.id, amountCfa=1000)
+    at_target = (await giving.pot(pot))["status"]
+    await giving.refund(donor, donationId=second.id)
+    below = (await giving.pot(pot))["status"]
+    await giving.refund(donor, donationId=first.id)
+
+    assert (at_target, below) == ("funded", "open")
+    assert (await giving.pot(pot))["status"] == "open"
+    assert await giving.money(pot) == (0, 0)
+    assert (await books.events(pot.id)) == ["pot.funded", "pot.reopened"]
+    await giving.given(pot, 5000, donor)
+    assert (await giving.pot(pot))["status"] == "funded"
+
+
+async def test_points_for_a_first_donation_go_back_with_it(giving: Giving, make: Factory, pot: Any, donor: Any) -> None:
+    sponsor = await make(User)
+    await make(
+        Referral, sponsor_user_id=sponsor.id, sponsored_user_id=pot.owner_user_id, status="accepted", accepted_at=now()
+    )
+    count = "SELECT coalesce(sum(points_earned) FILTER (WHERE status = 'pending'), 0) FROM referrals.points_ledger WHERE sponsor_user_id = $1"
+    given = await giving.given(pot, 100, donor)
+    earned = await giving.owner.fetchval(count, sponsor.id)
+
+    await giving.refund(donor, donationId=given.id)
+
+    assert earned == 50
+    assert await giving.owner.fetchval(count, sponsor.id) == 0
+    await giving.given(pot, 100, donor)
+    assert await giving.owner.fetchval(count, sponsor.id) == 50

@@ -12,7 +12,7 @@ from models.identity import User
 from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode
-from models.referrals import PointsConversion
+from models.referrals import PointsConversion, PointsLedgerEntry, Referral
 from tests.books import Books
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
@@ -216,3 +216,59 @@ async def test_money_that_comes_after_it_was_called_off_goes_back(
     assert await giving.refunds(begun.id) == [(1000, "pending", "failed_pot")]
     assert await planning.money(pot) == (0, 0)
     assert timedelta(0) <= now() - (await giving.row(begun.id))["refunded_at"] < timedelta(minutes=1)
+
+
+async def test_converted_points_come_back_to_whose_they_were(
+    planning: Planning, make: Factory, pot: Any, owner_of_pots: Any, books: Books
+) -> None:
+    await make(
+        PointsLedgerEntry, sponsor_user_id=owner_of_pots.id, event_type="referral_accepted", points_earned=500,
+        status="matured", matured_at=now(),
+    )  # fmt: skip
+    convert = """
+      mutation ($pot: ID!, $points: Int!) {
+        convertPoints(input: {potId: $pot, points: $points}) { pointsConversion { rowId } userErrors { code details } }
+      }
+    """
+    promotion = await books.owed("platform:promotion:XOF")
+    for points in (100, 150):
+        await planning.api(convert, {"pot": str(pot.id), "points": points}, as_=owner_of_pots)
+    following = (await planning.create(owner_of_pots, in_days=10))["createPot"]["pot"]["rowId"]
+    before = await planning.api(convert, {"pot": following, "points": 251}, as_=owner_of_pots)
+
+    answer = await cancel(planning, pot, owner_of_pots)
+    again = await cancel(planning, pot, owner_of_pots)
+    after = await planning.api(convert, {"pot": following, "points": 500}, as_=owner_of_pots)
+
+    assert before["convertPoints"]["userErrors"] == [{"code": "INSUFFICIENT_POINTS", "details": {"available": 250}}]
+    assert answer.refusals("cancelPot") == []
+    assert again.refusals("cancelPot") == ["INVALID_STATE"]
+    assert after.refusals("convertPoints") == []
+    entries = await planning.owner.fetch(
+        "SELECT event_type, points_earned, points_spent FROM referrals.points_ledger"
+        " WHERE sponsor_user_id = $1 AND event_type = 'conversion_returned' ORDER BY points_earned",
+        owner_of_pots.id,
+    )
+    assert [tuple(row) for row in entries] == [("conversion_returned", 100, 0), ("conversion_returned", 150, 0)]
+    # Only the last conversion stands: 500 points at 5 francs.
+    assert await books.owed("platform:promotion:XOF") == promotion - 2500
+
+
+async def test_points_for_a_pot_go_back_when_it_is_called_off(
+    planning: Planning, giving: Giving, make: Factory, owner_of_pots: Any, donor: Any
+) -> None:
+    sponsor = await make(User)
+    await make(
+        Referral, sponsor_user_id=sponsor.id, sponsored_user_id=owner_of_pots.id, status="accepted", accepted_at=now()
+    )
+    key = (await planning.create(owner_of_pots, in_days=10, visibility="PUBLIC"))["createPot"]["pot"]["rowId"]
+    pot = type("Row", (), {"id": key})
+    await giving.given(pot, 1000, donor)
+    entries = "SELECT event_type, status FROM referrals.points_ledger WHERE sponsor_user_id = $1 ORDER BY event_type"
+    before = [tuple(row) for row in await giving.owner.fetch(entries, sponsor.id)]
+
+    await cancel(planning, pot, owner_of_pots)
+
+    assert before == [("first_donation", "pending"), ("pot_opened", "pending")]
+    after = [tuple(row) for row in await giving.owner.fetch(entries, sponsor.id)]
+    assert after == [("first_donation", "revoked"), ("pot_opened", "revoked")]

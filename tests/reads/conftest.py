@@ -25,7 +25,7 @@ from tests import conftest as shared
 owner_url, gateway_url, settings, engine = shared.owner_url, shared.gateway_url, shared.settings, shared.engine
 owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordinary
 
-SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "user_agent")
+SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "opened_rows", "user_agent")
 STATE = (
     "SELECT json_build_array(current_user, session_user, "
     + ", ".join(f"coalesce(current_setting('lango.{name}', true), '')" for name in SETTINGS)
