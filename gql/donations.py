@@ -9,13 +9,13 @@ import strawberry
 from strawberry.types import Info
 
 import models.donations as m
+from gql.hidden_gifts import LATER, is_stranger
 from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.kinds import enum_of
 from gql.kit.mirror import mirror
 from gql.kit.mutation import Once, mutation
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
-from gql.pots import LATER, is_stranger
 from models.pots import Pot, PotStatus
 from resolvers import donations, holds, receipts, refunds, wave_events
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import strawberry
 from graphql import GraphQLObjectType
-from sqlalchemy import ARRAY, Select, Text, Uuid, any_, func, literal, select
+from sqlalchemy import ARRAY, Select, Text, Uuid, func, literal, select
 from strawberry.types import Info
 
 import models.pots as m
+from gql.hidden_gifts import LATER, is_stranger
 from gql.kit.addresses import Address
 from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.kinds import enum_of
@@ -91,13 +92,6 @@ def plan_pot(builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Selec
         return found
     (key,) = parts_of(m.Pot, changed(id_, partial(parse_id, m.Pot)))
     return found.where(opened == key)
-
-
-# What a subscription says of gifts whose amount is hidden.
-LATER = (
-    "Where a gift hides its amount, all but the pot's owner and staff hear of it, and of what follows, when"
-    " `limits.potTotalIntervalSeconds` are over: together, so that one total holds them all."
-)
 
 
 @strawberry.type
@@ -231,14 +225,6 @@ class Mutation:
     )
     close_pot = mutation(pots.close, name="closePot", input=ClosePotInput, makes={"pot": m.Pot})
     cancel_pot = mutation(cancellations.cancel, name="cancelPot", input=CancelPotInput, makes={"pot": m.Pot})
-
-
-async def is_stranger(context: Any, key: Any) -> bool:
-    """Whether the caller is neither staff nor the pot's owner, nor answers for the owner."""
-    if context.actor.is_staff:
-        return False
-    own = select(m.Pot.id).where(m.Pot.id == key, m.Pot.owner_user_id == any_(func.lango.my_people(type_=ARRAY(Uuid))))
-    return not await context.reads.scalars(own)
 
 
 @strawberry.type

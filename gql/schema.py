@@ -19,6 +19,7 @@ from gql import (
     donations,
     identity,
     ledger,
+    limits,
     notifications,
     packs,
     pots,
@@ -45,7 +46,7 @@ from lango.settings import Settings
 
 GROUPS = (
     identity, profiles, referrals, pots, donations, packs, redemption, notifications, analytics, admin, trading,
-    security, treasury, cards, usage, ledger, privacy,
+    security, treasury, cards, usage, ledger, privacy, limits,
 )  # fmt: skip
 
 

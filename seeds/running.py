@@ -53,6 +53,9 @@ NUMBERS = {
     "pots.daily_invitations": Number(100, "How many may be invited to a pot in a day."),
     "pots.default_target_cfa": Number(50_000, "A pot's target where its owner names none, in CFA francs.", least=1),
     "pots.expiry_days": Number(30, "How many days after the birthday a pot expires.", most=3_650),
+    "pots.total_interval_seconds": Number(
+        60, "How many seconds strangers who watch a pot wait to hear of gifts that hide their amount.", most=86_400
+    ),
     "redemption.reversal_hours": Number(24, "How long staff may take a redemption back.", most=8_760),
     "referrals.daily_limit": Number(50, "How many a sponsor may invite in a day."),
     "referrals.declined_days": Number(

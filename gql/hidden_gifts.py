@@ -1,0 +1,25 @@
+"""What subscriptions to a pot, and to what it is given, have in common: strangers hear of hidden gifts later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ARRAY, Uuid, any_, func, select
+
+from lango.session import acting_as
+from models.pots import Pot
+
+LATER = (
+    "Where a gift hides its amount, all but the pot's owner and staff hear of it, and of what follows, when"
+    " `limits.potTotalIntervalSeconds` are over: together, so that one total holds them all."
+)
+
+
+async def is_stranger(context: Any, key: Any) -> bool:
+    """Whether the caller is neither staff nor the pot's owner, nor answers for the owner."""
+    if context.actor.is_staff:
+        return False
+    own = select(Pot.id).where(Pot.id == key, Pot.owner_user_id == any_(func.lango.my_people(type_=ARRAY(Uuid))))
+    # In a transaction of its own: the subscription that is about to begin keeps none.
+    async with acting_as(context.engine, context.actor, read_only=True) as session:
+        return (await session.scalars(own)).first() is None

@@ -1,0 +1,105 @@
+"""The numbers that refuse people or decide what they get, so that a form can say so before it is sent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import strawberry
+from strawberry.types import Info
+
+from lango.actor import Actor, DatabaseRole
+from lango.session import acting_as
+from lango.shares import SYSTEM
+from resolvers import allowances, config, conversions, donations, invitations, openings, points, pots, reversals, totals
+from resolvers.config import Configured
+from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
+
+
+class Limit(NamedTuple):
+    """A number that everybody may know, and what it means."""
+
+    number: Configured[Any]
+    doc: str
+
+
+LIMITS = {
+    "donation_minimum_cfa": Limit(donations.MINIMUM, "The smallest donation, in CFA francs."),
+    "donation_maximum_cfa": Limit(donations.MAXIMUM, "The largest donation, in CFA francs."),
+    "pot_default_target_cfa": Limit(
+        pots.DEFAULT_TARGET, "The target of a pot that is planned without one, in CFA francs."
+    ),
+    "pot_expiry_days": Limit(openings.EXPIRY_DAYS, "How many days after the birthday a pot expires."),
+    "pot_daily_invitations": Limit(invitations.DAILY_LIMIT, "How many invitations to a pot may be sent within a day."),
+    "pot_total_interval_seconds": Limit(
+        totals.INTERVAL, "How many seconds after a gift that hides its amount subscriptions tell strangers of it."
+    ),
+    "daily_referrals": Limit(allowances.DAILY_LIMIT, "How many people a sponsor may invite in a day."),
+    "points_rate_cfa": Limit(points.CFA_PER_POINT, "What a point is worth when it is converted, in CFA francs."),
+    "points_conversion_minimum": Limit(conversions.MINIMUM, "How many points are converted at once, at least."),
+    "points_maturation_days": Limit(
+        points.MATURATION_DAYS, "How many days after they were earned points may be spent, at the earliest."
+    ),
+    "points_for_referral": Limit(
+        points.USUAL[points.Event.REFERRAL_ACCEPTED],
+        "The points for an accepted invitation, without a campaign.",
+    ),
+    "points_for_opened_pot": Limit(
+        points.USUAL[points.Event.POT_OPENED], "The points when the pot of somebody one sponsored opens."
+    ),
+    "points_for_first_donation": Limit(
+        points.USUAL[points.Event.FIRST_DONATION],
+        "The points when such a pot is first given to.",
+    ),
+    "redemption_reversal_hours": Limit(
+        reversals.REVERSAL_HOURS, "Within how many hours staff may take a redemption back."
+    ),
+    "trading_fee_rate": Limit(deals.FEE_RATE, "The part of a trade's coins that the platform keeps: 0.005 is 0.5 %."),
+    "trading_daily_limit_usd": Limit(traders.DAILY_LIMIT, "What a trader may trade in a day at first, in US dollars."),
+    "trading_monthly_limit_usd": Limit(
+        traders.MONTHLY_LIMIT, "What a trader may trade in a month at first, in US dollars."
+    ),
+    "trading_daily_withdrawals_usd": Limit(
+        withdrawal_limits.DAILY_WITHDRAWALS, "What may be withdrawn in a day, in US dollars."
+    ),
+    "trading_monthly_withdrawals_usd": Limit(
+        withdrawal_limits.MONTHLY_WITHDRAWALS, "What may be withdrawn in a month, in US dollars."
+    ),
+    "trading_daily_backouts": Limit(
+        trades.DAILY_BACKOUTS, "How often a day a taker may back out of a trade before it is funded."
+    ),
+    "trading_new_wallet_hours": Limit(
+        wallets.NEW_WALLET_HOURS, "How many hours a new or changed wallet waits before it is paid to."
+    ),
+    "escrow_funding_minutes": Limit(
+        trades.FUNDING_MINUTES, "How many minutes a seller has to put the coins into the escrow."
+    ),
+    "escrow_payment_minutes": Limit(escrows.PAYMENT_MINUTES, "How many minutes a buyer has to pay."),
+}
+
+
+async def limits(info: Info) -> Any:
+    """The limits and rates that hold now; staff may change them at any time."""
+    actor = Actor(request_id=info.context.actor.request_id)
+    # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
+    async with acting_as(info.context.engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
+        numbers = await config.numbers(session, *(limit.number for limit in LIMITS.values()))
+    return Limits(**dict(zip(LIMITS, numbers, strict=True)))
+
+
+def _limits_type() -> type[Any]:
+    namespace: dict[str, Any] = {"__annotations__": {}}
+    for name, limit in LIMITS.items():
+        namespace["__annotations__"][name] = Decimal if isinstance(limit.number.default, Decimal) else int
+        namespace[name] = strawberry.field(description=f"{limit.doc} `{limit.number.key}`.")
+    doc = "Limits and rates that hold for everybody; each names the number that staff may change."
+    return strawberry.type(type("Limits", (), namespace), name="Limits", description=doc)
+
+
+Limits = _limits_type()
+limits.__annotations__["return"] = Limits | None
+
+
+@strawberry.type
+class Query:
+    limits = strawberry.field(limits, description=limits.__doc__)
