@@ -11,6 +11,7 @@ from strawberry.types import Info
 from lango.actor import Actor, DatabaseRole
 from lango.session import acting_as
 from lango.shares import SYSTEM
+from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers import allowances, config, conversions, donations, invitations, openings, points, pots, reversals, totals
 from resolvers.config import Configured
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
@@ -41,14 +42,14 @@ LIMITS = {
         points.MATURATION_DAYS, "How many days after they were earned points may be spent, at the earliest."
     ),
     "points_for_referral": Limit(
-        points.USUAL[points.Event.REFERRAL_ACCEPTED],
+        points.USUAL[Event.REFERRAL_ACCEPTED],
         "The points for an accepted invitation, without a campaign.",
     ),
     "points_for_opened_pot": Limit(
-        points.USUAL[points.Event.POT_OPENED], "The points when the pot of somebody one sponsored opens."
+        points.USUAL[Event.POT_OPENED], "The points when the pot of somebody one sponsored opens."
     ),
     "points_for_first_donation": Limit(
-        points.USUAL[points.Event.FIRST_DONATION],
+        points.USUAL[Event.FIRST_DONATION],
         "The points when such a pot is first given to.",
     ),
     "redemption_reversal_hours": Limit(

@@ -154,8 +154,8 @@ async def refund(
     await save(session, pot, donation)
     taken = ledger.Movement(ledger.pot_balance(pot.id), ledger.suspense(), amount)
     await ledger.post(session, actor, "donation_refund", [taken], of=("refund", made.id))
-    until = await totals.hidden_until(session, donation)
-    await publish(session, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=until)
+    hidden = await totals.hidden_until(session, donation)
+    await publish(session, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
     if pot.status != was:
         await publish(session, "pot.reopened", pot.id)
     await points.take_back(session, pot.owner_user_id, why="a donation was given back")
