@@ -12,8 +12,7 @@ from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.mirror import mirror
 from gql.kit.mutation import mutation
 from gql.kit.roots import root_fields
-from models.identity import User
-from resolvers import packs, partner_members, partners
+from resolvers import packs, partner_invitations, partner_members, partners
 
 
 @mirror(m.Pack)
@@ -33,6 +32,11 @@ class SponsorCampaign:
 
 @mirror(m.PartnerMember)
 class PartnerMember:
+    pass
+
+
+@mirror(m.PartnerInvitation)
+class PartnerInvitation:
     pass
 
 
@@ -126,11 +130,30 @@ class TerminatePartnerInput:
     idempotency_key: str | None = key_input()
 
 
-@strawberry.input(description="What `addPartnerMember` takes.")
-class AddPartnerMemberInput:
+@strawberry.input(description="What `invitePartnerMember` takes: a phone number or an email address.")
+class InvitePartnerMemberInput:
     partner_id: strawberry.ID = id_of(m.Partner, PARTNER)
-    user_id: strawberry.ID = id_of(User, "Who is to act for it, as they read it of themselves.")
     role: m.PartnerMemberRole = value_input("What they may do for it.", required=True)
+    phone: str | None = text_input("The phone number of who is invited.", max_length=50)
+    email: str | None = text_input("The email address of who is invited.", max_length=255)
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `acceptPartnerInvitation` takes.")
+class AcceptPartnerInvitationInput:
+    invitation_id: strawberry.ID = id_of(m.PartnerInvitation, "The invitation to one's own contact.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `declinePartnerInvitation` takes.")
+class DeclinePartnerInvitationInput:
+    invitation_id: strawberry.ID = id_of(m.PartnerInvitation, "The invitation to one's own contact.")
+    idempotency_key: str | None = key_input()
+
+
+@strawberry.input(description="What `cancelPartnerInvitation` takes.")
+class CancelPartnerInvitationInput:
+    invitation_id: strawberry.ID = id_of(m.PartnerInvitation, "The invitation that is not answered yet.")
     idempotency_key: str | None = key_input()
 
 
@@ -236,11 +259,29 @@ class Mutation:
     terminate_partner = mutation(
         partners.terminate, name="terminatePartner", input=TerminatePartnerInput, makes={"partner": m.Partner}
     )
-    add_partner_member = mutation(
-        partner_members.add_member,
-        name="addPartnerMember",
-        input=AddPartnerMemberInput,
+    invite_partner_member = mutation(
+        partner_invitations.invite,
+        name="invitePartnerMember",
+        input=InvitePartnerMemberInput,
+        makes={"invitation": m.PartnerInvitation},
+    )
+    accept_partner_invitation = mutation(
+        partner_invitations.accept,
+        name="acceptPartnerInvitation",
+        input=AcceptPartnerInvitationInput,
         makes={"partner_member": m.PartnerMember},
+    )
+    decline_partner_invitation = mutation(
+        partner_invitations.decline,
+        name="declinePartnerInvitation",
+        input=DeclinePartnerInvitationInput,
+        makes={"invitation": m.PartnerInvitation},
+    )
+    cancel_partner_invitation = mutation(
+        partner_invitations.cancel,
+        name="cancelPartnerInvitation",
+        input=CancelPartnerInvitationInput,
+        makes={"invitation": m.PartnerInvitation},
     )
     change_partner_member_role = mutation(
         partner_members.change_role,
@@ -260,4 +301,6 @@ class Mutation:
     withdraw_pack = mutation(packs.withdraw, name="withdrawPack", input=WithdrawPackInput, makes={"pack": m.Pack})
 
 
-Query = root_fields(m.Pack, m.Partner, m.SponsorCampaign, m.PartnerMember, m.PublicPartner, m.ActiveCampaign)
+Query = root_fields(
+    m.Pack, m.Partner, m.SponsorCampaign, m.PartnerMember, m.PartnerInvitation, m.PublicPartner, m.ActiveCampaign
+)

@@ -185,6 +185,19 @@ OWN = [
         key="partner_id",
     ),
     Function(
+        "my_partner_invitations",
+        """
+        SELECT ARRAY(
+            SELECT i.id FROM packs.partner_invitations i JOIN identity.users u ON u.phone = i.phone
+            WHERE u.id = lango.user_id() AND u.deleted_at IS NULL AND (i.answered_by IS NULL OR i.answered_by = u.id)
+            UNION
+            SELECT i.id FROM packs.partner_invitations i JOIN identity.users u ON u.email = i.email
+            WHERE u.id = lango.user_id() AND u.deleted_at IS NULL AND (i.answered_by IS NULL OR i.answered_by = u.id)
+        )
+        """,
+        "The invitations of partners to the phone number or the email address of the caller.",
+    ),
+    Function(
         "my_codes_packs",
         """
         SELECT ARRAY(

@@ -81,6 +81,16 @@ class PartnerMemberRole(Choice):
     CASHIER = "cashier", "Redeems codes."
 
 
+class PartnerInvitationStatus(Choice):
+    """Where an invitation to act for a partner stands."""
+
+    PENDING = "pending", "Sent, and waiting for an answer until it expires."
+    ACCEPTED = "accepted", "Whoever was invited acts for the partner since."
+    DECLINED = "declined", "Whoever was invited does not wish to."
+    CANCELLED = "cancelled", "Called off by an owner of the partner, or because its sender is one no more."
+    EXPIRED = "expired", "Not answered in time."
+
+
 class Pack(Base):
     """A treat at a partner, such as a cinema evening, that a pot pays for."""
 
@@ -229,6 +239,9 @@ class Partner(Base):
 
     verified_by_user: Mapped[User | None] = to_one(verified_by_user_id)
     members: Mapped[list[PartnerMember]] = to_many("PartnerMember.partner_id", doc="Who may act for it.")
+    invitations: Mapped[list[PartnerInvitation]] = to_many(
+        "PartnerInvitation.partner_id", doc="Who was invited to act for it, answered ones too."
+    )
     packs: Mapped[list[Pack]] = to_many("Pack.partner_id", doc="The packs it redeems, also those not on offer.")
     partner_settlements: Mapped[list[PartnerSettlement]] = to_many(
         "PartnerSettlement.partner_id", doc="What it is paid, one settlement a period."
@@ -300,6 +313,79 @@ class PartnerMember(Base):
     colleague: Mapped[Colleague | None] = to_face(
         "PartnerMember.user_id", "Colleague.user_id", doc="The member, as those on the same partner see them."
     )
+
+
+class PartnerInvitation(Base):
+    """An invitation to act for a partner, for whoever has its phone number or email address: only they can accept it.
+
+    It looks the same whether or not anybody has that contact.
+    """
+
+    __tablename__ = "partner_invitations"
+    __table_args__ = (
+        CheckConstraint("(phone IS NULL) <> (email IS NULL)", name="has_one_contact"),
+        Index(None, "partner_id"),
+        Index(None, "phone"),
+        Index(None, "email"),
+        Index(None, "invited_by"),
+        Index(None, "answered_by"),
+        Index(
+            "uq_partner_invitations_phone",
+            "partner_id",
+            "phone",
+            unique=True,
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "uq_partner_invitations_email",
+            "partner_id",
+            "email",
+            unique=True,
+            postgresql_where=text("status = 'pending'"),
+        ),
+        # What the worker looks for.
+        Index("ix_partner_invitations_due", "expires_at", postgresql_where=text("status = 'pending'")),
+        {"schema": "packs"},
+    )
+    __access__ = read(
+        holds("my_partner_invitations", "id"), own("answered_by"), managers_of_partner("partner_id"), staff
+    )
+    __transitions__ = Transitions("status", pending={"accepted", "declined", "cancelled", "expired"})
+
+    id: Mapped[Id]
+    partner_id: Mapped[UUID] = reference(
+        "packs.partners.id", doc="The partner that invites; who is not on it sees it as `public_partner`."
+    )
+    partner_name: Mapped[str] = mapped_column(String(255), doc="What the partner was called when it was sent.")
+    role: Mapped[PartnerMemberRole] = choice(PartnerMemberRole, doc="What who accepts may do for the partner.")
+    phone: Mapped[str | None] = mapped_column(
+        String(20), info=personal(), doc="The phone number it went to (E.164); null where it went to an email address."
+    )
+    email: Mapped[str | None] = mapped_column(
+        String(255), info=personal(), doc="The email address it went to; null where it went to a phone number."
+    )
+    invited_by: Mapped[UUID] = reference("identity.users.id", doc="Which owner, or who of the staff, sent it.")
+    status: Mapped[PartnerInvitationStatus] = choice(
+        PartnerInvitationStatus, default=PartnerInvitationStatus.PENDING, doc="Where it stands."
+    )
+    expires_at: Mapped[Moment] = mapped_column(doc="Until when it can be answered.")
+    answered_by: Mapped[UUID | None] = reference(
+        "identity.users.id", doc="Who accepted or declined it; null unless somebody did."
+    )
+    answered_at: Mapped[Moment | None] = mapped_column(
+        doc="When it was accepted or declined; null unless somebody did."
+    )
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+    partner: Mapped[Partner | None] = to_one(partner_id)
+    public_partner: Mapped[PublicPartner | None] = to_face(
+        "PartnerInvitation.partner_id",
+        "PublicPartner.id",
+        doc="The partner, as anyone may see it; null while it is not active.",
+    )
+    invited_by_user: Mapped[User | None] = to_one(invited_by)
+    answered_by_user: Mapped[User | None] = to_one(answered_by)
 
 
 class PublicPartner(Base):

@@ -1,10 +1,10 @@
-"""Who acts for a partner: its owners say so, one of them always stays, and what each may do hangs on the role."""
+"""Who acts for a partner: one of its owners always stays, and what each member may do hangs on the role."""
 
 from __future__ import annotations
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, or_
+from sqlalchemy import Uuid, bindparam, delete, func, literal_column, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
@@ -13,8 +13,14 @@ from lango.prepared import Lookup, Prepared
 from lango.rows import find, lock, save
 from lango.rules import NotFound, rule
 from lango.session import become
-from models.identity import User
-from models.packs import Partner, PartnerMember, PartnerMemberRole
+from models.packs import (
+    Partner,
+    PartnerInvitation,
+    PartnerInvitationStatus,
+    PartnerMember,
+    PartnerMemberRole,
+)
+from resolvers.events import publish
 from resolvers.own_matters import refuse_own_matter
 
 OWNERS = frozenset({PartnerMemberRole.OWNER})
@@ -30,27 +36,11 @@ class NotPartnerManager(Refused):
 
 
 class AlreadyMember(Refused):
-    """This user acts for the partner already: change the role instead."""
+    """You act for the partner already: one of its owners can change your role."""
 
 
 class LastOwner(Refused):
     """A partner keeps one owner: make somebody else an owner first."""
-
-
-@rule(NotFound, NotPartnerOwner, AlreadyMember)
-async def add_member(
-    session: AsyncSession, actor: Actor, partner_id: UUID, user_id: UUID, role: PartnerMemberRole
-) -> PartnerMember:
-    """Have somebody act for a partner. Its owners, or staff."""
-    partner = await hold(session, actor, partner_id)
-    user = await find(session, User, user_id)
-    if user is None or not user.is_active or user.deleted_at is not None:
-        raise NotFound("There is no such user.", field="userId")
-    if await MEMBER.one(session, partner_id=partner.id, user_id=user.id):
-        raise AlreadyMember(field="userId")
-    member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=user.id, role=role)
-    await save(session, member)
-    return member
 
 
 @rule(NotFound, NotPartnerOwner, LastOwner)
@@ -61,6 +51,7 @@ async def change_role(
     member, _ = await _member_held(session, actor, partner_member_id)
     if role != PartnerMemberRole.OWNER:
         await _check_not_last(session, member)
+        await _withdraw_invitations(session, member)
     member.role = role
     await save(session, member)
     return member
@@ -71,6 +62,7 @@ async def remove_member(session: AsyncSession, actor: Actor, partner_member_id: 
     """Have somebody act for a partner no longer; it keeps one owner. Its owners, the member, or staff."""
     member, partner = await _member_held(session, actor, partner_member_id, also_oneself=True)
     await _check_not_last(session, member)
+    await _withdraw_invitations(session, member)
     await REMOVE.run(session, id=member.id)
     return partner
 
@@ -97,6 +89,17 @@ OTHER_OWNERS = Lookup(
         PartnerMember.id != bindparam("id"),
     ),
 )
+INVITED = PartnerInvitation.table().c
+WITHDRAW = Prepared(
+    update(PartnerInvitation.table())
+    .where(
+        INVITED.partner_id == bindparam("of_partner", type_=Uuid),
+        INVITED.invited_by == bindparam("by_user", type_=Uuid),
+        INVITED.status == literal_column(f"'{PartnerInvitationStatus.PENDING.value}'"),
+    )
+    .values(status=literal_column(f"'{PartnerInvitationStatus.CANCELLED.value}'"))
+    .returning(INVITED.id)
+)
 REMOVE = Prepared(delete(PartnerMember.table()).where(PartnerMember.table().c.id == bindparam("id")))
 
 
@@ -121,6 +124,12 @@ async def hold_of_pack(session: AsyncSession, actor: Actor, partner_id: UUID) ->
     partner = await lock(session, Partner, partner_id)
     await check_role(session, actor, partner_id, MANAGERS, field="packId")
     return partner
+
+
+async def member_of(session: AsyncSession, partner_id: UUID, user_id: UUID) -> PartnerMember | None:
+    """What somebody is for a partner. In the rules' role."""
+    found = await MEMBER.one(session, partner_id=partner_id, user_id=user_id)
+    return found[0] if found else None
 
 
 async def members_of(session: AsyncSession, partner_id: UUID | None) -> list[UUID]:
@@ -166,6 +175,13 @@ async def _member_held(
     if not (also_oneself and member.user_id == actor.user_id):
         await check_role(session, actor, member.partner_id, OWNERS, field="partnerMemberId")
     return member, partner
+
+
+async def _withdraw_invitations(session: AsyncSession, member: PartnerMember) -> None:
+    """Call off what somebody sent who is an owner no more: nobody comes back by an invitation of their own."""
+    withdrawn = await WITHDRAW.run(session, of_partner=member.partner_id, by_user=member.user_id)
+    for row in withdrawn:
+        await publish(session, "partner_invitation.cancelled", row["id"], partner_id=member.partner_id)
 
 
 async def _check_not_last(session: AsyncSession, member: PartnerMember) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from models.packs import Pack, Partner, PartnerMember, SponsorCampaign
+from models.packs import Pack, Partner, PartnerInvitation, PartnerMember, SponsorCampaign
 from seeds import names
 from seeds.world import Dice, World, named
 
@@ -83,7 +83,23 @@ def _put_partner(world: World, dice: Dice, number: int) -> Shop:
     for role, user in _staff_of(world, dice, number):
         world.rows.put(PartnerMember, id=dice.id(), partner_id=shop.id, user_id=user, role=role, created_at=joined)
         shop.cashiers.append(user)
+    _put_invitations(world, dice, shop, name)
     return shop
+
+
+def _put_invitations(world: World, dice: Dice, shop: Shop, name: str) -> None:
+    """To people who have not answered, and to some who have no account."""
+    owner = shop.cashiers[1]
+    sent = world.today - timedelta(days=2)
+    for status, phone, email in (
+        ("pending", None, f"equipe{shop.number}@partners.lango.example"),
+        ("cancelled", f"+22177{6_000_000 + shop.number}", None),
+    ):
+        world.rows.put(
+            PartnerInvitation, id=dice.id(), partner_id=shop.id, partner_name=name, role="cashier", phone=phone,
+            email=email, invited_by=owner, status=status, expires_at=world.today + timedelta(days=12), created_at=sent,
+            updated_at=sent,
+        )  # fmt: skip
 
 
 def _staff_of(world: World, dice: Dice, number: int) -> list[tuple[str, UUID]]:

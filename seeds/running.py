@@ -41,6 +41,13 @@ NUMBERS = {
     "escrow.funding_minutes": Number(30, "How long a seller has to fund an escrow.", least=1, most=525_600),
     "escrow.payment_minutes": Number(60, "How long a buyer has to pay after that.", least=1, most=525_600),
     "events.retention_hours": Number(72, "How long whoever watches may resume from an event.", least=1, most=8_760),
+    "partners.daily_invitations": Number(50, "How many a partner may invite in a day to act for it."),
+    "partners.invitation_days": Number(
+        14,
+        "How long such an invitation can be answered; after a refusal nobody is asked again so long.",
+        least=1,
+        most=365,
+    ),
     "partners.revenue_split_percentage": Number(
         80, "The part of each sale that a new partner gets, in percent.", most=100, whole=False
     ),

@@ -33,6 +33,13 @@ TEMPLATES = {
     ),
     "donation_received": ("Un nouveau don", "{user_name}, « {pot_title} » a reçu {amount} francs."),
     "donation_refunded": ("Votre don est remboursé", "{user_name}, {amount} francs vous ont été rendus par Wave."),
+    "partner_invitation": (
+        "{partner_name} vous invite dans son équipe",
+        "{partner_name} vous invite dans son équipe ({role}) : connectez-vous à lango pour répondre.",
+    ),
+    "partner_invitation_accepted": (
+        "Votre invitation est acceptée", "{user_name} fait désormais partie de l'équipe de {partner_name}."
+    ),
     "redemption_reversed": (
         "Une validation annulée", "La validation de « {pack} » ({amount} francs) a été annulée : {reason}"
     ),
@@ -78,7 +85,7 @@ def _put_notification(world: World, dice: Dice, person: Person, number: int) -> 
         "user_name": person.name.split()[0], "amount": dice.randrange(1, 20) * 500, "pot_title": "Anniversaire",
         "city": "Dakar", "points": 100, "message": "À bientôt !", "code": "DEMO-0000", "token": "demo",
         "reason": "compte en double", "reference": "VIR-0000",
-        "pack": "Soirée cinéma",
+        "pack": "Soirée cinéma", "partner_name": "Cinéma Pathé", "role": "cashier",
     }  # fmt: skip
     # What was put in place of the template's own variables, and nothing else.
     data = {name: data[name] for name in variables_of(subject, body)}

@@ -96,6 +96,7 @@ def person(name: str) -> Row:
         {"minor": "minor guardian", "deleted": ""}.get(name, name),
         roles=["user", *{"staff": ["admin"], "super_admin": ["super_admin"]}.get(name, [])],
         deleted_at=NOW if name == "deleted" else None,
+        **({"email": "stranger@access.example"} if name == "stranger" else {}),
     )
 
 
@@ -195,6 +196,36 @@ PACKS: dict[str, dict[str, Row]] = {
         "owner": row(PARTNER_MANAGERS, partner_id="@Partner.ours", user_id="@partner_owner", role="owner"),
         "rival": row("rival", partner_id="@Partner.theirs", user_id="@rival", role="cashier"),
         "of the deleted": row("cashier", partner_id="@Partner.deleted", user_id="@cashier", role="cashier"),
+    },
+    "PartnerInvitation": {
+        "to the stranger": row(
+            f"stranger {PARTNER_MANAGERS}",
+            partner_id="@Partner.ours",
+            invited_by="@partner_owner",
+            email="stranger@access.example",
+            phone=None,
+        ),
+        "to nobody": row(
+            PARTNER_MANAGERS, partner_id="@Partner.ours", invited_by="@partner_owner", phone="+221770009999"
+        ),
+        "declined by the buyer": row(
+            f"buyer {PARTNER_MANAGERS}",
+            partner_id="@Partner.ours",
+            invited_by="@partner_owner",
+            phone="+221770008888",
+            status="declined",
+            answered_by="@buyer",
+        ),
+        "answered by another one": row(
+            f"minor guardian {PARTNER_MANAGERS}",
+            partner_id="@Partner.ours",
+            invited_by="@partner_owner",
+            email="stranger@access.example",
+            phone=None,
+            status="accepted",
+            answered_by="@minor",
+        ),
+        "theirs": row("", partner_id="@Partner.theirs", invited_by="@rival", phone="+221770007777"),
     },
     "Pack": {
         "active": exactly(EVERYONE, partner_id="@Partner.ours", is_active=True),

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Pack": {"base_price_cfa": 5000},
     "Partner": {"status": "active", "revenue_split_percentage": Decimal("80.00")},
     "Referral": {"invited_phone": "+221770000000"},
+    "PartnerInvitation": {"phone": "+221770000000"},
     "QrCode": {"redeemable_from": lambda _: now() - timedelta(days=1), "expires_at": lambda _: now() + timedelta(days=30),
                "code": lambda _: uuid4().hex, "price_cfa": 5000},
     "SponsorContactBatch": {"start_position": 0, "end_position": 50},

@@ -14,6 +14,7 @@ PARTNER = """rowId name type status description contactName contactEmail contact
 PACK = """rowId name description category basePriceCfa discountedPriceCfa isActive availableFrom availableUntil
   maxRedemptionsPerUser totalAvailableQuantity imageUrl galleryImages venueRestrictions termsAndConditions
   redemptionInstructions validityDays seoTitle seoDescription marketingTags partnerId"""
+INVITATION = "rowId status role phone email partnerName expiresAt invitedBy answeredBy"
 MAKES = {
     "registerPartner": f"partner {{ {PARTNER} }}",
     "updatePartner": f"partner {{ {PARTNER} }}",
@@ -22,7 +23,10 @@ MAKES = {
     "suspendPartner": "partner { status }",
     "reinstatePartner": "partner { status }",
     "terminatePartner": "partner { status }",
-    "addPartnerMember": "partnerMember { rowId role userId partnerId }",
+    "invitePartnerMember": f"invitation {{ {INVITATION} }}",
+    "acceptPartnerInvitation": "partnerMember { rowId role userId partnerId }",
+    "declinePartnerInvitation": f"invitation {{ {INVITATION} }}",
+    "cancelPartnerInvitation": f"invitation {{ {INVITATION} }}",
     "changePartnerMemberRole": "partnerMember { rowId role }",
     "removePartnerMember": "partner { members { nodes { userId } } }",
     "createPack": f"pack {{ {PACK} }}",

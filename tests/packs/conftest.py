@@ -8,7 +8,7 @@ import pytest
 
 from models.identity import User
 from models.packs import Partner
-from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
+from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory
 
 VENUES = '[{"id": "plateau", "name": "Le Plateau"}, {"id": "almadies", "name": "Les Almadies"}]'

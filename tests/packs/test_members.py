@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -28,17 +27,6 @@ async def member(owner: asyncpg.Pool[Any], partner: Any, user: Any) -> SimpleNam
     return SimpleNamespace(id=key)
 
 
-async def test_an_owner_adds_a_member_who_then_sees_the_partner(api: Api, make: Factory, shop: Any) -> None:
-    user = await make(User)
-
-    answer = await call(api, "addPartnerMember", shop.owner, partnerId=shop.partner, userId=user, role="CASHIER")
-
-    assert answer.refusals("addPartnerMember") == []
-    assert answer["addPartnerMember"]["partnerMember"]["role"] == "CASHIER"
-    seen = await api("query ($id: ID!) { partner(id: $id) { name } }", {"id": str(shop.partner.id)}, as_=user)
-    assert seen["partner"] == {"name": shop.partner.name}
-
-
 @pytest.mark.parametrize("who", ["manager", "cashier"])
 async def test_who_is_no_owner_adds_changes_and_removes_nobody(
     api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], who: str
@@ -46,10 +34,12 @@ async def test_who_is_no_owner_adds_changes_and_removes_nobody(
     caller, before = getattr(shop, who), await roles(owner, shop.partner)
     own = await member(owner, shop.partner, caller)
 
-    added = await call(api, "addPartnerMember", caller, partnerId=shop.partner, userId=await make(User), role="OWNER")
+    added = await call(
+        api, "invitePartnerMember", caller, partnerId=shop.partner, email="somebody@test.example", role="OWNER"
+    )
     raised = await call(api, "changePartnerMemberRole", caller, partnerMemberId=own, role="OWNER")
 
-    assert added.refusals("addPartnerMember") == ["NOT_PARTNER_OWNER"]
+    assert added.refusals("invitePartnerMember") == ["NOT_PARTNER_OWNER"]
     assert raised.refusals("changePartnerMemberRole") == ["NOT_PARTNER_OWNER"]
     assert await roles(owner, shop.partner) == before
 
@@ -68,47 +58,15 @@ async def test_to_a_stranger_there_is_no_partner_and_no_member(
 ) -> None:
     stranger, cashier = await make(User), await member(owner, shop.partner, shop.cashier)
 
-    added = await call(api, "addPartnerMember", stranger, partnerId=shop.partner, userId=stranger, role="OWNER")
+    added = await call(
+        api, "invitePartnerMember", stranger, partnerId=shop.partner, email="somebody@test.example", role="OWNER"
+    )
     changed = await call(api, "changePartnerMemberRole", stranger, partnerMemberId=cashier, role="OWNER")
     removed = await call(api, "removePartnerMember", stranger, partnerMemberId=cashier)
 
-    assert added.refusals("addPartnerMember") == ["NOT_FOUND"]
+    assert added.refusals("invitePartnerMember") == ["NOT_FOUND"]
     assert changed.refusals("changePartnerMemberRole") == ["NOT_FOUND"]
     assert removed.refusals("removePartnerMember") == ["NOT_FOUND"]
-
-
-async def test_nobody_is_added_twice_not_even_at_once(
-    api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any]
-) -> None:
-    user = await make(User)
-
-    answers = await asyncio.gather(
-        *(
-            call(api, "addPartnerMember", shop.owner, partnerId=shop.partner, userId=user, role="CASHIER")
-            for _ in range(20)
-        )
-    )
-
-    refusals = [answer.refusals("addPartnerMember") for answer in answers]
-    assert sorted(refusals) == [[]] + [["ALREADY_MEMBER"]] * 19
-    assert (await roles(owner, shop.partner))[user.id] == "cashier"
-
-
-@pytest.mark.parametrize("given", [{"is_active": False}, {"deleted_at": "now"}])
-async def test_only_somebody_who_is_there_is_added(
-    api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], given: dict[str, Any]
-) -> None:
-    user = await make(User, is_active=given.get("is_active", True))
-    if "deleted_at" in given:
-        await owner.execute("UPDATE identity.users SET deleted_at = now() WHERE id = $1", user.id)
-
-    gone = await call(api, "addPartnerMember", shop.owner, partnerId=shop.partner, userId=user, role="CASHIER")
-    unknown = await call(
-        api, "addPartnerMember", shop.owner, partnerId=shop.partner, userId=str(uuid4()), role="CASHIER"
-    )
-
-    assert gone.refusals("addPartnerMember") == unknown.refusals("addPartnerMember") == ["NOT_FOUND"]
-    assert unknown["addPartnerMember"]["userErrors"][0]["field"] == ["userId"]
 
 
 async def test_an_owner_makes_a_cashier_a_manager_and_removes_a_manager(

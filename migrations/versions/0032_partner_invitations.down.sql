@@ -1,0 +1,3 @@
+DROP TABLE packs.partner_invitations;
+
+DROP FUNCTION lango.my_partner_invitations();

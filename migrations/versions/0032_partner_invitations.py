@@ -1,0 +1,14 @@
+"""Who is to act for a partner is invited by a phone number or an email address, and accepts."""
+
+from migrations.sql import run
+
+revision = "0032"
+down_revision = "0031"
+
+
+def upgrade() -> None:
+    run("0032_partner_invitations.up.sql")
+
+
+def downgrade() -> None:
+    run("0032_partner_invitations.down.sql")
