@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, literal_column, or_
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.prepared import Lookup
@@ -27,7 +27,7 @@ async def ended_lately(session: AsyncSession, model: type[Base], key: UUID) -> b
 @cache
 def _ended(model: type[Base]) -> Lookup:
     columns = model.table().c
-    ends = [(columns.updated_at > columns.created_at) & (columns.updated_at > A_WHILE_AGO)]
+    ends: list[ColumnElement[bool]] = [(columns.updated_at > columns.created_at) & (columns.updated_at > A_WHILE_AGO)]
     if "expires_at" in columns:
         ends.append(columns.expires_at.between(A_WHILE_AGO, func.now()))
     return Lookup([columns.id], lambda rows: rows.where(columns.id == bindparam("id"), or_(*ends)))

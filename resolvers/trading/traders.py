@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
+from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.prepared import Lookup, Prepared
 from lango.rows import save
@@ -35,6 +36,8 @@ MOST = Decimal("999999999999.99999999")
 # Taken, and neither completed nor called off: what these are worth may yet be traded today.
 UNDER_WAY = (CryptoTradeStatus.MATCHED, CryptoTradeStatus.IN_ESCROW, CryptoTradeStatus.DISPUTED)
 RESETS_AT_ONCE = 500
+# What keeps somebody from a trade, and is nobody else's to know.
+NOT_AVAILABLE: tuple[type[Refused], ...] = (*BARRED, LimitExceeded)
 
 ZONE = func.coalesce(Profile.timezone, "Africa/Dakar")
 TODAY = cast(func.timezone(ZONE, func.clock_timestamp()), Date)
@@ -166,7 +169,7 @@ async def check_counterparty(
     """As `check_trader`, of the other one: why is not the caller's to know."""
     try:
         await check_trader(session, trader, value, now, field=field)
-    except (*BARRED, LimitExceeded):
+    except NOT_AVAILABLE:
         raise CounterpartyNotAvailable(field=field) from None
 
 
