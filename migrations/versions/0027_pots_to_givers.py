@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0027"
-down_revision = "0039"
+down_revision = "0026"
 
 
 def upgrade() -> None:

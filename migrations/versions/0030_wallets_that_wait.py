@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0030"
-down_revision = "0026"
+down_revision = "0027"
 
 
 def upgrade() -> None:

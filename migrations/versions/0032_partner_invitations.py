@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0032"
-down_revision = "0039"
+down_revision = "0031"
 
 
 def upgrade() -> None:

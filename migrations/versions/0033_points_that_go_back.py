@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0033"
-down_revision = "0031"
+down_revision = "0032"
 
 
 def upgrade() -> None:
