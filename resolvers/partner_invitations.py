@@ -37,7 +37,6 @@ from resolvers.people import first_name
 
 INVITATION_DAYS = Configured("partners.invitation_days", 14)
 DAILY_INVITATIONS = Configured("partners.daily_invitations", 50)
-AT_ONCE = 1_000
 Status = PartnerInvitationStatus
 
 
@@ -77,11 +76,9 @@ SENT = Lookup(
     ],
     lambda rows: rows.where(PartnerInvitation.partner_id == bindparam("partner_id")),
 )
-LAPSED = Lookup(
-    [PartnerInvitation.id],
-    lambda rows: (
-        rows.where(IS_PENDING, HAS_LAPSED).order_by(PartnerInvitation.expires_at, PartnerInvitation.id).limit(AT_ONCE)
-    ),
+LAPSED = due.Due(
+    PartnerInvitation.id,
+    lambda rows: rows.where(IS_PENDING, HAS_LAPSED).order_by(PartnerInvitation.expires_at, PartnerInvitation.id),
 )
 LAPSED_OF = Lookup(
     [PartnerInvitation],
@@ -188,7 +185,7 @@ async def cancel(session: AsyncSession, actor: Actor, invitation_id: UUID) -> Pa
 @scheduled("partner_invitations.expire_lapsed_invitations", "*/5 * * * *")
 async def expire_lapsed_invitations(services: Services) -> None:
     """Take back the invitations that nobody answered in time."""
-    await due.each(services, LAPSED, _expire_lapsed)
+    await due.each(services, expire_lapsed_invitations, LAPSED, _expire_lapsed)
 
 
 async def _expire_lapsed(session: AsyncSession, invitation_id: UUID) -> None:
