@@ -228,11 +228,6 @@ class PointsLedgerEntry(Base):
     )
     metadata_: Mapped[Json | None] = mapped_column("metadata", doc="Further facts about the event; null without any.")
     created_at: Mapped[CreatedAt]
-    points_conversion_id: Mapped[UUID | None] = reference(
-        "referrals.points_conversions.id",
-        doc="The conversion they were spent on, or came back from; null for points that were earned, and where it is"
-        " not known.",
-    )
     matures_at: Mapped[Moment | None] = mapped_column(
         server_default=text("(NOW() + INTERVAL '14 days')"),
         doc="From when on they can be spent, as it was fixed when they were earned; where either person is a minor, not"
@@ -241,6 +236,11 @@ class PointsLedgerEntry(Base):
     taken_back_at: Mapped[Moment | None] = mapped_column(
         doc="When they went back because what had earned them was undone: they can be earned again. Null where they did"
         " not, and where staff took them back."
+    )
+    points_conversion_id: Mapped[UUID | None] = reference(
+        "referrals.points_conversions.id",
+        doc="The conversion they were spent on, or came back from; null for points that were earned, and where it is"
+        " not known.",
     )
 
     sponsor_user: Mapped[User | None] = to_one(sponsor_user_id)

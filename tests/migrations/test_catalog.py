@@ -121,7 +121,7 @@ async def test_partitions_reach_from_last_month_to_a_year_ahead(migrated: str) -
 
 
 async def test_what_lay_in_a_default_partition_moves_into_its_month(empty: str) -> None:
-    await migrate.upgrade(empty, "0036")
+    await migrate.upgrade(empty, "0032")
     put = (
         "INSERT INTO platform.outbox_events (topic, key, payload, created_at) SELECT 't', m::text, '{}', m"
         " FROM unnest(ARRAY['2019-05-31 23:30+00', '2031-01-01 00:00+00', '2031-01-31 12:00+00']::timestamptz[]) m"

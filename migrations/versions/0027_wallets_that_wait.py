@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0030"
-down_revision = "0027"
+revision = "0027"
+down_revision = "0026"
 
 
 def upgrade() -> None:
-    run("0030_wallets_that_wait.up.sql")
+    run("0027_wallets_that_wait.up.sql")
 
 
 def downgrade() -> None:
-    run("0030_wallets_that_wait.down.sql")
+    run("0027_wallets_that_wait.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0032"
-down_revision = "0031"
+revision = "0036"
+down_revision = "0035"
 
 
 def upgrade() -> None:
-    run("0032_partner_invitations.up.sql")
+    run("0036_partner_invitations.up.sql")
 
 
 def downgrade() -> None:
-    run("0032_partner_invitations.down.sql")
+    run("0036_partner_invitations.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0034"
-down_revision = "0033"
+revision = "0030"
+down_revision = "0029"
 
 
 def upgrade() -> None:
-    run("0034_sponsors_see_pots.up.sql")
+    run("0030_sponsors_see_pots.up.sql")
 
 
 def downgrade() -> None:
-    run("0034_sponsors_see_pots.down.sql")
+    run("0030_sponsors_see_pots.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0035"
-down_revision = "0034"
+revision = "0031"
+down_revision = "0030"
 
 
 def upgrade() -> None:
-    run("0035_opt_outs.up.sql")
+    run("0031_opt_outs.up.sql")
 
 
 def downgrade() -> None:
-    run("0035_opt_outs.down.sql")
+    run("0031_opt_outs.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0031"
-down_revision = "0030"
+revision = "0028"
+down_revision = "0027"
 
 
 def upgrade() -> None:
-    run("0031_redemptions_reversed.up.sql")
+    run("0028_redemptions_reversed.up.sql")
 
 
 def downgrade() -> None:
-    run("0031_redemptions_reversed.down.sql")
+    run("0028_redemptions_reversed.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0036"
-down_revision = "0035"
+revision = "0032"
+down_revision = "0031"
 
 
 def upgrade() -> None:
-    run("0036_due_work.up.sql")
+    run("0032_due_work.up.sql")
 
 
 def downgrade() -> None:
-    run("0036_due_work.down.sql")
+    run("0032_due_work.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0039"
-down_revision = "0037"
+revision = "0034"
+down_revision = "0033"
 
 
 def upgrade() -> None:
-    run("0039_oauth_accounts.up.sql")
+    run("0034_oauth_accounts.up.sql")
 
 
 def downgrade() -> None:
-    run("0039_oauth_accounts.down.sql")
+    run("0034_oauth_accounts.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0037"
-down_revision = "0036"
+revision = "0033"
+down_revision = "0032"
 
 
 def upgrade() -> None:
-    run("0037_no_default_partitions.up.sql")
+    run("0033_no_default_partitions.up.sql")
 
 
 def downgrade() -> None:
-    run("0037_no_default_partitions.down.sql")
+    run("0033_no_default_partitions.down.sql")

@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0027"
-down_revision = "0026"
+revision = "0035"
+down_revision = "0034"
 
 
 def upgrade() -> None:
-    run("0027_pots_to_givers.up.sql")
+    run("0035_pots_to_givers.up.sql")
 
 
 def downgrade() -> None:
-    run("0027_pots_to_givers.down.sql")
+    run("0035_pots_to_givers.down.sql")

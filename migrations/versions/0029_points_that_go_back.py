@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0033"
-down_revision = "0032"
+revision = "0029"
+down_revision = "0028"
 
 
 def upgrade() -> None:
-    run("0033_points_that_go_back.up.sql")
+    run("0029_points_that_go_back.up.sql")
 
 
 def downgrade() -> None:
-    run("0033_points_that_go_back.down.sql")
+    run("0029_points_that_go_back.down.sql")
