@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -118,7 +119,9 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         with health.stop_signal():
             async with bound_to_supervisor():
+                ahead = asyncio.create_task(operations.introspect_ahead())
                 yield
+        ahead.cancel()
         connections.end_all("The gateway is stopping.")
         hub.close()
         if own_services:

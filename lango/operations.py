@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode, OperationType
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_introspection_query
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import ExecutionResult
 
@@ -47,6 +47,19 @@ from lango.slices import Slices
 from lango.variables import in_json
 
 INTROSPECTION_BYTES = 32_000_000
+# As graphql-js writes them, but for their white space: the usual one, GraphiQL's, code generators', and the whole.
+STANDARD_INTROSPECTIONS = (
+    get_introspection_query(),
+    get_introspection_query(schema_description=True, input_value_deprecation=True),
+    get_introspection_query(specified_by_url=True, directive_is_repeatable=True, schema_description=True),
+    get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+        one_of=True,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,14 @@ class Operations:
             metrics=self.metrics,
             max_answer_bytes=self.settings.max_answer_bytes,
         )
+
+    async def introspect_ahead(self) -> None:
+        """Answer what tools usually ask about the schema, before they do."""
+        if self.settings.introspection == "off":
+            return
+        for text in STANDARD_INTROSPECTIONS:
+            document = await self.documents.get(text)
+            await self._introspect(document, document.operation(None), Parameters(text, None, {}, {}))
 
     def _check_introspection(self, document: Document, operation: OperationDefinitionNode, actor: Actor) -> None:
         """Raises Forbidden and Unauthenticated where the settings keep the schema from the caller."""

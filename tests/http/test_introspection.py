@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
@@ -37,6 +38,16 @@ async def test_it_is_made_once_however_it_is_formatted(api: Api, made: list[Any]
     assert len(made) == 1
     assert first.json()["data"]["__schema"]["queryType"]["name"] == "Query"
     assert again.json()["data"] == first.json()["data"]
+
+
+async def test_what_tools_usually_ask_is_made_ahead(api: Api, made: list[Any]) -> None:
+    async with api.app.router.lifespan_context(api.app):
+        while len(made) < len(operations.STANDARD_INTROSPECTIONS):  # noqa: ASYNC110 - nothing here could tell
+            await asyncio.sleep(0.01)
+        for query in operations.STANDARD_INTROSPECTIONS:
+            assert (await api.post(query)).status_code == 200
+
+    assert len(made) == len(operations.STANDARD_INTROSPECTIONS)
 
 
 async def test_it_is_compressed_for_those_who_take_it(api: Api) -> None:
