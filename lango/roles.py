@@ -1,4 +1,4 @@
-"""The roles of a cluster, as SQL that knows its server's version (15 to 18), and the making of a database."""
+"""The roles of a cluster, as SQL that asks its server's version (15 to 18) by itself, and the making of a database."""
 
 from __future__ import annotations
 
@@ -70,13 +70,10 @@ def scram_verifier(password: str, salt: bytes | None = None) -> str:
     return f"SCRAM-SHA-256${ITERATIONS}:{parts[0]}${parts[1]}:{parts[2]}"
 
 
-def roles_sql(version: int, gateway_verifier: str | None = None, worker_verifier: str | None = None) -> str:
+def roles_sql(gateway_verifier: str | None = None, worker_verifier: str | None = None) -> str:
     """The SQL that makes what is missing of the roles. Run it in lango's database, as a login with CREATEROLE that may
-    grant on the database; run again it changes nothing. `version` is the server's major version."""
-    if not OLDEST <= version <= NEWEST:
-        raise UnsupportedServerError(f"The server is PostgreSQL {version}; lango runs on {OLDEST} to {NEWEST}.")
-    # From 16 on, who makes a role cannot become it until granted; on 15 the words are a syntax error.
-    may_become = " WITH INHERIT FALSE, SET TRUE" if version >= 16 else ""
+    grant on the database; run again it changes nothing. It is the same for every server: what differs between versions
+    is decided where it runs, so that it can be printed before the server, or the database, can be reached."""
     passwords = {
         name: f" PASSWORD '{verifier}'" if verifier else ""
         for name, verifier in ((GATEWAY, gateway_verifier), (WORKER, worker_verifier))
@@ -84,11 +81,18 @@ def roles_sql(version: int, gateway_verifier: str | None = None, worker_verifier
     no_login = ", ".join(f"'{name}'" for name in [OWNER, *REQUEST_ROLES])
     pairs = [(role, GATEWAY) for role in REQUEST_ROLES] + [(RULES, WORKER)]
     grants = ", ".join(f"('{role}', '{member}')" for role, member in pairs)
-    settable = " AND set_option" if version >= 16 else ""
-    kind_of_membership = "SET" if version >= 16 else "MEMBER"
     return f"""\
 BEGIN;
 SELECT pg_advisory_xact_lock({LOCK});
+
+DO $version$
+BEGIN
+  IF current_setting('server_version_num')::int / 10000 NOT BETWEEN {OLDEST} AND {NEWEST} THEN
+    RAISE EXCEPTION 'The server is PostgreSQL %; lango runs on {OLDEST} to {NEWEST}.', current_setting('server_version')
+      USING ERRCODE = 'feature_not_supported';
+  END IF;
+END
+$version$;
 
 DO $roles$
 DECLARE
@@ -111,21 +115,26 @@ $roles$;
 -- Who may become whom.
 DO $grants$
 DECLARE
+  -- From 16 on, who makes a role cannot become it until granted; to 15 the words are a syntax error.
+  knows_set boolean := current_setting('server_version_num')::int >= 160000;
+  may_become text := CASE WHEN knows_set THEN ' WITH INHERIT FALSE, SET TRUE' ELSE '' END;
   wanted record;
 BEGIN
   FOR wanted IN
     SELECT * FROM (VALUES {grants}) AS pairs (role, member)
   LOOP
     IF NOT EXISTS (
-      SELECT FROM pg_auth_members
-      WHERE roleid = wanted.role::regrole AND member = wanted.member::regrole{settable}
+      -- As JSON, because 15 has no such column.
+      SELECT FROM pg_auth_members AS held
+      WHERE held.roleid = wanted.role::regrole AND held.member = wanted.member::regrole
+        AND coalesce((to_jsonb(held) ->> 'set_option')::boolean, true)
     ) THEN
-      EXECUTE format('GRANT %I TO %I{may_become}', wanted.role, wanted.member);
+      EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member) || may_become;
     END IF;
   END LOOP;
   -- The login that migrates does so as the owner.
-  IF NOT pg_has_role(current_user, '{OWNER}', '{kind_of_membership}') THEN
-    EXECUTE format('GRANT {OWNER} TO %I{may_become}', current_user);
+  IF NOT pg_has_role(current_user, '{OWNER}', CASE WHEN knows_set THEN 'SET' ELSE 'MEMBER' END) THEN
+    EXECUTE format('GRANT {OWNER} TO %I', current_user) || may_become;
   END IF;
 END
 $grants$;
@@ -167,15 +176,17 @@ def major_version(connection: asyncpg.Connection[Any]) -> int:
 async def ensure(owner_url: str, gateway_password: str | None = None, worker_password: str | None = None) -> None:
     """Make the roles that are missing and what the database of this address grants them. Safe from many processes.
 
-    A login that exists keeps its password. Raises asyncpg.InsufficientPrivilegeError where the login may not.
+    A login that exists keeps its password. Raises UnsupportedServerError, and
+    asyncpg.InsufficientPrivilegeError where the login may not.
     """
     connection = await connect(owner_url)
     try:
-        verifiers = [scram_verifier(each) if each else None for each in (gateway_password, worker_password)]
-        sql = roles_sql(major_version(connection), *verifiers)
+        sql = roles_sql(*(scram_verifier(each) if each else None for each in (gateway_password, worker_password)))
         for attempt in range(ATTEMPTS):
             try:
                 await connection.execute(sql)
+            except asyncpg.FeatureNotSupportedError as error:
+                raise UnsupportedServerError(str(error)) from None
             except RACES:
                 await connection.execute("ROLLBACK")
                 if attempt == ATTEMPTS - 1:

@@ -9,11 +9,10 @@ import orjson
 import typer
 from rich.markup import escape
 
-from lango.commands.database import database, owner_url, password_in
-from lango.commands.screen import err, out
+from lango.commands.database import database, password_in
+from lango.commands.screen import out
 from lango.doctor import Finding, Level, examine
-from lango.postgres import connect
-from lango.roles import GATEWAY, NEWEST, WORKER, major_version, password_sql, roles_sql
+from lango.roles import GATEWAY, WORKER, password_sql, roles_sql
 from lango.settings import Settings, settings
 
 MARKS = {Level.OK: "[green]✓[/]", Level.WARNING: "[yellow]![/]", Level.ERROR: "[red]✗[/]"}
@@ -31,10 +30,10 @@ def doctor(
 
         lango doctor
         lango doctor --json
-        lango doctor --print-roles | psql "$ADMIN_URL"    (a managed server, once a cluster)
+        lango doctor --print-roles | psql "$ADMIN_URL"    (a managed server, in lango's database)
     """
     if print_roles:
-        typer.echo(asyncio.run(sql_of_roles(settings())), nl=False)
+        typer.echo(sql_of_roles(settings()), nl=False)
         return
     with database() as current:
         findings = asyncio.run(examine(current))
@@ -59,19 +58,9 @@ def show(findings: list[Finding]) -> None:
     out.print(f"\n[red]{wrong} things are wrong.[/]" if wrong else "\n[green]All is well.[/]")
 
 
-async def sql_of_roles(current: Settings) -> str:
-    """The SQL for the server of the settings, or for the newest one where none is set or none answers."""
-    version = NEWEST
-    if current.database_owner_url is not None:
-        try:
-            connection = await connect(owner_url(current), current)
-        except Exception as error:
-            # For a server that does not let us in yet, the newest version's SQL is still the likely one.
-            err.print(f"[yellow]The server did not answer ({escape(str(error))}): this is for PostgreSQL {NEWEST}.[/]")
-        else:
-            version = major_version(connection)
-            await connection.close()
-    sql = roles_sql(version)
+def sql_of_roles(current: Settings) -> str:
+    """The SQL for any server; the logins get the passwords that the addresses of the settings have."""
+    sql = roles_sql()
     for address, login in ((current.database_url, GATEWAY), (current.database_worker_url, WORKER)):
         if password := password_in(address):
             sql += f"\n{password_sql(password, login)}\n"

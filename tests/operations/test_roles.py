@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ import pytest
 from lango import roles
 from lango.embedded import Server
 from lango.postgres import connect
+from tests.operations.test_commands import lango
 
 
 async def database_of(server: Server) -> str:
@@ -93,7 +96,7 @@ async def test_a_login_that_is_no_superuser_makes_them_and_migrates(newest: Serv
         await administrator.execute(f"CREATE ROLE boss_{suffix} LOGIN CREATEROLE")
         await administrator.execute(f"CREATE DATABASE managed_{suffix} OWNER boss_{suffix}")
         # The cluster has the roles already: this login's own have other names.
-        sql = roles.roles_sql(roles.major_version(administrator)).replace("lango_", f"x{suffix}_")
+        sql = roles.roles_sql().replace("lango_", f"x{suffix}_")
     finally:
         await administrator.close()
     boss = await connect(newest.url(f"boss_{suffix}", f"managed_{suffix}"))
@@ -137,12 +140,45 @@ def test_a_verifier_is_that_of_the_specification() -> None:
     )
 
 
-@pytest.mark.parametrize("version", [14, 19])
-def test_other_versions_are_refused(version: int) -> None:
-    with pytest.raises(roles.UnsupportedServerError, match="15 to 18"):
-        roles.roles_sql(version)
+async def test_a_version_that_is_not_supported_is_refused_by_the_sql_itself(
+    newest: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = newest.owner_url(await database_of(newest))
+    before = await state(url)
+    monkeypatch.setattr(roles, "NEWEST", 16)
+
+    with pytest.raises(roles.UnsupportedServerError, match="lango runs on 15 to 16"):
+        await roles.ensure(url)
+
+    assert await state(url) == before
 
 
-def test_the_sql_for_15_has_no_words_that_15_does_not_know() -> None:
-    assert "INHERIT FALSE" not in roles.roles_sql(15)
-    assert "set_option" not in roles.roles_sql(15)
+async def test_what_is_printed_before_the_database_exists_runs_in_it(server: Server, tmp_path: Path) -> None:
+    """As README's "Another PostgreSQL" has it: print, create the database, run what was printed in it."""
+    name = f"later_{uuid4().hex[:8]}"
+    url = server.owner_url(name)
+    printed = lango("doctor", "--print-roles", data_dir=tmp_path, DATABASE_OWNER_URL=url)
+    assert (printed.returncode, printed.stderr) == (0, "")
+
+    administrator = await connect(server.owner_url("postgres"))
+    try:
+        await administrator.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    finally:
+        await administrator.close()
+    connection = await connect(url)
+    try:
+        await connection.execute(printed.stdout)
+        await connection.execute("SET ROLE lango_owner; CREATE SCHEMA pots; RESET ROLE")
+    finally:
+        await connection.close()
+
+    assert ("lango_rules", "lango_worker", "postgres") in await state(url)
+
+
+def test_what_15_does_not_know_is_said_only_where_the_server_is_newer() -> None:
+    """Its grammar has no such words, and its catalog no such column: neither may stand in a statement of its own."""
+    outside = re.sub(r"\$(\w+)\$.*?\$\1\$", "", roles.roles_sql(), flags=re.DOTALL)
+
+    assert "WITH INHERIT" not in outside
+    assert "set_option" not in outside.lower()
+    assert "WITH INHERIT FALSE, SET TRUE' ELSE ''" in roles.roles_sql()
