@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from datetime import time as clock
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from sqlalchemy import URL
@@ -81,21 +81,38 @@ def _array(values: Sequence[Any]) -> str:
     return f"{{{','.join(items)}}}"
 
 
+class Context(NamedTuple):
+    """The role and the context of a transaction: the parameters of CONTEXT, in their order."""
+
+    role: str
+    user_id: str
+    roles: str
+    session_id: str
+    request_id: str
+    ip: str
+    share_tokens: str
+    read_only: str
+    opened_rows: str
+
+    @property
+    def writes(self) -> bool:
+        return self.read_only == "off"
+
+
 def context_of(
     actor: Actor, role: DatabaseRole, share_tokens: Sequence[str], opened_rows: Sequence[str] = ()
-) -> list[str]:
-    """Role and context, as CONTEXT takes them."""
-    return [
-        role.value,
-        str(actor.user_id or ""),
-        ",".join(sorted(role.value for role in actor.roles)),
-        str(actor.session_id or ""),
-        actor.request_id,
-        str(actor.ip or "").partition("%")[0],
-        ",".join(share_tokens),
-        "off" if role in WRITERS else "on",
-        ",".join(opened_rows),
-    ]
+) -> Context:
+    return Context(
+        role=role.value,
+        user_id=str(actor.user_id or ""),
+        roles=",".join(sorted(role.value for role in actor.roles)),
+        session_id=str(actor.session_id or ""),
+        request_id=actor.request_id,
+        ip=str(actor.ip or "").partition("%")[0],
+        share_tokens=",".join(share_tokens),
+        read_only="off" if role in WRITERS else "on",
+        opened_rows=",".join(opened_rows),
+    )
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -170,7 +187,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     def fly(
-        self, context: Sequence[str], asked: Sequence[Asked], *, limit: int = HUGE, named: bool = True
+        self, context: Context, asked: Sequence[Asked], *, limit: int = HUGE, named: bool = True
     ) -> asyncio.Future[list[Outcome]]:
         """Send the statements, each with the context as a transaction of its own.
 
@@ -349,7 +366,7 @@ class Pipeline:
                 listener(sql)
         return outcomes
 
-    async def _flown(self, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+    async def _flown(self, context: Context, asked: Sequence[Asked]) -> list[Outcome]:
         """The outcomes. Statements whose error speaks of the server are made again on another connection, once: none of
         them was done."""
         outcomes = await self._flown_once(context, asked)
@@ -360,7 +377,7 @@ class Pipeline:
                 outcomes[index] = outcome
         return outcomes
 
-    async def _flown_once(self, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+    async def _flown_once(self, context: Context, asked: Sequence[Asked]) -> list[Outcome]:
         """The outcomes, by a connection that is free: there is one for each turn."""
         connection, is_new = await self._take()
         while True:
@@ -368,7 +385,7 @@ class Pipeline:
                 with self._lent():
                     outcomes = await self._flown_by(connection, context, asked)
             except ConnectionLost:
-                if is_new or context[-1] == "off":
+                if is_new or context.writes:
                     raise
                 # The server ended it, perhaps long ago; reading again does no harm.
                 connection, is_new = await self._take()
@@ -386,13 +403,13 @@ class Pipeline:
         return outcomes
 
     @staticmethod
-    def _is_of_server(context: Sequence[str], outcome: Outcome) -> bool:
+    def _is_of_server(context: Context, outcome: Outcome) -> bool:
         """Whether it is an error that speaks of the server; that a read must not write is our own doing."""
         if not isinstance(outcome, asyncpg.PostgresError):
             return False
-        return is_of_server(outcome) and (context[-1] == "off" or outcome.sqlstate != READ_ONLY)
+        return is_of_server(outcome) and (context.writes or outcome.sqlstate != READ_ONLY)
 
-    async def _flown_by(self, connection: Connection, context: Sequence[str], asked: Sequence[Asked]) -> list[Outcome]:
+    async def _flown_by(self, connection: Connection, context: Context, asked: Sequence[Asked]) -> list[Outcome]:
         outcomes = await connection.fly(context, asked, limit=self._settings.max_answer_bytes)
         again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, EXCHANGED)]
         if again:

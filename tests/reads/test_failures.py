@@ -191,7 +191,7 @@ async def test_an_error_of_class_22_below_is_told_at_its_place(
 async def test_errors_of_the_database_are_masked(
     api: Api, owner: Any, member: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lango.pipeline.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8")
+    monkeypatch.setattr("lango.pipeline.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9")
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 
     # The ordinary executor, which sets its context in another way, answers.
@@ -204,7 +204,9 @@ async def test_an_error_that_nobody_can_mend_is_masked_and_logged(
 ) -> None:
     from lango.pipeline import context_of
 
-    monkeypatch.setattr("lango.pipeline.context_of", lambda *given: ["lango_rules", *context_of(*given)[1:-1], "maybe"])
+    monkeypatch.setattr(
+        "lango.pipeline.context_of", lambda *given: context_of(*given)._replace(role="lango_rules", read_only="maybe")
+    )
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 
     assert answer.response.status_code == 200

@@ -34,7 +34,7 @@ async def test_a_read_has_its_callers_role_and_context_and_cannot_write(pool: Po
 
     assert await state_of(pool, caller) == [
         "lango_staff", "lango_gateway", str(caller.user_id), "admin,super_admin", str(caller.session_id),
-        caller.request_id, "192.0.2.7", "", "", "on",
+        caller.request_id, "192.0.2.7", "", "", "", "on",
     ]  # fmt: skip
     await assert_clean(pool, owner)
 
@@ -44,7 +44,7 @@ async def test_the_next_caller_has_only_its_own(pool: Pool, owner: Any) -> None:
     await pool.fetch(staff(), [(STATE, ())], ["a-token-of-a-pot"])
 
     assert await state_of(pool, Actor(request_id="next")) == [
-        "lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "on",
+        "lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "", "on",
     ]  # fmt: skip
     assert await pool.pid() == before
     await assert_clean(pool, owner)
@@ -55,7 +55,7 @@ def as_role(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """From now on each context names that role, whoever is asking."""
 
     def take(role: str) -> None:
-        monkeypatch.setattr("lango.pipeline.context_of", lambda *given: [role, *context_of(*given)[1:]])
+        monkeypatch.setattr("lango.pipeline.context_of", lambda *given: context_of(*given)._replace(role=role))
 
     return take
 
@@ -84,7 +84,7 @@ async def test_after_an_error(pool: Pool, owner: Any, sql: str, values: tuple[An
     await assert_clean(pool, owner)
     assert await pool.pid() == before
     assert await state_of(pool, Actor(request_id="next")) == [
-        "lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "on",
+        "lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "", "on",
     ]  # fmt: skip
 
 
