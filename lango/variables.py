@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, is_input_type, type_from_ast
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, is_input_type, is_non_null_type, type_from_ast
 from graphql.pyutils import inspect
 from graphql.utilities import validate_input_value
 
@@ -38,7 +38,12 @@ def _errors_of(
     errors: list[GraphQLError] = []
     for definition in operation.variable_definitions or ():
         name, type_ = definition.variable.name.value, type_from_ast(schema, definition.type)
-        if name not in values or not is_input_type(type_):
+        if not is_input_type(type_):
+            continue
+        if name not in values:
+            if is_non_null_type(type_) and definition.default_value is None:
+                message = f"Variable '${name}' of required type '{type_}' was not provided."
+                errors.append(GraphQLError(message, definition))
             continue
 
         def report(error: GraphQLError, path: list[str | int], name: str = name, definition: Any = definition) -> None:

@@ -97,6 +97,17 @@ async def test_a_request_error_is_200_for_clients_of_application_json(
     assert "data" not in answer.json()
 
 
+async def test_each_required_variable_that_is_missing_is_named(api: Api) -> None:
+    fields = " ".join(f"{name}: number(value: ${name})" for name in "abcd")
+    answer = await api.post(f"query($a: Int!, $b: Int! = 1, $c: Int!, $d: Int!) {{ {fields} }}", {"d": "x"})
+
+    assert [error["message"] for error in answer.json()["errors"]] == [
+        "Variable '$a' of required type 'Int!' was not provided.",
+        "Variable '$c' of required type 'Int!' was not provided.",
+        "Variable '$d' has invalid value: Int cannot represent non-integer value: \"x\"",
+    ]
+
+
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL])
 async def test_partial_success_is_200_with_data_and_errors(api: Api, accept: str) -> None:
     answer = await api.post('{ hello fail(how: "bad") }', accept=accept)

@@ -130,7 +130,7 @@ def test_what_python_does_is_told(explain: Explain) -> None:
         (["@there-is-no-such-file"], "there-is-no-such-file cannot be read"),
         ([ONE_POT], "several operations"),
         ([ONE_POT, "--operation", "Else"], "no operation named 'Else'"),
-        ([ONE_POT, "--operation", "Pot"], "Variable '$id' has invalid value"),
+        ([ONE_POT, "--operation", "Pot"], "Variable '$id' of required type 'ID!' was not provided."),
         ([POTS, "--variables", "{"], "The variables are no JSON"),
         ([POTS, "--variables", "[]"], "The variables are a JSON object"),
         ([POTS, "--as", "somebody_else"], "There is no demo caller 'somebody_else'"),

@@ -20,6 +20,7 @@ from gql.kit.slots import Given, NotPlanned, Questions
 from lango.actor import Actor, DatabaseRole
 from lango.documents import Document
 from lango.errors import BadUserInput, CallerError
+from lango.variables import in_json
 
 NO_DATABASE = "its answer is the same for everybody, without a statement"
 TOKEN = re.compile(r"E?'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|\|\||[()]|[\w$.]+|\s+|.", re.DOTALL)
@@ -116,9 +117,10 @@ def _reason(
 
 
 def _wrong(planner: QueryPlanner, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str:
-    coerced = get_variable_values(planner.plans.schema, operation.variable_definitions or (), dict(variables))
+    schema = planner.plans.schema
+    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
     assert isinstance(coerced, list)
-    return " ".join(error.message for error in coerced)
+    return " ".join(error.message for error in in_json(coerced, schema, operation, variables))
 
 
 def laid_out(sql: str) -> str:
