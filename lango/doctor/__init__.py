@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -81,7 +81,12 @@ async def refusals_of_poolers(settings: Settings) -> list[Finding]:
 
 
 async def through(
-    address: str, name: str, settings: Settings, look: Any, *, needs_session: bool = True
+    address: str,
+    name: str,
+    settings: Settings,
+    look: Callable[[server.Connection], Awaitable[list[Finding]]],
+    *,
+    needs_session: bool = True,
 ) -> list[Finding]:
     """What a look through this address finds; an address that does not answer is a finding itself."""
     try:

@@ -16,7 +16,7 @@ import pytest
 import strawberry
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from strawberry.types import Info
 
@@ -25,6 +25,7 @@ from lango.auth import mint
 from lango.callers import Standing, Subject
 from lango.context import Context
 from lango.errors import BadUserInput, Forbidden, RateLimited
+from lango.postgres import create_engine
 from lango.settings import Settings
 
 ALICE = UUID("5e0f53d1-6d2b-4c0f-9a1e-0f5a3f5f0001")
@@ -230,8 +231,8 @@ def seen() -> Seen:
 
 
 @pytest.fixture
-def engine(seen: Seen) -> WatchedEngine:
-    plain = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+def engine(seen: Seen, make_settings: Callable[..., Settings]) -> WatchedEngine:
+    plain = create_engine("postgresql://nobody@127.0.0.1:1/nothing", make_settings())
     engine = WatchedEngine(plain.sync_engine)
     engine.seen = seen
     return engine

@@ -23,9 +23,9 @@ from tests.http.conftest import Api, Seen
 ROOT = Path(__file__).parents[2]
 SERVED = """
 import asyncio, os
-from sqlalchemy.ext.asyncio import create_async_engine
 from lango.app import create_app
 from lango.logs import configure
+from lango.postgres import create_engine
 from lango.settings import Settings
 from tests.http.conftest import Seen, WatchedEngine, schema
 
@@ -35,7 +35,7 @@ class Slow(Seen):
 
 settings = Settings(_env_file=None)
 configure(settings)
-engine = WatchedEngine(create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing").sync_engine)
+engine = WatchedEngine(create_engine("postgresql://nobody@127.0.0.1:1/nothing", settings).sync_engine)
 engine.seen = Slow()
 app = create_app(schema, settings, engine)
 """
