@@ -103,7 +103,7 @@ def create_app(
         services=services,
         metrics=metrics,
     )
-    callers = Callers(authenticator, pipeline)
+    callers = Callers(authenticator, pipeline, settings.execution_timeout)
     connections = Connections(callers, settings)
     hub = Hub(direct_url(settings, engine), settings, pipeline, metrics)
     subscriptions = Subscriptions(operations, callers, hub, metrics)

@@ -85,9 +85,11 @@ async def standings_of(pipeline: Pipeline, subjects: Sequence[Subject]) -> list[
 class Callers:
     """Turns the Authorization headers of a request into its caller."""
 
-    def __init__(self, authenticator: Authenticator, pipeline: Pipeline) -> None:
+    def __init__(self, authenticator: Authenticator, pipeline: Pipeline, timeout: float) -> None:
+        """`timeout` are the seconds that looking them up in the database may take."""
         self._authenticator = authenticator
         self._pipeline = pipeline
+        self._timeout = timeout
         # When those who were found to be active were looked at.
         self._active: Lru[Subject, float] = Lru(MOST_REMEMBERED)
         self._looking: dict[Subject, asyncio.Task[None]] = {}
@@ -97,7 +99,8 @@ class Callers:
         return (await self.identify(authorization, exchange))[0]
 
     async def identify(self, authorization: Sequence[str], exchange: Exchange) -> tuple[Actor, Claims | None]:
-        """The caller, and what the token says, if there is one. Raises InvalidToken."""
+        """The caller, and what the token says, if there is one. Raises InvalidToken, TimeoutError, and what a database
+        that cannot be reached raises."""
         agent = exchange.headers.get("user-agent", "")[:LONGEST_USER_AGENT] or None
         if not authorization:
             return Actor(request_id=exchange.request_id, ip=exchange.client, user_agent=agent), None
@@ -129,7 +132,8 @@ class Callers:
 
     async def refusals(self, subjects: Sequence[Subject]) -> list[InvalidToken | None]:
         """Why these are no longer served, in their order; None for those who are."""
-        found = await standings_of(self._pipeline, subjects)
+        async with asyncio.timeout(self._timeout):
+            found = await standings_of(self._pipeline, subjects)
         return [REFUSALS[standing]() if standing in REFUSALS else None for standing in found]
 
     async def _look_once(self, subject: Subject, request_id: str) -> None:
@@ -152,7 +156,8 @@ class Callers:
     async def _look(self, subject: Subject, claimed: Collection[Role], request_id: str) -> frozenset[Role]:
         """The confirmed roles. Raises InvalidToken."""
         began = time.monotonic()
-        standing, roles = await standing_of(self._pipeline, subject, claimed, request_id)
+        async with asyncio.timeout(self._timeout):
+            standing, roles = await standing_of(self._pipeline, subject, claimed, request_id)
         if standing in REFUSALS:
             self._active.drop(subject)
             raise REFUSALS[standing]

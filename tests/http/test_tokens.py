@@ -277,6 +277,23 @@ async def test_a_caller_who_cannot_be_looked_at_is_503(api: Api, standing: Any, 
     assert codes(answer) == ["SERVICE_UNAVAILABLE"]
 
 
+@pytest.mark.parametrize("roles", [[], ["admin"]])
+async def test_a_database_that_never_answers_holds_up_no_caller_for_ever(
+    serve: Any, standing: Any, roles: list[str]
+) -> None:
+    async def look(*_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    standing(look)
+    api = serve(execution_timeout=0.1)
+    token = api.token(roles=roles)
+
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*(api.post("{ whoami }", token=token) for _ in range(3)))
+
+    assert [(answer.status_code, codes(answer)) for answer in answers] == [(503, ["SERVICE_UNAVAILABLE"])] * 3
+
+
 def test_no_key_is_an_error_that_says_what_to_set(make_settings: Any) -> None:
     with pytest.raises(NoSigningKey, match="LANGO_TOKEN_KEYS"):
         signing_keys(make_settings(allow_dev_key=False))

@@ -385,8 +385,8 @@ async def test_a_client_that_goes_away_half_way_ends_its_read(
         assert api.pipeline is not None
         (before,) = api.pipeline._open
         async with owner.acquire() as connection, connection.transaction():
-            await connection.execute("LOCK TABLE identity.users IN ACCESS EXCLUSIVE MODE")
-            task = asyncio.create_task(api("{ viewer { rowId } }", as_=member))
+            await connection.execute("LOCK TABLE profiles.profiles IN ACCESS EXCLUSIVE MODE")
+            task = asyncio.create_task(api("{ viewer { profile { rowId } } }", as_=member))
             await asyncio.sleep(0.1)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -27,7 +27,7 @@ assert current.database_url is not None
 engine = create_engine(current.database_url.get_secret_value(), current)
 # Looks at callers' accounts and roles, as it does for lango.
 pipeline = Pipeline(engine.url, current)
-callers = Callers(Authenticator(current), pipeline)
+callers = Callers(Authenticator(current), pipeline, current.execution_timeout)
 nobody = Networks("")
 
 
