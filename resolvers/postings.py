@@ -21,11 +21,18 @@ class Posting:
     may: str | None = None
     # Only those of its entries count that are on such accounts; of all, those that debit.
     account: str | None = None
+    # The kind that takes one back: the row then has none, or one more.
+    undone_by: str | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return (self.kind,) if self.undone_by is None else (self.kind, self.undone_by)
 
     def proof(self) -> str:
         """SQL that gives what, whose, what the row says and what the entries say, of each that does not agree."""
         counted = "e.amount > 0" if self.account is None else f"a.code LIKE '{self.account}'"
         having = "" if self.account is None else "HAVING count(e.id) > 0"
+        kinds = ", ".join(f"'{kind}'" for kind in self.kinds)
         return f"""
             SELECT '{self.kind} of {self.table}', coalesce(r.id, p.id)::text,
                    CASE WHEN r.needs OR r.may THEN coalesce(r.amount, 0) ELSE 0 END, coalesce(p.amount, 0)
@@ -34,17 +41,18 @@ class Posting:
                 FROM {self.table} r
             ) r
             FULL JOIN (
-                SELECT t.id, count(*) AS times, sum(t.amount) AS amount FROM (
-                    SELECT t.reference_id AS id, abs(coalesce(sum(e.amount), 0)) AS amount
+                SELECT t.id, sum(t.times) AS times, sum(t.times * t.amount) AS amount FROM (
+                    SELECT t.reference_id AS id, abs(coalesce(sum(e.amount), 0)) AS amount,
+                           CASE t.kind WHEN '{self.kind}' THEN 1 ELSE -1 END AS times
                     FROM ledger.ledger_transactions t LEFT JOIN (
                         ledger.ledger_entries e JOIN ledger.ledger_accounts a ON a.id = e.account_id AND {counted}
                     ) ON e.transaction_id = t.id
-                    WHERE t.kind = '{self.kind}' AND t.reference_type = '{self.reference}'
+                    WHERE t.kind IN ({kinds}) AND t.reference_type = '{self.reference}'
                     GROUP BY t.id {having}
-                ) t GROUP BY t.id
+                ) t GROUP BY t.id HAVING sum(t.times) <> 0 OR sum(t.times * t.amount) <> 0
             ) p ON p.id = r.id
             WHERE CASE WHEN p.id IS NULL THEN r.needs
-                       ELSE NOT coalesce(r.may, false) OR p.times > 1 OR coalesce(p.amount <> r.amount, false) END
+                       ELSE NOT coalesce(r.may, false) OR p.times <> 1 OR coalesce(p.amount <> r.amount, false) END
         """
 
 
@@ -70,7 +78,7 @@ POSTINGS = (
     Posting("points_conversion", "points_conversion", "referrals.points_conversions", "true", "r.credits_issued"),
     Posting("points_conversion_reversal", "pot", "pots.pots", "false", may="r.status = 'cancelled'"),
     Posting("qr_issue", "qr_code", CODES, "true", "r.price_cfa"),
-    Posting("qr_redeem", "qr_code", CODES, "r.status = 'redeemed'", "r.price_cfa"),
+    Posting("qr_redeem", "qr_code", CODES, "r.status = 'redeemed'", "r.price_cfa", undone_by="qr_redeem_reversal"),
     Posting("qr_cancel", "qr_code", CODES, "r.status = 'cancelled'", "r.price_cfa"),
     Posting("qr_expire", "qr_code", CODES, "r.status = 'expired'", "r.price_cfa"),
     # Nothing is posted for a partner whose part is nothing.

@@ -54,13 +54,15 @@ async def differences(engine: AsyncEngine, *changes: tuple[str, dict[str, Any]])
 POST = "INSERT INTO ledger.ledger_transactions (kind, reference_type, reference_id) VALUES (:kind, :reference, :key)"
 
 
-@pytest.mark.parametrize("posting", POSTINGS, ids=lambda posting: f"{posting.kind}-{posting.account or 'all'}")
-async def test_a_posting_without_its_row_is_named(owner_engine: AsyncEngine, posting: Posting) -> None:
-    if posting.account is not None:
-        pytest.skip("without entries it is of no such account")
+# Without entries they are of no account.
+OF_ANY_ACCOUNT = [(posting, kind) for posting in POSTINGS if posting.account is None for kind in posting.kinds]
+
+
+@pytest.mark.parametrize(("posting", "kind"), OF_ANY_ACCOUNT, ids=[kind for _, kind in OF_ANY_ACCOUNT])
+async def test_a_posting_without_its_row_is_named(owner_engine: AsyncEngine, posting: Posting, kind: str) -> None:
     key = uuid4()
 
-    found = await differences(owner_engine, (POST, {"kind": posting.kind, "reference": posting.reference, "key": key}))
+    found = await differences(owner_engine, (POST, {"kind": kind, "reference": posting.reference, "key": key}))
 
     assert (f"{posting.kind} of {posting.table}", str(key)) in {(each.what, each.key) for each in found}
 
@@ -115,6 +117,41 @@ async def test_a_posting_that_is_changed_is_named_by_its_row(
     assert (f"{kind} of redemption.qr_codes", str(code.id)) in {(each.what, each.key) for each in found}
 
 
+REVERSE = """
+    WITH made AS (
+        INSERT INTO ledger.ledger_transactions (kind, reference_type, reference_id)
+        VALUES ('qr_redeem_reversal', 'qr_code', :key) RETURNING id
+    )
+    INSERT INTO ledger.ledger_entries (transaction_id, account_id, amount)
+    SELECT made.id, e.account_id, -e.amount * :parts FROM made, ledger.ledger_entries e
+    JOIN ledger.ledger_transactions t ON t.id = e.transaction_id AND t.kind = 'qr_redeem' AND t.reference_id = :key
+"""
+BACK = "UPDATE redemption.qr_codes SET status = 'issued' WHERE id = :key"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_named"),
+    [
+        ([(REVERSE, 1), (BACK, None)], False),
+        ([(BACK, None)], True),
+        ([(REVERSE, 1)], True),
+        ([(REVERSE, 2), (BACK, None)], True),
+        ([(REVERSE, 1), (REVERSE, 1), (BACK, None)], True),
+    ],
+    ids=["taken back", "not posted", "still redeemed", "another amount", "twice"],
+)
+async def test_a_redemption_that_is_taken_back_is_posted_once(
+    make: Factory, shop: Any, owner_engine: AsyncEngine, changes: list[tuple[str, int | None]], is_named: bool
+) -> None:
+    code = await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
+    given = [(sql, {"key": code.id} | ({} if parts is None else {"parts": parts})) for sql, parts in changes]
+
+    found = await differences(owner_engine, *given)
+
+    named = ("qr_redeem of redemption.qr_codes", str(code.id)) in {(each.what, each.key) for each in found}
+    assert named == is_named
+
+
 async def test_a_settlement_that_is_paid_and_not_posted_is_named(
     api: Api, make: Factory, admin: Any, shop: Any, owner_engine: AsyncEngine
 ) -> None:
@@ -157,7 +194,7 @@ def test_every_kind_that_rules_post_is_declared() -> None:
     source = "".join(file.read_text() for file in Path(resolvers.__path__[0]).rglob("*.py") if file.stem != "postings")
     posted = set(re.findall(r'ledger\.post\(\s*session, [\w()]+, "(\w+)"', source))
     posted |= set(re.findall(r'"(crypto_\w+|escrow_(?:release|refund|split)|points_conversion_reversal)"', source))
-    kinds = {posting.kind for posting in POSTINGS}
+    kinds = {kind for posting in POSTINGS for kind in posting.kinds}
 
     assert len(posted) > 12
     assert posted - kinds - NAMES <= OF_BALANCES
