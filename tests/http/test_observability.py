@@ -58,12 +58,12 @@ async def test_nothing_secret_is_logged(api: Api) -> None:
 def standard_error(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """What the configured logging has written; the configuration is taken back afterwards."""
     root = logging.getLogger()
-    before, access = (root.handlers, root.level), logs.access
+    before, access, known = (root.handlers, root.level), logs.access, structlog.get_config()
     yield lambda: capsys.readouterr().err
     (root.handlers, root.level), logs.access = before, access
     logging.getLogger("strawberry.execution").disabled = False
     logging.getLogger("uvicorn.access").disabled = False
-    structlog.reset_defaults()
+    structlog.configure(**known)
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
