@@ -24,6 +24,8 @@ from lango.settings import Settings
 from tests.client import Api
 from tests.factories import Factory
 
+# What does not add up is named where it fails.
+pytest.register_assert_rewrite("tests.books")
 TEMPLATE = "lango_template"
 KEY = (
     '{"kty": "oct", "kid": "tests", "alg": "HS256", "k": "YS1rZXktb2YtdGhlLXRlc3RzLXRoYXQtaXMtdXNlZC1ub3doZXJlLWVsc2U"}'
