@@ -21,6 +21,7 @@ from models.identity import User
 from models.packs import Pack, Partner
 from models.pots import Pot
 from models.redemption import QrCode
+from models.referrals import PointsConversion
 
 NUMBER = itertools.count(1)
 # What a row of a model needs beyond its required columns, so that its CHECKs hold and the ordinary case is made.
@@ -32,7 +33,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Pack": {"base_price_cfa": 5000},
     "Partner": {"status": "active", "revenue_split_percentage": Decimal("80.00")},
     "Referral": {"invited_phone": "+221770000000"},
-    "PartnerInvitation": {"phone": "+221770000000"},
+    "PartnerInvitation": {"phone": "+221770000000", "email": None},
     "QrCode": {"redeemable_from": lambda _: now() - timedelta(days=1), "expires_at": lambda _: now() + timedelta(days=30),
                "code": lambda _: uuid4().hex, "price_cfa": 5000},
     "SponsorContactBatch": {"start_position": 0, "end_position": 50},
@@ -122,6 +123,18 @@ class Factory:
             return row
         entries = {"provider:wave:XOF": row.amount_cfa, "platform:elsewhere:XOF": -row.amount_cfa}
         await self.post("donation", entries, of=("donation", row.id))
+        return row
+
+    async def conversion(self, pot: SimpleNamespace, amount: int, **given: Any) -> SimpleNamespace:
+        """Points that were turned into money for that pot, posted."""
+        row = await self(PointsConversion, applied_to_pot_id=pot.id, credits_issued=amount, **given)
+        of = "points_conversion", row.id
+        await self.move("platform:promotion:XOF", f"pot:{pot.id}:balance", amount, "points_conversion", of=of)
+        async with self.owner.acquire() as connection:
+            await connection.execute(
+                "UPDATE pots.pots SET raised_cfa = raised_cfa + $2, balance_cfa = balance_cfa + $2 WHERE id = $1",
+                pot.id, amount,
+            )  # fmt: skip
         return row
 
     async def issued(self, code: SimpleNamespace) -> None:

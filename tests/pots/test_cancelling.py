@@ -12,25 +12,13 @@ from models.identity import User
 from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode
-from models.referrals import PointsConversion, PointsLedgerEntry, Referral
+from models.referrals import PointsLedgerEntry, Referral
 from tests.books import Books
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory, now
 from tests.pots.planning import Planning
-
-
-async def converted(make: Factory, pot: Any, amount: int) -> None:
-    """Points that were turned into money for a pot, as the rules would have posted it."""
-    conversion = await make(PointsConversion, applied_to_pot_id=pot.id, credits_issued=amount)
-    of = "points_conversion", conversion.id
-    await make.move("platform:promotion:XOF", f"pot:{pot.id}:balance", amount, "points_conversion", of=of)
-    await make.owner.execute(
-        "UPDATE pots.pots SET raised_cfa = raised_cfa + $2, balance_cfa = balance_cfa + $2 WHERE id = $1",
-        pot.id,
-        amount,
-    )
 
 
 @pytest.fixture
@@ -49,7 +37,7 @@ async def test_donations_go_back_to_donors_and_conversions_to_promotion(
     given = [await giving.given(pot, 1000 * number, who) for number, who in enumerate(donors, 1)]
     await giving.refund(donors[0], donationId=given[0].id, amountCfa=400)
     promotion, suspense = await books.owed("platform:promotion:XOF"), await books.owed("platform:suspense:XOF")
-    await converted(make, pot, 2500)
+    await make.conversion(pot, 2500)
 
     answer = await cancel(planning, pot, owner_of_pots)
 

@@ -10,7 +10,6 @@ import pytest
 from models.identity import User
 from models.pots import Pot
 from models.profiles import Profile
-from models.referrals import PointsConversion
 from tests.client import Api
 from tests.donations.giving import Giving
 from tests.factories import Factory, now
@@ -63,20 +62,10 @@ async def test_what_points_brought_is_shown_beside_what_was_given(api: Api, make
     owner, sponsor = await make(User), await make(User)
     await make(Profile, user_id=sponsor.id, full_name="Fatou Sarr", is_profile_public=True)
     pot = await make.funded_pot(3000, owner_user_id=owner.id, visibility="public", show_donor_names=shows)
-    await converted(make, pot, sponsor, 2500)
+    await make.conversion(pot, 2500, sponsor_user_id=sponsor.id)
 
     for name, who in (await people(make, owner)).items():
         answer = await api(QUERY, {"id": str(pot.id)}, as_=who, roles=("admin",) if name == "admin" else ())
 
         by = "Fatou Sarr" if shows or name in ("owner", "guardian", "admin") else None
         assert answer["pot"]["pointContributions"]["nodes"] == [{"amountCfa": 2500, "sponsorName": by}], name
-
-
-async def converted(make: Factory, pot: Any, sponsor: Any, amount: int) -> None:
-    await make(PointsConversion, applied_to_pot_id=pot.id, credits_issued=amount, sponsor_user_id=sponsor.id)
-    await make.move("platform:promotion:XOF", f"pot:{pot.id}:balance", amount, "points_conversion")
-    await make.owner.execute(
-        "UPDATE pots.pots SET raised_cfa = raised_cfa + $2, balance_cfa = balance_cfa + $2 WHERE id = $1",
-        pot.id,
-        amount,
-    )

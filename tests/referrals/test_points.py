@@ -12,7 +12,7 @@ import pytest
 
 from lango import codes
 from lango.services import Services
-from models.donations import Donation, Refund
+from models.donations import Refund
 from models.identity import User
 from models.pots import Pot
 from models.referrals import PointsLedgerEntry, Referral
@@ -231,9 +231,9 @@ async def earned(owner: asyncpg.Pool[Any], sponsor: Any) -> list[tuple[str, str,
 
 
 async def given(make: Factory, guest: Any, amount: int = 100, **more: Any) -> tuple[SimpleNamespace, SimpleNamespace]:
-    """A donation to a new pot of that person, which is no money here."""
+    """A donation for a new pot of that person."""
     pot = await make(Pot, owner_user_id=guest.id)
-    return pot, await make(Donation, pot_id=pot.id, amount_cfa=amount, status="succeeded", **more)
+    return pot, await make.donation(pot_id=pot.id, amount_cfa=amount, **more)
 
 
 async def test_points_of_a_first_donation_go_back_with_it_and_are_earned_by_the_next(
