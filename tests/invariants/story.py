@@ -17,8 +17,8 @@ from models.trading import CryptoEscrow, CryptoTrade
 # The event that tells of each state's being entered, or of a step.
 EVENTS: dict[type[Base], dict[str, str]] = {
     Pot: {
-        "open": "pot.opened", "funded": "pot.funded", "closed": "pot.closed", "expired": "pot.expired",
-        "cancelled": "pot.cancelled",
+        "open": "pot.opened", "funded>open": "pot.reopened", "funded": "pot.funded", "closed": "pot.closed",
+        "expired": "pot.expired", "cancelled": "pot.cancelled",
     },
     Donation: {"succeeded": "donation.succeeded", "failed": "donation.failed", "processing": "donation.held"},
     QrCode: {"redeemed": "qr_code.redeemed", "cancelled": "qr_code.cancelled", "expired": "qr_code.expired"},
