@@ -12,7 +12,20 @@ from lango.actor import Actor, DatabaseRole
 from lango.session import acting_as
 from lango.shares import SYSTEM
 from models.referrals import PointsLedgerEntryEventType as Event
-from resolvers import allowances, config, conversions, donations, invitations, openings, points, pots, reversals, totals
+from resolvers import (
+    allowances,
+    config,
+    conversions,
+    donations,
+    invitations,
+    invitees,
+    openings,
+    partner_invitations,
+    points,
+    pots,
+    reversals,
+    totals,
+)
 from resolvers.config import Configured
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
 
@@ -35,7 +48,17 @@ LIMITS = {
     "pot_total_interval_seconds": Limit(
         totals.INTERVAL, "How many seconds after a gift that hides its amount subscriptions tell strangers of it."
     ),
+    "partner_daily_invitations": Limit(
+        partner_invitations.DAILY_INVITATIONS, "How many people may be invited to act for a partner within a day."
+    ),
+    "partner_invitation_days": Limit(
+        partner_invitations.INVITATION_DAYS,
+        "For how many days an invitation to act for a partner is good.",
+    ),
     "daily_referrals": Limit(allowances.DAILY_LIMIT, "How many people a sponsor may invite in a day."),
+    "referral_declined_days": Limit(
+        invitees.DECLINED_DAYS, "How many days somebody who declined is not invited again by the same sponsor."
+    ),
     "points_rate_cfa": Limit(points.CFA_PER_POINT, "What a point is worth when it is converted, in CFA francs."),
     "points_conversion_minimum": Limit(conversions.MINIMUM, "How many points are converted at once, at least."),
     "points_maturation_days": Limit(
