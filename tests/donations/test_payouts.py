@@ -85,7 +85,7 @@ async def test_staff_give_a_part_back_by_hand_where_no_phone_is_known(
     rest = await giving.refund(None, receiptToken=given.token)
     paid = await giving.as_staff("markRefundPaid", refundId=refund["rowId"], reference="T-1")
 
-    assert answer["refundDonation"]["warnings"] == []
+    assert answer["refundDonation"]["warnings"] == [{"code": "PAYMENT_PROVIDER_REFUSED"}]
     assert refund["waveRefundStatus"] == "FAILED"
     # What is left is a part as well.
     assert rest.refusals("refundDonation") == ["PHONE_UNKNOWN"]
