@@ -32,7 +32,16 @@ from resolvers.contacts import EmailNotValid, PhoneNotValid
 from resolvers.events import publish
 from resolvers.invitees import ContactMissing
 from resolvers.notices import notify, send_to
-from resolvers.partner_members import OWNERS, AlreadyMember, NotPartnerOwner, check_role, hold, member_of
+from resolvers.own_matters import OwnMatter
+from resolvers.partner_members import (
+    OWNERS,
+    AlreadyMember,
+    NotPartnerOwner,
+    check_role,
+    hold,
+    member_of,
+    refuse_own_part,
+)
 from resolvers.people import first_name
 
 INVITATION_DAYS = Configured("partners.invitation_days", 14)
@@ -76,6 +85,9 @@ SENT = Lookup(
     ],
     lambda rows: rows.where(PartnerInvitation.partner_id == bindparam("partner_id")),
 )
+KNOWN = Lookup(
+    [User.id], lambda rows: rows.where(or_(User.phone == bindparam("phone"), User.email == bindparam("email")))
+)
 LAPSED = due.Due(
     PartnerInvitation.id,
     lambda rows: rows.where(IS_PENDING, HAS_LAPSED).order_by(PartnerInvitation.expires_at, PartnerInvitation.id),
@@ -91,7 +103,7 @@ LAPSED_OF = Lookup(
 
 
 @rule(
-    NotFound, NotPartnerOwner, InvalidState, ContactMissing, PhoneNotValid, EmailNotValid, AlreadyInvited,
+    NotFound, NotPartnerOwner, OwnMatter, InvalidState, ContactMissing, PhoneNotValid, EmailNotValid, AlreadyInvited,
     DeclinedLately, DailyLimitReached,
 )  # fmt: skip
 async def invite(
@@ -104,7 +116,8 @@ async def invite(
 ) -> PartnerInvitation:
     """Invite whoever has a phone number or an email address to act for a partner. Its owners, or staff.
 
-    The answer is the same whether or not anybody here has that contact; who has none yet may sign up and accept.
+    The answer is the same whether or not anybody here has that contact; who has none yet may sign up and accept. Staff
+    who are not on the partner do not invite themselves, nor whom they act for.
     """
     assert actor.user_id is not None
     if (phone is None) == (email is None):
@@ -120,6 +133,8 @@ async def invite(
     # Counted under the partner's lock: of many at once one is sent.
     ((pending, declined, today),) = await SENT.all(session, **contact, since=now - timedelta(days=days))
     field = "email" if phone is None else "phone"
+    known = [user_id for (user_id,) in await KNOWN.all(session, phone=number, email=address)]
+    await refuse_own_part(session, actor.user_id, partner.id, *known, field=field)
     if pending:
         raise AlreadyInvited(field=field)
     if declined:
@@ -142,12 +157,14 @@ async def invite(
     return invitation
 
 
-@rule(NotFound, NotInvited, InvalidState, InvitationExpired, AlreadyMember)
+@rule(NotFound, NotInvited, OwnMatter, InvalidState, InvitationExpired, AlreadyMember)
 async def accept(session: AsyncSession, actor: Actor, invitation_id: UUID) -> PartnerMember:
     """Accept an invitation to one's own phone number or email address: from then on one acts for the partner."""
     assert actor.user_id is not None
     partner, invitation = await _to_answer(session, actor, invitation_id)
     _check_lasting(partner, field="invitationId")
+    # The contact may be theirs only since: they would be on the partner by nobody's word but their own.
+    await refuse_own_part(session, invitation.invited_by, partner.id, invitation.invited_by, field="invitationId")
     if await member_of(session, partner.id, actor.user_id) is not None:
         raise AlreadyMember(field="invitationId")
     member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=actor.user_id, role=invitation.role)

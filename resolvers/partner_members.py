@@ -21,7 +21,7 @@ from models.packs import (
     PartnerMemberRole,
 )
 from resolvers.events import publish
-from resolvers.own_matters import refuse_own_matter
+from resolvers.own_matters import OwnMatter, refuse_own_matter
 
 OWNERS = frozenset({PartnerMemberRole.OWNER})
 MANAGERS = OWNERS | {PartnerMemberRole.MANAGER}
@@ -43,7 +43,7 @@ class LastOwner(Refused):
     """A partner keeps one owner: make somebody else an owner first."""
 
 
-@rule(NotFound, NotPartnerOwner, LastOwner)
+@rule(NotFound, NotPartnerOwner, OwnMatter, LastOwner)
 async def change_role(
     session: AsyncSession, actor: Actor, partner_member_id: UUID, role: PartnerMemberRole
 ) -> PartnerMember:
@@ -57,7 +57,7 @@ async def change_role(
     return member
 
 
-@rule(NotFound, NotPartnerOwner, LastOwner)
+@rule(NotFound, NotPartnerOwner, OwnMatter, LastOwner)
 async def remove_member(session: AsyncSession, actor: Actor, partner_member_id: UUID) -> Partner:
     """Have somebody act for a partner no longer; it keeps one owner. Its owners, the member, or staff."""
     member, partner = await _member_held(session, actor, partner_member_id, also_oneself=True)
@@ -147,6 +147,13 @@ async def refuse_own_partner(session: AsyncSession, partner_id: UUID, *, field: 
     await refuse_own_matter(session, *await members_of(session, partner_id), field=field)
 
 
+async def refuse_own_part(session: AsyncSession, by: UUID, partner_id: UUID, *user_ids: UUID, field: str) -> None:
+    """Where `by` is not on the partner, and acts for it as staff: raises OwnMatter where one of these users is the
+    caller, or somebody whom one person acts for together with the caller. In the rules' role."""
+    if await member_of(session, partner_id, by) is None:
+        await refuse_own_matter(session, *user_ids, field=field)
+
+
 async def check_role(
     session: AsyncSession, actor: Actor, partner_id: UUID, roles: frozenset[PartnerMemberRole], *, field: str
 ) -> None:
@@ -174,6 +181,8 @@ async def _member_held(
         raise NotFound("There is no such member.", field="partnerMemberId")
     if not (also_oneself and member.user_id == actor.user_id):
         await check_role(session, actor, member.partner_id, OWNERS, field="partnerMemberId")
+        assert actor.user_id is not None
+        await refuse_own_part(session, actor.user_id, partner.id, member.user_id, field="partnerMemberId")
     return member, partner
 
 

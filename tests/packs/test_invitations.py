@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -215,6 +215,63 @@ async def test_an_invitation_is_answered_by_whoever_has_the_contact_alone(
     assert await answer_to(api, "cancelPartnerInvitation", invitation, shop.cashier) == ["NOT_FOUND"]
     assert (await api(PENDING, as_=stranger))["partnerInvitations"]["nodes"] == []
     assert await everything(owner) == before
+
+
+async def ward_of(make: Factory, guardian: Any) -> Any:
+    ward = await make(User)
+    await make(Profile, user_id=ward.id, date_of_birth=date.today() - timedelta(days=4000),
+               guardian_user_id=guardian.id, relationship_type="parent", guardian_accepted_at=now())  # fmt: skip
+    return ward
+
+
+async def test_staff_give_no_part_in_a_partner_to_themselves_or_to_whom_they_act_for(
+    api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any]
+) -> None:
+    staff = await make(User, roles=["user", "admin"], phone=f"+22177{uuid4().int % 10**7:07d}")
+    ward = await ward_of(make, staff)
+    await make.member(shop.partner, ward, "cashier")
+    given, of_ward = {"partnerId": shop.partner, "role": "OWNER"}, await member(owner, shop.partner, ward)
+    before = await everything(owner)
+
+    for contact in ({"email": staff.email}, {"phone": staff.phone}, {"email": ward.email}):
+        answer = await call(api, "invitePartnerMember", staff, STAFF, **given, **contact)
+        (error,) = answer["invitePartnerMember"]["userErrors"]
+        assert (error["code"], error["field"]) == ("OWN_MATTER", list(contact))
+    changed = await call(api, "changePartnerMemberRole", staff, STAFF, partnerMemberId=of_ward, role="OWNER")
+    removed = await call(api, "removePartnerMember", staff, STAFF, partnerMemberId=of_ward)
+
+    assert changed.refusals("changePartnerMemberRole") == ["OWN_MATTER"]
+    assert removed.refusals("removePartnerMember") == ["OWN_MATTER"]
+    assert await everything(owner) == before
+
+
+@pytest.mark.parametrize("is_ward", [False, True], ids=["themselves", "somebody they act for"])
+async def test_what_staff_sent_is_not_accepted_by_who_has_become_their_own(
+    api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], is_ward: bool
+) -> None:
+    staff, email = await make(User, roles=["user", "admin"]), address()
+    answer = await call(api, "invitePartnerMember", staff, STAFF, partnerId=shop.partner, role="OWNER", email=email)
+    invitation = SimpleNamespace(id=UUID(answer["invitePartnerMember"]["invitation"]["rowId"]))
+    who = await ward_of(make, staff) if is_ward else staff
+    await owner.execute("UPDATE identity.users SET email = $2 WHERE id = $1", who.id, email)
+    before = await everything(owner)
+
+    assert await answer_to(api, "acceptPartnerInvitation", invitation, who) == ["OWN_MATTER"]
+    assert await everything(owner) == before
+
+
+async def test_staff_invite_others_and_owners_whom_they_like(
+    api: Api, make: Factory, shop: Any, guest: Any, owner: asyncpg.Pool[Any]
+) -> None:
+    staff = await make(User, roles=["user", "admin"])
+    given = {"partnerId": shop.partner, "role": "MANAGER", "email": guest.email}
+    by_staff = await call(api, "invitePartnerMember", staff, STAFF, **given)
+    invitation = SimpleNamespace(id=UUID(by_staff["invitePartnerMember"]["invitation"]["rowId"]))
+    child = await ward_of(make, shop.owner)
+
+    assert await answer_to(api, "acceptPartnerInvitation", invitation, guest) == []
+    assert await answer_to(api, "acceptPartnerInvitation", await invite(api, shop, email=child.email), child) == []
+    assert (await roles(owner, shop.partner)).keys() >= {guest.id, child.id}
 
 
 async def test_who_has_declined_is_not_asked_again_at_once(
