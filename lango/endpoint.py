@@ -157,7 +157,9 @@ class GraphQLEndpoint:
 
     def page(self, scope: Scope) -> Response:
         """GraphiQL, or where its files are missing, how to get them."""
-        content = graphiql.page(scope.get("root_path", "") + scope["path"], self.assets)
+        root = scope.get("root_path", "")
+        demo = getattr(scope["app"].state, "demo_callers", None)
+        content = graphiql.page(scope["path"], root + self.assets, demo_callers=demo and root + demo)
         headers = {"content-security-policy": graphiql.POLICY, "cache-control": "no-store", "vary": "Accept"}
         return Response(content, headers=headers, media_type="text/html")
 

@@ -87,17 +87,17 @@ def lasting_response(content: bytes, media_type: MediaType, headers: Headers, *,
     }
     if method == "GET" and more["etag"] in [each.strip() for each in headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=more)
-    if takes_gzip(headers.get("accept-encoding", "")):
+    if takes_coding(headers.get("accept-encoding", ""), "gzip"):
         content = compressed(content)
         more["content-encoding"] = "gzip"
     return finished_response(content, media_type, headers=more)
 
 
-def takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding names gzip, and not with a weight of nothing."""
+def takes_coding(accepted: str, wanted: str) -> bool:
+    """Whether an Accept-Encoding names that coding, and not with a weight of nothing."""
     for each in accepted.split(","):
         coding, _, weight = each.partition(";")
-        if coding.strip().lower() in ("gzip", "*"):
+        if coding.strip().lower() in (wanted, "*"):
             return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
     return False
 

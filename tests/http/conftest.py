@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from strawberry.types import Info
 
+from lango import graphiql
 from lango.app import create_app
 from lango.auth import mint
 from lango.callers import Standing, Subject
@@ -28,6 +29,8 @@ from lango.errors import BadUserInput, Forbidden, RateLimited
 from lango.postgres import create_engine
 from lango.settings import Settings
 
+# GraphiQL's script, where `built` has made its files.
+MAIN = "main-1A2B3C4D.js"
 ALICE = UUID("5e0f53d1-6d2b-4c0f-9a1e-0f5a3f5f0001")
 
 
@@ -331,3 +334,19 @@ def api(serve: Callable[..., Api]) -> Api:
 
 def codes(answer: httpx.Response) -> list[str]:
     return [error["extensions"]["code"] for error in answer.json()["errors"]]
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """GraphiQL's files as `lango.graphiql.build` makes them, but small."""
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    bundles = ("main.js", "main.css", *(f"{worker}.worker.js" for worker in graphiql.WORKERS))
+    names = {name: "-1A2B3C4D.".join(name.rsplit(".", 1)) for name in bundles}
+    for name in names.values():
+        for suffix in ("", ".br", ".gz"):
+            (dist / f"{name}{suffix}").write_bytes(f"/* {name}{suffix} */".encode())
+    (dist / ".built-from").write_text("a digest")
+    (dist / graphiql.NAMES).write_bytes(orjson.dumps(names))
+    monkeypatch.setattr(graphiql, "DIST", dist)
+    return dist

@@ -1,0 +1,194 @@
+"""GraphiQL as a person meets it: in a real browser, served by a real gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from models.identity import User
+from models.pots import Pot
+from tests.factories import Factory
+from tests.graphiql.chromium import Page, chromium
+from tests.subscriptions.conftest import Served, World, until
+
+RUN = ".graphiql-execute-button"
+ANSWER = "(document.querySelector('.graphiql-response .view-lines')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
+VIEWER = "{ viewer { email } }"
+
+
+async def open_(page: Page, served: Served, **link: str) -> None:
+    await page.open(f"{served.url}?{urlencode(link)}" if link else served.url)
+    await page.until(f"document.querySelector('{RUN}') !== null && document.querySelector('.view-line') !== null")
+
+
+async def sign_in(page: Page, token: str) -> None:
+    await page.click("#token")
+    await page.type(token)
+    await page.until("sessionStorage.getItem('lango:token') !== null")
+
+
+async def answers(page: Page, text: str) -> None:
+    await page.until(f"{ANSWER}.includes({orjson.dumps(text).decode()})")
+
+
+async def stored(page: Page, area: str = "localStorage") -> dict[str, str]:
+    return dict(await page.run(f"Object.fromEntries(Object.entries({area}))"))
+
+
+async def test_a_first_visit_opens_with_a_query_that_runs(page: Page, served: Served, make: Factory) -> None:
+    owner = await make(User)
+    await make(Pot, owner_user_id=owner.id, visibility="public")
+    await open_(page, served)
+    assert await page.run("document.querySelector('#demo-caller')") is None
+
+    await page.click(RUN)
+    await answers(page, '"viewer": null')
+
+    await sign_in(page, served.token(owner))
+    await page.click(RUN)
+    await answers(page, owner.email)
+
+
+async def test_a_token_is_kept_for_the_session_and_no_longer(profile: Path, served: Served, make: Factory) -> None:
+    user = await make(User)
+    token = served.token(user)
+    async with chromium(profile) as page:
+        await open_(page, served, query=VIEWER)
+        await sign_in(page, f"Bearer {token}")
+        await page.click(RUN)
+        await answers(page, user.email)
+
+        await open_(page, served, query=VIEWER)
+        assert await page.run("document.querySelector('#token').value") == token
+        await page.click(RUN)
+        await answers(page, user.email)
+
+        kept = await stored(page)
+        assert "viewer" in kept["graphiql:queries"]
+        assert token not in orjson.dumps(kept).decode()
+        assert await stored(page, "sessionStorage") == {"lango:token": token}
+        assert (page.violations, page.errors) == ([], [])
+
+    async with chromium(profile) as page:
+        await open_(page, served)
+        assert "viewer" in (await stored(page))["graphiql:queries"]
+        assert await page.run("document.querySelector('#token').value") == ""
+        await page.click("button[aria-label='Show History']")
+        await page.click(".graphiql-history-item-label")
+        await page.click(RUN)
+        await answers(page, '"viewer": null')
+
+
+async def test_a_token_in_the_headers_editor_is_not_kept_either(page: Page, served: Served, make: Factory) -> None:
+    user = await make(User)
+    token = served.token(user)
+    await open_(page, served, query=VIEWER)
+    await page.click("button[data-name=headers]")
+    await page.click(".graphiql-editor-tool .graphiql-editor:not(.hidden)")
+    await page.type(f'{{"Authorization": "Bearer {token}"}}')
+    await page.click(RUN)
+    await answers(page, user.email)
+
+    await page.click("button[aria-label='Show History']")
+    await page.click("button[aria-label='Add favorite']")
+    await page.until("'graphiql:favorites' in localStorage")
+
+    kept = await stored(page)
+    assert "viewer" in kept["graphiql:favorites"]
+    assert token not in orjson.dumps(kept).decode()
+    assert await stored(page, "sessionStorage") == {}
+
+
+async def test_what_earlier_visits_left_is_taken_out(page: Page, served: Served) -> None:
+    secret = "eyJ-a-token-of-long-ago"
+    headers = orjson.dumps({"Authorization": f"Bearer {secret}"}).decode()
+    query = "query mine { viewer { email } }"
+    item = {"query": query, "headers": headers, "operationName": None, "variables": None}
+    left: dict[str, Any] = {
+        "graphiql:queries": {"queries": [item]},
+        "graphiql:favorites": {"favorites": [item | {"label": "me", "favorite": True}]},
+        "graphiql:tabState": {
+            "tabs": [item | {"id": "1", "hash": None, "title": "mine", "response": None}],
+            "activeTabIndex": 0,
+        },
+        "graphiql:variables": {"headers": "is a variable"},
+    }
+    # Of the same origin, without a GraphiQL that would write over it.
+    await page.open(served.url.replace("/graphql", "/healthz"))
+    for name, value in [*left.items(), ("graphiql:headers", headers)]:
+        await page.run(f"localStorage.setItem({orjson.dumps([name, orjson.dumps(value).decode()]).decode()[1:-1]})")
+    await page.run("localStorage.setItem('another', 'page')")
+
+    await open_(page, served)
+
+    kept = await stored(page)
+    assert secret not in orjson.dumps(kept).decode()
+    assert "graphiql:headers" not in kept
+    assert orjson.loads(kept["graphiql:favorites"])["favorites"][0]["label"] == "me"
+    assert orjson.loads(kept["graphiql:queries"])["queries"][0]["query"] == query
+    assert orjson.loads(kept["graphiql:tabState"])["tabs"][0]["query"] == query
+    assert orjson.loads(kept["graphiql:variables"]) == left["graphiql:variables"]
+    assert kept["another"] == "page"
+
+
+async def test_a_subscription_runs_and_is_stopped(page: Page, served: Served, make: Factory, world: World) -> None:
+    owner = await make(User)
+    pot = await make(Pot, owner_user_id=owner.id, title="Awa is 30")
+    await open_(page, served, query=f'subscription {{ potUpdated(potId: "{pot.id}") {{ topic pot {{ title }} }} }}')
+    await sign_in(page, served.token(owner))
+    await page.click(RUN)
+    await until(lambda: served.metric("lango_subscriptions"))
+
+    await world.happen("pot.updated", pot.id)
+    await answers(page, "Awa is 30")
+
+    await page.click(RUN)
+    await until(lambda: not served.metric("lango_sockets"))
+
+
+async def test_a_subscription_says_why_it_was_refused(page: Page, served: Served, make: Factory) -> None:
+    pot = await make(Pot)
+    await open_(page, served, query=f'subscription {{ potUpdated(potId: "{pot.id}") {{ topic }} }}')
+    await sign_in(page, "no.such.token")
+
+    await page.click(RUN)
+
+    await answers(page, "The connection was closed: 4403")
+
+
+async def test_what_a_link_brings_is_not_run_by_itself(page: Page, served: Served, make: Factory) -> None:
+    user = await make(User)
+    await open_(page, served)
+    await sign_in(page, served.token(user))
+
+    await open_(page, served, query=VIEWER, variables='{"a": 1}')
+    await page.until("document.querySelector('.graphiql-query-editor .view-lines').innerText.includes('viewer')")
+    assert await page.run(ANSWER) == ""
+    assert "graphiql:queries" not in await stored(page)
+
+    await page.click(RUN)
+    await answers(page, user.email)
+
+
+async def test_the_explorer_writes_the_query(page: Page, served: Served) -> None:
+    await open_(page, served, query="{ __typename }")
+
+    await page.click("button[aria-label='Show GraphiQL Explorer']")
+    await page.click(".graphiql-explorer-root [data-field-name=viewer]")
+
+    await page.until("document.querySelector('.graphiql-query-editor .view-lines').innerText.includes('viewer')")
+
+
+async def test_the_policy_is_in_force(profile: Path, served: Served) -> None:
+    """Else a page without violations would prove nothing."""
+    async with chromium(profile) as page:
+        await open_(page, served)
+        assert page.violations == []
+
+        await page.run("fetch('http://127.0.0.1:9/').catch(() => 0)")
+
+        await until(lambda: page.violations)
+        assert page.violations[0]["violatedDirective"] == "connect-src"
