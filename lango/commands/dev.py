@@ -12,28 +12,17 @@ import orjson
 import typer
 from rich.markup import escape
 
-from lango import auth, migrate
+from lango import demo, migrate
 from lango.commands import work
 from lango.commands.above import Above
 from lango.commands.database import as_owner, database, make_roles, owner_url, person, sandbox
 from lango.commands.screen import Counting, err, out, step
 from lango.commands.seed import Size, is_empty, load
 from lango.commands.serve import Host, Port, Workers, demand_port, demand_safety, run, set_place
+from lango.demo import DemoCaller
+from lango.graphiql import FIRST_QUERY
 from lango.hosts import LOOPBACK
 from lango.settings import Settings, settings
-
-A_DAY = 24 * 60 * 60.0
-FIRST_QUERY = """\
-{
-  viewer { email profile { fullName } }
-  pots(first: 3, where: { status: { in: [OPEN, FUNDED] } }, orderBy: [{ birthdayDate: ASC }]) {
-    totalCount
-    nodes {
-      title targetAmountCfa raisedCfa ownerProfile { fullName }
-      contributions(first: 3) { nodes { donorName amountCfa message } }
-    }
-  }
-}"""
 
 
 def dev(context: typer.Context, host: Host = None, port: Port = None, workers: Workers = None) -> None:
@@ -60,12 +49,13 @@ def dev(context: typer.Context, host: Host = None, port: Port = None, workers: W
         with database() as current:
             prepare(above, current)
             demand_safety(current)
-            callers = asyncio.run(tokens(above, current))
+            callers = asyncio.run(demo_callers(above, current))
+            os.environ[demo.VARIABLE] = demo.written(callers)
             with step("schema"):
                 above.schema()
             greet(current, callers, time.monotonic() - begun)
             with work.beside(current, above.jobs()):
-                run(current)
+                run(current, "lango.asgi_dev:app")
     except KeyboardInterrupt:
         pass
     err.print("stopped")
@@ -82,29 +72,30 @@ def prepare(above: Above, current: Settings) -> None:
             asyncio.run(load(above, current, Size.SMALL))
 
 
-async def tokens(above: Above, current: Settings) -> list[tuple[str, str, str]]:
-    """Demo name, title and a day's token of each demo caller that the database has."""
-    made = []
+async def demo_callers(above: Above, current: Settings) -> list[DemoCaller]:
+    """Those of the demo callers whom the database has."""
+    found = []
     async with as_owner(current) as connection:
         known = {
             row["email"] for row in await connection.fetch("SELECT email FROM identity.users WHERE email IS NOT NULL")
         }
         for caller in above.seeds().DEMO_CALLERS:
             if caller.email in known:
-                found = await person(connection, above, caller.email)
-                made.append((caller.name, caller.title, auth.mint(current, found.id, found.roles, lifetime=A_DAY)))
-    return made
+                user = await person(connection, above, caller.email)
+                found.append(DemoCaller(caller.name, caller.title, user.id, tuple(user.roles)))
+    return found
 
 
-def greet(current: Settings, callers: Sequence[tuple[str, str, str]], seconds: float) -> None:
+def greet(current: Settings, callers: Sequence[DemoCaller], seconds: float) -> None:
     address = f"http://{current.host}:{current.port}/graphql"
     out.print("\n[bold]Tokens[/] (for a day; `lango token NAME` makes another)")
-    for name, title, token in callers:
-        out.print(f"\n[bold]{escape(name)}[/], {escape(title)}\n{token}")
-    owner = next((token for name, _, token in callers if "pot" in name), callers[0][2] if callers else None)
+    tokens = {caller.name: caller.token(current) for caller in callers}
+    for caller in callers:
+        out.print(f"\n[bold]{escape(caller.name)}[/], {escape(caller.title)}\n{tokens[caller.name]}")
+    owner = next((token for name, token in tokens.items() if "pot" in name), next(iter(tokens.values()), None))
     body = orjson.dumps({"query": " ".join(FIRST_QUERY.split())}).decode()
     header = f" \\\n  -H 'Authorization: Bearer {owner}'" if owner else ""
-    out.print(f"\n[bold]A first query[/] (paste it into GraphiQL)\n{escape(FIRST_QUERY)}")
+    out.print(f"\n[bold]A first query[/] (GraphiQL opens with it)\n{escape(FIRST_QUERY)}")
     out.print(
         f"\n[bold]The same from a shell[/]\ncurl -s {address} \\\n  -H 'Content-Type: application/json'"
         f"{header} \\\n  -d {escape(quote(body))}"

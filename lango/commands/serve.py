@@ -88,7 +88,7 @@ async def reasons_against(address: str, current: Settings) -> list[Finding]:
         await engine.dispose()
 
 
-def run(current: Settings) -> None:
+def run(current: Settings, app: str = "lango.asgi:app") -> None:
     """Serve until a signal ends it. Requests under way may finish."""
     # Asked here once: without a key every worker would fail by itself, and be started anew.
     signing_keys(current)
@@ -99,7 +99,7 @@ def run(current: Settings) -> None:
         share_metrics(current)
     from lango.app import server_options
 
-    uvicorn.run("lango.asgi:app", **server_options(current))
+    uvicorn.run(app, **server_options(current))
 
 
 def check_encryption(current: Settings) -> None:

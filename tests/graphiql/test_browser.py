@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from lango.demo import DemoCaller, offer
 from models.identity import User
 from models.pots import Pot
 from tests.factories import Factory
@@ -180,6 +181,23 @@ async def test_the_explorer_writes_the_query(page: Page, served: Served) -> None
     await page.click(".graphiql-explorer-root [data-field-name=viewer]")
 
     await page.until("document.querySelector('.graphiql-query-editor .view-lines').innerText.includes('viewer')")
+
+
+async def test_the_demos_people_are_chosen_from_a_list(page: Page, served: Served, make: Factory) -> None:
+    user = await make(User)
+    offer(served.app, served.settings, [DemoCaller("member", "a member", user.id, ())])
+    await open_(page, served, query=VIEWER)
+    await page.until("document.querySelector('#demo-caller') !== null")
+
+    await page.run("document.querySelector('#demo-caller').focus()")
+    await page.key("ArrowDown")
+    await page.until("sessionStorage.getItem('lango:token') !== null")
+    await page.click(RUN)
+
+    await answers(page, user.email)
+    assert set(await stored(page, "sessionStorage")) == {"lango:token"}
+    await page.click("header button")
+    assert await stored(page, "sessionStorage") == {}
 
 
 async def test_the_policy_is_in_force(profile: Path, served: Served) -> None:

@@ -1,0 +1,14 @@
+"""Door of `lango dev`: the gateway of `lango.asgi`, with the demo's people to sign in as.
+
+A door of its own and no setting: whatever is set, `lango serve` cannot open it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from lango.asgi import app
+from lango.demo import VARIABLE, offer, read
+from lango.settings import settings
+
+offer(app, settings(), read(os.environ.get(VARIABLE, "[]")))
