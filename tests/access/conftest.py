@@ -15,9 +15,14 @@ from sqlalchemy import make_url
 from gql.kit.node import MIRRORED, global_id, key_columns
 from lango.postgres import create_engine
 from lango.settings import Settings
+from tests import conftest as shared
 from tests.access.expected import ROLES, TABLES
 from tests.client import Answer, Api
 from tests.factories import Factory
+
+# A database of this folder's own: its rows of everything are no true ledger, which other tests demand of theirs.
+owner_url, gateway_url, settings, engine = shared.owner_url, shared.gateway_url, shared.settings, shared.engine
+owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordinary
 
 
 def of_database(url: str, name: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from lango import codes
-from models.donations import Donation
 from models.identity import User
 from models.pots import Pot
 from tests.client import Api
@@ -22,7 +21,7 @@ BY_TOKEN = "query ($t: String) { pot(shareToken: $t) { title contributions { nod
 async def shared(make: Factory) -> SimpleNamespace:
     token = token_urlsafe(16)
     pot = await make(Pot, title="Behind a link", visibility="private", share_token=token)
-    await make(Donation, pot_id=pot.id, amount_cfa=700)
+    await make.donation(pot_id=pot.id, amount_cfa=700)
     return SimpleNamespace(pot=pot, token=token)
 
 
@@ -91,9 +90,9 @@ async def test_neither_id_nor_token_is_bad_input(api: Api) -> None:
 async def test_filters_order_and_sums_of_a_face_work_on_what_it_shows(api: Api, make: Factory) -> None:
     pot = await make(Pot, visibility="public")
     donor = await make(User)
-    await make(Donation, pot_id=pot.id, amount_cfa=900, show_amount=False, donor_user_id=donor.id, donor_name="Hidden")
-    await make(Donation, pot_id=pot.id, amount_cfa=100, is_anonymous=True, donor_name="Anonymous")
-    await make(Donation, pot_id=pot.id, amount_cfa=300, donor_name="Open")
+    await make.donation(pot_id=pot.id, amount_cfa=900, show_amount=False, donor_user_id=donor.id, donor_name="Hidden")
+    await make.donation(pot_id=pot.id, amount_cfa=100, is_anonymous=True, donor_name="Anonymous")
+    await make.donation(pot_id=pot.id, amount_cfa=300, donor_name="Open")
 
     answer = await api(
         """query ($id: ID!) { pot(id: $id) {

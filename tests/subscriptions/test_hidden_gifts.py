@@ -28,7 +28,7 @@ async def pot(make: Factory) -> Any:
 
 async def give(make: Factory, world: World, pot: Any, amount: int, *, hidden: bool) -> None:
     donation = await make(Donation, pot_id=pot.id, amount_cfa=amount, show_amount=not hidden)
-    await make.move("provider:wave:XOF", f"pot:{pot.id}:balance", amount, "donation")
+    await make.move("provider:wave:XOF", f"pot:{pot.id}:balance", amount, "donation", of=("donation", donation.id))
     await make.owner.execute(
         "UPDATE pots.pots SET raised_cfa = raised_cfa + $2, balance_cfa = balance_cfa + $2 WHERE id = $1",
         pot.id,
