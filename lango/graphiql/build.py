@@ -64,7 +64,8 @@ def major_version(node: str) -> int:
 def fingerprint() -> str:
     """What the bundle is made of: when it has not changed, there is nothing to do."""
     digest = hashlib.sha256()
-    for source in (HERE / "package.json", Path(__file__), *sorted(PAGE.glob("*.[!h]*"))):
+    scripts = sorted(path for path in PAGE.iterdir() if path.suffix != ".html")
+    for source in (HERE / "package.json", Path(__file__), *scripts):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +18,10 @@ from tests.subscriptions.conftest import Served, World, until
 
 RUN = ".graphiql-execute-button"
 ANSWER = "(document.querySelector('.graphiql-response .view-lines')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
+DOCUMENTED = "document.querySelector('.graphiql-plugin').innerText.includes('Root Types')"
 VIEWER = "{ viewer { email } }"
+
+Serve = Callable[..., Awaitable[Served]]
 
 
 async def open_(page: Page, served: Served, **link: str) -> None:
@@ -181,6 +185,17 @@ async def test_the_explorer_writes_the_query(page: Page, served: Served) -> None
     await page.click(".graphiql-explorer-root [data-field-name=viewer]")
 
     await page.until("document.querySelector('.graphiql-query-editor .view-lines').innerText.includes('viewer')")
+
+
+async def test_who_signs_in_gets_the_schema_that_visitors_do_not(page: Page, serve: Serve, make: Factory) -> None:
+    served = await serve(introspection="authenticated")
+    await open_(page, served)
+    await page.click("button[aria-label='Show Documentation Explorer']")
+    assert not await page.run(DOCUMENTED)
+
+    await sign_in(page, served.token(await make(User)))
+
+    await page.until(DOCUMENTED)
 
 
 async def test_the_demos_people_are_chosen_from_a_list(page: Page, served: Served, make: Factory) -> None:

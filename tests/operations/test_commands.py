@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import jwt
 import orjson
 import pytest
 
+from lango.demo import PATH, VARIABLE, DemoCaller, written
 from lango.embedded import embedded
 from lango.migrate import scripts
 from lango.postgres import connect
@@ -77,6 +79,30 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert ended.stdout == ""
     assert "lango migrate up" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_only_the_door_of_dev_offers_the_demos_people(tmp_path: Path) -> None:
+    script = (
+        "from lango.demo import PATH\n"
+        "from lango.asgi import app\n"
+        "offered = lambda: sorted(route.path for route in app.routes if route.path.startswith(PATH))\n"
+        "print(offered())\n"
+        "import lango.asgi_dev\n"
+        "print(offered(), app.state.demo_callers)"
+    )
+    environment = {
+        "DATABASE_URL": "postgresql://lango_gateway@127.0.0.1:1/lango",
+        "LANGO_DATA_DIR": str(tmp_path),
+        "LANGO_ALLOW_DEV_KEY": "1",
+        VARIABLE: written([DemoCaller("member", "a member", uuid4(), ())]),
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True, text=True, timeout=120, cwd=ROOT, check=True, env=os.environ | environment,
+    )  # fmt: skip
+
+    assert ended.stdout.splitlines() == ["[]", f"['{PATH}', '{PATH}/{{name}}/token'] {PATH}"]
 
 
 def test_a_wrong_setting_is_told_by_name(tmp_path: Path) -> None:
