@@ -44,12 +44,16 @@ async def act_as(db: asyncpg.Connection[Any], **context: str) -> None:
         await db.execute("SELECT set_config($1, $2, true)", f"lango.{name}", value)
 
 
+# Columns that have no value where the factory's has one: who is invited has one contact.
+EXCLUDED = {("partner_invitations", "email")}
+
+
 async def full_row(make: Factory, model: type[Base]) -> Any:
     """A row in which whatever holds a secret or tells of a person has a value."""
     columns = [column for column in model.table().columns if not column.foreign_keys]
     telling = [column for column in columns if not {SECRET, ENCRYPTED, PERSONAL, WITHHELD}.isdisjoint(column.info)]
-    usual = await make.values(model)
-    return await make(model, **{c.name: sample(c, 7) for c in telling if c.name not in usual})
+    left = {*await make.values(model), *(column for table, column in EXCLUDED if table == model.__tablename__)}
+    return await make(model, **{c.name: sample(c, 7) for c in telling if c.name not in left})
 
 
 @pytest.mark.parametrize("model", AUDITED, ids=lambda model: model.__name__)
@@ -66,9 +70,11 @@ async def test_a_new_row_is_told_once_without_what_is_nobodys_business(
     assert told["action"] == f"{kind}_created"
     assert told["old_values"] is None
     assert told["new_values"].keys() == {column.name for column in columns} - hidden
-    assert {told["new_values"][c.name] for c in columns if c.info.get(PERSONAL) and c.name not in hidden} <= {
-        "(personal)"
-    }
+    assert {
+        told["new_values"][c.name]
+        for c in columns
+        if c.info.get(PERSONAL) and c.name not in hidden and getattr(row, c.name) is not None
+    } <= {"(personal)"}
 
 
 def is_about(told: dict[str, Any], row: Any, table: Table) -> bool:
