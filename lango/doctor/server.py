@@ -252,10 +252,11 @@ async def partitions(connection: Connection) -> list[Finding]:
 
 async def schedule(connection: Connection) -> list[Finding]:
     """Whether a worker runs what is due, and what it could not do."""
-    if await connection.fetchval("SELECT to_regclass('platform.scheduled_runs')") is None:
-        return []
     async with connection.transaction(readonly=True):
+        # The login itself may look into no schema, not even whether there is such a table.
         await connection.execute(f"SET LOCAL ROLE {RULES}")
+        if await connection.fetchval("SELECT to_regclass('platform.scheduled_runs')") is None:
+            return []
         last = await connection.fetchval(LAST_RUN)
         failing = await connection.fetch(FAILING_RUNS)
         failed = await connection.fetch(FAILED_ROWS)
