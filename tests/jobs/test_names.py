@@ -20,6 +20,7 @@ NAMES = {
     "impressions.count_impressions",
     "openings.expire_due_pots",
     "openings.open_due_pots",
+    "partner_invitations.expire_lapsed_invitations",
     "points.mature_points",
     "redemption.expire_due_codes",
     "referrals.expire_referrals",

@@ -29,6 +29,8 @@ LONG_LISTS = frozenset(
 )
 # Their sums must be zero, or their rows are written by triggers alone.
 KEPT = frozenset({"LedgerAccount", "LedgerTransaction", "LedgerEntry", "SubscriptionLimit"})
+# Those of the world call, for which an account must be active.
+CALLING = {"User": {"is_active": True, "deleted_at": None}}
 # What a QR code is drawn of must fit into one, and what people sign in with must be one of a kind.
 TAME = {("QrCode", "code"), ("User", "email"), ("User", "roles"), ("Pot", "share_token")}
 
@@ -109,7 +111,7 @@ class Rows:
         """A row of the world: what it says, and plausible values beside it."""
         name = model.__name__
         for daring in (MILD, REQUIRED):
-            values = self._usual(model) | given
+            values = self._usual(model) | CALLING.get(name, {}) | given
             written = await self._try(model, self._complete(model, values, daring, sparse=True))
             if isinstance(written, SimpleNamespace):
                 return self._keep(name, written)
@@ -167,6 +169,8 @@ class Rows:
             key: value(len(self.rows[model.__name__])) if callable(value) else value for key, value in usual.items()
         }
         for key in made.keys() & {"email", "code"}:
+            if made[key] is None:
+                continue
             # The factory's own are random: here the same rows come every time.
             made[key] = f"{key}{len(self.rows[model.__name__])}@test.example"
         return made

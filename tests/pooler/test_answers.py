@@ -57,6 +57,10 @@ WRITE = (
 )
 
 
+# What may be answered through a pooler that is refused by name: never somebody else's answer.
+AWAY = {"SERVICE_UNAVAILABLE", "TIMEOUT"}
+
+
 @dataclass(frozen=True)
 class Caller:
     """Somebody who sees their own rows, a pot of theirs, and what each question is to be answered."""
@@ -79,7 +83,7 @@ class Crowd:
         caller = self._dice.choice(self._callers)
         asked = self._dice.sample(sorted(caller.expected), FIELDS)
         body = (await gateway(document(asked), as_=caller.user)).body
-        assert {error["extensions"]["code"] for error in body.get("errors", [])} <= {"SERVICE_UNAVAILABLE"}, body
+        assert {error["extensions"]["code"] for error in body.get("errors", [])} <= AWAY, body
         failed = {error["path"][0] for error in body.get("errors", []) if error.get("path")}
         for number, question in enumerate(asked):
             self.answers += 1
@@ -96,7 +100,7 @@ class Crowd:
             await gateway(WRITE, {"input": {"potId": str(caller.pot.id), "description": text}}, as_=caller.user)
         ).body
         if body.get("errors"):
-            assert [error["extensions"]["code"] for error in body["errors"]] == ["SERVICE_UNAVAILABLE"], body
+            assert next(error["extensions"]["code"] for error in body["errors"]) in AWAY, body
             self.failures += 1
         else:
             told = body["data"]["updatePot"]
