@@ -121,7 +121,15 @@ def gateway_url(owner_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def settings(gateway_url: str) -> Settings:
-    return Settings(_env_file=None, database_url=gateway_url, token_keys=KEY, log_level="error")
+    direct = os.environ.get("DATABASE_DIRECT_URL")
+    return Settings(
+        _env_file=None,
+        database_url=gateway_url,
+        # Past a pooler, to this worker's database too.
+        database_direct_url=_of_database(direct, str(make_url(gateway_url).database)) if direct else None,
+        token_keys=KEY,
+        log_level="error",
+    )
 
 
 @pytest.fixture(scope="session")
