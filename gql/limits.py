@@ -106,8 +106,8 @@ async def limits(info: Info) -> Any:
     """The limits and rates that hold now; staff may change them at any time."""
     actor = Actor(request_id=info.context.actor.request_id)
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
-    async with acting_as(info.context.engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
-        numbers = await config.numbers(session, *(limit.number for limit in LIMITS.values()))
+    async with acting_as(info.context.engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+        numbers = await config.numbers(tx, *(limit.number for limit in LIMITS.values()))
     return Limits(**dict(zip(LIMITS, numbers, strict=True)))
 
 

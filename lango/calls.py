@@ -12,12 +12,11 @@ from datetime import timedelta
 from typing import Any, Self
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.jobs import Job, enqueue, job_named
 from lango.services import Services
+from lango.transaction import RuleTransaction
 
-CALLS = "calls"
 # The worker leaves the call to the request that asked for it for so long.
 HEAD_START = timedelta(seconds=30)
 
@@ -46,13 +45,7 @@ class Call:
         return cls(job, job.unpack(orjson.dumps(arguments)))
 
 
-async def call_soon(session: AsyncSession, job: Job[..., Any], **arguments: Any) -> None:
+async def call_soon(tx: RuleTransaction, job: Job[..., Any], **arguments: Any) -> None:
     """Have an outside service called when the rule is committed."""
-    await enqueue(session, job, after=HEAD_START, **arguments)
-    session.info.setdefault(CALLS, []).append(Call(job, arguments))
-
-
-def calls_of(session: AsyncSession) -> list[Call]:
-    """What the rule of this session has asked for."""
-    found: list[Call] = session.info.get(CALLS, [])
-    return found
+    await enqueue(tx, job, after=HEAD_START, **arguments)
+    tx.calls.append(Call(job, arguments))

@@ -18,6 +18,7 @@ from lango.planning import NOTHING, Answered, Planner
 from lango.room import Room
 from lango.services import Services
 from lango.session import Reads
+from lango.transaction import RolledBack, RuleTransaction
 
 
 class Shown(NamedTuple):
@@ -81,6 +82,7 @@ class Context:
         self.reads = Reads(engine, actor, self.shown)
         # Whether a mutation was done, should its answer fail: None where nothing has been committed.
         self.outcome: Literal["DONE", "UNKNOWN"] | None = None
+        self._outcome_before: Literal["DONE", "UNKNOWN"] | None = None
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     @property
@@ -101,9 +103,25 @@ class Context:
         assert self.pipeline is not None
         return await self.pipeline.fetch(self.actor, asked, share_tokens, self.reads.opened_rows)
 
-    def open_rows(self, keys: Sequence[str]) -> None:
-        """Let the caller see the rows of these ids until something else is read: a rule has opened them."""
+    async def show(self, keys: Sequence[str], dry_run: RuleTransaction | None) -> None:
+        """Have the payload of a rule read: the caller sees the rows of these ids too, and what a dry run made in its
+        own transaction."""
         self.reads.opened_rows = tuple(keys)
+        if dry_run is not None:
+            await self.reads.read_within(RolledBack(dry_run))
+
+    def note_commit(self, state: Literal["DONE", "UNKNOWN"] | None) -> None:
+        """What is known of the commit of a mutation; of several, of the last that may have been done."""
+        if state is None:
+            self.outcome, self._outcome_before = self._outcome_before, None
+        elif state == "UNKNOWN":
+            self._outcome_before, self.outcome = self.outcome, state
+        else:
+            self.outcome = state
+
+    def count_call(self, job: str, result: str) -> None:
+        if self.metrics is not None:
+            self.metrics.outside_calls.labels(job, result).inc()
 
     async def read_anew(self) -> None:
         """What is read from here on is read again: a rule is about to change it, and needs a connection itself."""

@@ -14,14 +14,13 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.prepared import Prepared
+from lango.prepared import Connected, Prepared
 
 P = ParamSpec("P")
 R = TypeVar("R")
 # What `enqueue` itself is told by name.
-RESERVED = frozenset({"session", "job", "after", "key"})
+RESERVED = frozenset({"tx", "job", "after", "key"})
 # Without naming the index, which the rules' role may not read: a key that is queued already drops the job.
 ENQUEUE = Prepared(
     text(
@@ -108,19 +107,19 @@ def job_named(name: str) -> Job[..., Any] | None:
 
 
 async def enqueue(
-    session: AsyncSession,
+    tx: Connected,
     job: Job[..., Any],
     *,
     after: timedelta = timedelta(0),
     key: str | None = None,
     **arguments: Any,
 ) -> None:
-    """Have the job run once the session's transaction has committed; in the rules' role.
+    """Have the job run once the transaction has committed; in the rules' role.
 
     With a `key` nothing is enqueued while a job of that key is waiting or running.
     """
     payload = job.pack(arguments)
-    await ENQUEUE.run(session, name=job.name, payload=payload, key=key, after=after)
+    await ENQUEUE.run(tx, name=job.name, payload=payload, key=key, after=after)
 
 
 def _register(

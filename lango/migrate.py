@@ -125,10 +125,10 @@ async def versions_of(connection: asyncpg.Connection[Any], versions: Path = VERS
 async def behind(engine: AsyncEngine) -> str | None:
     """What the database lacks to be served by this code, as the gateway sees it; None when it is at the head."""
     expected = {revision.revision for revision in scripts().walk_revisions()}
-    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
-        if (await session.scalars(text("SELECT to_regclass('platform.schema_migrations')"))).one() is None:
+    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+        if (await tx.scalars(text("SELECT to_regclass('platform.schema_migrations')"))).one() is None:
             return "The database has not been migrated: run `lango migrate up`."
-        applied = set(await session.scalars(text("SELECT revision FROM platform.schema_migrations")))
+        applied = set(await tx.scalars(text("SELECT revision FROM platform.schema_migrations")))
     missing = sorted(expected - applied)
     return f"Migrations are missing ({', '.join(missing)}): run `lango migrate up`." if missing else None
 

@@ -6,22 +6,27 @@ SQLAlchemy's session takes three times as long for the same effect. The models t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Executable, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.base import instance_state
 from sqlalchemy.sql.elements import CompilerElement
 
 from lango.postgres import dump_json
-from lango.session import driver_of
 
 # PostgreSQL's number of the type `numeric`; types of other kinds do not ask for it.
 NUMERIC = 1700
 DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
+
+
+class Connected(Protocol):
+    """What statements are sent through: a transaction, whose `driver` is an asyncpg connection."""
+
+    @property
+    def driver(self) -> Any: ...
 
 
 class Prepared:
@@ -40,12 +45,11 @@ class Prepared:
         told = [(given.get(name, default), process) for name, process, default in self._parameters]
         return [value if process is None else process(value) for value, process in told]
 
-    async def run(self, session: AsyncSession, **given: Any) -> list[Any]:
-        """The rows. Raises DBAPIError as the session would."""
-        driver = driver_of(session)
+    async def run(self, tx: Connected, **given: Any) -> list[Any]:
+        """The rows. Raises DBAPIError, as SQLAlchemy would."""
         values = self.values(given)
         try:
-            found: list[Any] = await driver.fetch(self.sql, *values)
+            found: list[Any] = await tx.driver.fetch(self.sql, *values)
         except Exception as error:
             if getattr(error, "sqlstate", None) is None:
                 raise
@@ -68,13 +72,13 @@ class Lookup:
             columns += part.columns
         self._statement = Prepared(how(select(*columns)))
 
-    async def all(self, session: AsyncSession, **given: Any) -> list[tuple[Any, ...]]:
-        found = await self._statement.run(session, **given)
+    async def all(self, tx: Connected, **given: Any) -> list[tuple[Any, ...]]:
+        found = await self._statement.run(tx, **given)
         return [tuple(part.read(row) for part in self._parts) for row in found]
 
-    async def one(self, session: AsyncSession, **given: Any) -> tuple[Any, ...] | None:
+    async def one(self, tx: Connected, **given: Any) -> tuple[Any, ...] | None:
         """The first row; None where there is none."""
-        found = await self.all(session, **given)
+        found = await self.all(tx, **given)
         return found[0] if found else None
 
 

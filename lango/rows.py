@@ -12,39 +12,38 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, any_, bindparam, insert, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.base import instance_state
 
-from lango.prepared import Lookup, Prepared
+from lango.prepared import Connected, Lookup, Prepared
 
 Row = TypeVar("Row", bound=DeclarativeBase)
 
 
-async def find(session: AsyncSession, model: type[Row], key: UUID) -> Row | None:
+async def find(tx: Connected, model: type[Row], key: UUID) -> Row | None:
     """The row with that id, if the role of the moment sees it."""
-    found = await _by_id(model, lock=False).one(session, id=key)
+    found = await _by_id(model, lock=False).one(tx, id=key)
     return found[0] if found else None
 
 
-async def lock(session: AsyncSession, model: type[Row], key: UUID) -> Row:
+async def lock(tx: Connected, model: type[Row], key: UUID) -> Row:
     """The row with that id, which nobody else changes until the transaction ends. It must exist: see it first.
 
     Others may go on writing rows that refer to it: `FOR NO KEY UPDATE`, because no rule changes a key.
     """
-    found = await _by_id(model, lock=True).one(session, id=key)
+    found = await _by_id(model, lock=True).one(tx, id=key)
     assert found is not None, "what was seen a moment ago is never deleted"
     row: Row = found[0]
     return row
 
 
-async def lock_all(session: AsyncSession, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
+async def lock_all(tx: Connected, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
     """Those rows by their ids, locked in the order of the ids, so that no two callers cross."""
-    found = await _by_ids(model).all(session, ids=sorted(set(keys)))
+    found = await _by_ids(model).all(tx, ids=sorted(set(keys)))
     return {row.id: row for (row,) in found}
 
 
-async def save(session: AsyncSession, *rows: DeclarativeBase) -> None:
+async def save(tx: Connected, *rows: DeclarativeBase) -> None:
     """Write rows in their order: those that were read as they were changed since, others as new ones.
 
     Raises DBAPIError, and RuntimeError for a row that is there no longer.
@@ -55,14 +54,12 @@ async def save(session: AsyncSession, *rows: DeclarativeBase) -> None:
         if state.key is None:
             held = {name: state.dict[name] for name in mapper.columns.keys() if name in state.dict}  # noqa: SIM118
             await _insert(model, tuple(held)).run(
-                session, **{mapper.columns[name].name: value for name, value in held.items()}
+                tx, **{mapper.columns[name].name: value for name, value in held.items()}
             )
             state.key = mapper.identity_key_from_instance(row)
         elif changed := tuple(sorted(state.committed_state.keys() & mapper.columns.keys())):
             given = {f"to {name}": state.dict[name] for name in changed}
-            found = await _update(model, changed).run(
-                session, **given, **dict(zip(_key(model), state.key[1], strict=True))
-            )
+            found = await _update(model, changed).run(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
             if not found:
                 raise RuntimeError(f"A {model.__name__} that was to be changed is there no longer.")
         state._commit_all(state.dict)  # noqa: SLF001 - what is written is no change any more

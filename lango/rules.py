@@ -1,15 +1,22 @@
-"""What a rule declares of itself: whom it serves, what it may answer, and whether a retry is the same call."""
+"""What a rule declares of itself: whom it serves, what it takes and gives, and what it may answer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+from sqlalchemy.orm import DeclarativeBase
 
 from lango.errors import Refused
+from lango.inputs import Locked, Named, Once, OwnedBy, Parameter, Referred, Seen, Signature, Value, signature_of
+from lango.transaction import RuleTransaction
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY_FORM = f"must have 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters, and not blanks alone."
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def is_idempotency_key(text: str) -> bool:
@@ -34,16 +41,31 @@ class InvalidState(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule: `run(session, actor, **arguments)` gives what it made, or raises one of `refusals`."""
+class Result:
+    """A field of a rule's payload: a row, rows, or a plain value, which has a description."""
 
-    run: Callable[..., Awaitable[Any]]
-    refusals: tuple[type[Refused], ...]
+    name: str
+    type: Any
+    model: type[DeclarativeBase] | None = None
+    many: bool = False
+    doc: str = ""
+    once: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Rule(Generic[P, R]):
+    """A rule, which raises one of `refusals` or gives what it made; called, it runs in the caller's own transaction."""
+
+    run: Callable[P, Awaitable[R]]
+    declared: tuple[type[Refused], ...]
     idempotent: bool
     anonymous: bool
     staff: bool
     as_rules: bool
     calls: bool
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return self.run(*args, **kwargs)
 
     @property
     def name(self) -> str:
@@ -54,6 +76,42 @@ class Rule:
         """The rule's docstring up to its first empty line, in one line."""
         return " ".join((self.run.__doc__ or "").strip().split("\n\n")[0].split())
 
+    @cached_property
+    def signature(self) -> Signature:
+        return signature_of(self.run)
+
+    @cached_property
+    def finds(self) -> tuple[Parameter, ...]:
+        """The parameters that are rows: the kernel finds them as the caller, and locks those that are to be locked."""
+        given = (each for each in self.signature.parameters if isinstance(each, Parameter))
+        return tuple(each for each in given if isinstance(each.spec, Seen | Locked | Referred))
+
+    @cached_property
+    def refusals(self) -> tuple[type[Refused], ...]:
+        """The declared ones, and those of the kernel: in its order, each once."""
+        owned = [each.owned.refusal for each in self.finds if isinstance(each.owned, OwnedBy)]
+        found = [NotFound] if any(each.field for each in self.finds) else []
+        always = [IdempotencyKeyReused, InProgress] if self.idempotent else []
+        return tuple(dict.fromkeys([*found, *owned, *self.declared, *always]))
+
+    @property
+    def begins_as_rules(self) -> bool:
+        """Whether there is nothing to read as the caller: the rule wants the rules' role, and no row is looked for."""
+        return self.as_rules or (issubclass(self.signature.transaction, RuleTransaction) and not self.finds)
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """The fields of the payload: of a row its own name, of a dataclass all its fields."""
+        returned = get_type_hints(self.run, include_extras=True)["return"]
+        kind = get_args(returned)[0] if get_origin(returned) is Annotated else returned
+        if is_dataclass(kind) and isinstance(kind, type) and not issubclass(kind, DeclarativeBase):
+            hints = get_type_hints(kind, include_extras=True)
+            return tuple(_result(each.name, hints[each.name]) for each in fields(kind))
+        named = next((each.name for each in get_args(returned)[1:] if isinstance(each, Named)), None)
+        parameters = (each for each in self.signature.parameters if isinstance(each, Parameter))
+        same = next((each.name for each in parameters if each.type is kind), None)
+        return (_result(named or same or _snake(kind.__name__), kind),)
+
 
 def rule(
     *refusals: type[Refused],
@@ -62,13 +120,30 @@ def rule(
     staff: bool = False,
     as_rules: bool = False,
     calls: bool = False,
-) -> Callable[[Callable[..., Awaitable[Any]]], Rule]:
-    """Declares a rule: `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff;
-    `as_rules` has nothing to read as the caller, and begins in the rules' role; `calls` asks an outside service when
-    it is done, by `lango.calls.call_soon`."""
-    always = (IdempotencyKeyReused, InProgress) if idempotent else ()
+) -> Callable[[Callable[P, Awaitable[R]]], Rule[P, R]]:
+    """Declares a rule, whose first parameter is its transaction and says by its type how the rule begins: a
+    `CallerTransaction` reads as the caller, a `RuleTransaction` is in the rules' role.
 
-    def declare(run: Callable[..., Awaitable[Any]]) -> Rule:
-        return Rule(run, (*refusals, *always), idempotent, anonymous, staff, as_rules, calls)
+    `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff; `calls` asks an outside
+    service when it is done, by `lango.calls.call_soon`. NOT_FOUND and the refusals of `OwnedBy` come by themselves.
+    """
+
+    def declare(run: Callable[P, Awaitable[R]]) -> Rule[P, R]:
+        return Rule(run, refusals, idempotent, anonymous, staff, as_rules, calls)
 
     return declare
+
+
+def _result(name: str, hint: Any) -> Result:
+    kind, said = hint, None
+    if get_origin(hint) is Annotated:
+        kind, said = get_args(hint)[:2]
+    inner = next((part for part in get_args(kind) if part is not type(None)), kind)
+    if isinstance(inner, type) and issubclass(inner, DeclarativeBase):
+        return Result(name, inner, model=inner, many=get_origin(kind) is list)
+    assert isinstance(said, Value | Once), f"`{name}` of a payload has no description."
+    return Result(name, kind, doc=said.doc, once=isinstance(said, Once))
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.actor import Actor, DatabaseRole
+from lango.actor import Actor
 from lango.metrics import JobMetrics
 from lango.providers.chosen import Close, make_wave
 from lango.providers.wave import Wave
-from lango.session import acting_as
 from lango.settings import Settings
-from lango.shares import SYSTEM
+from lango.transaction import RuleTransaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +25,12 @@ class Services:
     # What a worker counts; the gateway counts no jobs.
     metrics: JobMetrics | None = None
 
-    def work(self, actor: Actor | None = None) -> AbstractAsyncContextManager[AsyncSession]:
+    def work(self, actor: Actor | None = None) -> RuleTransaction:
         """A transaction in the rules' role, for what the system does by itself, or on behalf of `actor`.
 
         Never call an outside service while one is open.
         """
-        caller = SYSTEM if actor is None else None
-        return acting_as(self.engine, actor or Actor(), role=DatabaseRole.RULES, caller=caller)
+        return RuleTransaction(self, actor or Actor(), system=actor is None)
 
     async def close(self) -> None:
         """Close what the outside services hold open; the engine stays its owner's."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Executable, Row, event, func, select
+from sqlalchemy import Executable, event, func, select
+from sqlalchemy import Row as ResultRow
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
+from lango import rows
 from lango.actor import Actor, DatabaseRole
 from lango.errors import OutcomeUnknown, is_of_server, is_unsent
 from lango.postgres import lock_timeout_of, shares_of
+from lango.rows import Row
 from lango.shares import Caller, caller_of
 
 
@@ -42,14 +46,39 @@ def opening(actor: Actor, role: DatabaseRole, *, read_only: bool, lock_timeout: 
     )
 
 
+class Transaction:
+    """A database transaction as one role, with the caller's context set."""
+
+    def __init__(self, session: AsyncSession, driver: Any, actor: Actor) -> None:
+        self.session = session
+        self.actor = actor
+        # The asyncpg connection itself, to which prepared statements go.
+        self.driver = driver
+
+    @property
+    def user_id(self) -> UUID:
+        """The signed-in caller: whoever has no token calls only what is said to need none."""
+        assert self.actor.user_id is not None
+        return self.actor.user_id
+
+    async def find(self, model: type[Row], key: UUID) -> Row | None:
+        """The row with that id, if the role of the moment sees it."""
+        return await rows.find(self, model, key)
+
+    async def execute(self, statement: Executable, values: Any = None) -> Any:
+        return await self.session.execute(statement, values)
+
+    async def scalars(self, statement: Executable) -> Any:
+        return await self.session.scalars(statement)
+
+    async def run(self, commands: str) -> None:
+        """Commands of ours without values, as one simple query."""
+        await self.driver.execute(commands)
+
+
 async def raw_driver(connection: AsyncConnection) -> Any:
     """The asyncpg connection itself, for statements that are to go as one simple query."""
     return (await connection.get_raw_connection()).driver_connection
-
-
-def driver_of(session: AsyncSession) -> Any:
-    """The asyncpg connection of a session that `acting_as` opened."""
-    return session.info["driver"]
 
 
 async def discard(connection: AsyncConnection, driver: Any, error: BaseException) -> None:
@@ -93,8 +122,8 @@ async def acting_as(
     role: DatabaseRole | None = None,
     then: str = "",
     caller: Caller | None = None,
-) -> AsyncIterator[AsyncSession]:
-    """A session inside one transaction as the caller. Commits at the end; an error rolls back; a cancelled request
+) -> AsyncIterator[Transaction]:
+    """One transaction as the caller. Commits at the end; an error rolls back; a cancelled request
     ends the connection, because what the server is doing on it is unknown. `then` are commands for the same round
     trip. `caller` says whose share of the connections it takes, where that is not the actor's.
 
@@ -117,10 +146,8 @@ async def acting_as(
                         raise
                     continue
                 try:
-                    async with AsyncSession(
-                        bind=connection, info={"driver": driver}, expire_on_commit=False, autoflush=False
-                    ) as session:
-                        yield session
+                    async with AsyncSession(bind=connection, expire_on_commit=False, autoflush=False) as session:
+                        yield Transaction(session, driver, actor)
                 except BaseException as error:
                     if not isinstance(error, Exception) or is_of_server(error):
                         await discard(connection, driver, error)
@@ -138,9 +165,9 @@ async def acting_as(
                 return
 
 
-async def become(session: AsyncSession, role: DatabaseRole) -> None:
+async def become(tx: Transaction, role: DatabaseRole) -> None:
     """Go on as another role until the transaction or the savepoint around it ends."""
-    await driver_of(session).execute(f"SET LOCAL ROLE {role.value}")
+    await tx.run(f"SET LOCAL ROLE {role.value}")
 
 
 class OperationEnded(RuntimeError):
@@ -166,6 +193,23 @@ class Reads:
         # Ids of what the caller may see besides: nothing has been read yet when they are set.
         self.opened_rows: tuple[str, ...] = ()
         self._shown = [] if shown is None else shown
+        # Whether nothing but reading is done in the transaction: any connection would do.
+        self.apart = True
+
+    async def read_within(self, opened: AbstractAsyncContextManager[Transaction]) -> None:
+        """Read in a transaction that has been opened, as the caller, by somebody else; it is left at the end."""
+        entered = await opened.__aenter__()
+        self.apart = False
+        await self._begin(opened, entered.session)
+
+    async def _begin(self, opened: AbstractAsyncContextManager[Transaction], session: AsyncSession) -> None:
+        self._opened, self._session = opened, session
+        if self.actor.is_staff:
+            event.listen(session.sync_session, "loaded_as_persistent", self._note)
+        if self._presented:
+            await self._set_presented()
+        if self.opened_rows:
+            await self._execute(select(func.set_config("lango.opened_rows", ",".join(self.opened_rows), True)))
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         """The first column of each row: for `select(Model)`, the models."""
@@ -173,9 +217,9 @@ class Reads:
             found: Sequence[Any] = (await self._execute(statement)).scalars().all()
             return found
 
-    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def rows(self, statement: Executable) -> Sequence[ResultRow[Any]]:
         async with self._lock:
-            found: Sequence[Row[Any]] = (await self._execute(statement)).all()
+            found: Sequence[ResultRow[Any]] = (await self._execute(statement)).all()
             return found
 
     async def present(self, token: str) -> None:
@@ -209,22 +253,16 @@ class Reads:
             raise OperationEnded
         if self._session is None:
             opened = acting_as(self.engine, self.actor, read_only=True)
-            self._session = await opened.__aenter__()
+            entered = await opened.__aenter__()
             # Only what was entered may be left: a request cancelled while it waits for a connection has nothing to end.
-            self._opened = opened
-            if self.actor.is_staff:
-                event.listen(self._session.sync_session, "loaded_as_persistent", self._note)
-            if self._presented:
-                await self._set_presented()
-            if self.opened_rows:
-                opening_rows = func.set_config("lango.opened_rows", ",".join(self.opened_rows), True)
-                await self._execute(select(opening_rows))
+            await self._begin(opened, entered.session)
+        assert self._session is not None
         try:
             return await self._session.execute(statement)
         except BaseException as error:
             # A field is cancelled when its sibling's error ends the answer: the connection is then in the middle of
             # something, and ends.
-            opened, self._opened, self._session = self._opened, None, None
+            opened, self._opened, self._session, self.apart = self._opened, None, None, True
             try:
                 await opened.__aexit__(type(error), error, error.__traceback__)
             except BaseException as same:
@@ -240,68 +278,3 @@ class Reads:
 
     async def _set_presented(self) -> None:
         await self._execute(select(func.set_config("lango.share_tokens", ",".join(self._presented), True)))
-
-
-class Work:
-    """The transaction of one rule, which writes as the rules' role.
-
-    `begin`, then the rule, then `keep` or `undo`, then `commit`; `fail` ends it at any moment.
-    """
-
-    def __init__(self, engine: AsyncEngine, actor: Actor, *, as_rules: bool = False) -> None:
-        """`as_rules`: the rule begins in the rules' role, not as the caller."""
-        self.actor = actor
-        self.engine = engine
-        self._role_of_rule = DatabaseRole.RULES if as_rules else actor.database_role
-        self._opened: Any = None
-        self.session: AsyncSession
-
-    async def begin(self, *, with_rule: bool) -> None:
-        """Open the transaction as the rules' role; or at once for the rule."""
-        then = f"; {self._start}" if with_rule else ""
-        opened = acting_as(self.engine, self.actor, role=DatabaseRole.RULES, then=then)
-        self.session = await opened.__aenter__()
-        self._opened = opened
-
-    @property
-    def _start(self) -> str:
-        return f"SAVEPOINT rule; SET LOCAL ROLE {self._role_of_rule.value}"
-
-    async def start_rule(self) -> None:
-        """What is written from here on can be undone alone."""
-        await self._run(self._start)
-
-    async def keep(self) -> None:
-        """Go on as the rules' role, with what the rule has written."""
-        await self._flush()
-        await become(self.session, DatabaseRole.RULES)
-
-    async def undo(self) -> None:
-        """Take back what the rule wrote; the role is again the one before it."""
-        self.session.expunge_all()
-        await self._run("ROLLBACK TO SAVEPOINT rule")
-
-    async def commit(self) -> None:
-        """Raises what a deferred constraint says, and OutcomeUnknown."""
-        await self._flush()
-        opened, self._opened = self._opened, None
-        await opened.__aexit__(None, None, None)
-
-    async def fail(self, error: BaseException) -> None:
-        """Roll back because of `error`; a cancelled request ends the connection."""
-        if self._opened is None:
-            return
-        opened, self._opened = self._opened, None
-        try:
-            await opened.__aexit__(type(error), error, error.__traceback__)
-        except BaseException as same:
-            if same is not error:
-                raise
-
-    async def _flush(self) -> None:
-        # Asking first costs a tenth of flushing nothing.
-        if self.session.new or self.session.dirty or self.session.deleted:
-            await self.session.flush()
-
-    async def _run(self, commands: str) -> None:
-        await driver_of(self.session).execute(commands)

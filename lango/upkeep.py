@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, DatabaseRole
 from lango.jobs import scheduled
@@ -14,7 +14,7 @@ from lango.measures import measure
 from lango.migrate import month
 from lango.roles import OWNER
 from lango.services import Services
-from lango.session import acting_as
+from lango.session import Transaction, acting_as
 
 # Jobs come each minute: after so long without any, no worker is there.
 SILENCE = timedelta(minutes=3)
@@ -44,9 +44,9 @@ GROUP BY 1 ORDER BY 1
 
 async def warnings(engine: AsyncEngine) -> list[str]:
     """What does not keep the gateway from serving, and wants somebody to look at it."""
-    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES) as session:
-        last = (await session.execute(text(LAST_RUN))).scalar_one()
-        until = await _last_partitions(session)
+    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES) as tx:
+        last = (await tx.execute(text(LAST_RUN))).scalar_one()
+        until = await _last_partitions(tx)
     found = (silent(last, datetime.now(UTC)), short_of_months(until))
     return [each for each in found if each is not None]
 
@@ -78,9 +78,9 @@ def months_ahead(until: date | None) -> int:
 async def make_partitions(services: Services) -> None:
     """Make the partitions of this month and the next ones, where they are missing."""
     today = datetime.now(UTC).date()
-    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as session:
-        await session.execute(text(LOCK_TIMEOUT))
-        await session.execute(
+    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as tx:
+        await tx.execute(text(LOCK_TIMEOUT))
+        await tx.execute(
             text("SELECT lango.make_partitions(:first, :last)"),
             {"first": month(today, 0), "last": month(today, MONTHS_MADE)},
         )
@@ -90,24 +90,24 @@ async def make_partitions(services: Services) -> None:
 async def forget_old_log(services: Services) -> None:
     """Delete what became of jobs long ago; of those that are still there, it is kept."""
     kept = timedelta(days=services.settings.job_log_days)
-    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as session:
-        await session.execute(text(FORGET), {"kept": kept})
+    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as tx:
+        await tx.execute(text(FORGET), {"kept": kept})
 
 
 @measure("lango_partitions_ahead", label="table")
 async def partitions_ahead(services: Services) -> dict[str, int]:
     """Months after this one that have a partition, by table."""
-    async with services.work() as session:
-        until = await _last_partitions(session)
+    async with services.work() as tx:
+        until = await _last_partitions(tx)
     return {name: months_ahead(day) for name, day in until.items()}
 
 
 @measure("lango_schedule_last_run_timestamp_seconds", label="job")
 async def last_runs(services: Services) -> dict[str, int]:
     """When a worker last ran each job that is due by itself, in seconds since 1970."""
-    async with services.work() as session:
-        return {job: int(at.timestamp()) for job, at in (await session.execute(text(LAST_RUNS))).all()}
+    async with services.work() as tx:
+        return {job: int(at.timestamp()) for job, at in (await tx.execute(text(LAST_RUNS))).all()}
 
 
-async def _last_partitions(session: AsyncSession) -> dict[str, date | None]:
-    return {name: until for name, until in await session.execute(text(LAST_PARTITIONS.replace(":", r"\:")))}  # noqa: C416
+async def _last_partitions(tx: Transaction) -> dict[str, date | None]:
+    return {name: until for name, until in await tx.execute(text(LAST_PARTITIONS.replace(":", r"\:")))}  # noqa: C416

@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase
 from lango.postgres import RawJson
 from models.access import Access, Face
 from models.columns import ChoiceType
+from models.locks import LockRank
 from models.transitions import Transitions
 
 NAMING = {
@@ -85,6 +86,8 @@ class Base(DeclarativeBase):
     __append_only__: ClassVar[bool] = False
     # The column whose month decides a row's partition.
     __partitioned_by__: ClassVar[str | None] = None
+    # Where its rows stand in the one order in which rules lock; None for what no rule locks.
+    __lock_rank__: ClassVar[LockRank | None] = None
     # The plural, where it is not the regular one.
     __plural__: ClassVar[str | None] = None
 

@@ -32,6 +32,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.pots import Pot
 from models.transitions import Transitions
 
@@ -78,6 +79,7 @@ class Donation(Base):
     """What somebody gives, or tries to give, to a pot by Wave."""
 
     __tablename__ = "donations"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint("amount_cfa > 0", name="amount_is_positive"),
         Index(None, "pot_id"),
@@ -171,6 +173,7 @@ class WaveWebhookEvent(Base):
     """A webhook from Wave, kept as it came."""
 
     __tablename__ = "wave_webhook_events"
+    __lock_rank__ = LockRank.WEBHOOK
     __table_args__ = (
         Index(None, "donation_id"),
         Index("ix_wave_webhook_events_unprocessed", "created_at", postgresql_where=text("processed_at IS NULL")),
@@ -205,6 +208,7 @@ class Refund(Base):
     """Money that goes back to a donor; together the refunds never exceed the donation."""
 
     __tablename__ = "refunds"
+    __lock_rank__ = LockRank.SUBDETAIL
     __table_args__ = (
         Index(None, "donation_id"),
         Index(None, "refunded_by_user_id"),

@@ -29,6 +29,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 
 if TYPE_CHECKING:
     from models.cards import Card, CardAccountMember, CardTransaction
@@ -90,6 +91,7 @@ class User(Base):
     """A person with an account, reached by phone, email or both."""
 
     __tablename__ = "users"
+    __lock_rank__ = LockRank.USER
     __table_args__ = (
         CheckConstraint("phone IS NOT NULL OR email IS NOT NULL", name=conv("check_contact_method")),
         Index(None, "roles", postgresql_using="gin"),

@@ -39,6 +39,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Pack(Base):
     """A treat at a partner, such as a cinema evening, that a pot pays for."""
 
     __tablename__ = "packs"
+    __lock_rank__ = LockRank.PACK
     __table_args__ = (
         CheckConstraint("base_price_cfa > 0", name="price_is_positive"),
         CheckConstraint(
@@ -173,6 +175,7 @@ class Partner(Base):
     """A business that redeems packs, and the terms on which it is paid."""
 
     __tablename__ = "partners"
+    __lock_rank__ = LockRank.PARTNER
     __table_args__ = (
         CheckConstraint("revenue_split_percentage BETWEEN 0 AND 100", name="split_is_a_percentage"),
         Index(None, "verified_by_user_id"),
@@ -253,6 +256,7 @@ class SponsorCampaign(Base):
     """A company's campaign that multiplies the points referrals earn, until its budget is spent."""
 
     __tablename__ = "sponsor_campaigns"
+    __lock_rank__ = LockRank.CAMPAIGN
     __table_args__ = (
         CheckConstraint("spent_cfa <= budget_cfa", name="spent_is_within_budget"),
         {"schema": "packs"},
@@ -322,6 +326,7 @@ class PartnerInvitation(Base):
     """
 
     __tablename__ = "partner_invitations"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint("(phone IS NULL) <> (email IS NULL)", name="has_one_contact"),
         Index(None, "partner_id"),

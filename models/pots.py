@@ -32,6 +32,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Pot(Base):
     """Money that many people give for one birthday, to be spent on packs."""
 
     __tablename__ = "pots"
+    __lock_rank__ = LockRank.POT
     __table_args__ = (
         CheckConstraint(
             "scheduled_open_at < ((birthday_date + 1)::timestamp AT TIME ZONE 'UTC')",
@@ -210,6 +212,7 @@ class PotInvitation(Base):
     """A message that invites somebody to a pot, with a link of its own."""
 
     __tablename__ = "pot_invitations"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "pot_id"),
         Index(None, "invited_by_user_id"),

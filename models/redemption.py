@@ -28,6 +28,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class QrCode(Base):
     """A code that one partner may redeem once, between the birthday and its expiry."""
 
     __tablename__ = "qr_codes"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint("expires_at > redeemable_from", name=conv("check_valid_redemption_period")),
         CheckConstraint("price_cfa > 0", name="price_is_positive"),
@@ -130,6 +132,7 @@ class PartnerSettlement(Base):
     """What a partner is paid for the codes redeemed in a period; each redemption is in exactly one settlement."""
 
     __tablename__ = "partner_settlements"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         UniqueConstraint("partner_id", "period_start", "period_end"),
         CheckConstraint("period_start <= period_end", name="period_is_in_order"),

@@ -29,6 +29,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class PointsLedgerEntry(Base):
     """Points that a sponsor earned or spent; they are no money until they are converted."""
 
     __tablename__ = "points_ledger"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         # Of two pots that open at once, one earns. What was spent has no referral, and is not bound by it.
         Index(
@@ -326,6 +328,7 @@ class SponsorContactBatch(Base):
     """At most 50 contacts, from which a sponsor chooses whom to invite."""
 
     __tablename__ = "sponsor_contact_batches"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint("end_position > start_position", name=conv("check_batch_positions")),
         CheckConstraint("end_position - start_position <= 50", name=conv("check_batch_size")),

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Date, DateTime, Text, bindparam, cast, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.errors import Refused
 from lango.prepared import Lookup
-from lango.rows import lock, save
+from lango.session import Transaction
 from lango.time_zones import zones
+from lango.transaction import RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import SponsorDailyLimit
@@ -52,15 +52,15 @@ class Allowance:
         return first
 
 
-async def lock_today(session: AsyncSession, sponsor_user_id: UUID) -> Allowance:
+async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> Allowance:
     """Lock the sponsor and the sponsor's count of this day, which begins anew at midnight. In the rules' role."""
     # The sponsor as well: two calls on both sides of midnight have two counts, but one list of who is invited.
-    await lock(session, User, sponsor_user_id)
-    configured = await number(session, DAILY_LIMIT)
-    found = await CLOCK.one(session, zone=await zone_of(session, sponsor_user_id))
+    await tx.lock(User, sponsor_user_id)
+    configured = await number(tx, DAILY_LIMIT)
+    found = await CLOCK.one(tx, zone=await zone_of(tx, sponsor_user_id))
     assert found is not None
     now, today, midnight = found
-    rows = await LATEST.all(session, sponsor_user_id=sponsor_user_id, today=today)
+    rows = await LATEST.all(tx, sponsor_user_id=sponsor_user_id, today=today)
     latest: SponsorDailyLimit | None = rows[0][0] if rows else None
     if latest is not None and latest.limit_date == today:
         # What staff change takes effect at once, and what was sent stays sent.
@@ -73,13 +73,13 @@ async def lock_today(session: AsyncSession, sponsor_user_id: UUID) -> Allowance:
         consecutive_active_days=latest.consecutive_active_days if latest and in_a_row else 0,
         total_lifetime_invitations=latest.total_lifetime_invitations if latest else 0,
     )  # fmt: skip
-    await save(session, day)
+    await tx.save(day)
     return Allowance(day, now, configured)
 
 
-async def zone_of(session: AsyncSession, user_id: UUID) -> str:
+async def zone_of(tx: Transaction, user_id: UUID) -> str:
     """The time zone in which a user's days are counted. In the rules' role."""
-    found = await ZONE.one(session, user_id=user_id)
+    found = await ZONE.one(tx, user_id=user_id)
     return found[0] if found and found[0] in zones() else DEFAULT_ZONE
 
 

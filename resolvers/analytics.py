@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.postgres import RawJson
 from lango.prepared import Prepared
-from lango.rows import save
+from lango.transaction import RuleTransaction
 from models.analytics import AnalyticsEvent, AnalyticsEventPlatform
 from models.base import Base
 from models.platform import UncountedEvent
@@ -19,8 +17,7 @@ from resolvers import due
 
 
 async def note(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     name: str,
     category: str,
     *,
@@ -36,13 +33,13 @@ async def note(
     """
     told = {key: str(value) for key, value in properties.items() if value is not None}
     event = AnalyticsEvent(
-        id=uuid4(), event_name=name, event_category=category, user_id=actor.user_id,
-        anonymous_id=visitor if actor.user_id is None else None, properties=RawJson.of(told),
-        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent, platform=platform,
+        id=uuid4(), event_name=name, event_category=category, user_id=tx.actor.user_id,
+        anonymous_id=visitor if tx.actor.user_id is None else None, properties=RawJson.of(told),
+        ip_address=str(tx.actor.ip) if tx.actor.ip else None, user_agent=tx.actor.user_agent, platform=platform,
         referrer=referrer,
     )  # fmt: skip
-    await save(session, event)
-    await COUNT_LATER.run(session, event_name=name, subject_id=subject)
+    await tx.save(event)
+    await COUNT_LATER.run(tx, event_name=name, subject_id=subject)
 
 
 class Counting:
@@ -72,9 +69,9 @@ class Counting:
             .values({column: func.coalesce(counted.c[column], 0) + new.c[column] for column in names})
         )
 
-    async def count(self, session: AsyncSession, subject: UUID) -> None:
+    async def count(self, tx: RuleTransaction, subject: UUID) -> None:
         """Add what waits for one row. In the rules' role."""
-        await self._count.run(session, subject=subject)
+        await self._count.run(tx, subject=subject)
 
 
 COUNT_LATER = Prepared(insert(UncountedEvent.table()).inline(), ["event_name", "subject_id"])

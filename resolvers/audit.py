@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, inspect
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor, DatabaseRole
 from lango.context import Shown
 from lango.pipeline import Pipeline
 from lango.postgres import RawJson
 from lango.prepared import Prepared
+from lango.transaction import RuleTransaction
 from models.admin import AuditLog, AuditLogActorType
 from models.base import Base
 
@@ -53,10 +53,10 @@ async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> No
     await pipeline.run(actor, INSERT.sql, INSERT.values(values), role=DatabaseRole.RULES)
 
 
-async def revealed(session: AsyncSession, actor: Actor, kind: str, key: UUID, *, of: UUID) -> None:
+async def revealed(tx: RuleTransaction, kind: str, key: UUID, *, of: UUID) -> None:
     """Write down that a secret of somebody's row was shown, in the transaction that shows it. In the rules' role."""
     about = {"action": f"{kind}_revealed", "resource_type": kind, "resource_id": key}
-    await INSERT_OF_ONE.run(session, **_by(actor), **about, metadata=RawJson.of({"user_id": str(of)}))
+    await INSERT_OF_ONE.run(tx, **_by(tx.actor), **about, metadata=RawJson.of({"user_id": str(of)}))
 
 
 def _by(actor: Actor) -> dict[str, Any]:

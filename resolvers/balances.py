@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.errors import Refused
 from lango.prepared import Lookup, Prepared
+from lango.transaction import RuleTransaction
 from models.treasury import UserBalance
 from resolvers.amounts import AmountOutOfRange, fits
 
@@ -46,16 +46,16 @@ LOCKED = Lookup(
 )
 
 
-async def lock_balances(session: AsyncSession, currency: str, *user_ids: UUID) -> dict[UUID, UserBalance]:
+async def lock_balances(tx: RuleTransaction, currency: str, *user_ids: UUID) -> dict[UUID, UserBalance]:
     """The users' balances in that currency, locked; those that there are not yet are opened. In the rules' role."""
     asked = {"user_ids": sorted(set(user_ids)), "currency": currency}
-    await OPEN.run(session, **asked)
-    return {row.user_id: row for (row,) in await LOCKED.all(session, **asked)}
+    await OPEN.run(tx, **asked)
+    return {row.user_id: row for (row,) in await LOCKED.all(tx, **asked)}
 
 
-async def lock_balance(session: AsyncSession, currency: str, user_id: UUID) -> UserBalance:
+async def lock_balance(tx: RuleTransaction, currency: str, user_id: UUID) -> UserBalance:
     """As `lock_balances`, of one user."""
-    return (await lock_balances(session, currency, user_id))[user_id]
+    return (await lock_balances(tx, currency, user_id))[user_id]
 
 
 def change(

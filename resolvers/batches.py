@@ -10,15 +10,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, func
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.referrals import Referral, SponsorContactBatch
 from models.referrals import SponsorContactBatchStatus as Status
 from resolvers import clock, contacts, people
@@ -49,10 +47,9 @@ class Prepared:
     batches: list[SponsorContactBatch]
 
 
-@rule(NotFound, NobodyInvited, TooMany, ContactTwice, AmountOutOfRange, *WRITTEN, as_rules=True)
+@rule(NotFound, NobodyInvited, TooMany, ContactTwice, AmountOutOfRange, *WRITTEN)
 async def prepare(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     contacts: list[dict[str, Any]],
     start_position: int | None = None,
     sponsor_id: UUID | None = None,
@@ -61,19 +58,19 @@ async def prepare(
 
     A guardian prepares them for a minor by `sponsorId`.
     """
-    sponsor = await people.acting_for(session, actor, sponsor_id, field="sponsorId")
+    sponsor = await people.acting_for(tx, sponsor_id, field="sponsorId")
     if not contacts:
         raise NobodyInvited(field="contacts")
     check_count(contacts, MOST_CONTACTS, field="contacts")
-    allowance = await lock_today(session, sponsor)
+    allowance = await lock_today(tx, sponsor)
     day = allowance.day
     begins = (day.current_batch_start or 0) if start_position is None else start_position
     if begins < 0 or not fits(begins + len(contacts), SponsorContactBatch.end_position):
         raise AmountOutOfRange(
             "There is no such place in a list.", field="contacts" if start_position is None else "startPosition"
         )
-    kept = await _kept(session, sponsor, contacts, begins)
-    number = await _last_number(session, sponsor, day.limit_date)
+    kept = await _kept(tx, sponsor, contacts, begins)
+    number = await _last_number(tx, sponsor, day.limit_date)
     batches: list[SponsorContactBatch] = []
     for place in range(0, len(kept), SIZE):
         part = kept[place : place + SIZE]
@@ -85,23 +82,23 @@ async def prepare(
             )
         )  # fmt: skip
     day.current_batch_start = begins + len(kept)
-    await save(session, day, *batches)
+    await tx.save(day, *batches)
     for batch in batches:
-        await publish(session, "contact_batch.prepared", batch.id, sponsor_user_id=sponsor)
+        await publish(tx, "contact_batch.prepared", batch.id, sponsor_user_id=sponsor)
     return Prepared(batches)
 
 
 @rule(NotFound, InvalidState, NobodyInvited, ContactUnknown, ContactTwice)
 async def select(
-    session: AsyncSession, _: Actor, batch_id: UUID, contact_ids: list[str] | None = None
+    caller: CallerTransaction, batch_id: UUID, contact_ids: list[str] | None = None
 ) -> SponsorContactBatch:
     """Choose whom of a batch to invite, again until it is sent; without `contactIds` everybody who may be invited."""
-    sponsor = await _own(session, batch_id)
-    await become(session, DatabaseRole.RULES)
-    batch = await _locked(session, batch_id)
+    sponsor = await _own(caller, batch_id)
+    tx = await caller.as_rules()
+    batch = await _locked(tx, batch_id)
     listed = _listed(batch)
     if contact_ids is None:
-        chosen = await _invitable(session, sponsor, listed)
+        chosen = await _invitable(tx, sponsor, listed)
     else:
         chosen = _chosen(listed, contact_ids, field="contactIds")
     if not chosen:
@@ -109,8 +106,8 @@ async def select(
     batch.status, batch.selected_count = Status.SELECTED, len(chosen)
     batch.auto_selected = contact_ids is None
     batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
-    await save(session, batch)
-    await publish(session, "contact_batch.selected", batch.id, sponsor_user_id=sponsor)
+    await tx.save(batch)
+    await publish(tx, "contact_batch.selected", batch.id, sponsor_user_id=sponsor)
     return batch
 
 
@@ -124,63 +121,63 @@ class BatchSent:
 
 
 @rule(NotFound, InvalidState, NobodyInvited, ContactUnknown, ContactTwice, DailyLimitReached, *WRITTEN, *INVITED)
-async def send(session: AsyncSession, _: Actor, batch_id: UUID, message: str | None = None) -> BatchSent:
+async def send(caller: CallerTransaction, batch_id: UUID, message: str | None = None) -> BatchSent:
     """Invite those who were chosen from a batch: all of them or nobody.
 
     Where nobody was chosen, it is everybody in it who may be invited. A refusal of one of them says which in
     `details.path`, which leads into the batch.
     """
-    sponsor = await _own(session, batch_id)
-    await become(session, DatabaseRole.RULES)
-    allowance = await lock_today(session, sponsor)
-    batch = await _locked(session, batch_id)
+    sponsor = await _own(caller, batch_id)
+    tx = await caller.as_rules()
+    allowance = await lock_today(tx, sponsor)
+    batch = await _locked(tx, batch_id)
     listed = _listed(batch)
     with _of_batch():
         if batch.manual_selections is None:
             batch.auto_selected = True
-            chosen = await _invitable(session, sponsor, listed)
+            chosen = await _invitable(tx, sponsor, listed)
         else:
             chosen = _chosen(listed, batch.manual_selections.parsed(), field="manualSelections")
         if not chosen:
             raise NobodyInvited("There is nobody in this batch who may be invited.", field="batchId")
         given = [(_path(place), person) for place, person in chosen]
-        sent = await invite(session, allowance, given, message, field="batchId", batch_id=batch.id)
+        sent = await invite(tx, allowance, given, message, field="batchId", batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
-    await save(session, batch)
-    await publish(session, "contact_batch.sent", batch.id, sponsor_user_id=sponsor)
+    await tx.save(batch)
+    await publish(tx, "contact_batch.sent", batch.id, sponsor_user_id=sponsor)
     return BatchSent(batch, sent.referrals, sent.left)
 
 
 @rule(NotFound, InvalidState)
-async def skip(session: AsyncSession, _: Actor, batch_id: UUID) -> SponsorContactBatch:
+async def skip(caller: CallerTransaction, batch_id: UUID) -> SponsorContactBatch:
     """Pass a batch over: nobody in it is invited."""
-    sponsor = await _own(session, batch_id)
-    await become(session, DatabaseRole.RULES)
-    batch = await _locked(session, batch_id)
+    sponsor = await _own(caller, batch_id)
+    tx = await caller.as_rules()
+    batch = await _locked(tx, batch_id)
     batch.status = Status.SKIPPED
-    await save(session, batch)
-    await publish(session, "contact_batch.skipped", batch.id, sponsor_user_id=sponsor)
+    await tx.save(batch)
+    await publish(tx, "contact_batch.skipped", batch.id, sponsor_user_id=sponsor)
     return batch
 
 
-async def _own(session: AsyncSession, batch_id: UUID) -> UUID:
+async def _own(tx: Transaction, batch_id: UUID) -> UUID:
     """Whose batch it is: the caller's, or a minor's for whom the caller answers. Reads as the caller."""
-    batch = await find(session, SponsorContactBatch, batch_id)
-    if batch is None or batch.sponsor_user_id not in await people.my_people(session):
+    batch = await tx.find(SponsorContactBatch, batch_id)
+    if batch is None or batch.sponsor_user_id not in await people.my_people(tx):
         raise NotFound("There is no such batch of yours.", field="batchId")
     return batch.sponsor_user_id
 
 
-async def _locked(session: AsyncSession, batch_id: UUID) -> SponsorContactBatch:
-    batch = await lock(session, SponsorContactBatch, batch_id)
+async def _locked(tx: RuleTransaction, batch_id: UUID) -> SponsorContactBatch:
+    batch = await tx.lock(SponsorContactBatch, batch_id)
     if batch.status not in CHOSEN_FROM:
         raise InvalidState(f"The batch is {batch.status} already.", field="batchId", state=batch.status)
     return batch
 
 
-async def _kept(session: AsyncSession, sponsor: UUID, given: list[dict[str, Any]], begins: int) -> list[dict[str, Any]]:
+async def _kept(tx: Transaction, sponsor: UUID, given: list[dict[str, Any]], begins: int) -> list[dict[str, Any]]:
     """The contacts as a snapshot has them; one without an id is called by its place in the list."""
-    region = await contacts.region_of(session, sponsor)
+    region = await contacts.region_of(tx, sponsor)
     kept: list[dict[str, Any]] = []
     seen: set[str] = set()
     for place, contact in enumerate(given):
@@ -214,19 +211,17 @@ def _chosen(listed: list[dict[str, Any]], ids: Sequence[str], *, field: str) -> 
     return [(places[key], listed[places[key]]) for key in ids]
 
 
-async def _invitable(
-    session: AsyncSession, sponsor: UUID, listed: list[dict[str, Any]]
-) -> list[tuple[int, dict[str, Any]]]:
+async def _invitable(tx: Transaction, sponsor: UUID, listed: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
     """Those of a batch who may be invited, with their places in it."""
-    region = await contacts.region_of(session, sponsor)
+    region = await contacts.region_of(tx, sponsor)
     read: list[tuple[int, Invitee]] = []
     for place, contact in enumerate(listed):
         try:
             read.append((place, Invitee.read(contact, region, field=_path(place))))
         except WRITTEN:
             continue
-    now = await clock.now(session)
-    invitable = await Invitable.among(session, sponsor, [person for _, person in read], now)
+    now = await clock.now(tx)
+    invitable = await Invitable.among(tx, sponsor, [person for _, person in read], now)
     found = []
     for place, person in read:
         try:
@@ -252,8 +247,8 @@ def _of_batch() -> Iterator[None]:
         raise
 
 
-async def _last_number(session: AsyncSession, sponsor: UUID, day: date) -> int:
-    ((last,),) = await LAST_NUMBER.all(session, sponsor_user_id=sponsor, day=day)
+async def _last_number(tx: Transaction, sponsor: UUID, day: date) -> int:
+    ((last,),) = await LAST_NUMBER.all(tx, sponsor_user_id=sponsor, day=day)
     return int(last)
 
 

@@ -8,17 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.postgres import RawJson
 from lango.prepared import Lookup, Prepared
-from lango.rows import find, lock, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.packs import SponsorCampaign, SponsorCampaignStatus
 from resolvers import clock, due, points
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
@@ -51,46 +48,47 @@ class CampaignOver(Refused):
 CHECKED = (TextMissing, AmountNotPositive, AmountOutOfRange, MultiplierTooSmall, AgesNotInOrder, DatesNotInOrder)
 
 
-@rule(*CHECKED, staff=True, as_rules=True)
-async def create(session: AsyncSession, _: Actor, **details: Any) -> SponsorCampaign:
+@rule(*CHECKED, staff=True)
+async def create(tx: RuleTransaction, **details: Any) -> SponsorCampaign:
     """Prepare a sponsor's campaign. Staff; it boosts nothing before it is started."""
     campaign = SponsorCampaign(id=uuid4(), status=SponsorCampaignStatus.DRAFT, spent_cfa=0)
     _describe(campaign, details)
-    await save(session, campaign)
-    await publish(session, "campaign.created", campaign.id)
+    await tx.save(campaign)
+    await publish(tx, "campaign.created", campaign.id)
     return campaign
 
 
 @rule(NotFound, InvalidState, BudgetBelowSpent, *CHECKED, staff=True)
-async def update(session: AsyncSession, _: Actor, campaign_id: UUID, **changes: Any) -> SponsorCampaign:
+async def update(caller: CallerTransaction, campaign_id: UUID, **changes: Any) -> SponsorCampaign:
     """Change a campaign that is not over. Staff; what is left out stays as it is."""
-    campaign = await _held(session, campaign_id)
+    campaign = await _held(caller, campaign_id)
+    tx = await caller.as_rules()
     if campaign.status == SponsorCampaignStatus.COMPLETED:
         raise InvalidState(f"The campaign is {campaign.status}.", field="campaignId", state=campaign.status)
     _describe(campaign, changes)
     if campaign.budget_cfa < campaign.spent_cfa:
         raise BudgetBelowSpent(field="budgetCfa", spentCfa=campaign.spent_cfa)
-    await save(session, campaign)
-    await publish(session, "campaign.updated", campaign.id)
+    await tx.save(campaign)
+    await publish(tx, "campaign.updated", campaign.id)
     return campaign
 
 
 @rule(NotFound, InvalidState, CampaignOver, staff=True)
-async def start(session: AsyncSession, _: Actor, campaign_id: UUID) -> SponsorCampaign:
+async def start(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """Let a campaign boost points between its start and its end, also after a pause. Staff."""
-    return await _step(session, campaign_id, SponsorCampaignStatus.ACTIVE, "campaign.started")
+    return await _step(caller, campaign_id, SponsorCampaignStatus.ACTIVE, "campaign.started")
 
 
 @rule(NotFound, InvalidState, staff=True)
-async def pause(session: AsyncSession, _: Actor, campaign_id: UUID) -> SponsorCampaign:
+async def pause(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """Stop a campaign for now. Staff."""
-    return await _step(session, campaign_id, SponsorCampaignStatus.PAUSED, "campaign.paused")
+    return await _step(caller, campaign_id, SponsorCampaignStatus.PAUSED, "campaign.paused")
 
 
 @rule(NotFound, InvalidState, staff=True)
-async def complete(session: AsyncSession, _: Actor, campaign_id: UUID) -> SponsorCampaign:
+async def complete(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """End a campaign for good. Staff."""
-    return await _step(session, campaign_id, SponsorCampaignStatus.COMPLETED, "campaign.completed")
+    return await _step(caller, campaign_id, SponsorCampaignStatus.COMPLETED, "campaign.completed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +135,20 @@ class Audience:
         return (youngest or 0) <= self.age and (oldest is None or self.age <= oldest)
 
 
-async def boost_for(session: AsyncSession, accepted_by: UUID, sponsor: UUID, usual: int) -> Boost:
+async def boost_for(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID, usual: int) -> Boost:
     """The best boost of `usual` points that a campaign for these people can pay for; it is paid with that.
 
     Locks the campaigns that are for them, in the order of their ids. In the rules' role.
     """
-    running = [campaign for (campaign,) in await RUNNING.all(session)]
+    running = [campaign for (campaign,) in await RUNNING.all(tx)]
     if not running or usual <= 0:
         return Boost()
-    audience = await _audience(session, accepted_by, sponsor)
+    audience = await _audience(tx, accepted_by, sponsor)
     wanted = [campaign.id for campaign in running if audience.matches(campaign)]
     # The extra points are counted under the lock: whatever was left a moment ago may be gone.
-    locked = await lock_all(session, SponsorCampaign, wanted)
-    still = {campaign.id for (campaign,) in await RUNNING.all(session)}
-    rate = await number(session, points.CFA_PER_POINT)
+    locked = await tx.lock_all(SponsorCampaign, wanted)
+    still = {campaign.id for (campaign,) in await RUNNING.all(tx)}
+    rate = await number(tx, points.CFA_PER_POINT)
     paying = [
         (campaign, cost)
         for campaign in locked.values()
@@ -162,7 +160,7 @@ async def boost_for(session: AsyncSession, accepted_by: UUID, sponsor: UUID, usu
     campaign, cost = max(paying, key=lambda each: (each[0].points_multiplier, each[0].budget_cfa - each[0].spent_cfa))
     campaign.spent_cfa += cost
     campaign.conversions = (campaign.conversions or 0) + 1
-    await save(session, campaign)
+    await tx.save(campaign)
     assert campaign.points_multiplier is not None
     return Boost(campaign.points_multiplier, campaign.id, cost)
 
@@ -173,34 +171,35 @@ async def complete_ended_campaigns(services: Services) -> None:
     await due.each(services, complete_ended_campaigns, ENDED, _complete_ended)
 
 
-async def _complete_ended(session: AsyncSession, campaign_id: UUID) -> None:
-    campaign = await lock(session, SponsorCampaign, campaign_id)
-    if campaign.ends_at <= await clock.now(session) and _allows(campaign, SponsorCampaignStatus.COMPLETED):
+async def _complete_ended(tx: RuleTransaction, campaign_id: UUID) -> None:
+    campaign = await tx.lock(SponsorCampaign, campaign_id)
+    if campaign.ends_at <= await clock.now(tx) and _allows(campaign, SponsorCampaignStatus.COMPLETED):
         campaign.status = SponsorCampaignStatus.COMPLETED
-        await save(session, campaign)
-        await publish(session, "campaign.completed", campaign.id)
+        await tx.save(campaign)
+        await publish(tx, "campaign.completed", campaign.id)
 
 
 async def _step(
-    session: AsyncSession, campaign_id: UUID, following: SponsorCampaignStatus, topic: str
+    caller: CallerTransaction, campaign_id: UUID, following: SponsorCampaignStatus, topic: str
 ) -> SponsorCampaign:
-    campaign = await _held(session, campaign_id)
+    campaign = await _held(caller, campaign_id)
+    tx = await caller.as_rules()
     if not _allows(campaign, following):
         raise InvalidState(f"The campaign is {campaign.status}.", field="campaignId", state=campaign.status)
-    if following == SponsorCampaignStatus.ACTIVE and campaign.ends_at <= await clock.now(session):
+    if following == SponsorCampaignStatus.ACTIVE and campaign.ends_at <= await clock.now(tx):
         raise CampaignOver(field="campaignId", endsAt=campaign.ends_at.isoformat())
     campaign.status = following
-    await save(session, campaign)
-    await publish(session, topic, campaign.id)
+    await tx.save(campaign)
+    await publish(tx, topic, campaign.id)
     return campaign
 
 
-async def _held(session: AsyncSession, campaign_id: UUID) -> SponsorCampaign:
+async def _held(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """The campaign, locked, in the rules' role. Reads as staff."""
-    if await find(session, SponsorCampaign, campaign_id) is None:
+    if await caller.find(SponsorCampaign, campaign_id) is None:
         raise NotFound("There is no such campaign.", field="campaignId")
-    await become(session, DatabaseRole.RULES)
-    return await lock(session, SponsorCampaign, campaign_id)
+    tx = await caller.as_rules()
+    return await tx.lock(SponsorCampaign, campaign_id)
 
 
 def _describe(campaign: SponsorCampaign, given: dict[str, Any]) -> None:
@@ -250,8 +249,8 @@ def _folded(words: Any) -> frozenset[str]:
     return frozenset(str(word).strip().casefold() for word in words or ())
 
 
-async def _audience(session: AsyncSession, accepted_by: UUID, sponsor: UUID) -> Audience:
-    (found,) = await AUDIENCE.run(session, accepted_by=accepted_by, sponsor=sponsor)
+async def _audience(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID) -> Audience:
+    (found,) = await AUDIENCE.run(tx, accepted_by=accepted_by, sponsor=sponsor)
     return Audience(found["age"], *(_folded(found[name]) for name in ("regions", "interests", "categories")))
 
 

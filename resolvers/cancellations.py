@@ -5,14 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.jobs import enqueue
 from lango.prepared import Lookup
-from lango.rows import lock_all, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.donations import Donation, DonationStatus, Refund, RefundReason
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from models.pots import Pot, PotStatus
@@ -71,71 +69,71 @@ CARRIED = Lookup(
 
 
 @rule(NotFound, NotYourPot, OwnMatter, InvalidState, PotFundsSpent, CodesOutstanding)
-async def cancel(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
+async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
     """Call a pot off before it closes: donations go back to their donors, converted points to their sponsors.
 
     What it took over from an earlier pot goes back there. The owner, or staff who have given nothing to it; not once
     any of it is spent.
     """
-    seen = await own_pot(session, pot_id, or_staff=actor)
-    await become(session, DatabaseRole.RULES)
-    ended = await ENDED.all(session, owner_user_id=seen.owner_user_id)
-    locked = await lock_all(session, Pot, [pot_id, *(key for (key,) in ended)])
+    seen = await own_pot(caller, pot_id, or_staff=caller.actor)
+    tx = await caller.as_rules()
+    ended = await ENDED.all(tx, owner_user_id=seen.owner_user_id)
+    locked = await tx.lock_all(Pot, [pot_id, *(key for (key,) in ended)])
     pot = locked[pot_id]
     if not Pot.__transitions__.allows(pot.status, PotStatus.CANCELLED):
         raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
-    ((codes, reserved),) = await refunds.CODES.all(session, pot_id=pot_id)
+    ((codes, reserved),) = await refunds.CODES.all(tx, pot_id=pot_id)
     if codes:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
-    donations, conversions = await _given(session, pot_id)
-    if pot.owner_user_id not in await people.my_people(session):
+    donations, conversions = await _given(tx, pot_id)
+    if pot.owner_user_id not in await people.my_people(tx):
         givers = [donation.donor_user_id for donation in donations]
         sponsors = [conversion.sponsor_user_id for conversion in conversions]
-        await refuse_own_matter(session, *givers, *sponsors, field="potId")
+        await refuse_own_matter(tx, *givers, *sponsors, field="potId")
     given, converted = sum(donations.values()), sum(conversion.credits_issued for conversion in conversions)
     if pot.balance_cfa < given + converted:
         raise PotFundsSpent(balanceCfa=pot.balance_cfa)
-    now = await clock.now(session)
+    now = await clock.now(tx)
     for donation, left in donations.items():
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
-        await save(session, donation)
-        refund = await refunds.written(session, actor, donation, left, RefundReason.FAILED_POT)
-        await publish(session, "donation.refunded", donation.id, pot_id=pot_id, refund_id=refund.id)
-        await enqueue(session, refunds.send_refund, refund_id=refund.id)
+        await tx.save(donation)
+        refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
+        await publish(tx, "donation.refunded", donation.id, pot_id=pot_id, refund_id=refund.id)
+        await enqueue(tx, refunds.send_refund, refund_id=refund.id)
     balance = ledger.pot_balance(pot_id)
     for kind, account, amount in (
         ("donation_refund", ledger.suspense(), given),
         ("points_conversion_reversal", ledger.promotion(), converted),
     ):
         if amount:
-            await ledger.post(session, actor, kind, [ledger.Movement(balance, account, amount)], of=("pot", pot_id))
+            await ledger.post(tx, kind, [ledger.Movement(balance, account, amount)], of=("pot", pot_id))
     pot.raised_cfa -= given + converted
     pot.balance_cfa -= given + converted
-    for key, amount in await CARRIED.all(session, pot_id=pot_id):
-        await _return(session, actor, pot, locked[key], int(amount))
+    for key, amount in await CARRIED.all(tx, pot_id=pot_id):
+        await _return(tx, pot, locked[key], int(amount))
     pot.status, pot.closed_at = PotStatus.CANCELLED, now
-    await save(session, pot)
+    await tx.save(pot)
     for conversion in conversions:
-        await give_back(session, conversion, pot, now)
-    await publish(session, "pot.cancelled", pot.id)
-    await points.take_back(session, pot.owner_user_id, why="the pot was called off")
+        await give_back(tx, conversion, pot, now)
+    await publish(tx, "pot.cancelled", pot.id)
+    await points.take_back(tx, pot.owner_user_id, why="the pot was called off")
     return pot
 
 
-async def _given(session: AsyncSession, pot_id: UUID) -> tuple[dict[Donation, int], list[PointsConversion]]:
+async def _given(tx: Transaction, pot_id: UUID) -> tuple[dict[Donation, int], list[PointsConversion]]:
     """The pot's donations, locked, with what has not gone back of each; and the points that were converted for it."""
-    found = [donation for (donation,) in await GIVEN.all(session, pot_id=pot_id)]
-    back = {key: int(amount) for key, amount in await GIVEN_BACK.all(session, pot_id=pot_id)}
-    conversions = [conversion for (conversion,) in await CONVERTED.all(session, pot_id=pot_id)]
+    found = [donation for (donation,) in await GIVEN.all(tx, pot_id=pot_id)]
+    back = {key: int(amount) for key, amount in await GIVEN_BACK.all(tx, pot_id=pot_id)}
+    conversions = [conversion for (conversion,) in await CONVERTED.all(tx, pot_id=pot_id)]
     return {each: each.amount_cfa - back.get(each.id, 0) for each in found}, conversions
 
 
-async def _return(session: AsyncSession, actor: Actor, pot: Pot, earlier: Pot, amount: int) -> None:
+async def _return(tx: RuleTransaction, pot: Pot, earlier: Pot, amount: int) -> None:
     """Give back to an earlier pot what was carried over from it, as far as it is not spent."""
     returned = min(amount, pot.balance_cfa)
     if returned:
         pot.balance_cfa -= returned
         earlier.balance_cfa += returned
-        await save(session, earlier)
+        await tx.save(earlier)
         back = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_balance(earlier.id), returned)
-        await ledger.post(session, actor, "pot_carry_over", [back], of=("pot", earlier.id))
+        await ledger.post(tx, "pot_carry_over", [back], of=("pot", earlier.id))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.prepared import Lookup
+from lango.session import Transaction
 
 CLOCK = Lookup([func.clock_timestamp()], lambda rows: rows)
 
 
-async def now(session: AsyncSession) -> datetime:
+async def now(tx: Transaction) -> datetime:
     """The time now, not that of the transaction's begin."""
-    ((moment,),) = await CLOCK.all(session)
+    ((moment,),) = await CLOCK.all(tx)
     told: datetime = moment
     return told

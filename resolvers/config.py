@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 import structlog
 from jsonschema import Draft202012Validator
 from sqlalchemy import ARRAY, Text, any_, bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.postgres import RawJson
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.admin import SystemConfig
 
 Value = TypeVar("Value", int, Decimal)
@@ -35,14 +35,14 @@ ROWS = Lookup(
 )
 
 
-async def number(session: AsyncSession, what: Configured[Value]) -> Value:
+async def number(tx: Transaction, what: Configured[Value]) -> Value:
     """The number as it stands now. Reads as a role that sees the configuration: the rules' own."""
-    return (await numbers(session, what))[0]
+    return (await numbers(tx, what))[0]
 
 
-async def numbers(session: AsyncSession, *what: Configured[Value]) -> list[Value]:
+async def numbers(tx: Transaction, *what: Configured[Value]) -> list[Value]:
     """Several numbers, in their order, by one statement."""
-    found = {key: (value, rules) for key, value, rules in await ROWS.all(session, keys=[each.key for each in what])}
+    found = {key: (value, rules) for key, value, rules in await ROWS.all(tx, keys=[each.key for each in what])}
     return [_valid(each, *found.get(each.key, (None, None))) for each in what]
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import phonenumbers
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.errors import Refused
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.profiles import Profile
 
 DEFAULT_REGION = "SN"
@@ -47,8 +47,8 @@ def email(written: str, *, field: str) -> str:
     return address
 
 
-async def region_of(session: AsyncSession, user_id: UUID) -> str:
+async def region_of(tx: Transaction, user_id: UUID) -> str:
     """The country whose phone numbers a user writes without a prefix: that of the user's locale. In the rules' role."""
-    found = await LOCALE.one(session, user_id=user_id)
+    found = await LOCALE.one(tx, user_id=user_id)
     _, _, region = str(found[0] or "").upper().replace("_", "-").partition("-") if found else ("", "", "")
     return region if region in phonenumbers.SUPPORTED_REGIONS else DEFAULT_REGION

@@ -7,14 +7,12 @@ from decimal import ROUND_DOWN, Decimal
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.prepared import Lookup
-from lango.rows import lock, save
 from lango.rules import NotFound, rule
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.pots import Pot
 from models.referrals import PointsConversion, PointsLedgerEntry, PointsLedgerEntryStatus, Referral, ReferralStatus
@@ -48,8 +46,7 @@ class PotNotEligible(Refused):
     NotFound, PotNotEligible, PotNotOpen, AmountNotPositive, BelowMinimum, InsufficientPoints, AmountOutOfRange
 )  # fmt: skip
 async def convert(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     points: int,
     pot_id: UUID,
     share_token: str | None = None,
@@ -59,40 +56,40 @@ async def convert(
 
     Only matured points count, less what was spent. A guardian converts a minor's by `sponsorId`.
     """
-    sponsor = await people.acting_for(session, actor, sponsor_id, field="sponsorId")
+    sponsor = await people.acting_for(caller, sponsor_id, field="sponsorId")
     check_amount(points, PointsConversion.points_converted, field="points")
-    await visits.visible(session, pot_id, share_token)
-    await become(session, DatabaseRole.RULES)
-    pot = await lock(session, Pot, pot_id)
+    await visits.visible(caller, pot_id, share_token)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, pot_id)
     # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
-    await lock(session, User, sponsor)
-    if pot.owner_user_id != sponsor and not await _may_give(session, sponsor, pot.owner_user_id):
+    await tx.lock(User, sponsor)
+    if pot.owner_user_id != sponsor and not await _may_give(tx, sponsor, pot.owner_user_id):
         raise PotNotEligible(field="potId")
     if pot.status not in pots.TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(field="potId", state=pot.status)
-    rate = (await config.number(session, CFA_PER_POINT)).quantize(RATE_STEP)
-    worth = await _worth(session, points, rate)
-    left = await available(session, sponsor)
+    rate = (await config.number(tx, CFA_PER_POINT)).quantize(RATE_STEP)
+    worth = await _worth(tx, points, rate)
+    left = await available(tx, sponsor)
     if left < points:
         raise InsufficientPoints(f"You have {max(left, 0)} points to spend.", field="points", available=max(left, 0))
     was = pot.status
     pots.credit(pot, worth)
     if pot.status != was:
-        await publish(session, "pot.funded", pot.id)
-    return await _give(session, actor, pot, sponsor, points, worth, rate)
+        await publish(tx, "pot.funded", pot.id)
+    return await _give(tx, pot, sponsor, points, worth, rate)
 
 
-async def _may_give(session: AsyncSession, sponsor: UUID, owner: UUID) -> bool:
+async def _may_give(tx: Transaction, sponsor: UUID, owner: UUID) -> bool:
     """Whether a sponsor's points may go to the pot of that other person."""
-    if not await SPONSORED.all(session, sponsor=sponsor, sponsored=owner):
+    if not await SPONSORED.all(tx, sponsor=sponsor, sponsored=owner):
         return False
     # Or a guardian could turn the points of a minor into money of their own.
-    return not await people.same_hands(session, sponsor, owner)
+    return not await people.same_hands(tx, sponsor, owner)
 
 
-async def _worth(session: AsyncSession, points: int, rate: Decimal) -> int:
+async def _worth(tx: Transaction, points: int, rate: Decimal) -> int:
     """What points are worth in whole francs, rounded down. Raises BelowMinimum and AmountOutOfRange."""
-    minimum = await config.number(session, MINIMUM)
+    minimum = await config.number(tx, MINIMUM)
     worth = int((points * rate).to_integral_value(ROUND_DOWN))
     if points < minimum or worth <= 0:
         raise BelowMinimum(f"At least {minimum} points are converted at once.", field="points", minimum=minimum)
@@ -102,9 +99,9 @@ async def _worth(session: AsyncSession, points: int, rate: Decimal) -> int:
 
 
 async def _give(
-    session: AsyncSession, actor: Actor, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal
+    tx: RuleTransaction, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal
 ) -> PointsConversion:
-    now = await clock.now(session)
+    now = await clock.now(tx)
     conversion = PointsConversion(
         id=uuid4(), sponsor_user_id=sponsor, points_converted=points, credits_issued=worth, conversion_rate=rate,
         applied_to_pot_id=pot.id,
@@ -113,27 +110,27 @@ async def _give(
         id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
         status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now, points_conversion_id=conversion.id,
     )  # fmt: skip
-    await save(session, pot, conversion, spent)
+    await tx.save(pot, conversion, spent)
     given = ledger.Movement(ledger.promotion(), ledger.pot_balance(pot.id), worth)
-    await ledger.post(session, actor, "points_conversion", [given], of=("points_conversion", conversion.id))
-    await publish(session, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
+    await ledger.post(tx, "points_conversion", [given], of=("points_conversion", conversion.id))
+    await publish(tx, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
     if pot.owner_user_id != sponsor:
-        name = await people.first_name(session, sponsor)
-        await notify(session, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
+        name = await people.first_name(tx, sponsor)
+        await notify(tx, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
     return conversion
 
 
-async def give_back(session: AsyncSession, conversion: PointsConversion, pot: Pot, now: datetime) -> None:
+async def give_back(tx: RuleTransaction, conversion: PointsConversion, pot: Pot, now: datetime) -> None:
     """Give a sponsor the points back that were converted for a pot that is called off: they may be spent again."""
     returned = PointsLedgerEntry(
         id=uuid4(), sponsor_user_id=conversion.sponsor_user_id, event_type=Event.CONVERSION_RETURNED,
         points_earned=conversion.points_converted, points_spent=0, status=PointsLedgerEntryStatus.MATURED,
         matures_at=now, matured_at=now, points_conversion_id=conversion.id,
     )  # fmt: skip
-    await save(session, returned)
+    await tx.save(returned)
     sponsor = conversion.sponsor_user_id
-    await publish(session, "points.returned", returned.id, sponsor_user_id=sponsor)
-    await notify(session, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
+    await publish(tx, "points.returned", returned.id, sponsor_user_id=sponsor)
+    await notify(tx, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
 
 
 SPONSORED = Lookup(

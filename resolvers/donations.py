@@ -8,19 +8,15 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Interval, bindparam, func
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.calls import call_soon
 from lango.errors import Refused
 from lango.jobs import job, scheduled
-from lango.opened import open_to_caller
 from lango.providers import ProviderRefused
 from lango.providers.wave import Checkout
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction
 from models.donations import Donation, DonationStatus
 from models.pots import Pot
 from resolvers import clock, config, contacts, due, risk
@@ -79,8 +75,7 @@ class Begun:
     anonymous=True, calls=True,
 )  # fmt: skip
 async def donate(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     amount_cfa: int,
     pot_id: UUID | None = None,
     share_token: str | None = None,
@@ -94,33 +89,33 @@ async def donate(
 
     The donor pays at `paymentUrl`. Who is not signed in gets a `receiptToken`, which shows what became of it.
     """
-    seen, field = await visible(session, pot_id, share_token)
+    seen, field = await visible(caller, pot_id, share_token)
     check_amount(amount_cfa, Donation.amount_cfa, field="amountCfa")
     number = contacts.phone(phone, field="phone") if phone else None
-    await become(session, DatabaseRole.RULES)
-    minimum, maximum = await config.numbers(session, MINIMUM, MAXIMUM)
+    tx = await caller.as_rules()
+    minimum, maximum = await config.numbers(tx, MINIMUM, MAXIMUM)
     if amount_cfa < minimum:
         raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amountCfa", minimumCfa=minimum)
     if amount_cfa > maximum:
         raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amountCfa", maximumCfa=maximum)
-    pot = await lock(session, Pot, seen.id)
+    pot = await tx.lock(Pot, seen.id)
     if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(f"The pot is {pot.status}.", field=field, state=pot.status)
-    if actor.user_id is None and not pot.allow_anonymous_donations:
+    if tx.actor.user_id is None and not pot.allow_anonymous_donations:
         raise NotAnonymous
-    token = new_token() if actor.user_id is None else None
+    token = new_token() if tx.actor.user_id is None else None
     donation = Donation(
-        id=uuid4(), pot_id=pot.id, donor_user_id=actor.user_id, donor_name=(donor_name or "").strip() or None,
+        id=uuid4(), pot_id=pot.id, donor_user_id=tx.actor.user_id, donor_name=(donor_name or "").strip() or None,
         donor_phone=number, amount_cfa=amount_cfa, status=DonationStatus.PENDING,
         donation_message=(message or "").strip() or None, is_anonymous=is_anonymous, show_amount=show_amount,
-        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent,
-        risk_score=await risk.score(session, pot_id=pot.id, phone=number, ip=actor.ip, amount_cfa=amount_cfa),
+        ip_address=str(tx.actor.ip) if tx.actor.ip else None, user_agent=tx.actor.user_agent,
+        risk_score=await risk.score(tx, pot_id=pot.id, phone=number, ip=tx.actor.ip, amount_cfa=amount_cfa),
         receipt_token_hash=hash_of(token) if token else None,
     )  # fmt: skip
-    await save(session, donation)
-    await publish(session, "donation.begun", donation.id, pot_id=pot.id)
-    await call_soon(session, open_checkout, donation_id=donation.id)
-    open_to_caller(session, donation.id, pot.id)
+    await tx.save(donation)
+    await publish(tx, "donation.begun", donation.id, pot_id=pot.id)
+    await call_soon(tx, open_checkout, donation_id=donation.id)
+    tx.open_to_caller(donation.id, pot.id)
     return Begun(donation, str(donation.id), token)
 
 
@@ -134,26 +129,26 @@ class Renewed:
 
 @rule(NotFound, InvalidState, PotNotOpen, anonymous=True, calls=True)
 async def retry(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     donation_id: UUID | None = None,
     receipt_token: str | None = None,
 ) -> Renewed:
     """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
-    seen, field = await presented(session, donation_id, receipt_token)
-    pot = await lock(session, Pot, seen.pot_id)
-    donation = await lock(session, Donation, seen.id)
+    seen, field = await presented(caller, donation_id, receipt_token)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, seen.pot_id)
+    donation = await tx.lock(Donation, seen.id)
     if donation.status not in WAITING:
         raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
     if pot.status not in TAKES_DONATIONS:
         raise PotNotOpen(f"The pot is {pot.status}.", state=pot.status)
-    donation.initiated_at = await clock.now(session)
+    donation.initiated_at = await clock.now(tx)
     # Without a URL, a checkout is wanted.
     donation.status, donation.wave_payment_url = DonationStatus.PENDING, None
-    await save(session, donation)
-    await publish(session, "donation.begun", donation.id, pot_id=pot.id)
-    await call_soon(session, open_checkout, donation_id=donation.id)
-    open_to_caller(session, donation.id, pot.id)
+    await tx.save(donation)
+    await publish(tx, "donation.begun", donation.id, pot_id=pot.id)
+    await call_soon(tx, open_checkout, donation_id=donation.id)
+    tx.open_to_caller(donation.id, pot.id)
     return Renewed(donation, str(donation.id))
 
 
@@ -163,8 +158,8 @@ async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, s
 
     Raises ProviderUnavailable, and ProviderRefused where there will be none.
     """
-    async with services.work() as session:
-        donation = await find(session, Donation, donation_id)
+    async with services.work() as tx:
+        donation = await tx.find(Donation, donation_id)
     if donation is None or donation.status != DonationStatus.PENDING:
         return None
     if donation.wave_payment_url is not None:
@@ -192,17 +187,17 @@ async def ask_about_checkouts(services: Services) -> None:
 
 async def ask_about(services: Services, donation_id: UUID) -> None:
     """Count a donation that was paid, fail one that no longer can be. Raises ProviderUnavailable."""
-    async with services.work() as session:
-        donation = await find(session, Donation, donation_id)
-        now = await clock.now(session)
+    async with services.work() as tx:
+        donation = await tx.find(Donation, donation_id)
+        now = await clock.now(tx)
     if donation is None or donation.status != DonationStatus.PENDING:
         return
     checkout = await _found(services, donation)
     if checkout is None:
         await _give_up(services, donation_id, donation.wave_checkout_session_id)
     elif checkout.payment_status == "succeeded":
-        async with services.work() as session:
-            await settle(session, Payment.of_checkout(checkout))
+        async with services.work() as tx:
+            await settle(tx, Payment.of_checkout(checkout))
     elif not _payable(checkout, now):
         await _give_up(services, donation_id, donation.wave_checkout_session_id)
     elif donation.wave_payment_url is None and donation.wave_checkout_session_id is None:
@@ -234,8 +229,8 @@ async def _expired(services: Services, checkout_id: str) -> bool:
         checkout = await services.wave.checkout(checkout_id)
         if checkout.payment_status != "succeeded":
             raise
-        async with services.work() as session:
-            await settle(session, Payment.of_checkout(checkout))
+        async with services.work() as tx:
+            await settle(tx, Payment.of_checkout(checkout))
         return False
     return True
 
@@ -243,24 +238,24 @@ async def _expired(services: Services, checkout_id: str) -> bool:
 async def _opened(
     services: Services, donation_id: UUID, before: str | None, checkout: Checkout
 ) -> dict[str, str] | None:
-    async with services.work() as session:
-        donation = await lock(session, Donation, donation_id)
+    async with services.work() as tx:
+        donation = await tx.lock(Donation, donation_id)
         if donation.status != DonationStatus.PENDING:
             return None
         if donation.wave_checkout_session_id == before:
             donation.wave_checkout_session_id, donation.wave_payment_url = checkout.id, checkout.url
-            await save(session, donation)
-            await publish(session, "donation.payable", donation.id, pot_id=donation.pot_id)
+            await tx.save(donation)
+            await publish(tx, "donation.payable", donation.id, pot_id=donation.pot_id)
         return {"payment_url": donation.wave_payment_url} if donation.wave_payment_url else None
 
 
 async def _give_up(services: Services, donation_id: UUID, checkout_id: str | None) -> None:
     """Fail a donation that waits still, unless it has got another checkout meanwhile."""
-    async with services.work() as session:
-        donation = await lock(session, Donation, donation_id)
+    async with services.work() as tx:
+        donation = await tx.lock(Donation, donation_id)
         if donation.status != DonationStatus.PENDING or donation.wave_checkout_session_id != checkout_id:
             return
-        donation.failed_at = await clock.now(session)
+        donation.failed_at = await clock.now(tx)
         donation.status, donation.wave_payment_url = DonationStatus.FAILED, None
-        await save(session, donation)
-        await publish(session, "donation.failed", donation.id, pot_id=donation.pot_id)
+        await tx.save(donation)
+        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)

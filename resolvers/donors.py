@@ -5,10 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.prepared import Lookup
-from lango.rows import find
+from lango.session import Transaction
 from models.donations import Donation
 from models.identity import User
 from models.pots import Pot
@@ -16,8 +15,8 @@ from models.pots import Pot
 BY_PHONE = Lookup([User.id], lambda rows: rows.where(User.phone == bindparam("phone")))
 
 
-async def concerned(session: AsyncSession, donation: Donation) -> list[UUID | None]:
+async def concerned(tx: Transaction, donation: Donation) -> list[UUID | None]:
     """The donor, whoever has the account of the phone that pays, and the pot's owner. In the rules' role."""
-    pot = await find(session, Pot, donation.pot_id)
-    paying = [] if donation.donor_phone is None else await BY_PHONE.all(session, phone=donation.donor_phone)
+    pot = await tx.find(Pot, donation.pot_id)
+    paying = [] if donation.donor_phone is None else await BY_PHONE.all(tx, phone=donation.donor_phone)
     return [donation.donor_user_id, pot.owner_user_id if pot else None, *(key for (key,) in paying)]

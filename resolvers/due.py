@@ -23,13 +23,13 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.jobs import Job
 from lango.measures import measure
 from lango.prepared import Lookup, Prepared
 from lango.providers import ProviderUnavailable
 from lango.services import Services
+from lango.transaction import RuleTransaction
 from models.platform import DueFailure
 from resolvers import clock
 
@@ -71,11 +71,11 @@ class Due:
         self, services: Services, job: str, seen: set[UUID], again: datetime | None, given: dict[str, Any]
     ) -> list[UUID]:
         """Some that have not been seen: those that have not failed; or `again`, those that may be tried again then."""
-        async with services.work() as session:
+        async with services.work() as tx:
             if again is None:
-                found = await self._fresh.all(session, job=job, seen=list(seen), **given)
+                found = await self._fresh.all(tx, job=job, seen=list(seen), **given)
             else:
-                found = await self._again.all(session, job=job, seen=list(seen), until=again, **given)
+                found = await self._again.all(tx, job=job, seen=list(seen), until=again, **given)
         return [key for (key,) in found]
 
 
@@ -83,7 +83,7 @@ async def each(
     services: Services,
     job: Job[..., Any],
     rows: Due,
-    act: Callable[[AsyncSession, UUID], Awaitable[None]],
+    act: Callable[[RuleTransaction, UUID], Awaitable[None]],
     *,
     part: str = "",
     **given: Any,
@@ -95,8 +95,8 @@ async def each(
     """
 
     async def alone(services: Services, key: UUID) -> None:
-        async with services.work() as session:
-            await act(session, key)
+        async with services.work() as tx:
+            await act(tx, key)
 
     await _Run(services, job, rows, alone, part, 1, given).run()
 
@@ -135,11 +135,11 @@ class _Run:
 
     async def run(self) -> None:
         await self._all(None)
-        async with self.services.work() as session:
-            begun = await clock.now(session)
+        async with self.services.work() as tx:
+            begun = await clock.now(tx)
         if await self._all(begun):
-            async with self.services.work() as session:
-                await FORGET.run(session, job=self.name, until=begun)
+            async with self.services.work() as tx:
+                await FORGET.run(tx, job=self.name, until=begun)
 
     async def _all(self, again: datetime | None) -> bool:
         """Whether all were seen: what is left when the time is over is for the next run."""
@@ -161,15 +161,13 @@ class _Run:
             await self._failed(key, error)
         else:
             if again is not None:
-                async with self.services.work() as session:
-                    await DONE.run(session, job=self.name, key=key)
+                async with self.services.work() as tx:
+                    await DONE.run(tx, job=self.name, key=key)
 
     async def _failed(self, key: UUID, error: Exception) -> None:
         longest = LONGEST_OUTAGE if isinstance(error, ProviderUnavailable) else LONGEST_PAUSE
-        async with self.services.work() as session:
-            ((attempts,),) = await FAILED.run(
-                session, job=self.name, key=key, error=type(error).__name__, longest=longest
-            )
+        async with self.services.work() as tx:
+            ((attempts,),) = await FAILED.run(tx, job=self.name, key=key, error=type(error).__name__, longest=longest)
         log.error("due_row_failed", job=self.name, key=str(key), attempts=attempts, exc_info=error)
         if self.services.metrics is not None:
             self.services.metrics.due_failed(self.name)
@@ -195,5 +193,5 @@ STANDING = Lookup([_failure.job, func.count()], lambda rows: rows.group_by(_fail
 @measure("lango_due_failures", label="job")
 async def standing(services: Services) -> dict[str, int]:
     """Rows that a scheduled job could not do something about and tries again later, by job."""
-    async with services.work() as session:
-        return {job: int(count) for job, count in await STANDING.all(session)}
+    async with services.work() as tx:
+        return {job: int(count) for job, count in await STANDING.all(tx)}

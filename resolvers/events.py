@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, delete, func, insert, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.jobs import scheduled
 from lango.prepared import Prepared
 from lango.services import Services
+from lango.transaction import RuleTransaction
 from models.platform import OutboxEvent
 from resolvers import config
 from resolvers.config import Configured
@@ -27,10 +27,10 @@ DELETE = Prepared(delete(OutboxEvent.table()).where(tuple_(EVENT.created_at, EVE
 PUBLISH = Prepared(insert(OutboxEvent.table()).inline(), ["topic", "key", "payload"])
 
 
-async def publish(session: AsyncSession, topic: str, key: UUID, **payload: Any) -> None:
+async def publish(tx: RuleTransaction, topic: str, key: UUID, **payload: Any) -> None:
     """Tell that something happened to the object `key`. The payload holds ids only: who watches reads the rest."""
     told = {name: str(value) for name, value in payload.items() if value is not None}
-    await PUBLISH.run(session, topic=topic, key=str(key), payload=told)
+    await PUBLISH.run(tx, topic=topic, key=str(key), payload=told)
 
 
 @scheduled("events.delete_old_events", "17 * * * *")
@@ -38,6 +38,6 @@ async def delete_old_events(services: Services) -> None:
     """Delete the events that nobody may resume from any more."""
     deleted = AT_ONCE
     while deleted == AT_ONCE:
-        async with services.work() as session:
-            hours = await config.number(session, RETENTION_HOURS)
-            deleted = len(await DELETE.run(session, hours=hours))
+        async with services.work() as tx:
+            hours = await config.number(tx, RETENTION_HOURS)
+            deleted = len(await DELETE.run(tx, hours=hours))

@@ -11,7 +11,6 @@ import orjson
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor
 from lango.errors import BadUserInput
@@ -19,6 +18,7 @@ from lango.jobs import scheduled
 from lango.prepared import Prepared
 from lango.rules import IDEMPOTENCY_KEY_FORM, IdempotencyKeyReused, InProgress, is_idempotency_key
 from lango.services import Services
+from lango.transaction import RuleTransaction
 from models.platform import IdempotencyKey
 
 KEPT = text("now() + interval '24 hours'")
@@ -69,12 +69,12 @@ def scope_of(actor: Actor, key: str) -> str:
     return "anonymous"
 
 
-async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, request_hash: str) -> Claim:
+async def claim(tx: RuleTransaction, operation: str, key: str, request_hash: str) -> Claim:
     """Claim a key in the rule's own transaction. A second call waits for the first one's end, as long as for any lock.
 
     The outcome is None for a fresh key. Raises IdempotencyKeyReused for another input, InProgress after the wait.
     """
-    scope = scope_of(actor, key)
+    scope = scope_of(tx.actor, key)
     values = {"scope": scope, "operation": operation, "key": key, "request_hash": request_hash, "expires_at": KEPT}
     fresh = insert(IdempotencyKey).values(**values)
     # An expired key begins anew; a living one conflicts, and waits here until its transaction has ended.
@@ -84,7 +84,7 @@ async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, r
         where=IdempotencyKey.expires_at <= func.now(),
     )
     try:
-        claimed = (await session.execute(fresh.returning(IdempotencyKey.key))).first()
+        claimed = (await tx.execute(fresh.returning(IdempotencyKey.key))).first()
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise InProgress from None
@@ -92,7 +92,7 @@ async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, r
     if claimed is not None:
         return Claim(scope, operation, key, request_hash)
     found = (
-        await session.execute(
+        await tx.execute(
             select(IdempotencyKey.request_hash, IdempotencyKey.outcome).where(
                 IdempotencyKey.scope == scope, IdempotencyKey.operation == operation, IdempotencyKey.key == key
             )
@@ -103,9 +103,9 @@ async def claim(session: AsyncSession, actor: Actor, operation: str, key: str, r
     return Claim(scope, operation, key, request_hash, found.outcome.parsed() if found.outcome else {})
 
 
-async def store(session: AsyncSession, claimed: Claim, outcome: dict[str, Any]) -> None:
+async def store(tx: RuleTransaction, claimed: Claim, outcome: dict[str, Any]) -> None:
     """Keep what the call answered: refusals, or type and id of what it made."""
-    await session.execute(
+    await tx.execute(
         update(IdempotencyKey)
         .where(
             IdempotencyKey.scope == claimed.scope,
@@ -121,5 +121,5 @@ async def delete_expired_keys(services: Services) -> None:
     """Delete the keys that may be used anew; those of calls that still run are left alone."""
     deleted = AT_ONCE
     while deleted == AT_ONCE:
-        async with services.work() as session:
-            deleted = len(await DELETE_EXPIRED.run(session))
+        async with services.work() as tx:
+            deleted = len(await DELETE_EXPIRED.run(tx))

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.actor import Actor, DatabaseRole
 from lango.jobs import scheduled
-from lango.rows import find
 from lango.rules import NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction
 from models.analytics import AnalyticsEventPlatform
 from models.packs import ActiveCampaign, SponsorCampaign
 from resolvers import due
@@ -24,26 +20,24 @@ IMPRESSIONS = Counting(SponsorCampaign, impressions=SHOWN, clicks=CLICKED)
 
 @rule(NotFound, anonymous=True, idempotent=False)
 async def record_impression(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     campaign_id: UUID,
     visitor: str | None = None,
     platform: AnalyticsEventPlatform | None = None,
 ) -> ActiveCampaign:
     """Note that a campaign is shown to somebody. It is counted later."""
-    return await _note(session, actor, SHOWN, campaign_id, visitor, platform)
+    return await _note(caller, SHOWN, campaign_id, visitor, platform)
 
 
 @rule(NotFound, anonymous=True, idempotent=False)
 async def record_click(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     campaign_id: UUID,
     visitor: str | None = None,
     platform: AnalyticsEventPlatform | None = None,
 ) -> ActiveCampaign:
     """Note that somebody clicks on a campaign. It is counted later."""
-    return await _note(session, actor, CLICKED, campaign_id, visitor, platform)
+    return await _note(caller, CLICKED, campaign_id, visitor, platform)
 
 
 @scheduled("impressions.count_impressions", "*/10 * * * *")
@@ -53,20 +47,18 @@ async def count_impressions(services: Services) -> None:
 
 
 async def _note(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     name: str,
     campaign_id: UUID,
     visitor: str | None,
     platform: AnalyticsEventPlatform | None,
 ) -> ActiveCampaign:
-    campaign = await find(session, ActiveCampaign, campaign_id)
+    campaign = await caller.find(ActiveCampaign, campaign_id)
     if campaign is None:
         raise NotFound("There is no such campaign now.", field="campaignId")
-    await become(session, DatabaseRole.RULES)
+    tx = await caller.as_rules()
     await note(
-        session,
-        actor,
+        tx,
         name,
         CATEGORY,
         subject=campaign_id,

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
-from lango.opened import open_to_caller
 from lango.prepared import Lookup
-from lango.rows import lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.notifications import NotificationChannel
 from models.pots import Pot, PotInvitation, PotStatus
@@ -84,44 +80,43 @@ class Invited:
     EmailNotValid, TextMissing,
 )  # fmt: skip
 async def invite(
-    session: AsyncSession, actor: Actor, pot_id: UUID, method: Method, recipient: str, message: str | None = None
+    caller: CallerTransaction, pot_id: UUID, method: Method, recipient: str, message: str | None = None
 ) -> Invited:
     """Invite somebody to a pot, before or while it takes donations.
 
     A message with the link goes out by the chosen way; on a social network the owner passes the link on.
     """
-    assert actor.user_id is not None
-    await own_pot(session, pot_id)
+    await own_pot(caller, pot_id)
     address = _address(method, recipient)
-    await become(session, DatabaseRole.RULES)
+    tx = await caller.as_rules()
     # Counted under the pot's lock: nobody is invited twice, and the day's last invitation is sent once.
-    pot = await lock(session, Pot, pot_id)
+    pot = await tx.lock(Pot, pot_id)
     if pot.status not in INVITES:
         raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
-    sent = await SENT.one(session, pot_id=pot_id, method=method, recipient=address)
+    sent = await SENT.one(tx, pot_id=pot_id, method=method, recipient=address)
     assert sent is not None
     again, today = sent
-    now = await clock.now(session)
+    now = await clock.now(tx)
     if again:
         raise AlreadyInvited(field="recipient")
-    if method != Method.SOCIAL and await opt_outs.among(session, [address]):
+    if method != Method.SOCIAL and await opt_outs.among(tx, [address]):
         raise ContactOptedOut(field="recipient")
-    limit = await config.number(session, DAILY_LIMIT)
+    limit = await config.number(tx, DAILY_LIMIT)
     if today >= limit:
         raise DailyLimitReached(limit=limit, left=0)
-    known = None if method == Method.SOCIAL else await KNOWN.one(session, recipient=address)
+    known = None if method == Method.SOCIAL else await KNOWN.one(tx, recipient=address)
     token = codes.new(codes.LONG)
     invitation = PotInvitation(
-        id=uuid4(), pot_id=pot_id, invited_by_user_id=actor.user_id, invitation_method=method,
+        id=uuid4(), pot_id=pot_id, invited_by_user_id=tx.user_id, invitation_method=method,
         recipient_identifier=address, custom_message=message, sent_at=now, token_hash=hash_of(token),
         invited_user_id=known[0] if known else None,
     )  # fmt: skip
-    await save(session, invitation)
-    await publish(session, "pot_invitation.sent", invitation.id, pot_id=pot_id)
+    await tx.save(invitation)
+    await publish(tx, "pot_invitation.sent", invitation.id, pot_id=pot_id)
     if (channel := CHANNELS.get(method)) is not None:
-        name = await first_name(session, pot.owner_user_id)
+        name = await first_name(tx, pot.owner_user_id)
         await send_to(
-            session, channel, address, "pot_invitation", user_id=invitation.invited_user_id,
+            tx, channel, address, "pot_invitation", user_id=invitation.invited_user_id,
             user_name=name, pot_title=pot.title, message=message or "", token=token,
         )  # fmt: skip
     return Invited(invitation, token)
@@ -137,25 +132,25 @@ class Opened:
 
 
 # Not idempotent: it changes nothing the second time, and its token is kept nowhere else.
-@rule(NotFound, anonymous=True, as_rules=True, idempotent=False)
-async def open_(session: AsyncSession, actor: Actor, token: str) -> Opened:
+@rule(NotFound, anonymous=True, idempotent=False)
+async def open_(tx: RuleTransaction, token: str) -> Opened:
     """Open an invitation by the token of its link: it is marked opened, and the pot can be seen and given to."""
-    found = await BY_TOKEN.one(session, hashes=hashes_of(token))
+    found = await BY_TOKEN.one(tx, hashes=hashes_of(token))
     if found is None:
         raise NotFound("There is no such invitation.", field="token")
-    pot = await lock(session, Pot, found[0].pot_id)
+    pot = await tx.lock(Pot, found[0].pot_id)
     if pot.deleted_at is not None:
         raise NotFound("There is no such invitation.", field="token")
-    invitation = await lock(session, PotInvitation, found[0].id)
-    now = await clock.now(session)
+    invitation = await tx.lock(PotInvitation, found[0].id)
+    now = await clock.now(tx)
     if invitation.opened_at is None:
         invitation.opened_at = now
-    stranger = actor.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
+    stranger = tx.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
     if invitation.invited_user_id is None and stranger:
-        invitation.invited_user_id = actor.user_id
-    await save(session, invitation)
-    opens = await share_token(session, pot)
-    open_to_caller(session, pot.id, invitation.id)
+        invitation.invited_user_id = tx.user_id
+    await tx.save(invitation)
+    opens = await share_token(tx, pot)
+    tx.open_to_caller(pot.id, invitation.id)
     return Opened(pot, invitation, opens)
 
 

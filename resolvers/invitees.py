@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.errors import Refused
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import Referral, ReferralStatus
@@ -82,21 +82,19 @@ class Invitable:
         self._taken, self._opted_out, self._own, self._declined = taken, opted_out, own, declined
 
     @classmethod
-    async def among(
-        cls, session: AsyncSession, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime
-    ) -> Invitable:
+    async def among(cls, tx: Transaction, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime) -> Invitable:
         """Decide by it only under the sponsor's lock. In the rules' role."""
         ways = [way for person in people for way in person.ways.values()]
-        taken = await TAKEN.all(session, sponsor_user_id=sponsor_user_id, ways=ways, now=now)
-        opted_out = await OPTED_OUT.all(session, ways=ways)
-        own = await OWN.all(session, user_id=sponsor_user_id)
-        days = timedelta(days=await number(session, DECLINED_DAYS))
+        taken = await TAKEN.all(tx, sponsor_user_id=sponsor_user_id, ways=ways, now=now)
+        opted_out = await OPTED_OUT.all(tx, ways=ways)
+        own = await OWN.all(tx, user_id=sponsor_user_id)
+        days = timedelta(days=await number(tx, DECLINED_DAYS))
         declined: dict[str, datetime] = {}
         for phone, email, moment in await DECLINED.all(
-            session, sponsor_user_id=sponsor_user_id, ways=ways, after=now - days
+            tx, sponsor_user_id=sponsor_user_id, ways=ways, after=now - days
         ):
             declined |= {way: max(moment + days, declined.get(way, now)) for way in (phone, email)}
-        refused = {way for row in opted_out for way in row} | await opt_outs.among(session, ways)
+        refused = {way for row in opted_out for way in row} | await opt_outs.among(tx, ways)
         # A row that was found by its phone has an email as well, which nobody asked for.
         known, theirs = ({way for row in rows for way in row} & set(ways) for rows in (taken, own))
         return cls(known, refused & set(ways), theirs, declined)

@@ -12,8 +12,9 @@ from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func,
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.prepared import Prepared
+from lango.session import Transaction
+from lango.transaction import RuleTransaction
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from resolvers import postings
 
@@ -85,22 +86,20 @@ def suspense(currency: str = XOF) -> Account:
     return Account(f"platform:suspense:{currency}", "liability", "platform", None, currency)
 
 
-async def post(
-    session: AsyncSession, actor: Actor, kind: str, movements: Sequence[Movement], *, of: tuple[str, UUID]
-) -> UUID:
+async def post(tx: RuleTransaction, kind: str, movements: Sequence[Movement], *, of: tuple[str, UUID]) -> UUID:
     """Post one transaction. `of` is the kind and id of what it is about. Movements of nothing are left out."""
     sums: dict[Account, Decimal] = {}
     for movement in movements:
         for account, amount in ((movement.debit, movement.amount), (movement.credit, -movement.amount)):
             sums[account] = sums.get(account, Decimal()) + amount
     transaction, (about, about_id) = uuid4(), of
-    header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": actor.user_id}
+    header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": tx.actor.user_id}
     entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}
-    posted = {row["id"] for row in await POST.run(session, **header, **_written(transaction, entries))}
+    posted = {row["id"] for row in await POST.run(tx, **header, **_written(transaction, entries))}
     missing = {key: entry for key, entry in entries.items() if key not in posted}
     if missing:
-        await _open(session, [account for account, _ in missing.values()])
-        await POST_MORE.run(session, **_written(transaction, missing))
+        await _open(tx, [account for account, _ in missing.values()])
+        await POST_MORE.run(tx, **_written(transaction, missing))
     return transaction
 
 
@@ -138,14 +137,14 @@ POST_MORE = Prepared(_posting())
 POST = Prepared(_posting().add_cte(_header()))
 
 
-async def _open(session: AsyncSession, accounts: Iterable[Account]) -> None:
+async def _open(tx: Transaction, accounts: Iterable[Account]) -> None:
     """Open accounts; in the order of their codes, so that no two callers cross."""
     rows: list[dict[str, Any]] = [
         {"id": uuid4(), "code": item.code, "kind": item.kind, "owner_type": item.owner_type,
          "owner_id": item.owner_id, "currency": item.currency}
         for item in sorted(accounts, key=lambda account: account.code)
     ]  # fmt: skip
-    await session.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
+    await tx.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
 
 
 @dataclass(frozen=True, slots=True)

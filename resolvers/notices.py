@@ -9,11 +9,10 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rows import save
+from lango.transaction import RuleTransaction
 from models.identity import User
 from models.notifications import (
     Notification,
@@ -42,12 +41,12 @@ TEMPLATE = Lookup(
 )
 
 
-async def notify(session: AsyncSession, user_id: UUID, template: str, **data: str | int) -> None:
+async def notify(tx: RuleTransaction, user_id: UUID, template: str, **data: str | int) -> None:
     """Queue a notice, by the first channel of the template that the person has and wishes. In the rules' role.
 
     Without an active template of that name, or a channel, nobody is told.
     """
-    found = await RECIPIENT.one(session, template=template, user_id=user_id)
+    found = await RECIPIENT.one(tx, template=template, user_id=user_id)
     if found is None:
         log.warning("notice_has_no_template", template=template)
         return
@@ -60,11 +59,11 @@ async def notify(session: AsyncSession, user_id: UUID, template: str, **data: st
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip
-    await save(session, notice)
+    await tx.save(notice)
 
 
 async def send_to(
-    session: AsyncSession,
+    tx: RuleTransaction,
     channel: NotificationChannel,
     recipient: str,
     template: str,
@@ -76,7 +75,7 @@ async def send_to(
 
     Without an active template of that name for that channel, nothing is sent.
     """
-    found = await TEMPLATE.one(session, template=template)
+    found = await TEMPLATE.one(tx, template=template)
     written = found[0] if found else None
     if written is None or channel not in (written.channels or list(NotificationChannel)):
         log.warning("notice_has_no_template", template=template)
@@ -86,7 +85,7 @@ async def send_to(
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip
-    await save(session, notice)
+    await tx.save(notice)
 
 
 def _way_to(

@@ -7,13 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Date, DateTime, Integer, bindparam, cast, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.jobs import scheduled
 from lango.prepared import Lookup
-from lango.rows import find, lock, lock_all, save
 from lango.services import Services
+from lango.session import Transaction
+from lango.transaction import RuleTransaction
 from models.pots import Pot, PotStatus
 from models.referrals import PointsLedgerEntryEventType as Earning
 from resolvers import clock, config, due, ledger, points
@@ -60,21 +59,21 @@ LEFT_OVER = Lookup(
 )
 
 
-async def open_now(session: AsyncSession, pot: Pot, older: Sequence[Pot], now: datetime) -> None:
+async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: datetime) -> None:
     """Open a pot that is locked, and carry over what remains in `older` pots of its owner, locked as well."""
     pot.status, pot.actual_opened_at = PotStatus.OPEN, now
     for left in older:
-        await _carry_over(session, left, pot)
-    await save(session, pot)
-    await publish(session, "pot.opened", pot.id)
-    name = await first_name(session, pot.owner_user_id)
-    await notify(session, pot.owner_user_id, "pot_opened", user_name=name, pot_title=pot.title)
-    await points.earn_for(session, pot.owner_user_id, Earning.POT_OPENED)
+        await _carry_over(tx, left, pot)
+    await tx.save(pot)
+    await publish(tx, "pot.opened", pot.id)
+    name = await first_name(tx, pot.owner_user_id)
+    await notify(tx, pot.owner_user_id, "pot_opened", user_name=name, pot_title=pot.title)
+    await points.earn_for(tx, pot.owner_user_id, Earning.POT_OPENED)
 
 
-async def left_over(session: AsyncSession, owner_user_id: UUID) -> list[UUID]:
+async def left_over(tx: Transaction, owner_user_id: UUID) -> list[UUID]:
     """The ended pots of somebody in which money remains."""
-    return [key for (key,) in await LEFT_OVER.all(session, owner_user_id=owner_user_id)]
+    return [key for (key,) in await LEFT_OVER.all(tx, owner_user_id=owner_user_id)]
 
 
 @scheduled("openings.open_due_pots", "* * * * *", timeout=300)
@@ -86,42 +85,42 @@ async def open_due_pots(services: Services) -> None:
 @scheduled("openings.expire_due_pots", "* * * * *", timeout=300)
 async def expire_due_pots(services: Services) -> None:
     """Expire the pots whose birthday is long enough ago."""
-    async with services.work() as session:
-        days = await config.number(session, EXPIRY_DAYS)
+    async with services.work() as tx:
+        days = await config.number(tx, EXPIRY_DAYS)
     await due.each(services, expire_due_pots, TO_EXPIRE, _expire_due, days=days)
 
 
-async def _open_due(session: AsyncSession, pot_id: UUID) -> None:
-    seen = await find(session, Pot, pot_id)
+async def _open_due(tx: RuleTransaction, pot_id: UUID) -> None:
+    seen = await tx.find(Pot, pot_id)
     assert seen is not None
     # All in the order of their ids: another pot of the same owner may be opening beside this one.
-    locked = await lock_all(session, Pot, [pot_id, *await left_over(session, seen.owner_user_id)])
+    locked = await tx.lock_all(Pot, [pot_id, *await left_over(tx, seen.owner_user_id)])
     pot = locked.pop(pot_id)
-    now = await clock.now(session)
+    now = await clock.now(tx)
     if pot.status == PotStatus.SCHEDULED and pot.scheduled_open_at <= now and pot.deleted_at is None:
-        await open_now(session, pot, list(locked.values()), now)
+        await open_now(tx, pot, list(locked.values()), now)
 
 
-async def _expire_due(session: AsyncSession, pot_id: UUID) -> None:
-    pot = await lock(session, Pot, pot_id)
+async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
+    pot = await tx.lock(Pot, pot_id)
     if pot.status not in TAKES_DONATIONS:
         return
-    now = await clock.now(session)
+    now = await clock.now(tx)
     pot.status, pot.closed_at = PotStatus.EXPIRED, now
-    await save(session, pot)
-    await publish(session, "pot.expired", pot.id)
-    name = await first_name(session, pot.owner_user_id)
-    await notify(session, pot.owner_user_id, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
+    await tx.save(pot)
+    await publish(tx, "pot.expired", pot.id)
+    name = await first_name(tx, pot.owner_user_id)
+    await notify(tx, pot.owner_user_id, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
 
 
-async def _carry_over(session: AsyncSession, left: Pot, pot: Pot) -> None:
+async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
     """Move what remains in an ended pot to one that opens. What was raised stays where it was raised."""
     amount = left.balance_cfa
     if left.status not in CARRIED_FROM or not amount or not fits(pot.balance_cfa + amount, Pot.balance_cfa):
         return
     left.balance_cfa -= amount
     pot.balance_cfa += amount
-    await save(session, left)
+    await tx.save(left)
     carried = ledger.Movement(ledger.pot_balance(left.id), ledger.pot_balance(pot.id), amount)
-    await ledger.post(session, Actor(), "pot_carry_over", [carried], of=("pot", pot.id))
-    await publish(session, "pot.carried_over", left.id, to_pot_id=pot.id)
+    await ledger.post(tx, "pot_carry_over", [carried], of=("pot", pot.id))
+    await publish(tx, "pot.carried_over", left.id, to_pot_id=pot.id)

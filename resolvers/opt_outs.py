@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.crypto import keyring
 from lango.prepared import Lookup, Prepared
+from lango.session import Transaction
+from lango.transaction import RuleTransaction
 from models.identity import User
 from models.referrals import InvitationOptOut
 
@@ -35,34 +36,34 @@ ADD = Prepared(
 REMOVE = Prepared(delete(InvitationOptOut.table()).where(COLUMN == HASHES).returning(InvitationOptOut.table().c.id))
 
 
-async def among(session: AsyncSession, ways: Collection[str]) -> set[str]:
+async def among(tx: Transaction, ways: Collection[str]) -> set[str]:
     """Those of these phones and emails that have opted out. In the rules' role.
 
     Raises ServiceUnavailable where some have, and the key that tells whose is not configured.
     """
-    ((there_are,),) = await THERE_ARE.all(session)
+    ((there_are,),) = await THERE_ARE.all(tx)
     if not there_are or not ways:
         return set()
     ring = keyring()
     by_hash = {digest: way for way in ways for digest in ring.digests(way, COLUMN)}
-    since = {by_hash[digest]: created for digest, created in await FOUND.all(session, hashes=list(by_hash))}
-    for phone, email, created in await ACCOUNTS.all(session, ways=list(since)) if since else []:
+    since = {by_hash[digest]: created for digest, created in await FOUND.all(tx, hashes=list(by_hash))}
+    for phone, email, created in await ACCOUNTS.all(tx, ways=list(since)) if since else []:
         for way in (phone, email):
             if way in since and since[way] < created:
                 del since[way]
     return set(since)
 
 
-async def add(session: AsyncSession, ways: Collection[str]) -> None:
+async def add(tx: RuleTransaction, ways: Collection[str]) -> None:
     """From now on no invitation goes to these phones and emails. In the rules' role. Raises as `keyring`."""
     ring = keyring()
     # Anew: whoever has signed up since counts by the later moment.
-    await remove(session, ways)
+    await remove(tx, ways)
     for way in sorted(ways):
-        await ADD.run(session, id=uuid4(), contact_hash=ring.digests(way, COLUMN)[0])
+        await ADD.run(tx, id=uuid4(), contact_hash=ring.digests(way, COLUMN)[0])
 
 
-async def remove(session: AsyncSession, ways: Collection[str]) -> None:
+async def remove(tx: RuleTransaction, ways: Collection[str]) -> None:
     """Invitations may go to these phones and emails again. In the rules' role. Raises as `keyring`."""
     ring = keyring()
-    await REMOVE.run(session, hashes=[digest for way in ways for digest in ring.digests(way, COLUMN)])
+    await REMOVE.run(tx, hashes=[digest for way in ways for digest in ring.digests(way, COLUMN)])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from lango.errors import Refused
+from lango.session import Transaction
 from resolvers import people
 
 
@@ -14,16 +13,16 @@ class OwnMatter(Refused):
     """This is about yourself: somebody else of the staff must do it."""
 
 
-async def is_own_matter(session: AsyncSession, *user_ids: UUID | None) -> bool:
+async def is_own_matter(tx: Transaction, *user_ids: UUID | None) -> bool:
     """Whether one of these users is the caller, or somebody whom one person acts for together with the caller.
 
     Reads as a role that sees profiles: staff, or the rules' own.
     """
-    mine = await people.my_people(session)
-    return bool(mine) and not set(user_ids).isdisjoint(await people.related_parties(session, mine[0]))
+    mine = await people.my_people(tx)
+    return bool(mine) and not set(user_ids).isdisjoint(await people.related_parties(tx, mine[0]))
 
 
-async def refuse_own_matter(session: AsyncSession, *user_ids: UUID | None, field: str) -> None:
+async def refuse_own_matter(tx: Transaction, *user_ids: UUID | None, field: str) -> None:
     """Raises OwnMatter where `is_own_matter` says so; `field` is the input that names the matter."""
-    if await is_own_matter(session, *user_ids):
+    if await is_own_matter(tx, *user_ids):
         raise OwnMatter(field=field)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.packs import Pack, Partner, PartnerStatus
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.events import publish
@@ -59,65 +55,69 @@ CHECKS = (
 
 
 @rule(NotFound, NotPartnerManager, InvalidState, *CHECKS)
-async def create(session: AsyncSession, actor: Actor, partner_id: UUID, **details: Any) -> Pack:
+async def create(caller: CallerTransaction, partner_id: UUID, **details: Any) -> Pack:
     """Make a pack, which is on offer once it is published. The partner's owners and managers, or staff."""
-    partner = await hold(session, actor, partner_id, MANAGERS)
+    partner = await hold(caller, partner_id, MANAGERS)
+    tx = await caller.as_rules()
     if partner.status == PartnerStatus.TERMINATED:
         raise InvalidState("The partner has ended for good.", field="partnerId", state=partner.status)
     pack = Pack(id=uuid4(), partner_id=partner.id, is_active=False)
     _describe(pack, details, partner)
-    await save(session, pack)
+    await tx.save(pack)
     return pack
 
 
 @rule(NotFound, NotPartnerManager, *CHECKS)
-async def update(session: AsyncSession, actor: Actor, pack_id: UUID, **changes: Any) -> Pack:
+async def update(caller: CallerTransaction, pack_id: UUID, **changes: Any) -> Pack:
     """Change a pack. Codes that were issued keep their price and their dates."""
-    pack, partner = await _held(session, actor, pack_id)
+    pack, partner = await _held(caller, pack_id)
+    tx = await caller.as_rules()
     _describe(pack, changes, partner)
-    await save(session, pack)
+    await tx.save(pack)
     return pack
 
 
 @rule(NotFound, NotPartnerManager, InvalidState, PartnerNotActive)
-async def publish_pack(session: AsyncSession, actor: Actor, pack_id: UUID) -> Pack:
+async def publish_pack(caller: CallerTransaction, pack_id: UUID) -> Pack:
     """Offer a pack: everyone sees it, and codes are issued for it, in its dates."""
-    pack, partner = await _held(session, actor, pack_id)
+    pack, partner = await _held(caller, pack_id)
+    tx = await caller.as_rules()
     if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
         raise PartnerNotActive(field="packId")
     if pack.is_active:
         raise InvalidState("The pack is on offer already.", field="packId", state="published")
-    return await _offer(session, pack, offered=True)
+    return await _offer(tx, pack, offered=True)
 
 
 @rule(NotFound, NotPartnerManager, InvalidState)
-async def withdraw(session: AsyncSession, actor: Actor, pack_id: UUID) -> Pack:
+async def withdraw(caller: CallerTransaction, pack_id: UUID) -> Pack:
     """Offer a pack no longer. Codes that were issued for it are still redeemed."""
-    pack, _ = await _held(session, actor, pack_id)
+    pack, _ = await _held(caller, pack_id)
+    tx = await caller.as_rules()
     if not pack.is_active:
         raise InvalidState("The pack is not on offer.", field="packId", state="withdrawn")
-    return await _offer(session, pack, offered=False)
+    return await _offer(tx, pack, offered=False)
 
 
-async def _offer(session: AsyncSession, pack: Pack, *, offered: bool) -> Pack:
+async def _offer(tx: RuleTransaction, pack: Pack, *, offered: bool) -> Pack:
     pack.is_active = offered
-    await save(session, pack)
+    await tx.save(pack)
     topic = "pack.published" if offered else "pack.withdrawn"
-    await publish(session, topic, pack.id, partner_id=pack.partner_id)
+    await publish(tx, topic, pack.id, partner_id=pack.partner_id)
     return pack
 
 
-async def _held(session: AsyncSession, actor: Actor, pack_id: UUID) -> tuple[Pack, Partner | None]:
+async def _held(caller: CallerTransaction, pack_id: UUID) -> tuple[Pack, Partner | None]:
     """The pack and its partner, locked, in the rules' role, for the partner's owners and managers, or staff."""
-    seen = await find(session, Pack, pack_id)
+    seen = await caller.find(Pack, pack_id)
     if seen is None:
         raise NotFound("There is no such pack.", field="packId")
-    if seen.partner_id is None and not actor.is_staff:
+    if seen.partner_id is None and not caller.actor.is_staff:
         raise NotPartnerManager(field="packId")
-    await become(session, DatabaseRole.RULES)
+    tx = await caller.as_rules()
     # A pack never changes hands.
-    partner = await hold_of_pack(session, actor, seen.partner_id) if seen.partner_id else None
-    return await lock(session, Pack, pack_id), partner
+    partner = await hold_of_pack(tx, seen.partner_id) if seen.partner_id else None
+    return await tx.lock(Pack, pack_id), partner
 
 
 def _describe(pack: Pack, given: dict[str, Any], partner: Partner | None) -> None:

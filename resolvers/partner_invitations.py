@@ -6,16 +6,14 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import DateTime, bindparam, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.prepared import Lookup
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.notifications import NotificationChannel
 from models.packs import (
@@ -107,8 +105,7 @@ LAPSED_OF = Lookup(
     DeclinedLately, DailyLimitReached,
 )  # fmt: skip
 async def invite(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     partner_id: UUID,
     role: PartnerMemberRole,
     phone: str | None = None,
@@ -119,22 +116,22 @@ async def invite(
     The answer is the same whether or not anybody here has that contact; who has none yet may sign up and accept. Staff
     who are not on the partner do not invite themselves, nor whom they act for.
     """
-    assert actor.user_id is not None
     if (phone is None) == (email is None):
         raise ContactMissing("Give either a phone number or an email address.")
-    partner = await hold(session, actor, partner_id)
+    partner = await hold(caller, partner_id)
+    tx = await caller.as_rules()
     _check_lasting(partner, field="partnerId")
-    region = await contacts.region_of(session, actor.user_id)
+    region = await contacts.region_of(tx, tx.user_id)
     number = None if phone is None else contacts.phone(phone, field="phone", region=region)
     address = None if email is None else contacts.email(email, field="email")
-    now = await clock.now(session)
-    days, most = await config.numbers(session, INVITATION_DAYS, DAILY_INVITATIONS)
+    now = await clock.now(tx)
+    days, most = await config.numbers(tx, INVITATION_DAYS, DAILY_INVITATIONS)
     contact = {"partner_id": partner.id, "phone": number, "email": address}
     # Counted under the partner's lock: of many at once one is sent.
-    ((pending, declined, today),) = await SENT.all(session, **contact, since=now - timedelta(days=days))
+    ((pending, declined, today),) = await SENT.all(tx, **contact, since=now - timedelta(days=days))
     field = "email" if phone is None else "phone"
-    known = [user_id for (user_id,) in await KNOWN.all(session, phone=number, email=address)]
-    await refuse_own_part(session, actor.user_id, partner.id, *known, field=field)
+    known = [user_id for (user_id,) in await KNOWN.all(tx, phone=number, email=address)]
+    await refuse_own_part(tx, tx.user_id, partner.id, *known, field=field)
     if pending:
         raise AlreadyInvited(field=field)
     if declined:
@@ -142,60 +139,59 @@ async def invite(
     if today >= most:
         raise DailyLimitReached(limit=most, left=0)
     # The worker may not have been here since: of two pending ones the database would refuse one.
-    for (lapsed,) in await LAPSED_OF.all(session, **contact):
-        await _expire(session, lapsed)
+    for (lapsed,) in await LAPSED_OF.all(tx, **contact):
+        await _expire(tx, lapsed)
     invitation = PartnerInvitation(
-        id=uuid4(), **contact, partner_name=partner.name, role=role, invited_by=actor.user_id, status=Status.PENDING,
+        id=uuid4(), **contact, partner_name=partner.name, role=role, invited_by=tx.user_id, status=Status.PENDING,
         expires_at=now + timedelta(days=days),
     )  # fmt: skip
-    await save(session, invitation)
-    await publish(session, "partner_invitation.sent", invitation.id, partner_id=partner.id)
+    await tx.save(invitation)
+    await publish(tx, "partner_invitation.sent", invitation.id, partner_id=partner.id)
     channel = NotificationChannel.EMAIL if number is None else NotificationChannel.SMS
     recipient = number or address
     assert recipient is not None
-    await send_to(session, channel, recipient, "partner_invitation", partner_name=partner.name, role=role.value)
+    await send_to(tx, channel, recipient, "partner_invitation", partner_name=partner.name, role=role.value)
     return invitation
 
 
 @rule(NotFound, NotInvited, OwnMatter, InvalidState, InvitationExpired, AlreadyMember)
-async def accept(session: AsyncSession, actor: Actor, invitation_id: UUID) -> PartnerMember:
+async def accept(caller: CallerTransaction, invitation_id: UUID) -> PartnerMember:
     """Accept an invitation to one's own phone number or email address: from then on one acts for the partner."""
-    assert actor.user_id is not None
-    partner, invitation = await _to_answer(session, actor, invitation_id)
+    partner, invitation = await _to_answer(caller, invitation_id)
+    tx = await caller.as_rules()
     _check_lasting(partner, field="invitationId")
     # The contact may be theirs only since: they would be on the partner by nobody's word but their own.
-    await refuse_own_part(session, invitation.invited_by, partner.id, invitation.invited_by, field="invitationId")
-    if await member_of(session, partner.id, actor.user_id) is not None:
+    await refuse_own_part(tx, invitation.invited_by, partner.id, invitation.invited_by, field="invitationId")
+    if await member_of(tx, partner.id, tx.user_id) is not None:
         raise AlreadyMember(field="invitationId")
-    member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=actor.user_id, role=invitation.role)
-    await _answer(session, actor, invitation, Status.ACCEPTED)
-    await save(session, member)
-    name = await first_name(session, actor.user_id)
-    await notify(
-        session, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name
-    )
+    member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
+    await _answer(tx, invitation, Status.ACCEPTED)
+    await tx.save(member)
+    name = await first_name(tx, tx.user_id)
+    await notify(tx, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name)
     return member
 
 
 @rule(NotFound, NotInvited, InvalidState, InvitationExpired)
-async def decline(session: AsyncSession, actor: Actor, invitation_id: UUID) -> PartnerInvitation:
+async def decline(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvitation:
     """Decline an invitation to one's own phone number or email address. The partner does not ask again for a while."""
-    _, invitation = await _to_answer(session, actor, invitation_id)
-    return await _answer(session, actor, invitation, Status.DECLINED)
+    _, invitation = await _to_answer(caller, invitation_id)
+    tx = await caller.as_rules()
+    return await _answer(tx, invitation, Status.DECLINED)
 
 
 @rule(NotFound, NotPartnerOwner, InvalidState)
-async def cancel(session: AsyncSession, actor: Actor, invitation_id: UUID) -> PartnerInvitation:
+async def cancel(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvitation:
     """Call an invitation off, as long as it is not answered. The partner's owners, or staff."""
-    seen = await _see(session, invitation_id)
-    await become(session, DatabaseRole.RULES)
-    await lock(session, Partner, seen.partner_id)
-    invitation = await lock(session, PartnerInvitation, invitation_id)
-    await check_role(session, actor, seen.partner_id, OWNERS, field="invitationId")
+    seen = await _see(caller, invitation_id)
+    tx = await caller.as_rules()
+    await tx.lock(Partner, seen.partner_id)
+    invitation = await tx.lock(PartnerInvitation, invitation_id)
+    await check_role(tx, seen.partner_id, OWNERS, field="invitationId")
     _check_pending(invitation)
     invitation.status = Status.CANCELLED
-    await save(session, invitation)
-    await publish(session, "partner_invitation.cancelled", invitation.id, partner_id=invitation.partner_id)
+    await tx.save(invitation)
+    await publish(tx, "partner_invitation.cancelled", invitation.id, partner_id=invitation.partner_id)
     return invitation
 
 
@@ -205,49 +201,46 @@ async def expire_lapsed_invitations(services: Services) -> None:
     await due.each(services, expire_lapsed_invitations, LAPSED, _expire_lapsed)
 
 
-async def _expire_lapsed(session: AsyncSession, invitation_id: UUID) -> None:
-    invitation = await lock(session, PartnerInvitation, invitation_id)
-    if invitation.status == Status.PENDING and invitation.expires_at <= await clock.now(session):
-        await _expire(session, invitation)
+async def _expire_lapsed(tx: RuleTransaction, invitation_id: UUID) -> None:
+    invitation = await tx.lock(PartnerInvitation, invitation_id)
+    if invitation.status == Status.PENDING and invitation.expires_at <= await clock.now(tx):
+        await _expire(tx, invitation)
 
 
-async def _expire(session: AsyncSession, invitation: PartnerInvitation) -> None:
+async def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
     invitation.status = Status.EXPIRED
-    await save(session, invitation)
-    await publish(session, "partner_invitation.expired", invitation.id, partner_id=invitation.partner_id)
+    await tx.save(invitation)
+    await publish(tx, "partner_invitation.expired", invitation.id, partner_id=invitation.partner_id)
 
 
-async def _see(session: AsyncSession, invitation_id: UUID) -> PartnerInvitation:
-    seen = await find(session, PartnerInvitation, invitation_id)
+async def _see(tx: Transaction, invitation_id: UUID) -> PartnerInvitation:
+    seen = await tx.find(PartnerInvitation, invitation_id)
     if seen is None:
         raise NotFound("There is no such invitation.", field="invitationId")
     return seen
 
 
-async def _to_answer(session: AsyncSession, actor: Actor, invitation_id: UUID) -> tuple[Partner, PartnerInvitation]:
+async def _to_answer(caller: CallerTransaction, invitation_id: UUID) -> tuple[Partner, PartnerInvitation]:
     """A pending invitation to the caller's own contact, and its partner, locked, in the rules' role."""
-    assert actor.user_id is not None
-    seen = await _see(session, invitation_id)
-    await become(session, DatabaseRole.RULES)
+    seen = await _see(caller, invitation_id)
+    tx = await caller.as_rules()
     # Under the user's lock the contact stays theirs.
-    user = await lock(session, User, actor.user_id)
-    partner = await lock(session, Partner, seen.partner_id)
-    invitation = await lock(session, PartnerInvitation, invitation_id)
+    user = await tx.lock(User, tx.user_id)
+    partner = await tx.lock(Partner, seen.partner_id)
+    invitation = await tx.lock(PartnerInvitation, invitation_id)
     if (invitation.phone, invitation.email) not in ((user.phone, None), (None, user.email)):
         raise NotInvited(field="invitationId")
     _check_pending(invitation)
-    if invitation.expires_at <= await clock.now(session):
+    if invitation.expires_at <= await clock.now(tx):
         raise InvitationExpired(field="invitationId")
     return partner, invitation
 
 
-async def _answer(
-    session: AsyncSession, actor: Actor, invitation: PartnerInvitation, status: Status
-) -> PartnerInvitation:
-    invitation.status, invitation.answered_by = status, actor.user_id
-    invitation.answered_at = await clock.now(session)
-    await save(session, invitation)
-    await publish(session, f"partner_invitation.{status}", invitation.id, partner_id=invitation.partner_id)
+async def _answer(tx: RuleTransaction, invitation: PartnerInvitation, status: Status) -> PartnerInvitation:
+    invitation.status, invitation.answered_by = status, tx.user_id
+    invitation.answered_at = await clock.now(tx)
+    await tx.save(invitation)
+    await publish(tx, f"partner_invitation.{status}", invitation.id, partner_id=invitation.partner_id)
     return invitation
 
 

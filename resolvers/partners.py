@@ -7,14 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.packs import Partner, PartnerMember, PartnerMemberRole, PartnerStatus
 from resolvers import clock, config
 from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
@@ -41,93 +37,97 @@ DESCRIBED = (TextMissing, VenueTwice, TooMany)
 
 
 @rule(*DESCRIBED)
-async def register(session: AsyncSession, actor: Actor, **details: Any) -> Partner:
+async def register(caller: CallerTransaction, **details: Any) -> Partner:
     """Register a partner, for staff to verify. The caller becomes its owner."""
-    assert actor.user_id is not None
-    await become(session, DatabaseRole.RULES)
-    split = await config.number(session, REVENUE_SPLIT)
+    tx = await caller.as_rules()
+    split = await config.number(tx, REVENUE_SPLIT)
     partner = Partner(id=uuid4(), status=PartnerStatus.PENDING, revenue_split_percentage=split)
     _describe(partner, details)
-    owner = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=actor.user_id, role=PartnerMemberRole.OWNER)
-    await save(session, partner, owner)
-    await publish(session, "partner.registered", partner.id)
+    owner = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=PartnerMemberRole.OWNER)
+    await tx.save(partner, owner)
+    await publish(tx, "partner.registered", partner.id)
     return partner
 
 
 @rule(NotFound, NotPartnerOwner, *DESCRIBED, AmountNotPositive, AmountOutOfRange)
-async def update(session: AsyncSession, actor: Actor, partner_id: UUID, **changes: Any) -> Partner:
+async def update(caller: CallerTransaction, partner_id: UUID, **changes: Any) -> Partner:
     """Change what a partner says of itself, where its venues are, and how it is paid. Its owners, or staff."""
-    partner = await hold(session, actor, partner_id)
+    partner = await hold(caller, partner_id)
+    tx = await caller.as_rules()
     if "minimum_payout_cfa" in changes:
         check_amount(changes["minimum_payout_cfa"], Partner.minimum_payout_cfa, field="minimumPayoutCfa")
     _describe(partner, changes)
-    await save(session, partner)
+    await tx.save(partner)
     return partner
 
 
 @rule(NotFound, OwnMatter, SplitOutOfRange, staff=True)
 async def set_terms(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     partner_id: UUID,
     revenue_split_percentage: Decimal | None = None,
     auto_approve_redemptions: bool | None = None,
 ) -> Partner:
     """Set what was agreed with a partner. What is redeemed from now on is split by it; staff."""
-    partner = await _held_by_staff(session, partner_id)
+    partner = await _held_by_staff(caller, partner_id)
+    tx = await caller.as_rules()
     if revenue_split_percentage is not None:
         if not 0 <= revenue_split_percentage <= 100 or round(revenue_split_percentage, 2) != revenue_split_percentage:
             raise SplitOutOfRange(field="revenueSplitPercentage")
         partner.revenue_split_percentage = revenue_split_percentage
     if auto_approve_redemptions is not None:
         partner.auto_approve_redemptions = auto_approve_redemptions
-    await save(session, partner)
+    await tx.save(partner)
     return partner
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def verify(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+async def verify(caller: CallerTransaction, partner_id: UUID) -> Partner:
     """Let a registered partner begin: it redeems codes, and everyone sees it; staff."""
-    partner = await _held_by_staff(session, partner_id, PartnerStatus.PENDING)
-    partner.verified_at = await clock.now(session)
-    partner.verified_by_user_id = actor.user_id
-    return await _move(session, partner, PartnerStatus.ACTIVE, "partner.verified")
+    partner = await _held_by_staff(caller, partner_id, PartnerStatus.PENDING)
+    tx = await caller.as_rules()
+    partner.verified_at = await clock.now(tx)
+    partner.verified_by_user_id = tx.user_id
+    return await _move(tx, partner, PartnerStatus.ACTIVE, "partner.verified")
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def suspend(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+async def suspend(caller: CallerTransaction, partner_id: UUID) -> Partner:
     """Stop a partner for now: its packs are not offered, and its codes are refused at the till; staff."""
-    partner = await _held_by_staff(session, partner_id, PartnerStatus.ACTIVE)
-    return await _move(session, partner, PartnerStatus.SUSPENDED, "partner.suspended")
+    partner = await _held_by_staff(caller, partner_id, PartnerStatus.ACTIVE)
+    tx = await caller.as_rules()
+    return await _move(tx, partner, PartnerStatus.SUSPENDED, "partner.suspended")
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def reinstate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+async def reinstate(caller: CallerTransaction, partner_id: UUID) -> Partner:
     """Let a suspended partner go on; staff."""
-    partner = await _held_by_staff(session, partner_id, PartnerStatus.SUSPENDED)
-    return await _move(session, partner, PartnerStatus.ACTIVE, "partner.reinstated")
+    partner = await _held_by_staff(caller, partner_id, PartnerStatus.SUSPENDED)
+    tx = await caller.as_rules()
+    return await _move(tx, partner, PartnerStatus.ACTIVE, "partner.reinstated")
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def terminate(session: AsyncSession, actor: Actor, partner_id: UUID) -> Partner:
+async def terminate(caller: CallerTransaction, partner_id: UUID) -> Partner:
     """Refuse a registration, or end with a partner for good; what it is owed is still settled; staff."""
-    partner = await _held_by_staff(session, partner_id)
+    partner = await _held_by_staff(caller, partner_id)
+    tx = await caller.as_rules()
     steps = Partner.__transitions__
     if steps is None or not steps.allows(partner.status, PartnerStatus.TERMINATED):
         raise _cannot(partner)
-    return await _move(session, partner, PartnerStatus.TERMINATED, "partner.terminated")
+    return await _move(tx, partner, PartnerStatus.TERMINATED, "partner.terminated")
 
 
-async def _held_by_staff(session: AsyncSession, partner_id: UUID, where: PartnerStatus | None = None) -> Partner:
+async def _held_by_staff(caller: CallerTransaction, partner_id: UUID, where: PartnerStatus | None = None) -> Partner:
     """The partner, locked, in the rules' role; refuses one that does not stand where it is said to.
 
     Raises OwnMatter for staff who are on it themselves.
     """
-    if await find(session, Partner, partner_id) is None:
+    if await caller.find(Partner, partner_id) is None:
         raise NotFound("There is no such partner.", field="partnerId")
-    await become(session, DatabaseRole.RULES)
-    await refuse_own_partner(session, partner_id, field="partnerId")
-    partner = await lock(session, Partner, partner_id)
+    tx = await caller.as_rules()
+    await refuse_own_partner(tx, partner_id, field="partnerId")
+    partner = await tx.lock(Partner, partner_id)
     if where is not None and partner.status != where:
         raise _cannot(partner)
     return partner
@@ -137,10 +137,10 @@ def _cannot(partner: Partner) -> InvalidState:
     return InvalidState(f"The partner is {partner.status}.", field="partnerId", state=partner.status)
 
 
-async def _move(session: AsyncSession, partner: Partner, following: PartnerStatus, topic: str) -> Partner:
+async def _move(tx: RuleTransaction, partner: Partner, following: PartnerStatus, topic: str) -> Partner:
     partner.status = following
-    await save(session, partner)
-    await publish(session, topic, partner.id)
+    await tx.save(partner)
+    await publish(tx, topic, partner.id)
     return partner
 
 

@@ -9,14 +9,13 @@ from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.jobs import enqueue
 from lango.postgres import RawJson
 from lango.prepared import Lookup
 from lango.providers.wave import Checkout
-from lango.rows import find, lock, save
+from lango.session import Transaction
+from lango.transaction import RuleTransaction
 from models.donations import Donation, DonationStatus, RefundReason
 from models.pots import Pot, PotStatus
 from models.referrals import PointsLedgerEntryEventType as Earning
@@ -73,7 +72,7 @@ class Payment:
             "client_reference": checkout.reference, "payment_status": checkout.payment_status,
             "transaction_id": checkout.transaction_id,
         }  # fmt: skip
-        return cls.of_event(RawJson.of({"type": "checkout.session.completed", "data": data}))
+        return cls.of_event(RawJson.of({"type": "checkout.tx.completed", "data": data}))
 
     def differs_from(self, donation: Donation) -> str | None:
         """Why this is not the payment that the donation waits for; None where it is."""
@@ -89,96 +88,95 @@ class Payment:
         return self.amount or 0 if self.currency == ledger.XOF else 0
 
 
-async def settle(session: AsyncSession, payment: Payment) -> tuple[Donation | None, str | None]:
+async def settle(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
     """Act on a payment that Wave has received: once, however often and in whatever order Wave tells of it.
 
     Gives its donation, and why staff must look at it; None where all is well. In the rules' role.
     """
     if payment.status != "succeeded":
-        return await donation_of(session, payment), "The checkout is complete, and its payment has not succeeded."
+        return await donation_of(tx, payment), "The checkout is complete, and its payment has not succeeded."
     if not payment.checkout_id:
         return None, "It names no checkout."
-    seen = await donation_of(session, payment)
+    seen = await donation_of(tx, payment)
     if seen is None:
         return None, "There is no donation that this was paid for."
-    pot = await lock(session, Pot, seen.pot_id)
-    donation = await lock(session, Donation, seen.id)
-    problem = payment.differs_from(donation) or await _paid_elsewhere(session, payment, donation)
+    pot = await tx.lock(Pot, seen.pot_id)
+    donation = await tx.lock(Donation, seen.id)
+    problem = payment.differs_from(donation) or await _paid_elsewhere(tx, payment, donation)
     if donation.status not in WAITING:
         if donation.wave_checkout_session_id != payment.checkout_id:
             problem = problem or "The donation was paid already, by another checkout."
         return donation, problem
-    now = await clock.now(session)
+    now = await clock.now(tx)
     donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
     donation.wave_checkout_session_id = payment.checkout_id
     if problem is None:
         donation.wave_transaction_id = payment.transaction_id
-    if problem is not None or (donation.risk_score or 0) > await config.number(session, risk.HOLD_SCORE):
-        await _hold(session, donation, payment)
+    if problem is not None or (donation.risk_score or 0) > await config.number(tx, risk.HOLD_SCORE):
+        await _hold(tx, donation, payment)
     elif takes(pot, donation.amount_cfa):
-        await count(session, Actor(), pot, donation, ledger.provider("wave"))
+        await count(tx, pot, donation, ledger.provider("wave"))
     else:
-        await _put_aside(session, donation, payment)
-        await send_back(session, Actor(), donation, donation.amount_cfa, RefundReason.FAILED_POT)
+        await _put_aside(tx, donation, payment)
+        await send_back(tx, donation, donation.amount_cfa, RefundReason.FAILED_POT)
     return donation, problem
 
 
-async def fail(session: AsyncSession, payment: Payment) -> tuple[Donation | None, str | None]:
+async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
     """Act on a payment that did not succeed: the donor may try again, and a late success still counts."""
-    seen = await donation_of(session, payment)
+    seen = await donation_of(tx, payment)
     if seen is None:
         return None, "There is no donation that this was paid for."
-    donation = await lock(session, Donation, seen.id)
+    donation = await tx.lock(Donation, seen.id)
     current = donation.wave_checkout_session_id in (None, payment.checkout_id)
     if donation.status == DonationStatus.PENDING and current:
-        now = await clock.now(session)
+        now = await clock.now(tx)
         donation.status, donation.failed_at = DonationStatus.FAILED, now
         donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
-        await save(session, donation)
-        await publish(session, "donation.failed", donation.id, pot_id=donation.pot_id)
+        await tx.save(donation)
+        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)
     return donation, None
 
 
-async def count(session: AsyncSession, actor: Actor, pot: Pot, donation: Donation, source: ledger.Account) -> None:
+async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledger.Account) -> None:
     """Count a paid donation in its pot; both are locked. The money comes from `source`."""
-    now = await clock.now(session)
+    now = await clock.now(tx)
     donation.status, donation.confirmed_at = DonationStatus.SUCCEEDED, now
     before = pot.status
     credit(pot, donation.amount_cfa)
-    await save(session, pot, donation)
+    await tx.save(pot, donation)
     given = ledger.Movement(source, ledger.pot_balance(pot.id), donation.amount_cfa)
-    await ledger.post(session, actor, "donation", [given], of=("donation", donation.id))
-    until = await totals.hidden_until(session, donation)
-    await publish(session, "donation.succeeded", donation.id, pot_id=pot.id, hidden_until=until)
+    await ledger.post(tx, "donation", [given], of=("donation", donation.id))
+    until = await totals.hidden_until(tx, donation)
+    await publish(tx, "donation.succeeded", donation.id, pot_id=pot.id, hidden_until=until)
     if before != pot.status == PotStatus.FUNDED:
-        await publish(session, "pot.funded", pot.id)
-    name = await first_name(session, pot.owner_user_id)
+        await publish(tx, "pot.funded", pot.id)
+    name = await first_name(tx, pot.owner_user_id)
     await notify(
-        session, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
+        tx, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
     )
-    await points.earn_for(session, pot.owner_user_id, Earning.FIRST_DONATION)
+    await points.earn_for(tx, pot.owner_user_id, Earning.FIRST_DONATION)
 
 
 async def send_back(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     donation: Donation,
     amount: int,
     reason: RefundReason,
     description: str | None = None,
 ) -> None:
     """Have the money of a locked donation that stands in suspense go back to who paid it."""
-    now = await clock.now(session)
+    now = await clock.now(tx)
     donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
-    await save(session, donation)
-    refund = await refunds.written(session, actor, donation, amount, reason, description)
-    await publish(session, "donation.refunded", donation.id, pot_id=donation.pot_id, refund_id=refund.id)
-    await enqueue(session, refunds.send_refund, refund_id=refund.id)
+    await tx.save(donation)
+    refund = await refunds.written(tx, donation, amount, reason, description)
+    await publish(tx, "donation.refunded", donation.id, pot_id=donation.pot_id, refund_id=refund.id)
+    await enqueue(tx, refunds.send_refund, refund_id=refund.id)
 
 
-async def donation_of(session: AsyncSession, payment: Payment) -> Donation | None:
+async def donation_of(tx: Transaction, payment: Payment) -> Donation | None:
     """The donation whose checkout it is; of one that we do not know, the donation that it names."""
-    found = await BY_CHECKOUT.one(session, checkout=payment.checkout_id)
+    found = await BY_CHECKOUT.one(tx, checkout=payment.checkout_id)
     if found is not None:
         donation: Donation = found[0]
         return donation
@@ -186,27 +184,27 @@ async def donation_of(session: AsyncSession, payment: Payment) -> Donation | Non
         key = UUID(payment.reference)
     except ValueError:
         return None
-    return await find(session, Donation, key)
+    return await tx.find(Donation, key)
 
 
-async def _hold(session: AsyncSession, donation: Donation, payment: Payment) -> None:
+async def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     """Leave it to staff: what was paid stands in suspense, and counts nowhere."""
     donation.status = DonationStatus.PROCESSING
-    await save(session, donation)
-    await _put_aside(session, donation, payment)
-    await publish(session, "donation.held", donation.id, pot_id=donation.pot_id)
+    await tx.save(donation)
+    await _put_aside(tx, donation, payment)
+    await publish(tx, "donation.held", donation.id, pot_id=donation.pot_id)
 
 
-async def _put_aside(session: AsyncSession, donation: Donation, payment: Payment) -> None:
+async def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     if payment.francs:
         held = ledger.Movement(ledger.provider("wave"), ledger.suspense(), payment.francs)
-        await ledger.post(session, Actor(), "donation_held", [held], of=("donation", donation.id))
+        await ledger.post(tx, "donation_held", [held], of=("donation", donation.id))
 
 
-async def _paid_elsewhere(session: AsyncSession, payment: Payment, donation: Donation) -> str | None:
+async def _paid_elsewhere(tx: Transaction, payment: Payment, donation: Donation) -> str | None:
     if payment.transaction_id is None:
         return None
-    other = await SAME_PAYMENT.one(session, transaction=payment.transaction_id, donation_id=donation.id)
+    other = await SAME_PAYMENT.one(tx, transaction=payment.transaction_id, donation_id=donation.id)
     return None if other is None else "This payment has been counted for another donation."
 
 

@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.prepared import Lookup
 from lango.rules import NotFound
+from lango.session import Transaction
 from models.profiles import Profile
 
 NAME = Lookup([Profile.full_name], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
@@ -32,37 +31,36 @@ def _households(rows: Select[Any]) -> Select[Any]:
 WARDS = Lookup([Profile.user_id, Profile.guardian_user_id], _households)
 
 
-async def my_people(session: AsyncSession) -> list[UUID]:
+async def my_people(tx: Transaction) -> list[UUID]:
     """The caller, and those for whom the caller is the accepted guardian; nobody for a caller without a token."""
-    ((people,),) = await PEOPLE.all(session)
+    ((people,),) = await PEOPLE.all(tx)
     return people or []
 
 
-async def acting_for(session: AsyncSession, actor: Actor, user_id: UUID | None, *, field: str) -> UUID:
+async def acting_for(tx: Transaction, user_id: UUID | None, *, field: str) -> UUID:
     """The user for whom a caller acts: the caller, or the minor that is named. Raises NotFound for anybody else."""
-    assert actor.user_id is not None
-    if user_id is not None and user_id not in await my_people(session):
+    if user_id is not None and user_id not in await my_people(tx):
         raise NotFound("There is nobody of that id whom you answer for.", field=field)
-    return user_id or actor.user_id
+    return user_id or tx.user_id
 
 
-async def first_name(session: AsyncSession, user_id: UUID) -> str:
+async def first_name(tx: Transaction, user_id: UUID) -> str:
     """What a notice calls somebody; empty without a profile. Reads as a role that sees the profile: the rules' own."""
-    found = await NAME.one(session, user_id=user_id)
+    found = await NAME.one(tx, user_id=user_id)
     return str(found[0]).split(maxsplit=1)[0] if found and str(found[0]).strip() else ""
 
 
-async def related_parties(session: AsyncSession, user_id: UUID) -> frozenset[UUID]:
+async def related_parties(tx: Transaction, user_id: UUID) -> frozenset[UUID]:
     """The user, and everybody with whom one person acts for both: the user's guardian, the minors whose guardian the
     user is, and those who have the same guardian. None of them may be the other side of what the user does.
 
     A guardian who is named and has not yet agreed counts: agreeing between two steps would put one person on both
     sides. Reads as a role that sees profiles: the rules' own.
     """
-    wards = await WARDS.all(session, user_id=user_id)
+    wards = await WARDS.all(tx, user_id=user_id)
     return frozenset({user_id, *(person for ward in wards for person in ward)})
 
 
-async def same_hands(session: AsyncSession, one: UUID, other: UUID) -> bool:
+async def same_hands(tx: Transaction, one: UUID, other: UUID) -> bool:
     """Whether one person may act for both of these users, who may be the same. Reads as `related_parties` does."""
-    return one == other or other in await related_parties(session, one)
+    return one == other or other in await related_parties(tx, one)

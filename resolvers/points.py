@@ -9,17 +9,15 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Select, bindparam, func, text
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.postgres import RawJson
 from lango.prepared import Lookup, Prepared
-from lango.rows import find, lock, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.packs import SponsorCampaign
 from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
@@ -54,7 +52,7 @@ class AlreadySpent(Refused):
 
 
 async def earn_for(
-    session: AsyncSession,
+    tx: RuleTransaction,
     sponsored_user_id: UUID,
     reason: Literal[Event.POT_OPENED, Event.FIRST_DONATION],
 ) -> None:
@@ -63,13 +61,13 @@ async def earn_for(
     In the rules' role.
     """
     # Locked: what is earned here and what `take_back` finds undone elsewhere queue.
-    found = await CAME_BY_LOCKED.one(session, user_id=sponsored_user_id)
+    found = await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
     if found is not None:
-        await earn(session, found[0], reason)
+        await earn(tx, found[0], reason)
 
 
 async def earn(
-    session: AsyncSession,
+    tx: RuleTransaction,
     referral: Referral,
     reason: Event,
     *,
@@ -83,25 +81,25 @@ async def earn(
     """
     sponsored = referral.sponsored_user_id
     # Somebody may have become the guardian since the referral was accepted.
-    if sponsored is None or await people.same_hands(session, referral.sponsor_user_id, sponsored):
+    if sponsored is None or await people.same_hands(tx, referral.sponsor_user_id, sponsored):
         return 0
-    usual, days = await numbers(session, USUAL[reason], MATURATION_DAYS)
+    usual, days = await numbers(tx, USUAL[reason], MATURATION_DAYS)
     points = boosted(usual, boost)
     metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})
     key = uuid4()
     values = {
         "id": key, "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": reason,
         "points_earned": points, "base_multiplier": BASE, "sponsor_boost_multiplier": boost, "metadata": metadata,
-        "matures_at": await clock.now(session) + timedelta(days=days),
+        "matures_at": await clock.now(tx) + timedelta(days=days),
     }  # fmt: skip
     # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
-    if points <= 0 or not await EARN.run(session, **values):
+    if points <= 0 or not await EARN.run(tx, **values):
         return 0
-    await publish(session, "points.earned", key, sponsor_user_id=referral.sponsor_user_id)
+    await publish(tx, "points.earned", key, sponsor_user_id=referral.sponsor_user_id)
     return points
 
 
-async def take_back(session: AsyncSession, sponsored_user_id: UUID, *, why: str) -> int:
+async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -> int:
     """Take back whatever that user's sponsor earned by something that has been undone since: how many points.
 
     Call it when that is saved: a donation given back, a pot called off. Each event is held against what is there now,
@@ -110,31 +108,31 @@ async def take_back(session: AsyncSession, sponsored_user_id: UUID, *, why: str)
     Only pending points go back, and may be earned again; the sponsor reads `why`. Locks the referral, its entries and
     campaigns. In the rules' role.
     """
-    await CAME_BY_LOCKED.one(session, user_id=sponsored_user_id)
-    smallest = await number(session, SMALLEST_DONATION)
-    undone = [row["id"] for row in await UNDONE.run(session, user_id=sponsored_user_id, smallest=smallest)]
+    await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
+    smallest = await number(tx, SMALLEST_DONATION)
+    undone = [row["id"] for row in await UNDONE.run(tx, user_id=sponsored_user_id, smallest=smallest)]
     if not undone:
         return 0
-    entries = await lock_all(session, PointsLedgerEntry, undone)
-    now = await clock.now(session)
+    entries = await tx.lock_all(PointsLedgerEntry, undone)
+    now = await clock.now(tx)
     for entry in entries.values():
         entry.taken_back_at = now
-        await _revoke(session, entry, why)
+        await _revoke(tx, entry, why)
     return sum(entry.points_earned for entry in entries.values())
 
 
-async def _revoke(session: AsyncSession, entry: PointsLedgerEntry, why: str) -> None:
+async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> None:
     """Revoke points whose entry is locked, give the campaign back what their boost cost, and tell the sponsor."""
     entry.status, entry.description = Status.REVOKED, f"Revoked: {why}"
-    await save(session, entry)
+    await tx.save(entry)
     paid_by = entry.metadata_.parsed() if entry.metadata_ else None
     if isinstance(paid_by, dict) and paid_by.get("costCfa"):
-        campaign = await lock(session, SponsorCampaign, UUID(paid_by["campaign"]))
+        campaign = await tx.lock(SponsorCampaign, UUID(paid_by["campaign"]))
         campaign.spent_cfa = max(0, campaign.spent_cfa - paid_by["costCfa"])
         campaign.conversions = max(0, (campaign.conversions or 0) - 1)
-        await save(session, campaign)
-    await publish(session, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
-    await notify(session, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
+        await tx.save(campaign)
+    await publish(tx, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
+    await notify(tx, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
 
 
 def boosted(usual: int, boost: Decimal) -> int:
@@ -142,39 +140,39 @@ def boosted(usual: int, boost: Decimal) -> int:
     return int((usual * BASE * boost).quantize(Decimal(1), ROUND_HALF_EVEN))
 
 
-async def available(session: AsyncSession, sponsor_user_id: UUID) -> int:
+async def available(tx: Transaction, sponsor_user_id: UUID) -> int:
     """The points that a sponsor may spend: matured less spent. Decide by it only under the sponsor's lock."""
-    ((points,),) = await AVAILABLE.all(session, user_id=sponsor_user_id)
+    ((points,),) = await AVAILABLE.all(tx, user_id=sponsor_user_id)
     return int(points)
 
 
 @rule(NotFound, OwnMatter, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
-async def revoke(session: AsyncSession, _: Actor, points_ledger_entry_id: UUID, reason: str) -> PointsLedgerEntry:
+async def revoke(caller: CallerTransaction, points_ledger_entry_id: UUID, reason: str) -> PointsLedgerEntry:
     """Take points back that should not have been earned. Staff; the sponsor reads the reason.
 
     What the sponsor has turned into money already is not taken back.
     """
-    seen = await find(session, PointsLedgerEntry, points_ledger_entry_id)
+    seen = await caller.find(PointsLedgerEntry, points_ledger_entry_id)
     if seen is None:
         raise NotFound("There is no such entry.", field="pointsLedgerEntryId")
     check_text(reason, field="reason")
-    await become(session, DatabaseRole.RULES)
-    referral = await find(session, Referral, seen.referral_id) if seen.referral_id else None
+    tx = await caller.as_rules()
+    referral = await tx.find(Referral, seen.referral_id) if seen.referral_id else None
     concerned = (seen.sponsor_user_id, referral.sponsored_user_id if referral else None)
-    await refuse_own_matter(session, *concerned, field="pointsLedgerEntryId")
+    await refuse_own_matter(tx, *concerned, field="pointsLedgerEntryId")
     # Under the sponsor's lock: what is taken back cannot be spent meanwhile.
-    await lock(session, User, seen.sponsor_user_id)
-    entry = await lock(session, PointsLedgerEntry, points_ledger_entry_id)
+    await tx.lock(User, seen.sponsor_user_id)
+    entry = await tx.lock(PointsLedgerEntry, points_ledger_entry_id)
     if entry.points_spent:
         raise NotEarned(field="pointsLedgerEntryId")
     if not PointsLedgerEntry.__transitions__.allows(entry.status, Status.REVOKED):
         raise InvalidState(f"The points are {entry.status}.", field="pointsLedgerEntryId", state=entry.status)
     if entry.status == Status.MATURED:
-        left = await available(session, entry.sponsor_user_id)
+        left = await available(tx, entry.sponsor_user_id)
         if left < entry.points_earned:
             told = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
             raise AlreadySpent(told, field="pointsLedgerEntryId", available=left)
-    await _revoke(session, entry, reason)
+    await _revoke(tx, entry, reason)
     return entry
 
 
@@ -188,13 +186,13 @@ async def mature_points(services: Services) -> None:
     await due.each(services, mature_points, RIPE, _mature)
 
 
-async def _note_identities(session: AsyncSession, referral_id: UUID) -> None:
-    await NOTE_IDENTITIES.run(session, referral_id=referral_id)
+async def _note_identities(tx: RuleTransaction, referral_id: UUID) -> None:
+    await NOTE_IDENTITIES.run(tx, referral_id=referral_id)
 
 
-async def _mature(session: AsyncSession, entry_id: UUID) -> None:
-    for entry in await MATURE.run(session, entry_id=entry_id):
-        await publish(session, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
+async def _mature(tx: RuleTransaction, entry_id: UUID) -> None:
+    for entry in await MATURE.run(tx, entry_id=entry_id):
+        await publish(tx, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
 
 
 def _came_by(rows: Select[Any]) -> Select[Any]:

@@ -8,17 +8,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Date, DateTime, Text, bindparam, cast, func
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
-from lango.actor import Actor, DatabaseRole
+from lango.actor import Actor
 from lango.errors import Refused
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rows import find, lock, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.session import Transaction
 from lango.time_zones import zones
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.packs import Pack
 from models.pots import Pot, PotStatus, PotVisibility
 from models.profiles import Profile
@@ -123,7 +122,7 @@ def takes(pot: Pot, amount_cfa: int) -> bool:
 
 
 async def plan(
-    session: AsyncSession,
+    tx: RuleTransaction,
     owner_user_id: UUID,
     *,
     title: str | None,
@@ -138,10 +137,10 @@ async def plan(
     In the rules' role. Without a title, a target or a zone it gets the usual ones. Raises BirthdayNotInFuture and
     BirthdayTooFar.
     """
-    found = await ZONE.one(session, user_id=owner_user_id)
+    found = await ZONE.one(tx, user_id=owner_user_id)
     profile: Profile | None = found[0] if found else None
     zone = time_zone or (profile.timezone if profile and profile.timezone in zones() else None) or DEFAULT_ZONE
-    calendar = await CALENDAR.one(session, zone=zone, birthday=birthday)
+    calendar = await CALENDAR.one(tx, zone=zone, birthday=birthday)
     assert calendar is not None
     now, today, opens = calendar
     if birthday <= today:
@@ -149,18 +148,18 @@ async def plan(
     if birthday.year - today.year > FURTHEST_YEARS:
         raise BirthdayTooFar(field="birthday", years=FURTHEST_YEARS)
     if target_amount_cfa is None:
-        target_amount_cfa = await config.number(session, DEFAULT_TARGET)
+        target_amount_cfa = await config.number(tx, DEFAULT_TARGET)
     pot = Pot(
         id=uuid4(), owner_user_id=owner_user_id, title=title or _usual_title(profile),
         target_amount_cfa=target_amount_cfa, birthday_date=birthday, scheduled_open_at=max(opens, now),
         status=PotStatus.SCHEDULED, time_zone=zone, created_from_referral_id=referral_id, raised_cfa=0, balance_cfa=0,
         **(wishes or {}),
     )  # fmt: skip
-    await save(session, pot)
-    await publish(session, "pot.created", pot.id)
+    await tx.save(pot)
+    await publish(tx, "pot.created", pot.id)
     if opens <= now:
-        older = await lock_all(session, Pot, await openings.left_over(session, owner_user_id))
-        await openings.open_now(session, pot, list(older.values()), now)
+        older = await tx.lock_all(Pot, await openings.left_over(tx, owner_user_id))
+        await openings.open_now(tx, pot, list(older.values()), now)
     return pot
 
 
@@ -168,8 +167,7 @@ async def plan(
     NotFound, GuardianRequired, BirthdayNotInFuture, BirthdayTooFar, TimeZoneUnknown, *CHECKED
 )  # fmt: skip
 async def create(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     birthday: date,
     target_amount_cfa: int,
     title: str | None = None,
@@ -181,40 +179,39 @@ async def create(
 
     It opens 30 days before the birthday, at once if that is nearer. A minor's pot is planned by the guardian.
     """
-    owner = await people.acting_for(session, actor, owner_id, field="ownerId")
+    owner = await people.acting_for(caller, owner_id, field="ownerId")
     check_amount(target_amount_cfa, Pot.target_amount_cfa, field="targetAmountCfa")
     if time_zone is not None and time_zone not in zones():
         raise TimeZoneUnknown(field="timeZone")
-    wanted = await _checked(session, wishes)
+    wanted = await _checked(caller, wishes)
     if title is not None:
         check_text(title, field="title")
-    await become(session, DatabaseRole.RULES)
-    if owner == actor.user_id and await _is_minor(session, owner):
+    tx = await caller.as_rules()
+    if owner == tx.actor.user_id and await _is_minor(tx, owner):
         raise GuardianRequired
     return await plan(
-        session, owner, title=title and title.strip(), target_amount_cfa=target_amount_cfa, birthday=birthday,
+        tx, owner, title=title and title.strip(), target_amount_cfa=target_amount_cfa, birthday=birthday,
         time_zone=time_zone, wishes=wanted,
     )  # fmt: skip
 
 
 @rule(NotFound, NotYourPot, InvalidState, TargetFixed, *CHECKED)
 async def update(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     pot_id: UUID,
     title: str | None = None,
     target_amount_cfa: int | None = None,
     **wishes: Any,
 ) -> Pot:
     """Change what a pot says of itself; the target only before it opens. What is left out stays as it is."""
-    await own_pot(session, pot_id)
-    wanted = await _checked(session, wishes)
+    await own_pot(caller, pot_id)
+    wanted = await _checked(caller, wishes)
     if target_amount_cfa is not None:
         check_amount(target_amount_cfa, Pot.target_amount_cfa, field="targetAmountCfa")
     if title is not None:
         check_text(title, field="title")
-    await become(session, DatabaseRole.RULES)
-    pot = await lock(session, Pot, pot_id)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, pot_id)
     if pot.status in ENDED:
         raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
     if target_amount_cfa is not None and target_amount_cfa != pot.target_amount_cfa:
@@ -225,8 +222,8 @@ async def update(
         pot.title = title.strip()
     for name, value in wanted.items():
         setattr(pot, name, value)
-    await save(session, pot)
-    await publish(session, "pot.updated", pot.id)
+    await tx.save(pot)
+    await publish(tx, "pot.updated", pot.id)
     return pot
 
 
@@ -240,57 +237,57 @@ class Shared:
 
 # Not idempotent: nothing is to keep the token but the pot.
 @rule(NotFound, NotYourPot, idempotent=False)
-async def share(session: AsyncSession, actor: Actor, pot_id: UUID, renew: bool = False) -> Shared:
+async def share(caller: CallerTransaction, pot_id: UUID, renew: bool = False) -> Shared:
     """The token of a pot's share link: whoever has it sees the pot and may give.
 
     The owner may always ask for it; `renew` makes another, and links with the one before open nothing any more.
     """
-    await own_pot(session, pot_id)
-    await become(session, DatabaseRole.RULES)
-    pot = await lock(session, Pot, pot_id)
-    return Shared(pot, await share_token(session, pot, renew=renew))
+    await own_pot(caller, pot_id)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, pot_id)
+    return Shared(pot, await share_token(tx, pot, renew=renew))
 
 
-async def share_token(session: AsyncSession, pot: Pot, *, renew: bool = False) -> str:
+async def share_token(tx: RuleTransaction, pot: Pot, *, renew: bool = False) -> str:
     """The share token of a locked pot, which gets one if it has none."""
-    found = await TOKEN.one(session, id=pot.id)
+    found = await TOKEN.one(tx, id=pot.id)
     token: str | None = found[0] if found else None
     if token is None or renew:
         pot.share_token = token = codes.new(codes.LONG)
-        await save(session, pot)
-        await publish(session, "pot.shared", pot.id)
+        await tx.save(pot)
+        await publish(tx, "pot.shared", pot.id)
     return token
 
 
 @rule(NotFound, NotYourPot, InvalidState)
-async def close(session: AsyncSession, actor: Actor, pot_id: UUID) -> Pot:
+async def close(caller: CallerTransaction, pot_id: UUID) -> Pot:
     """Take no more donations. What remains may still be spent on packs, and goes to the owner's next pot.
 
     The owner, or staff.
     """
-    await own_pot(session, pot_id, or_staff=actor)
-    await become(session, DatabaseRole.RULES)
-    pot = await lock(session, Pot, pot_id)
+    await own_pot(caller, pot_id, or_staff=caller.actor)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, pot_id)
     if not Pot.__transitions__.allows(pot.status, PotStatus.CLOSED):
         raise InvalidState(f"The pot is {pot.status}; it must be open or funded.", field="potId", state=pot.status)
-    now = await clock.now(session)
+    now = await clock.now(tx)
     pot.status, pot.closed_at = PotStatus.CLOSED, now
-    await save(session, pot)
-    await publish(session, "pot.closed", pot.id)
+    await tx.save(pot)
+    await publish(tx, "pot.closed", pot.id)
     return pot
 
 
-async def own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId", or_staff: Actor | None = None) -> Pot:
+async def own_pot(tx: Transaction, pot_id: UUID, *, field: str = "potId", or_staff: Actor | None = None) -> Pot:
     """The pot, if the caller, or a minor the caller answers for, owns it; or where staff may, for them.
 
     Reads as the caller. Raises NotFound and NotYourPot.
     """
-    pot = await find(session, Pot, pot_id)
+    pot = await tx.find(Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
     if or_staff is not None and or_staff.is_staff:
         return pot
-    if pot.owner_user_id not in await people.my_people(session):
+    if pot.owner_user_id not in await people.my_people(tx):
         raise NotYourPot(field=field)
     return pot
 
@@ -300,15 +297,15 @@ def _usual_title(profile: Profile | None) -> str:
     return f"Anniversaire de {name}" if name else "Anniversaire"
 
 
-async def _is_minor(session: AsyncSession, user_id: UUID) -> bool:
-    found = await MINOR.one(session, user_id=user_id)
+async def _is_minor(tx: Transaction, user_id: UUID) -> bool:
+    found = await MINOR.one(tx, user_id=user_id)
     return bool(found and found[0])
 
 
-async def _checked(session: AsyncSession, wishes: dict[str, Any]) -> dict[str, Any]:
+async def _checked(tx: Transaction, wishes: dict[str, Any]) -> dict[str, Any]:
     """The wishes as they are stored; an empty text clears what was there. Reads as the caller."""
     wanted = {name: wishes[name] for name in WISHES if name in wishes}
-    if (pack_id := wanted.get("preferred_pack_id")) is not None and await find(session, Pack, pack_id) is None:
+    if (pack_id := wanted.get("preferred_pack_id")) is not None and await tx.find(Pack, pack_id) is None:
         raise NotFound("There is no such pack.", field="preferredPackId")
     images = wanted.get("gallery_images", [])
     check_count(images, MOST_IMAGES, field="galleryImages")

@@ -7,16 +7,16 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ScalarSelect, Text, any_, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango import codes
 from lango.actor import Actor, DatabaseRole
 from lango.errors import BadUserInput
 from lango.prepared import Lookup
-from lango.rows import find
 from lango.rules import NotFound
-from lango.session import acting_as, become
+from lango.session import Transaction, acting_as
 from lango.shares import SYSTEM
+from lango.transaction import CallerTransaction
 from models.donations import Donation, DonationStatus, Refund
 from models.donations import RefundWaveRefundStatus as Sent
 from models.pots import Pot, PotStatus
@@ -68,8 +68,8 @@ class Receipt:
 async def receipt(engine: AsyncEngine, actor: Actor, token: str) -> Receipt | None:
     """The receipt that a token opens, in a transaction of its own; None where it opens none."""
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
-    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
-        found = await RECEIPT.one(session, hashes=hashes_of(token))
+    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+        found = await RECEIPT.one(tx, hashes=hashes_of(token))
     if found is None:
         return None
     donation, pot, given_back, pending, failed = found
@@ -80,7 +80,9 @@ async def receipt(engine: AsyncEngine, actor: Actor, token: str) -> Receipt | No
     )  # fmt: skip
 
 
-async def presented(session: AsyncSession, donation_id: UUID | None, receipt_token: str | None) -> tuple[Donation, str]:
+async def presented(
+    caller: CallerTransaction, donation_id: UUID | None, receipt_token: str | None
+) -> tuple[Donation, str]:
     """The donation that its donor, or staff, name by its id, or whoever holds it by the token of its receipt; and the
     input that names it.
 
@@ -91,11 +93,11 @@ async def presented(session: AsyncSession, donation_id: UUID | None, receipt_tok
         raise BadUserInput("Say which donation: by `donationId` or by `receiptToken`.")
     if receipt_token is None:
         assert donation_id is not None
-        found = await find(session, Donation, donation_id)
-        await become(session, DatabaseRole.RULES)
+        found = await caller.find(Donation, donation_id)
+        await caller.as_rules()
     else:
-        await become(session, DatabaseRole.RULES)
-        found = await _opened(session, receipt_token)
+        tx = await caller.as_rules()
+        found = await _opened(tx, receipt_token)
         if found is not None and donation_id not in (None, found.id):
             found = None
     if found is None:
@@ -103,6 +105,6 @@ async def presented(session: AsyncSession, donation_id: UUID | None, receipt_tok
     return found, field
 
 
-async def _opened(session: AsyncSession, token: str) -> Donation | None:
-    found = await BY_TOKEN.one(session, hashes=hashes_of(token))
+async def _opened(tx: Transaction, token: str) -> Donation | None:
+    found = await BY_TOKEN.one(tx, hashes=hashes_of(token))
     return found[0] if found else None

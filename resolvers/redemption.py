@@ -24,18 +24,17 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
-from lango.actor import Actor, DatabaseRole
+from lango.actor import Actor
 from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
@@ -105,32 +104,32 @@ CHECKS = (Invalid, PartnerSuspended, Cancelled, AlreadyUsed, NotYetRedeemable, E
 
 
 @rule(NotFound, NotYourPot, InvalidState, PackNotAvailable, SoldOut, LimitReached, InsufficientFunds, BirthdayLongPast)
-async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID) -> QrCode:
+async def issue(caller: CallerTransaction, pot_id: UUID, pack_id: UUID) -> QrCode:
     """Issue a code for a pack, paid from the pot: its price moves to a reserve until it is redeemed or given back.
 
     The code may be redeemed from the birthday on, for the pack's `validity_days`.
     """
-    await _own_pot(session, pot_id)
-    seen = await find(session, Pack, pack_id)
-    await become(session, DatabaseRole.RULES)
-    if seen is None and not await ended_lately(session, Pack, pack_id):
+    await _own_pot(caller, pot_id)
+    seen = await caller.find(Pack, pack_id)
+    tx = await caller.as_rules()
+    if seen is None and not await ended_lately(tx, Pack, pack_id):
         raise NotFound("There is no such pack.", field="packId")
-    pot = await lock(session, Pot, pot_id)
+    pot = await tx.lock(Pot, pot_id)
     # Counted under the pack's lock: the last one of a pack is taken once.
-    pack = await lock(session, Pack, pack_id)
+    pack = await tx.lock(Pack, pack_id)
     if pot.status not in SPENDABLE:
         raise InvalidState(
             f"The pot is {pot.status}; it must be open, funded or closed.", field="potId", state=pot.status
         )
-    await _check_offered(session, pack, pot.time_zone)
-    await _check_quantity(session, pack, pot.owner_user_id)
+    await _check_offered(tx, pack, pot.time_zone)
+    await _check_quantity(tx, pack, pot.owner_user_id)
     price = pack.base_price_cfa if pack.discounted_price_cfa is None else pack.discounted_price_cfa
     if pot.balance_cfa < price:
         raise InsufficientFunds(
             f"The pack costs {price} CFA francs and the pot has {pot.balance_cfa}.",
             field="potId", priceCfa=price, balanceCfa=pot.balance_cfa,
         )  # fmt: skip
-    begins, ends, now = await _period(session, pot, pack)
+    begins, ends, now = await _period(tx, pot, pack)
     if ends <= now:
         raise BirthdayLongPast(field="potId")
     code = QrCode(
@@ -138,41 +137,39 @@ async def issue(session: AsyncSession, actor: Actor, pot_id: UUID, pack_id: UUID
         expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
     )  # fmt: skip
     pot.balance_cfa -= price
-    await save(session, pot, code)
+    await tx.save(pot, code)
     reserve = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_reserved(pot.id), price)
-    await ledger.post(session, actor, "qr_issue", [reserve], of=("qr_code", code.id))
-    await publish(session, "qr_code.issued", code.id, pot_id=pot.id, pack_id=pack.id)
+    await ledger.post(tx, "qr_issue", [reserve], of=("qr_code", code.id))
+    await publish(tx, "qr_code.issued", code.id, pot_id=pot.id, pack_id=pack.id)
     return code
 
 
 @rule(NotFound, NotYourPot, InvalidState)
-async def cancel(session: AsyncSession, actor: Actor, qr_code_id: UUID) -> QrCode:
+async def cancel(caller: CallerTransaction, qr_code_id: UUID) -> QrCode:
     """Give a code back before it is redeemed: its price returns to the pot. The pot's owner, or staff."""
-    seen = await find(session, QrCode, qr_code_id)
+    seen = await caller.find(QrCode, qr_code_id)
     if seen is None:
         raise NotFound("There is no such code.", field="qrCodeId")
-    if not actor.is_staff:
-        await _own_pot(session, seen.pot_id, field="qrCodeId")
-    await become(session, DatabaseRole.RULES)
-    pot = await lock(session, Pot, seen.pot_id)
-    code = await lock(session, QrCode, qr_code_id)
+    if not caller.actor.is_staff:
+        await _own_pot(caller, seen.pot_id, field="qrCodeId")
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, seen.pot_id)
+    code = await tx.lock(QrCode, qr_code_id)
     if code.status != QrCodeStatus.ISSUED:
         raise InvalidState(f"The code is {code.status} already.", field="qrCodeId", state=code.status)
     code.status = QrCodeStatus.CANCELLED
     pot.balance_cfa += code.price_cfa
-    await save(session, pot, code)
+    await tx.save(pot, code)
     give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
-    await ledger.post(session, actor, "qr_cancel", [give_back], of=("qr_code", code.id))
-    await publish(session, "qr_code.cancelled", code.id, pot_id=pot.id)
+    await ledger.post(tx, "qr_cancel", [give_back], of=("qr_code", code.id))
+    await publish(tx, "qr_code.cancelled", code.id, pot_id=pot.id)
     return code
 
 
-@rule(*CHECKS, as_rules=True)
-async def redeem(
-    session: AsyncSession, actor: Actor, code: str, venue: str | None = None, notes: str | None = None
-) -> QrCode:
+@rule(*CHECKS)
+async def redeem(tx: RuleTransaction, code: str, venue: str | None = None, notes: str | None = None) -> QrCode:
     """Redeem a code at the till. Every attempt is logged, also a refused one; of many at once exactly one wins."""
-    scan = await _scan(session, actor, code, venue, locked=True)
+    scan = await _scan(tx, code, venue, locked=True)
     try:
         redeemed = scan.check()
     except Refused as refusal:
@@ -186,14 +183,14 @@ async def redeem(
     redeemed.redeemed_at_venue = None if scan.venue is None else RawJson.of(scan.venue)
     redeemed.partner_notes = notes
     redeemed.partner_share_cfa = share
-    await save(session, redeemed, scan.log(Result.SUCCESS))
+    await tx.save(redeemed, scan.log(Result.SUCCESS))
     reserve = ledger.pot_reserved(redeemed.pot_id)
     split = [
         ledger.Movement(reserve, ledger.partner_payable(scan.partner.id), share),
         ledger.Movement(reserve, ledger.commission(), redeemed.price_cfa - share),
     ]
-    await ledger.post(session, actor, "qr_redeem", split, of=("qr_code", redeemed.id))
-    await publish(session, "qr_code.redeemed", redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
+    await ledger.post(tx, "qr_redeem", split, of=("qr_code", redeemed.id))
+    await publish(tx, "qr_code.redeemed", redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
     return redeemed
 
 
@@ -209,10 +206,10 @@ class CodeCheck:
 
 
 @rule(*CHECKS, idempotent=False)
-async def check(session: AsyncSession, actor: Actor, code: str, venue: str | None = None) -> CodeCheck:
+async def check(caller: CallerTransaction, code: str, venue: str | None = None) -> CodeCheck:
     """Whether a code could be redeemed now, and for what: the same checks as at the till, and nothing is changed."""
-    await become(session, DatabaseRole.RULES)
-    scan = await _scan(session, actor, code, venue, locked=False)
+    tx = await caller.as_rules()
+    scan = await _scan(tx, code, venue, locked=False)
     checked = scan.check()
     assert scan.pack is not None
     return CodeCheck(
@@ -229,20 +226,20 @@ async def expire_due_codes(services: Services) -> None:
     await due.each(services, expire_due_codes, DUE_CODES, _expire)
 
 
-async def _expire(session: AsyncSession, code_id: UUID) -> None:
+async def _expire(tx: RuleTransaction, code_id: UUID) -> None:
     """Locks the pot, then the code if it is still due; passes over what another transaction has locked."""
-    found = await FREE_POT.one(session, code_id=code_id)
-    still_due = await DUE_CODE.one(session, code_id=code_id) if found else None
+    found = await FREE_POT.one(tx, code_id=code_id)
+    still_due = await DUE_CODE.one(tx, code_id=code_id) if found else None
     if found is None or still_due is None:
         return
     pot: Pot = found[0]
     code: QrCode = still_due[0]
     code.status = QrCodeStatus.EXPIRED
     pot.balance_cfa += code.price_cfa
-    await save(session, pot, code)
+    await tx.save(pot, code)
     give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
-    await ledger.post(session, Actor(), "qr_expire", [give_back], of=("qr_code", code.id))
-    await publish(session, "qr_code.expired", code.id, pot_id=pot.id)
+    await ledger.post(tx, "qr_expire", [give_back], of=("qr_code", code.id))
+    await publish(tx, "qr_code.expired", code.id, pot_id=pot.id)
 
 
 def partner_share(price_cfa: int, percentage: Decimal) -> int:
@@ -360,11 +357,11 @@ DUE_CODE = Lookup(
 )
 
 
-async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str | None, *, locked: bool) -> Scan:
-    found = await (LOCKED_CODE if locked else CODE).one(session, codes=codes.readings(presented))
+async def _scan(tx: Transaction, presented: str, venue: str | None, *, locked: bool) -> Scan:
+    found = await (LOCKED_CODE if locked else CODE).one(tx, codes=codes.readings(presented))
     code: QrCode | None = found[0] if found else None
     # Read after the lock: the moment of the decision is not that of the transaction's begin.
-    around = await AROUND.one(session, pack_id=code.pack_id if code else None, user_id=actor.user_id)
+    around = await AROUND.one(tx, pack_id=code.pack_id if code else None, user_id=tx.actor.user_id)
     assert around is not None
     pack, partner, memberships, now = around
     if partner is not None:
@@ -373,46 +370,46 @@ async def _scan(session: AsyncSession, actor: Actor, presented: str, venue: str 
     place = next(
         (item for item in known if isinstance(item, dict) and venue in (item.get("id"), item.get("name"))), None
     )
-    return Scan(actor, presented, venue, now, code, pack, partner, memberships, place if venue else None)
+    return Scan(tx.actor, presented, venue, now, code, pack, partner, memberships, place if venue else None)
 
 
-async def _own_pot(session: AsyncSession, pot_id: UUID, *, field: str = "potId") -> None:
+async def _own_pot(tx: Transaction, pot_id: UUID, *, field: str = "potId") -> None:
     """Refuses unless the caller, or a minor the caller answers for, owns the pot. Reads as the caller."""
-    pot = await find(session, Pot, pot_id)
+    pot = await tx.find(Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
-    if pot.owner_user_id not in await people.my_people(session):
+    if pot.owner_user_id not in await people.my_people(tx):
         raise NotYourPot(field=field)
 
 
-async def _check_offered(session: AsyncSession, pack: Pack, zone: str) -> None:
+async def _check_offered(tx: Transaction, pack: Pack, zone: str) -> None:
     # The day it is where the pot is, read after the pack was waited for.
     here = func.timezone(zone, func.clock_timestamp(), type_=DateTime(timezone=False))
-    today: date = (await session.scalars(select(cast(here, Date)))).one()
+    today: date = (await tx.scalars(select(cast(here, Date)))).one()
     begins, ends = pack.available_from or today, pack.available_until or today
     if not pack.is_active or pack.deleted_at is not None or not begins <= today <= ends:
         raise PackNotAvailable(field="packId")
-    partner = await find(session, Partner, pack.partner_id) if pack.partner_id else None
+    partner = await tx.find(Partner, pack.partner_id) if pack.partner_id else None
     if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
         raise PackNotAvailable("The partner of this pack does not redeem at present.", field="packId")
 
 
-async def _check_quantity(session: AsyncSession, pack: Pack, owner_user_id: UUID) -> None:
+async def _check_quantity(tx: Transaction, pack: Pack, owner_user_id: UUID) -> None:
     taken = select(func.count()).select_from(QrCode).where(QrCode.pack_id == pack.id, QrCode.status.in_(COUNTED))
     quantity, limit = pack.total_available_quantity, pack.max_redemptions_per_user
-    if quantity is not None and (await session.scalars(taken)).one() >= quantity:
+    if quantity is not None and (await tx.scalars(taken)).one() >= quantity:
         raise SoldOut(field="packId")
     own = taken.join(Pot, Pot.id == QrCode.pot_id).where(Pot.owner_user_id == owner_user_id)
-    if limit is not None and (await session.scalars(own)).one() >= limit:
+    if limit is not None and (await tx.scalars(own)).one() >= limit:
         raise LimitReached(field="packId", limit=limit)
 
 
-async def _period(session: AsyncSession, pot: Pot, pack: Pack) -> tuple[datetime, datetime, datetime]:
+async def _period(tx: Transaction, pot: Pot, pack: Pack) -> tuple[datetime, datetime, datetime]:
     """When the code may be redeemed, and the time now. Days begin at midnight in the pot's time zone."""
     days = DEFAULT_VALIDITY_DAYS if pack.validity_days is None else pack.validity_days
     begins = _midnight(literal(pot.birthday_date, Date), pot.time_zone)
     ends = _midnight(literal(pot.birthday_date, Date) + days, pot.time_zone)
-    row = (await session.execute(select(begins, ends, func.clock_timestamp()))).one()
+    row = (await tx.execute(select(begins, ends, func.clock_timestamp()))).one()
     return row[0], row[1], row[2]
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, any_, bindparam
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango import codes
 from lango.actor import Actor, DatabaseRole
 from lango.prepared import Lookup
-from lango.session import acting_as, become
+from lango.session import Transaction, acting_as, become
 from lango.shares import SYSTEM
 from models.profiles import PublicProfile
 from models.referrals import PointsLedgerEntryEventType as Event
@@ -45,23 +45,23 @@ async def invitation(engine: AsyncEngine, actor: Actor, code: str) -> Invitation
     if len(code) > LONGEST or "\0" in code:
         return None
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
-    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
-        found = await BY_CODE.one(session, codes=codes.readings(code))
+    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+        found = await BY_CODE.one(tx, codes=codes.readings(code))
         if found is None:
             return None
         referral: Referral = found[0]
         status, until = referral.status, referral.expired_at
-        if status == ReferralStatus.SENT and until is not None and until <= await clock.now(session):
+        if status == ReferralStatus.SENT and until is not None and until <= await clock.now(tx):
             status = ReferralStatus.EXPIRED
         if status != ReferralStatus.SENT:
             return Invitation(status, referral.sent_at, until)
-        points = await number(session, USUAL[Event.REFERRAL_ACCEPTED])
-        name = await _public_name(session, referral.sponsor_user_id)
+        points = await number(tx, USUAL[Event.REFERRAL_ACCEPTED])
+        name = await _public_name(tx, referral.sponsor_user_id)
         return Invitation(status, referral.sent_at, until, name, referral.invitation_message, points)
 
 
-async def _public_name(session: AsyncSession, user_id: UUID) -> str | None:
+async def _public_name(tx: Transaction, user_id: UUID) -> str | None:
     """The first name that everybody may see; never a minor's. Goes on as nobody."""
-    await become(session, DatabaseRole.ANONYMOUS)
-    found = await PUBLIC_NAME.one(session, user_id=user_id)
+    await become(tx, DatabaseRole.ANONYMOUS)
+    found = await PUBLIC_NAME.one(tx, user_id=user_id)
     return next(iter(found[0].split(maxsplit=1)), None) if found else None

@@ -9,16 +9,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Date, DateTime, Text, Uuid, any_, bindparam, cast, func, literal_column, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
-from lango.actor import Actor
 from lango.errors import BadUserInput, Refused
 from lango.jobs import scheduled
 from lango.prepared import Lookup, Prepared
-from lango.rows import find, lock_all, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
+from lango.session import Transaction
+from lango.transaction import RuleTransaction
 from models.identity import User
 from models.notifications import NotificationChannel
 from models.pots import Pot, PotInvitation, PotInvitationInvitationMethod, PotVisibility
@@ -66,10 +65,9 @@ class Sent:
     left: int
 
 
-@rule(NotFound, NobodyInvited, DailyLimitReached, *WRITTEN, *INVITED, as_rules=True)
+@rule(NotFound, NobodyInvited, DailyLimitReached, *WRITTEN, *INVITED)
 async def send(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     invitees: list[dict[str, Any]],
     message: str | None = None,
     sponsor_id: UUID | None = None,
@@ -78,16 +76,16 @@ async def send(
 
     A guardian invites for a minor by `sponsorId`.
     """
-    sponsor = await people.acting_for(session, actor, sponsor_id, field="sponsorId")
+    sponsor = await people.acting_for(tx, sponsor_id, field="sponsorId")
     if not invitees:
         raise NobodyInvited(field="invitees")
-    allowance = await lock_today(session, sponsor)
+    allowance = await lock_today(tx, sponsor)
     given = [(f"invitees.{place}", person) for place, person in enumerate(invitees)]
-    return await invite(session, allowance, given, message, field="invitees")
+    return await invite(tx, allowance, given, message, field="invitees")
 
 
 async def invite(
-    session: AsyncSession,
+    tx: RuleTransaction,
     allowance: Allowance,
     given: Sequence[tuple[str, Mapping[str, Any]]],
     message: str | None,
@@ -102,9 +100,9 @@ async def invite(
     day, now = allowance.day, allowance.now
     sponsor = day.sponsor_user_id
     first = allowance.take(len(given), field=field)
-    region = await contacts.region_of(session, sponsor)
+    region = await contacts.region_of(tx, sponsor)
     invited = [(path, Invitee.read(person, region, field=path)) for path, person in given]
-    invitable = await Invitable.among(session, sponsor, [person for _, person in invited], now)
+    invitable = await Invitable.among(tx, sponsor, [person for _, person in invited], now)
     for path, person in invited:
         invitable.take(person, field=path)
     sent = [
@@ -116,11 +114,11 @@ async def invite(
         )
         for place, (_, person) in enumerate(invited, first)
     ]  # fmt: skip
-    await save(session, day, *sent)
-    name = await people.first_name(session, sponsor)
+    await tx.save(day, *sent)
+    name = await people.first_name(tx, sponsor)
     for referral in sent:
-        await publish(session, "referral.sent", referral.id, sponsor_user_id=sponsor)
-        await _write_to(session, referral, name)
+        await publish(tx, "referral.sent", referral.id, sponsor_user_id=sponsor)
+        await _write_to(tx, referral, name)
     return Sent(sent, allowance.left)
 
 
@@ -134,11 +132,10 @@ class Accepted:
 
 @rule(
     NotFound, OwnReferral, Expired, InvalidState, AlreadySponsored, BirthdayUnknown, GuardianRequired, TextMissing,
-    AmountNotPositive, AmountOutOfRange, as_rules=True,
+    AmountNotPositive, AmountOutOfRange,
 )  # fmt: skip
 async def accept(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     code: str,
     create_pot: dict[str, Any] | None = None,
     user_id: UUID | None = None,
@@ -147,31 +144,31 @@ async def accept(
 
     A guardian accepts for a minor by `userId`, and plans the minor's pot.
     """
-    user = await people.acting_for(session, actor, user_id, field="userId")
+    user = await people.acting_for(tx, user_id, field="userId")
     _check_wanted(create_pot)
-    referral = await _answered(session, code)
+    referral = await _answered(tx, code)
     # Points are earned by others: a guardian does not earn by the own minor, nor a minor by the guardian.
-    if await people.same_hands(session, user, referral.sponsor_user_id):
+    if await people.same_hands(tx, user, referral.sponsor_user_id):
         raise OwnReferral(field="code")
     if create_pot is not None:
         # Before the users: what is left in the pots before may be carried over to this one.
-        await lock_all(session, Pot, await openings.left_over(session, user))
-    await lock_all(session, User, [user, referral.sponsor_user_id])
-    if await points.CAME_BY.one(session, user_id=user) is not None:
+        await tx.lock_all(Pot, await openings.left_over(tx, user))
+    await tx.lock_all(User, [user, referral.sponsor_user_id])
+    if await points.CAME_BY.one(tx, user_id=user) is not None:
         raise AlreadySponsored(field="code")
-    born = None if create_pot is None else await _born(session, actor, user)
+    born = None if create_pot is None else await _born(tx, user)
     referral.status, referral.sponsored_user_id = ReferralStatus.ACCEPTED, user
-    await _note_accepted(session, referral)
-    await save(session, referral)
-    await publish(session, "referral.accepted", referral.id, sponsor_user_id=referral.sponsor_user_id)
-    earned = await _reward(session, referral, user)
-    name = await people.first_name(session, user) or referral.invited_name or ""
-    await notify(session, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
+    await _note_accepted(tx, referral)
+    await tx.save(referral)
+    await publish(tx, "referral.accepted", referral.id, sponsor_user_id=referral.sponsor_user_id)
+    earned = await _reward(tx, referral, user)
+    name = await people.first_name(tx, user) or referral.invited_name or ""
+    await notify(tx, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
     if born is None or create_pot is None:
         return Accepted(referral, None)
     pot = await pots.plan(
-        session, user, title=create_pot.get("title"), target_amount_cfa=create_pot.get("target_amount_cfa"),
-        birthday=next_birthday(born, await _today(session, user)), referral_id=referral.id,
+        tx, user, title=create_pot.get("title"), target_amount_cfa=create_pot.get("target_amount_cfa"),
+        birthday=next_birthday(born, await _today(tx, user)), referral_id=referral.id,
         # The sponsor sees it, and may turn points into money for it, unless the owner makes it private.
         wishes={"visibility": PotVisibility.FRIENDS_ONLY},
     )  # fmt: skip
@@ -186,11 +183,11 @@ class Declined:
     declined: bool
 
 
-@rule(NotFound, OwnReferral, Expired, InvalidState, anonymous=True, as_rules=True)
-async def decline(session: AsyncSession, _: Actor, code: str) -> Declined:
+@rule(NotFound, OwnReferral, Expired, InvalidState, anonymous=True)
+async def decline(tx: RuleTransaction, code: str) -> Declined:
     """Turn an invitation down, also without an account: its code is the right to."""
-    referral = await _answered(session, code)
-    await _decline(session, referral)
+    referral = await _answered(tx, code)
+    await _decline(tx, referral)
     return Declined(referral, declined=True)
 
 
@@ -201,36 +198,36 @@ class Wished:
     invitations: bool
 
 
-@rule(NotFound, OwnReferral, anonymous=True, as_rules=True)
-async def opt_out(session: AsyncSession, _: Actor, code: str) -> Wished:
+@rule(NotFound, OwnReferral, anonymous=True)
+async def opt_out(tx: RuleTransaction, code: str) -> Wished:
     """Get no more invitations, of anybody, at the phone and email that one went to: its code is the right to.
 
     Also without an account; an invitation that waits for an answer is declined with it.
     """
-    referral, ways = await _of_code(session, code)
+    referral, ways = await _of_code(tx, code)
     if referral is not None:
-        if referral.sponsor_user_id in await people.my_people(session):
+        if referral.sponsor_user_id in await people.my_people(tx):
             raise OwnReferral(field="code")
         if referral.status == ReferralStatus.SENT:
-            await _decline(session, referral)
-    await opt_outs.add(session, ways)
+            await _decline(tx, referral)
+    await opt_outs.add(tx, ways)
     return Wished(invitations=False)
 
 
-@rule(NotFound, OwnReferral, anonymous=True, as_rules=True)
-async def opt_in(session: AsyncSession, actor: Actor, code: str | None = None) -> Wished:
+@rule(NotFound, OwnReferral, anonymous=True)
+async def opt_in(tx: RuleTransaction, code: str | None = None) -> Wished:
     """Get invitations again, at the phone and email of an invitation's code; signed in, at those of the account."""
     if code is None:
-        if actor.user_id is None:
+        if tx.actor.user_id is None:
             raise BadUserInput("Sign in, or say by `code` which invitation it was.")
-        user = await find(session, User, actor.user_id)
+        user = await tx.find(User, tx.actor.user_id)
         assert user is not None
         ways = [way for way in (user.phone, user.email) if way is not None]
     else:
-        referral, ways = await _of_code(session, code)
-        if referral is not None and referral.sponsor_user_id in await people.my_people(session):
+        referral, ways = await _of_code(tx, code)
+        if referral is not None and referral.sponsor_user_id in await people.my_people(tx):
             raise OwnReferral(field="code")
-    await opt_outs.remove(session, ways)
+    await opt_outs.remove(tx, ways)
     return Wished(invitations=True)
 
 
@@ -240,9 +237,9 @@ async def expire_referrals(services: Services) -> None:
     await due.each(services, expire_referrals, OVERDUE, _expire_overdue)
 
 
-async def _expire_overdue(session: AsyncSession, referral_id: UUID) -> None:
-    for row in await EXPIRE.run(session, referral_id=referral_id):
-        await publish(session, "referral.expired", row["id"], sponsor_user_id=row["sponsor_user_id"])
+async def _expire_overdue(tx: RuleTransaction, referral_id: UUID) -> None:
+    for row in await EXPIRE.run(tx, referral_id=referral_id):
+        await publish(tx, "referral.expired", row["id"], sponsor_user_id=row["sponsor_user_id"])
 
 
 def next_birthday(born: date, today: date) -> date:
@@ -257,33 +254,33 @@ def _birthday_in(born: date, year: int) -> date:
         return born.replace(year=year, day=28)
 
 
-async def _decline(session: AsyncSession, referral: Referral) -> None:
-    referral.status, referral.declined_at = ReferralStatus.DECLINED, await clock.now(session)
-    await save(session, referral)
-    await publish(session, "referral.declined", referral.id, sponsor_user_id=referral.sponsor_user_id)
+async def _decline(tx: RuleTransaction, referral: Referral) -> None:
+    referral.status, referral.declined_at = ReferralStatus.DECLINED, await clock.now(tx)
+    await tx.save(referral)
+    await publish(tx, "referral.declined", referral.id, sponsor_user_id=referral.sponsor_user_id)
 
 
-async def _of_code(session: AsyncSession, code: str) -> tuple[Referral | None, list[str]]:
+async def _of_code(tx: Transaction, code: str) -> tuple[Referral | None, list[str]]:
     """The invitation of a code, locked, and where it went: to a pot, it is none of a sponsor's. Raises NotFound."""
-    found = await BY_CODE.one(session, codes=codes.readings(code))
+    found = await BY_CODE.one(tx, codes=codes.readings(code))
     if found is not None:
         referral: Referral = found[0]
         return referral, [way for way in (referral.invited_phone, referral.invited_email) if way is not None]
-    to_pot = await TO_POT.one(session, hashes=hashes_of(code))
+    to_pot = await TO_POT.one(tx, hashes=hashes_of(code))
     if to_pot is None:
         raise NotFound("There is no such invitation.", field="code")
     return None, [to_pot[0]]
 
 
-async def _answered(session: AsyncSession, code: str) -> Referral:
+async def _answered(tx: Transaction, code: str) -> Referral:
     """The invitation that is waiting for this answer, locked: of two answers at once, the second finds the first."""
-    found = await BY_CODE.one(session, codes=codes.readings(code))
+    found = await BY_CODE.one(tx, codes=codes.readings(code))
     if found is None:
         raise NotFound("There is no such invitation.", field="code")
     referral: Referral = found[0]
-    over = referral.expired_at is not None and referral.expired_at <= await clock.now(session)
+    over = referral.expired_at is not None and referral.expired_at <= await clock.now(tx)
     # Nor is it for a guardian to accept for a minor what is the guardian's own.
-    if referral.sponsor_user_id in await people.my_people(session):
+    if referral.sponsor_user_id in await people.my_people(tx):
         raise OwnReferral(field="code")
     if referral.status == ReferralStatus.EXPIRED or (referral.status == ReferralStatus.SENT and over):
         raise Expired(field="code")
@@ -292,24 +289,24 @@ async def _answered(session: AsyncSession, code: str) -> Referral:
     return referral
 
 
-async def _note_accepted(session: AsyncSession, referral: Referral) -> None:
+async def _note_accepted(tx: Transaction, referral: Referral) -> None:
     """When it was, and what is known then of the two people's identities."""
     assert referral.sponsored_user_id is not None
-    rows = await IDENTITIES.all(session, ids=[referral.sponsor_user_id, referral.sponsored_user_id])
+    rows = await IDENTITIES.all(tx, ids=[referral.sponsor_user_id, referral.sponsored_user_id])
     known = {key: (collected, verified) for key, collected, verified in rows}
     sponsor = known.get(referral.sponsor_user_id, (False, False))
     sponsored = known.get(referral.sponsored_user_id, (False, False))
     referral.both_ids_collected = sponsor[0] and sponsored[0]
     referral.sponsor_id_verified, referral.sponsored_id_verified = sponsor[1], sponsored[1]
-    referral.accepted_at = await clock.now(session)
+    referral.accepted_at = await clock.now(tx)
 
 
-async def _reward(session: AsyncSession, referral: Referral, accepted_by: UUID) -> int:
+async def _reward(tx: RuleTransaction, referral: Referral, accepted_by: UUID) -> int:
     """The sponsor's points, multiplied by the best campaign that can pay for it."""
-    usual = await config.number(session, points.USUAL[Event.REFERRAL_ACCEPTED])
-    boost = await campaigns.boost_for(session, accepted_by, referral.sponsor_user_id, usual)
+    usual = await config.number(tx, points.USUAL[Event.REFERRAL_ACCEPTED])
+    boost = await campaigns.boost_for(tx, accepted_by, referral.sponsor_user_id, usual)
     return await points.earn(
-        session, referral, Event.REFERRAL_ACCEPTED, boost=boost.multiplier, campaign_id=boost.campaign_id,
+        tx, referral, Event.REFERRAL_ACCEPTED, boost=boost.multiplier, campaign_id=boost.campaign_id,
         cost_cfa=boost.cost_cfa,
     )  # fmt: skip
 
@@ -323,25 +320,25 @@ def _check_wanted(create_pot: Mapping[str, Any] | None) -> None:
         check_amount(create_pot["target_amount_cfa"], Pot.target_amount_cfa, field="createPot.targetAmountCfa")
 
 
-async def _born(session: AsyncSession, actor: Actor, user_id: UUID) -> date:
+async def _born(tx: Transaction, user_id: UUID) -> date:
     """The day of birth of who gets a pot. A minor's pot is planned by the guardian."""
-    found = await BORN.one(session, user_id=user_id)
+    found = await BORN.one(tx, user_id=user_id)
     if found is None:
         raise BirthdayUnknown(field="createPot")
     born, minor = found
-    if minor and actor.user_id == user_id:
+    if minor and tx.actor.user_id == user_id:
         raise GuardianRequired(field="createPot")
     day: date = born
     return day
 
 
-async def _today(session: AsyncSession, user_id: UUID) -> date:
-    ((today,),) = await TODAY.all(session, zone=await zone_of(session, user_id))
+async def _today(tx: Transaction, user_id: UUID) -> date:
+    ((today,),) = await TODAY.all(tx, zone=await zone_of(tx, user_id))
     day: date = today
     return day
 
 
-async def _write_to(session: AsyncSession, referral: Referral, sponsor: str) -> None:
+async def _write_to(tx: RuleTransaction, referral: Referral, sponsor: str) -> None:
     """Queue the message that brings the code, to the phone where there is one."""
     message, told = referral.invitation_message or "", referral.referral_code
     if referral.invited_phone is not None:
@@ -349,7 +346,7 @@ async def _write_to(session: AsyncSession, referral: Referral, sponsor: str) -> 
     else:
         assert referral.invited_email is not None
         way, recipient = NotificationChannel.EMAIL, referral.invited_email
-    await send_to(session, way, recipient, "referral_invitation", user_name=sponsor, message=message, code=told)
+    await send_to(tx, way, recipient, "referral_invitation", user_name=sponsor, message=message, code=told)
 
 
 BY_CODE = Lookup(

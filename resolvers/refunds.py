@@ -12,21 +12,18 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Interval, bindparam, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.calls import call_soon
 from lango.errors import Refused
 from lango.jobs import job, scheduled
 from lango.measures import measure
-from lango.opened import open_to_caller
 from lango.prepared import Lookup
 from lango.providers import ProviderRefused, ProviderUndecided
 from lango.providers.wave import Wave
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.donations import Donation, DonationStatus, Refund, RefundReason
 from models.donations import RefundWaveRefundStatus as Sent
 from models.identity import User
@@ -107,8 +104,7 @@ UNFINISHED = Lookup(
     CodesOutstanding, ReasonNotAllowed, PhoneUnknown, AmountNotPositive, AmountOutOfRange, anonymous=True, calls=True,
 )  # fmt: skip
 async def refund(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     donation_id: UUID | None = None,
     receipt_token: str | None = None,
     amount_cfa: int | None = None,
@@ -123,98 +119,100 @@ async def refund(
     """
     if amount_cfa is not None:
         check_amount(amount_cfa, Refund.amount_cfa, field="amountCfa")
-    seen, field = await presented(session, donation_id, receipt_token)
-    as_staff = receipt_token is None and await _acts_as_staff(session, actor, seen)
+    seen, field = await presented(caller, donation_id, receipt_token)
+    tx = await caller.as_rules()
+    as_staff = receipt_token is None and await _acts_as_staff(tx, seen)
     if reason not in (None, RefundReason.USER_REQUEST) and not as_staff:
         raise ReasonNotAllowed(field="reason")
-    pot = await lock(session, Pot, seen.pot_id)
-    donation = await lock(session, Donation, seen.id)
+    pot = await tx.lock(Pot, seen.pot_id)
+    donation = await tx.lock(Donation, seen.id)
     if donation.status != DonationStatus.SUCCEEDED:
         raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
-    now = await clock.now(session)
+    now = await clock.now(tx)
     if not as_staff:
         until = (donation.confirmed_at or donation.created_at) + WINDOW
         if now > until:
             raise RefundWindowOver(until=until.isoformat())
         if pot.status not in TAKES_DONATIONS:
             raise PotNotOpen(state=pot.status)
-    left = donation.amount_cfa - await given_back(session, donation.id)
+    left = donation.amount_cfa - await given_back(tx, donation.id)
     amount = left if amount_cfa is None else amount_cfa
     if amount > left:
         raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amountCfa", leftCfa=left)
-    if amount < donation.amount_cfa and not as_staff and await _phone(session, donation) is None:
+    if amount < donation.amount_cfa and not as_staff and await _phone(tx, donation) is None:
         raise PhoneUnknown(field=field if amount_cfa is None else "amountCfa")
-    await check_funds(session, pot, amount)
+    await check_funds(tx, pot, amount)
     was = pot.status
     debit(pot, amount)
     if amount == left:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
-    made = await written(session, actor, donation, amount, reason or usual, description)
-    await save(session, pot, donation)
+    made = await written(tx, donation, amount, reason or usual, description)
+    await tx.save(pot, donation)
     taken = ledger.Movement(ledger.pot_balance(pot.id), ledger.suspense(), amount)
-    await ledger.post(session, actor, "donation_refund", [taken], of=("refund", made.id))
-    hidden = await totals.hidden_until(session, donation)
-    await publish(session, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
+    await ledger.post(tx, "donation_refund", [taken], of=("refund", made.id))
+    hidden = await totals.hidden_until(tx, donation)
+    await publish(tx, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
     if pot.status != was:
-        await publish(session, "pot.reopened", pot.id)
-    await points.take_back(session, pot.owner_user_id, why="a donation was given back")
-    await call_soon(session, send_refund, refund_id=made.id)
-    open_to_caller(session, made.id, donation.id, pot.id)
+        await publish(tx, "pot.reopened", pot.id)
+    await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
+    await call_soon(tx, send_refund, refund_id=made.id)
+    tx.open_to_caller(made.id, donation.id, pot.id)
     return made
 
 
-async def _acts_as_staff(session: AsyncSession, actor: Actor, donation: Donation) -> bool:
+async def _acts_as_staff(tx: Transaction, donation: Donation) -> bool:
     """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
-    if not actor.is_staff or donation.donor_user_id in await people.my_people(session):
+    if not tx.actor.is_staff or donation.donor_user_id in await people.my_people(tx):
         return False
-    await refuse_own_matter(session, *await donors.concerned(session, donation), field="donationId")
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donationId")
     return True
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True, calls=True)
-async def retry(session: AsyncSession, actor: Actor, refund_id: UUID) -> Refund:
+async def retry(caller: CallerTransaction, refund_id: UUID) -> Refund:
     """Send a refund again that Wave did not carry out."""
-    again = await _failed(session, refund_id)
+    again = await _failed(caller, refund_id)
+    tx = await caller.as_rules()
     # Without this moment it is a new request to Wave, which would answer the old one as before.
     again.wave_refund_status, again.processed_at = Sent.PENDING, None
-    await save(session, again)
-    await publish(session, "refund.requested", again.id, donation_id=again.donation_id)
-    await call_soon(session, send_refund, refund_id=again.id)
+    await tx.save(again)
+    await publish(tx, "refund.requested", again.id, donation_id=again.donation_id)
+    await call_soon(tx, send_refund, refund_id=again.id)
     return again
 
 
 @rule(NotFound, OwnMatter, InvalidState, TextMissing, staff=True)
-async def mark_paid(session: AsyncSession, actor: Actor, refund_id: UUID, reference: str) -> Refund:
+async def mark_paid(caller: CallerTransaction, refund_id: UUID, reference: str) -> Refund:
     """Note that a refund that Wave did not carry out was paid by hand, out of our account there.
 
     Wave pays nothing to an account that is closed, and no part to a donor whose phone is not known.
     """
     check_text(reference, field="reference")
-    paid = await _failed(session, refund_id)
-    await _complete(session, actor, paid, reference.strip())
+    paid = await _failed(caller, refund_id)
+    tx = await caller.as_rules()
+    await _complete(tx, paid, reference.strip())
     return paid
 
 
-async def given_back(session: AsyncSession, donation_id: UUID) -> int:
+async def given_back(tx: Transaction, donation_id: UUID) -> int:
     """What has gone back of a donation, or is to: a refund that failed may be sent again."""
-    ((total,),) = await GIVEN_BACK.all(session, donation_id=donation_id)
+    ((total,),) = await GIVEN_BACK.all(tx, donation_id=donation_id)
     return int(total)
 
 
-async def check_funds(session: AsyncSession, pot: Pot, amount: int) -> None:
+async def check_funds(tx: Transaction, pot: Pot, amount: int) -> None:
     """Raises PotFundsSpent or CodesOutstanding where a locked pot cannot give so much back."""
     if pot.balance_cfa >= amount:
         return
-    ((codes, reserved),) = await CODES.all(session, pot_id=pot.id)
+    ((codes, reserved),) = await CODES.all(tx, pot_id=pot.id)
     if codes and pot.balance_cfa + int(reserved) >= amount:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
     raise PotFundsSpent(balanceCfa=pot.balance_cfa)
 
 
 async def written(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     donation: Donation,
     amount: int,
     reason: RefundReason,
@@ -222,11 +220,11 @@ async def written(
 ) -> Refund:
     """Write a refund that is still to be sent. What goes back stands in suspense until Wave has sent it."""
     made = Refund(
-        id=uuid4(), donation_id=donation.id, refunded_by_user_id=actor.user_id, amount_cfa=amount, reason=reason,
+        id=uuid4(), donation_id=donation.id, refunded_by_user_id=tx.actor.user_id, amount_cfa=amount, reason=reason,
         reason_description=description, wave_refund_status=Sent.PENDING,
     )  # fmt: skip
-    await save(session, made)
-    await publish(session, "refund.requested", made.id, donation_id=donation.id)
+    await tx.save(made)
+    await publish(tx, "refund.requested", made.id, donation_id=donation.id)
     return made
 
 
@@ -255,8 +253,8 @@ class Sending:
 @job("refunds.send_refund")
 async def send_refund(services: Services, *, refund_id: UUID) -> None:
     """Have Wave give the money back, once. Raises ProviderUnavailable, and ProviderRefused where it has failed."""
-    async with services.work() as session:
-        sending = await _begun(session, refund_id)
+    async with services.work() as tx:
+        sending = await _begun(tx, refund_id)
     if sending is None:
         return
     try:
@@ -288,73 +286,73 @@ async def _send(services: Services, refund_id: UUID) -> None:
 async def unfinished(services: Services) -> dict[str, int]:
     """Refunds whose money has not reached the donor: those that are pending, and those that failed, which wait for
     staff."""
-    async with services.work() as session:
-        found = {str(status): int(count) for status, count in await UNFINISHED.all(session)}
+    async with services.work() as tx:
+        found = {str(status): int(count) for status, count in await UNFINISHED.all(tx)}
     return {status.value: found.get(status.value, 0) for status in (Sent.PENDING, Sent.FAILED)}
 
 
-async def _begun(session: AsyncSession, refund_id: UUID) -> Sending | None:
+async def _begun(tx: RuleTransaction, refund_id: UUID) -> Sending | None:
     """What is to be sent; None where it has been, or is not to be."""
-    seen = await find(session, Refund, refund_id)
+    seen = await tx.find(Refund, refund_id)
     assert seen is not None, "a refund is never deleted"
-    donation = await lock(session, Donation, seen.donation_id)
-    refund = await lock(session, Refund, refund_id)
+    donation = await tx.lock(Donation, seen.donation_id)
+    refund = await tx.lock(Refund, refund_id)
     if refund.wave_refund_status != Sent.PENDING:
         return None
     # Nothing is added to a donation that has gone back whole: the way to the donor stays the same.
-    ((others,),) = await OTHERS.all(session, donation_id=donation.id, id=refund_id)
+    ((others,),) = await OTHERS.all(tx, donation_id=donation.id, id=refund_id)
     whole = donation.status == DonationStatus.REFUNDED and not others
     if refund.processed_at is None:
-        refund.processed_at = await clock.now(session)
+        refund.processed_at = await clock.now(tx)
         if not whole and donation.donor_phone is None:
             # Kept: the account may have another phone when Wave is asked again.
-            donation.donor_phone = await _phone(session, donation)
-        await save(session, donation, refund)
+            donation.donor_phone = await _phone(tx, donation)
+        await tx.save(donation, refund)
     return Sending(
         refund_id, refund.amount_cfa, checkout=donation.wave_checkout_session_id if whole else None,
         phone=None if whole else donation.donor_phone, key=f"{refund_id}:{refund.processed_at.timestamp():.6f}",
     )  # fmt: skip
 
 
-async def _phone(session: AsyncSession, donation: Donation) -> str | None:
+async def _phone(tx: Transaction, donation: Donation) -> str | None:
     """Where a part goes back to: the phone that the donor gave, or that of the donor's account."""
     if donation.donor_phone is not None or donation.donor_user_id is None:
         return donation.donor_phone
-    found = await ACCOUNT_PHONE.one(session, user_id=donation.donor_user_id)
+    found = await ACCOUNT_PHONE.one(tx, user_id=donation.donor_user_id)
     return found[0] if found else None
 
 
 async def _sent(services: Services, refund_id: UUID, reference: str) -> None:
-    async with services.work() as session:
-        sent = await lock(session, Refund, refund_id)
+    async with services.work() as tx:
+        sent = await tx.lock(Refund, refund_id)
         if sent.wave_refund_status == Sent.PENDING:
-            await _complete(session, Actor(), sent, reference)
+            await _complete(tx, sent, reference)
 
 
-async def _complete(session: AsyncSession, actor: Actor, refund: Refund, reference: str) -> None:
+async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None:
     """The donor has the money: it leaves suspense, and our account at Wave."""
-    refund.completed_at = await clock.now(session)
+    refund.completed_at = await clock.now(tx)
     refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
-    await save(session, refund)
+    await tx.save(refund)
     gone = ledger.Movement(ledger.suspense(), ledger.provider("wave"), refund.amount_cfa)
-    await ledger.post(session, actor, "donation_refund", [gone], of=("refund", refund.id))
-    await publish(session, "refund.succeeded", refund.id, donation_id=refund.donation_id)
-    donation = await find(session, Donation, refund.donation_id)
+    await ledger.post(tx, "donation_refund", [gone], of=("refund", refund.id))
+    await publish(tx, "refund.succeeded", refund.id, donation_id=refund.donation_id)
+    donation = await tx.find(Donation, refund.donation_id)
     if donation is not None and donation.donor_user_id is not None:
-        name = await first_name(session, donation.donor_user_id)
-        await notify(session, donation.donor_user_id, "donation_refunded", user_name=name, amount=refund.amount_cfa)
+        name = await first_name(tx, donation.donor_user_id)
+        await notify(tx, donation.donor_user_id, "donation_refunded", user_name=name, amount=refund.amount_cfa)
 
 
-async def _failed(session: AsyncSession, refund_id: UUID) -> Refund:
+async def _failed(caller: CallerTransaction, refund_id: UUID) -> Refund:
     """A refund that failed, locked, in the rules' role. Raises NotFound, OwnMatter and InvalidState."""
-    seen = await find(session, Refund, refund_id)
+    seen = await caller.find(Refund, refund_id)
     if seen is None:
         raise NotFound("There is no such refund.", field="refundId")
-    await become(session, DatabaseRole.RULES)
-    donation = await find(session, Donation, seen.donation_id)
+    tx = await caller.as_rules()
+    donation = await tx.find(Donation, seen.donation_id)
     assert donation is not None
-    await refuse_own_matter(session, *await donors.concerned(session, donation), field="refundId")
-    refund = await lock(session, Refund, refund_id)
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="refundId")
+    refund = await tx.lock(Refund, refund_id)
     if refund.wave_refund_status != Sent.FAILED:
         state = refund.wave_refund_status
         raise InvalidState(f"The refund is {state}; it must have failed.", field="refundId", state=state)
@@ -362,9 +360,9 @@ async def _failed(session: AsyncSession, refund_id: UUID) -> Refund:
 
 
 async def _refused(services: Services, refund_id: UUID) -> None:
-    async with services.work() as session:
-        refused = await lock(session, Refund, refund_id)
+    async with services.work() as tx:
+        refused = await tx.lock(Refund, refund_id)
         if refused.wave_refund_status == Sent.PENDING:
             refused.wave_refund_status = Sent.FAILED
-            await save(session, refused)
-            await publish(session, "refund.failed", refused.id, donation_id=refused.donation_id)
+            await tx.save(refused)
+            await publish(tx, "refund.failed", refused.id, donation_id=refused.donation_id)

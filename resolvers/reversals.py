@@ -6,14 +6,11 @@ import hashlib
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction
 from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
@@ -38,24 +35,24 @@ class RedemptionSettled(Refused):
 
 
 @rule(NotFound, OwnMatter, TextMissing, InvalidState, RedemptionSettled, ReversalTooLate, staff=True)
-async def reverse(session: AsyncSession, actor: Actor, qr_code_id: UUID, reason: str) -> QrCode:
+async def reverse(caller: CallerTransaction, qr_code_id: UUID, reason: str) -> QrCode:
     """Take a redemption back, within `redemption.reversal_hours` and before it is settled; staff.
 
     The code is issued again: its price goes from the partner and the platform back to the pot's reserve, and it may be
     redeemed until it expires, or given back. The pot's owner and the partner's managers are told.
     """
     check_text(reason, field="reason")
-    seen = await find(session, QrCode, qr_code_id)
+    seen = await caller.find(QrCode, qr_code_id)
     if seen is None:
         raise NotFound("There is no such code.", field="qrCodeId")
-    await become(session, DatabaseRole.RULES)
-    pot = await lock(session, Pot, seen.pot_id)
-    code = await lock(session, QrCode, qr_code_id)
-    concerned = [pot.owner_user_id, *await members_of(session, code.redeemed_by_partner_id)]
-    await refuse_own_matter(session, *concerned, field="qrCodeId")
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, seen.pot_id)
+    code = await tx.lock(QrCode, qr_code_id)
+    concerned = [pot.owner_user_id, *await members_of(tx, code.redeemed_by_partner_id)]
+    await refuse_own_matter(tx, *concerned, field="qrCodeId")
     if code.status != QrCodeStatus.REDEEMED:
         raise InvalidState(f"The code is {code.status}.", field="qrCodeId", state=code.status)
-    await _check_reversible(session, code)
+    await _check_reversible(tx, code)
     partner_id, share = code.redeemed_by_partner_id, code.partner_share_cfa
     assert partner_id is not None
     assert share is not None
@@ -63,29 +60,27 @@ async def reverse(session: AsyncSession, actor: Actor, qr_code_id: UUID, reason:
     code.status = QrCodeStatus.ISSUED
     code.redeemed_at = code.redeemed_by_partner_id = code.redeemed_at_venue = None
     code.partner_notes = code.partner_share_cfa = None
-    await save(session, code, note)
+    await tx.save(code, note)
     reserve = ledger.pot_reserved(pot.id)
     returned = [
         ledger.Movement(ledger.partner_payable(partner_id), reserve, share),
         ledger.Movement(ledger.commission(), reserve, code.price_cfa - share),
     ]
-    await ledger.post(session, actor, "qr_redeem_reversal", returned, of=("qr_code", code.id))
-    await publish(session, "qr_code.reversed", code.id, pot_id=pot.id, partner_id=partner_id)
-    pack = await find(session, Pack, code.pack_id)
+    await ledger.post(tx, "qr_redeem_reversal", returned, of=("qr_code", code.id))
+    await publish(tx, "qr_code.reversed", code.id, pot_id=pot.id, partner_id=partner_id)
+    pack = await tx.find(Pack, code.pack_id)
     assert pack is not None
-    for user_id in (pot.owner_user_id, *await managers_of(session, partner_id)):
-        await notify(
-            session, user_id, "redemption_reversed", pack=pack.name, amount=code.price_cfa, reason=reason.strip()
-        )
+    for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):
+        await notify(tx, user_id, "redemption_reversed", pack=pack.name, amount=code.price_cfa, reason=reason.strip())
     return code
 
 
-async def _check_reversible(session: AsyncSession, code: QrCode) -> None:
+async def _check_reversible(tx: Transaction, code: QrCode) -> None:
     if code.settlement_id is not None:
         raise RedemptionSettled(field="qrCodeId", settlementId=str(code.settlement_id))
     assert code.redeemed_at is not None
-    hours = await config.number(session, REVERSAL_HOURS)
-    if code.redeemed_at + timedelta(hours=hours) <= await clock.now(session):
+    hours = await config.number(tx, REVERSAL_HOURS)
+    if code.redeemed_at + timedelta(hours=hours) <= await clock.now(tx):
         raise ReversalTooLate(field="qrCodeId", redeemedAt=code.redeemed_at.isoformat(), hours=hours)
 
 

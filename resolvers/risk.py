@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Float, Integer, Text, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import INET
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.donations import Donation, DonationStatus
 from resolvers.config import Configured
 
@@ -50,10 +50,10 @@ TRIES = Lookup(
 
 
 async def score(
-    session: AsyncSession, *, pot_id: UUID, phone: str | None, ip: IPv4Address | IPv6Address | None, amount_cfa: int
+    tx: Transaction, *, pot_id: UUID, phone: str | None, ip: IPv4Address | IPv6Address | None, amount_cfa: int
 ) -> int:
     """The score of a donation that is about to be made. Reads as a role that sees all donations: the rules' own."""
-    found = await TRIES.one(session, pot_id=pot_id, phone=phone, ip=None if ip is None else str(ip))
+    found = await TRIES.one(tx, pot_id=pot_id, phone=phone, ip=None if ip is None else str(ip))
     assert found is not None
     by_phone, by_address, by_pot, failures, given, usual = found
     total = (

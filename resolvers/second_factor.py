@@ -9,13 +9,12 @@ from uuid import UUID, uuid4
 
 import pyotp
 from sqlalchemy import Integer, bindparam, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor
 from lango.crypto import opened
 from lango.errors import Refused
 from lango.prepared import Lookup
-from lango.rows import save
+from lango.transaction import RuleTransaction
 from models.security import SecurityEvent, SecurityEventSeverity, TwoFactorAuth, TwoFactorAuthMethod
 from resolvers import config
 from resolvers.config import Configured
@@ -71,7 +70,7 @@ FAILURES = (
 TRIED = Lookup([FAILURES, func.clock_timestamp()], lambda rows: rows)
 
 
-async def demand_code(session: AsyncSession, actor: Actor, user_id: UUID, code: str | None, *, field: str) -> None:
+async def demand_code(tx: RuleTransaction, user_id: UUID, code: str | None, *, field: str) -> None:
     """Refuses without a fresh code of that user's second factor; a code that is taken is used up. In the rules' role.
 
     A wrong one leaves a security event; `security.lockout_threshold` of them in a row lock the factor for
@@ -79,12 +78,12 @@ async def demand_code(session: AsyncSession, actor: Actor, user_id: UUID, code: 
     """
     if code is None:
         raise TwoFactorRequired(field=field)
-    found = await FACTOR.one(session, user_id=user_id)
+    found = await FACTOR.one(tx, user_id=user_id)
     if found is None:
         raise TwoFactorRequired("Set up an authenticator app first: this needs a code of it.", field=field)
     factor, sealed = found
-    threshold, minutes = await config.numbers(session, THRESHOLD, LOCKOUT_MINUTES)
-    tried = await TRIED.one(session, user_id=user_id, minutes=minutes, last_used_at=factor.last_used_at)
+    threshold, minutes = await config.numbers(tx, THRESHOLD, LOCKOUT_MINUTES)
+    tried = await TRIED.one(tx, user_id=user_id, minutes=minutes, last_used_at=factor.last_used_at)
     assert tried is not None
     failures, now = tried
     if failures >= threshold:
@@ -94,9 +93,9 @@ async def demand_code(session: AsyncSession, actor: Actor, user_id: UUID, code: 
         raise TwoFactorUnreadable(field=field)
     counter = accepted(secret, code, now)
     if counter is None or counter <= (factor.last_counter or 0):
-        raise TwoFactorInvalid(field=field).keeping(_failure(actor, user_id))
+        raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, user_id))
     factor.last_counter, factor.last_used_at = counter, now
-    await save(session, factor)
+    await tx.save(factor)
 
 
 def accepted(secret: str, code: str, now: datetime) -> int | None:

@@ -21,16 +21,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.prepared import Lookup, Prepared
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.packs import Partner, PartnerPaymentTerms
 from models.redemption import PartnerSettlement, PartnerSettlementStatus, QrCode, QrCodeStatus
 from resolvers import clock, due, ledger
@@ -78,65 +75,65 @@ class Period(NamedTuple):
     AmountOutOfRange, staff=True,
 )  # fmt: skip
 async def generate(
-    session: AsyncSession, actor: Actor, partner_id: UUID, period_start: date, period_end: date
+    caller: CallerTransaction, partner_id: UUID, period_start: date, period_end: date
 ) -> PartnerSettlement:
     """Settle a partner's period: its redemptions, and those from before it that are in no settlement yet; staff."""
-    if await find(session, Partner, partner_id) is None:
+    if await caller.find(Partner, partner_id) is None:
         raise NotFound("There is no such partner.", field="partnerId")
-    await become(session, DatabaseRole.RULES)
-    await refuse_own_partner(session, partner_id, field="partnerId")
-    ((today,),) = await TODAY.all(session)
+    tx = await caller.as_rules()
+    await refuse_own_partner(tx, partner_id, field="partnerId")
+    ((today,),) = await TODAY.all(tx)
     if period_start > period_end:
         raise PeriodNotInOrder(field="periodEnd")
     if period_end > today:
         raise PeriodNotOver(field="periodEnd")
-    return await settle(session, actor, partner_id, Period(period_start, period_end))
+    return await settle(tx, partner_id, Period(period_start, period_end))
 
 
-async def settle(session: AsyncSession, actor: Actor, partner_id: UUID, period: Period) -> PartnerSettlement:
+async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> PartnerSettlement:
     """Write the settlement of a partner's period, in the rules' role; approved where the partner's approve themselves.
 
     Locks the partner, so that two never sum the same redemptions; the till goes on meanwhile. What is redeemed while
     this runs is left to the next period. Raises AlreadySettled, NothingToSettle, BelowMinimum and AmountOutOfRange.
     """
-    ((partner,),) = await PARTNER.all(session, partner_id=partner_id)
-    before = await OF_PERIOD.one(session, partner_id=partner_id, start=period.start, end=period.end)
+    ((partner,),) = await PARTNER.all(tx, partner_id=partner_id)
+    before = await OF_PERIOD.one(tx, partner_id=partner_id, start=period.start, end=period.end)
     if before is not None:
         raise AlreadySettled(field="periodStart", settlementId=str(before[0]))
-    _check(partner, *(await SUMS.all(session, partner_id=partner_id, end=period.end))[0])
+    _check(partner, *(await SUMS.all(tx, partner_id=partner_id, end=period.end))[0])
     settlement = PartnerSettlement(
         id=uuid4(), partner_id=partner_id, period_start=period.start, period_end=period.end,
         status=PartnerSettlementStatus.PENDING,
     )  # fmt: skip
-    await save(session, settlement)
-    ((count, revenue, share),) = await TAKE.run(
-        session, settlement_id=settlement.id, partner_id=partner_id, end=period.end
-    )
+    await tx.save(settlement)
+    ((count, revenue, share),) = await TAKE.run(tx, settlement_id=settlement.id, partner_id=partner_id, end=period.end)
     _check(partner, count, revenue, share)
     settlement.total_redemptions_count = count
     settlement.total_revenue_cfa = revenue
     settlement.partner_share_cfa = share
     settlement.wolo_commission_cfa = revenue - share
-    await save(session, settlement)
-    await publish(session, "settlement.generated", settlement.id, partner_id=partner_id)
+    await tx.save(settlement)
+    await publish(tx, "settlement.generated", settlement.id, partner_id=partner_id)
     if partner.auto_approve_redemptions:
-        await _approve(session, settlement, by=None)
-    log.info("settled", partner=str(partner_id), codes=count, share_cfa=share, by=actor.user_id and str(actor.user_id))
+        await _approve(tx, settlement, by=None)
+    log.info(
+        "settled", partner=str(partner_id), codes=count, share_cfa=share, by=tx.actor.user_id and str(tx.actor.user_id)
+    )
     return settlement
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def approve(session: AsyncSession, actor: Actor, settlement_id: UUID) -> PartnerSettlement:
+async def approve(caller: CallerTransaction, settlement_id: UUID) -> PartnerSettlement:
     """Agree to a settlement, so that it may be paid; staff."""
-    settlement = await _held_by_staff(session, settlement_id, PartnerSettlementStatus.APPROVED)
-    await _approve(session, settlement, by=actor.user_id)
+    settlement = await _held_by_staff(caller, settlement_id, PartnerSettlementStatus.APPROVED)
+    tx = await caller.as_rules()
+    await _approve(tx, settlement, by=tx.actor.user_id)
     return settlement
 
 
 @rule(NotFound, OwnMatter, InvalidState, TextMissing, UrlNotValid, staff=True)
 async def mark_paid(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     settlement_id: UUID,
     reference: str,
     invoice_url: str | None = None,
@@ -147,45 +144,48 @@ async def mark_paid(
     for url, field in ((invoice_url, "invoiceUrl"), (receipt_url, "receiptUrl")):
         if url is not None:
             check_url(url, field=field)
-    settlement = await _held_by_staff(session, settlement_id, PartnerSettlementStatus.PAID)
+    settlement = await _held_by_staff(caller, settlement_id, PartnerSettlementStatus.PAID)
+    tx = await caller.as_rules()
     settlement.status = PartnerSettlementStatus.PAID
-    settlement.paid_at = await clock.now(session)
+    settlement.paid_at = await clock.now(tx)
     settlement.payment_reference = reference
     settlement.invoice_url = invoice_url or settlement.invoice_url
     settlement.receipt_url = receipt_url or settlement.receipt_url
-    await save(session, settlement)
+    await tx.save(settlement)
     amount = settlement.partner_share_cfa
     # A partner whose part is nothing is owed nothing.
     if amount:
         payout = ledger.Movement(ledger.partner_payable(settlement.partner_id), ledger.provider("bank"), amount)
-        await ledger.post(session, actor, "settlement_paid", [payout], of=("partner_settlement", settlement.id))
-    await publish(session, "settlement.paid", settlement.id, partner_id=settlement.partner_id)
-    for user_id in await managers_of(session, settlement.partner_id):
-        await notify(session, user_id, "settlement_paid", amount=amount, reference=reference)
+        await ledger.post(tx, "settlement_paid", [payout], of=("partner_settlement", settlement.id))
+    await publish(tx, "settlement.paid", settlement.id, partner_id=settlement.partner_id)
+    for user_id in await managers_of(tx, settlement.partner_id):
+        await notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
 
 
 @rule(NotFound, NotPartnerManager, InvalidState, TextMissing)
-async def dispute(session: AsyncSession, actor: Actor, settlement_id: UUID, reason: str) -> PartnerSettlement:
+async def dispute(caller: CallerTransaction, settlement_id: UUID, reason: str) -> PartnerSettlement:
     """Object to a settlement that is not paid yet. The partner's owners and managers, or staff."""
     check_text(reason, field="reason")
-    settlement = await _held(session, settlement_id, PartnerSettlementStatus.DISPUTED)
-    await check_role(session, actor, settlement.partner_id, MANAGERS, field="settlementId")
+    settlement = await _held(caller, settlement_id, PartnerSettlementStatus.DISPUTED)
+    tx = await caller.as_rules()
+    await check_role(tx, settlement.partner_id, MANAGERS, field="settlementId")
     settlement.status = PartnerSettlementStatus.DISPUTED
     settlement.dispute_reason = reason
-    await save(session, settlement)
-    await publish(session, "settlement.disputed", settlement.id, partner_id=settlement.partner_id)
+    await tx.save(settlement)
+    await publish(tx, "settlement.disputed", settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def reopen(session: AsyncSession, actor: Actor, settlement_id: UUID) -> PartnerSettlement:
+async def reopen(caller: CallerTransaction, settlement_id: UUID) -> PartnerSettlement:
     """Settle a dispute: the settlement waits for approval anew, by a person; staff."""
-    settlement = await _held_by_staff(session, settlement_id, PartnerSettlementStatus.PENDING)
+    settlement = await _held_by_staff(caller, settlement_id, PartnerSettlementStatus.PENDING)
+    tx = await caller.as_rules()
     settlement.status = PartnerSettlementStatus.PENDING
     settlement.approved_at = settlement.approved_by_user_id = None
-    await save(session, settlement)
-    await publish(session, "settlement.reopened", settlement.id, partner_id=settlement.partner_id)
+    await tx.save(settlement)
+    await publish(tx, "settlement.reopened", settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
@@ -201,9 +201,9 @@ async def settle_partners(services: Services) -> None:
 async def _settle_last(services: Services, partner_id: UUID) -> None:
     # Refused after something was written, too: the transaction ends before.
     with suppress(AlreadySettled, NothingToSettle, BelowMinimum):
-        async with services.work() as session:
-            ((terms, today),) = await TERMS.all(session, partner_id=partner_id)
-            await settle(session, Actor(), partner_id, last_period(terms, today))
+        async with services.work() as tx:
+            ((terms, today),) = await TERMS.all(tx, partner_id=partner_id)
+            await settle(tx, partner_id, last_period(terms, today))
 
 
 def last_period(terms: PartnerPaymentTerms | None, today: date) -> Period:
@@ -282,20 +282,23 @@ def _check(partner: Partner, count: int, revenue: int, share: int) -> None:
 
 
 async def _held_by_staff(
-    session: AsyncSession, settlement_id: UUID, following: PartnerSettlementStatus
+    caller: CallerTransaction, settlement_id: UUID, following: PartnerSettlementStatus
 ) -> PartnerSettlement:
     """As `_held`. Raises OwnMatter for staff who are on the partner themselves."""
-    settlement = await _held(session, settlement_id, following)
-    await refuse_own_partner(session, settlement.partner_id, field="settlementId")
+    settlement = await _held(caller, settlement_id, following)
+    tx = await caller.as_rules()
+    await refuse_own_partner(tx, settlement.partner_id, field="settlementId")
     return settlement
 
 
-async def _held(session: AsyncSession, settlement_id: UUID, following: PartnerSettlementStatus) -> PartnerSettlement:
+async def _held(
+    caller: CallerTransaction, settlement_id: UUID, following: PartnerSettlementStatus
+) -> PartnerSettlement:
     """The settlement, locked, in the rules' role, if it may go on to that state. Seen by its partner's managers."""
-    if await find(session, PartnerSettlement, settlement_id) is None:
+    if await caller.find(PartnerSettlement, settlement_id) is None:
         raise NotFound("There is no such settlement.", field="settlementId")
-    await become(session, DatabaseRole.RULES)
-    settlement = await lock(session, PartnerSettlement, settlement_id)
+    tx = await caller.as_rules()
+    settlement = await tx.lock(PartnerSettlement, settlement_id)
     steps = PartnerSettlement.__transitions__
     assert steps is not None
     if not steps.allows(settlement.status, following):
@@ -303,9 +306,9 @@ async def _held(session: AsyncSession, settlement_id: UUID, following: PartnerSe
     return settlement
 
 
-async def _approve(session: AsyncSession, settlement: PartnerSettlement, *, by: UUID | None) -> None:
+async def _approve(tx: RuleTransaction, settlement: PartnerSettlement, *, by: UUID | None) -> None:
     settlement.status = PartnerSettlementStatus.APPROVED
-    settlement.approved_at = await clock.now(session)
+    settlement.approved_at = await clock.now(tx)
     settlement.approved_by_user_id = by
-    await save(session, settlement)
-    await publish(session, "settlement.approved", settlement.id, partner_id=settlement.partner_id)
+    await tx.save(settlement)
+    await publish(tx, "settlement.approved", settlement.id, partner_id=settlement.partner_id)

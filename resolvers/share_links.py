@@ -7,10 +7,10 @@ import re
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, func
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango import codes
 from lango.prepared import Lookup
+from lango.session import Transaction
 
 SHARE_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 # The context that policies read tokens from, and the pots that this one opens.
@@ -18,13 +18,13 @@ PRESENT = Lookup([func.set_config("lango.share_tokens", bindparam("token", type_
 OPENED = Lookup([func.lango.shared_pots(bindparam("tokens", type_=ARRAY(Text)), type_=ARRAY(Uuid))], lambda rows: rows)
 
 
-async def present(session: AsyncSession, share_token: str) -> UUID | None:
+async def present(tx: Transaction, share_token: str) -> UUID | None:
     """Show a share token: for the rest of the transaction its holder sees the pot it opens, whose id this gives."""
     tokens = tokens_of(share_token)
     if not tokens:
         return None
-    await PRESENT.one(session, token=",".join(tokens))
-    found = await OPENED.one(session, tokens=tokens)
+    await PRESENT.one(tx, token=",".join(tokens))
+    found = await OPENED.one(tx, tokens=tokens)
     keys = found[0] if found else None
     return UUID(str(keys[0])) if keys else None
 

@@ -6,22 +6,22 @@ from functools import cache
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.base import Base
 
 # How long the end of what was everybody's to see is no secret.
 A_WHILE_AGO = func.now() - literal_column("interval '1 hour'")
 
 
-async def ended_lately(session: AsyncSession, model: type[Base], key: UUID) -> bool:
+async def ended_lately(tx: Transaction, model: type[Base], key: UUID) -> bool:
     """Whether there is such a row that changed, or lapsed, within the hour: for rows that everybody sees until then.
 
     In the rules' role, after the caller did not see it. Callers who were a moment apart hear the same refusal,
     wherever each of them was when the row changed. One that was never changed may never have been seen.
     """
-    return await _ended(model).one(session, id=key) is not None
+    return await _ended(model).one(tx, id=key) is not None
 
 
 @cache

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from lango.session import Transaction
 from models.donations import Donation
 from resolvers import clock, config
 from resolvers.config import Configured
@@ -13,12 +12,12 @@ from resolvers.config import Configured
 INTERVAL = Configured("pots.total_interval_seconds", 60)
 
 
-async def hidden_until(session: AsyncSession, donation: Donation) -> str | None:
+async def hidden_until(tx: Transaction, donation: Donation) -> str | None:
     """Until when strangers hear nothing of what a donation changed, where its amount is hidden: a moment; else None.
 
     What else happens meanwhile is in the total that they are told then, unless nothing does. In the rules' role.
     """
     if donation.show_amount:
         return None
-    seconds = await config.number(session, INTERVAL)
-    return (await clock.now(session) + timedelta(seconds=max(seconds, 0))).isoformat()
+    seconds = await config.number(tx, INTERVAL)
+    return (await clock.now(tx) + timedelta(seconds=max(seconds, 0))).isoformat()

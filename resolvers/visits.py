@@ -5,17 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import BadUserInput
 from lango.jobs import scheduled
-from lango.opened import open_to_caller
 from lango.prepared import Prepared
-from lango.rows import find
 from lango.rules import NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction
 from models.analytics import AnalyticsEventPlatform
 from models.pots import Pot, PotInvitation
 from resolvers import due
@@ -39,8 +35,7 @@ CLICKED = Prepared(
 
 @rule(NotFound, anonymous=True, idempotent=False)
 async def record_view(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     pot_id: UUID | None = None,
     share_token: str | None = None,
     invitation_token: str | None = None,
@@ -49,13 +44,12 @@ async def record_view(
     referrer: str | None = None,
 ) -> Pot:
     """Note that somebody looks at a pot; who came by an invitation marks it clicked. It is counted later."""
-    pot, _ = await visible(session, pot_id, share_token)
-    await become(session, DatabaseRole.RULES)
+    pot, _ = await visible(caller, pot_id, share_token)
+    tx = await caller.as_rules()
     if invitation_token is not None:
-        await CLICKED.run(session, hashes=hashes_of(invitation_token), pot=pot.id)
+        await CLICKED.run(tx, hashes=hashes_of(invitation_token), pot=pot.id)
     await note(
-        session,
-        actor,
+        tx,
         VIEWED,
         CATEGORY,
         subject=pot.id,
@@ -69,8 +63,7 @@ async def record_view(
 
 @rule(NotFound, anonymous=True, idempotent=False)
 async def record_share(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     pot_id: UUID | None = None,
     share_token: str | None = None,
     channel: str | None = None,
@@ -78,11 +71,10 @@ async def record_share(
     platform: AnalyticsEventPlatform | None = None,
 ) -> Pot:
     """Note that somebody passes a pot's link on. It is counted later."""
-    pot, _ = await visible(session, pot_id, share_token)
-    await become(session, DatabaseRole.RULES)
+    pot, _ = await visible(caller, pot_id, share_token)
+    tx = await caller.as_rules()
     await note(
-        session,
-        actor,
+        tx,
         SHARED,
         CATEGORY,
         subject=pot.id,
@@ -100,7 +92,7 @@ async def count_visits(services: Services) -> None:
     await due.each(services, count_visits, VISITS.due, VISITS.count)
 
 
-async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str | None) -> tuple[Pot, str]:
+async def visible(caller: CallerTransaction, pot_id: UUID | None, share_token: str | None) -> tuple[Pot, str]:
     """The pot that a caller names by its id, or by the token of its share link, which is the right to see it; and the
     input that names it.
 
@@ -109,12 +101,12 @@ async def visible(session: AsyncSession, pot_id: UUID | None, share_token: str |
     """
     field = "potId" if share_token is None else "shareToken"
     if share_token is not None:
-        opened = await present(session, share_token)
+        opened = await present(caller, share_token)
         pot_id = opened if pot_id in (None, opened) else None
     elif pot_id is None:
         raise BadUserInput("Say which pot: by `potId` or by `shareToken`.")
-    pot = None if pot_id is None else await find(session, Pot, pot_id)
+    pot = None if pot_id is None else await caller.find(Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
-    open_to_caller(session, pot.id)
+    caller.open_to_caller(pot.id)
     return pot, field

@@ -13,17 +13,14 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.jobs import enqueue, job
 from lango.measures import measure
 from lango.postgres import RawJson
 from lango.prepared import Lookup, Prepared
-from lango.rows import find, lock, save
 from lango.rules import NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.donations import WaveWebhookEvent
 from resolvers import clock, donors
 from resolvers.events import publish
@@ -61,11 +58,11 @@ async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Ca
         key = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
     kind = kind.replace("\0", "\ufffd")[:LONGEST_TYPE] if isinstance(kind, str) else ""
     event_id = uuid4()
-    async with services.work() as session:
-        stored = await STORE.run(session, id=event_id, wave_event_id=key, event_type=kind, raw_payload=told)
+    async with services.work() as tx:
+        stored = await STORE.run(tx, id=event_id, wave_event_id=key, event_type=kind, raw_payload=told)
         if not stored:
             return None
-        await enqueue(session, process_wave_event, after=HEAD_START, event_id=event_id)
+        await enqueue(tx, process_wave_event, after=HEAD_START, event_id=event_id)
     return partial(process_wave_event, services, event_id=event_id)
 
 
@@ -73,55 +70,55 @@ async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Ca
 async def process_wave_event(services: Services, *, event_id: UUID) -> None:
     """Act on a stored event, once. What goes wrong is kept with it, and tried again by the worker."""
     try:
-        async with services.work() as session:
-            event = await lock(session, WaveWebhookEvent, event_id)
+        async with services.work() as tx:
+            event = await tx.lock(WaveWebhookEvent, event_id)
             if event.processed_at is None:
-                await _act_on(session, event)
+                await _act_on(tx, event)
     except Exception as error:
-        async with services.work() as session:
-            event = await lock(session, WaveWebhookEvent, event_id)
+        async with services.work() as tx:
+            event = await tx.lock(WaveWebhookEvent, event_id)
             event.processing_error = f"It could not be processed: {type(error).__name__}."
             event.retry_count = (event.retry_count or 0) + 1
-            await save(session, event)
+            await tx.save(event)
         raise
 
 
 @measure("lango_wave_events_unprocessed", label="error")
 async def unprocessed(services: Services) -> dict[str, int]:
     """Stored events of Wave that nothing has come of, by whether an error stands: those with one wait for staff."""
-    async with services.work() as session:
-        found = {bool(error): int(count) for error, count in await UNPROCESSED.all(session)}
+    async with services.work() as tx:
+        found = {bool(error): int(count) for error, count in await UNPROCESSED.all(tx)}
     return {"true": found.get(True, 0), "false": found.get(False, 0)}
 
 
 @rule(NotFound, OwnMatter, staff=True)
-async def replay(session: AsyncSession, actor: Actor, event_id: UUID) -> WaveWebhookEvent:
+async def replay(caller: CallerTransaction, event_id: UUID) -> WaveWebhookEvent:
     """Act on a stored webhook again: what it has done already it does not do twice."""
-    seen = await find(session, WaveWebhookEvent, event_id)
+    seen = await caller.find(WaveWebhookEvent, event_id)
     if seen is None:
         raise NotFound("There is no such event.", field="eventId")
-    await become(session, DatabaseRole.RULES)
-    if (donation := await donation_of(session, Payment.of_event(seen.raw_payload))) is not None:
-        await refuse_own_matter(session, *await donors.concerned(session, donation), field="eventId")
-    event = await lock(session, WaveWebhookEvent, event_id)
+    tx = await caller.as_rules()
+    if (donation := await donation_of(tx, Payment.of_event(seen.raw_payload))) is not None:
+        await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="eventId")
+    event = await tx.lock(WaveWebhookEvent, event_id)
     event.retry_count = (event.retry_count or 0) + 1
-    await _act_on(session, event)
+    await _act_on(tx, event)
     return event
 
 
-async def _act_on(session: AsyncSession, event: WaveWebhookEvent) -> None:
+async def _act_on(tx: RuleTransaction, event: WaveWebhookEvent) -> None:
     """Do what a locked event asks for, and write down that it is done, or why it is left to staff."""
     donation, problem = None, None
     if event.event_type == COMPLETED:
-        donation, problem = await settle(session, Payment.of_event(event.raw_payload))
+        donation, problem = await settle(tx, Payment.of_event(event.raw_payload))
     elif event.event_type == FAILED:
-        donation, problem = await fail(session, Payment.of_event(event.raw_payload))
+        donation, problem = await fail(tx, Payment.of_event(event.raw_payload))
     if donation is not None:
         event.donation_id = donation.id
     event.processing_error = problem
     if problem is None:
-        event.processed_at = await clock.now(session)
+        event.processed_at = await clock.now(tx)
     else:
         log.warning("wave_event_left_to_staff", event_id=str(event.id), problem=problem)
-        await publish(session, "wave_event.unprocessed", event.id, donation_id=event.donation_id)
-    await save(session, event)
+        await publish(tx, "wave_event.unprocessed", event.id, donation_id=event.donation_id)
+    await tx.save(event)

@@ -123,7 +123,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, made: MadeRow, position_context: Any
     ) -> Any:
         context = self.context_value
-        if context.planner is not None:
+        if context.planner is not None and context.reads.apart:
             nodes = [details.node for details in field_details_list]
             told = await context.planner.object(
                 self.operation, self.variable_values.coerced, context, made, nodes, tuple(path.as_list())

@@ -1,27 +1,40 @@
-"""What a mutation takes: its input's fields, and the narrow values that the rule gets of them."""
+"""What a mutation takes: its input, made from the rule's signature, and the narrow values that the rule gets of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_origin
 
 import strawberry
 from strawberry import UNSET
 
+from gql.kit.kinds import enum_of
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
+from gql.kit.scalars import Json
 from lango.errors import BadUserInput
 from lango.exact_json import written_length
+from lango.inputs import ChangesParameter, Id, Locked, Parameter, Seen, Text, Value, fields_of
 from lango.postgres import RawJson
+from lango.rules import Rule
 from lango.texts import cleaned
 from models.base import Base
+from models.columns import Choice
 
 MODEL = "lango.model"
 CLEARS = "lango.clears"
 EXACT = "lango.exact"
+# What an input type that is nested in another is made of.
+DATACLASS = "__dataclass_of_rule__"
 # A text that may be as long as this may have several lines.
 MANY_LINES = 1_000
 KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
+VALIDATE_ONLY = (
+    "Runs the mutation without keeping anything: its refusals and its payload are those of a real call, then all is"
+    " rolled back. Outside services are not called, and the idempotency key is not used up."
+)
 
 
 def text_input(
@@ -56,6 +69,67 @@ def key_input() -> Any:
     return text_input(KEY, max_length=255, exact=True)
 
 
+def input_of(rule: Rule[..., Any], name: str) -> type[Any]:
+    """The input of a rule's mutation: the parameters, the idempotency key where there is one, and the dry run."""
+    namespace = _fields(rule.signature.inputs())
+    if rule.idempotent:
+        _add(namespace, "idempotency_key", str | None, key_input())
+    _add(namespace, "validate_only", bool | None, value_input(VALIDATE_ONLY))
+    changes = any(isinstance(each, ChangesParameter) for each in rule.signature.parameters)
+    description = f"What `{name}` takes{'; what is left out stays as it is' if changes else ''}."
+    title = f"{name[:1].upper()}{name[1:]}Input"
+    return strawberry.input(type(title, (), namespace), name=title, description=description)
+
+
+@cache
+def nested_input(kind: type[Any]) -> type[Any]:
+    """The input type of a dataclass in a rule's input."""
+    title = f"{kind.__name__}Input"
+    namespace = {**_fields(fields_of(kind)), DATACLASS: kind}
+    return strawberry.input(type(title, (), namespace), name=title, description=" ".join((kind.__doc__ or "").split()))
+
+
+def _fields(parameters: Iterable[Parameter]) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__annotations__": {}}
+    for each in parameters:
+        assert each.field is not None
+        annotation = _annotation(each.type, each.spec)
+        _add(namespace, each.field, annotation if each.required else annotation | None, _field(each))
+    return namespace
+
+
+def _add(namespace: dict[str, Any], name: str, annotation: Any, field: Any) -> None:
+    namespace["__annotations__"][name] = annotation
+    namespace[name] = field
+
+
+def _field(each: Parameter) -> Any:
+    spec, options = each.spec, {"required": each.required}
+    match spec:
+        case Id():
+            return id_of(spec.model, spec.doc, **options)  # type: ignore[arg-type]
+        case Seen() | Locked():
+            return id_of(each.type, spec.doc, **options)
+        case Text():
+            return text_input(spec.doc, max_length=spec.max_length, clears=each.clears, exact=spec.exact, **options)
+        case Value():
+            return value_input(spec.doc, clears=each.clears, **options)
+    raise TypeError(f"{spec!r} is no field of an input.")
+
+
+def _annotation(kind: Any, spec: Any) -> Any:
+    """The type outside of a parameter's type."""
+    if get_origin(kind) is list:
+        return list[_annotation(get_args(kind)[0], spec)]  # type: ignore[misc]
+    if isinstance(spec, Id | Seen | Locked):
+        return strawberry.ID
+    if is_dataclass(kind):
+        return nested_input(kind)  # type: ignore[arg-type]
+    if isinstance(kind, type) and issubclass(kind, Choice):
+        return enum_of(kind)
+    return Json if kind is RawJson else kind
+
+
 def arguments_of(given: Any) -> dict[str, Any]:
     """The rule's arguments, from an input; what was left out is not among them, nor null where it clears nothing.
 
@@ -73,7 +147,8 @@ def _narrow(field: Any, value: Any) -> Any:
     if isinstance(value, list):
         return [_narrow(field, item) for item in value if item is not None]
     if is_dataclass(value):
-        return arguments_of(value)
+        kind = getattr(type(value), DATACLASS, dict)
+        return kind(**arguments_of(value))
     if value is not None and (model := field.metadata.get(MODEL)) is not None:
         return parse_id(model, value)[0]
     if isinstance(value, RawJson):

@@ -14,17 +14,19 @@ import strawberry
 
 from gql.kit.addresses import Address, keep
 from gql.kit.arguments import with_arguments
-from gql.kit.inputs import arguments_of
+from gql.kit.inputs import arguments_of, input_of
+from gql.kit.kinds import enum_of
 from gql.kit.naming import camel
 from gql.kit.node import key_from
 from gql.kit.planner.answers import MadeRow
 from gql.kit.rows import read_node
-from gql.kit.running import Asked, run
 from gql.kit.scalars import Json
 from lango.errors import Forbidden, Refused, Unauthenticated
 from lango.postgres import RawJson
-from lango.rules import Rule
+from lango.rules import Result, Rule
 from models.base import Base
+from models.columns import Choice
+from resolvers.running import Outcome, run
 
 
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")
@@ -71,51 +73,78 @@ class Once(NamedTuple):
     doc: str
 
 
-def mutation(rule: Rule, *, name: str, input: type[Any], makes: dict[str, Any]) -> Any:
-    """The field of a rule. `makes` names what its payload holds: a model, a list with one model for rows of it, or the
-    annotation of a plain value with its description, which is `Once` for a secret.
+def mutations(*rules: Rule[..., Any]) -> type[Any]:
+    """The mutations of a group: a field for each rule, with its name, its input, its payload and its refusals."""
+    return strawberry.type(type("Mutation", (), {rule.name: field_of(rule) for rule in rules}))
 
-    A rule that makes one thing returns it; one that makes several returns a dataclass with these fields.
-    """
+
+def field_of(rule: Rule[..., Any]) -> Any:
+    """The field of a rule."""
+    name = camel(rule.name)
+    return _field(rule, name, input_of(rule, name), rule.results)
+
+
+def mutation(rule: Rule[..., Any], *, name: str, input: type[Any], makes: dict[str, Any]) -> Any:
+    rule.__dict__["results"] = results = tuple(_result(key, value) for key, value in makes.items())
+    return _field(rule, name, input, results)
+
+
+def _result(key: str, value: Any) -> Result:
+    if _is_model(value):
+        return Result(key, value, model=value)
+    if isinstance(value, list):
+        return Result(key, value, model=value[0], many=True)
+    annotation, doc = value
+    return Result(key, annotation, doc=doc, once=isinstance(value, Once))
+
+
+def _field(rule: Rule[..., Any], name: str, input: type[Any], results: tuple[Result, ...]) -> Any:
     title = name[:1].upper() + name[1:]
     codes = _codes(title, name, rule)
     error = _error_type(title, name, codes)
-    payload = _payload_type(title, name, rule, makes, error)
-    once = frozenset(key for key, value in makes.items() if isinstance(value, Once))
+    payload = _payload_type(title, name, rule, results, error)
 
     async def resolve(info: Any, input: Any) -> Any:
         context = info.context
         arguments = arguments_of(input)
-        key = arguments.pop("idempotency_key", None)
+        key, validate_only = arguments.pop("idempotency_key", None), arguments.pop("validate_only", False)
         _check_caller(rule, context.actor)
         operation = name
         if key is None and context.idempotency_key is not None:
             key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
-        asked = Asked(rule, operation, arguments, key if rule.idempotent else None, next(iter(makes)), once)
-        made = await run(context, asked)
-        values: dict[str, Any] = dict.fromkeys(makes)
-        for field, value in made.values.items():
-            values[field] = _shown(context, makes[field], value)
+        await context.read_anew()
+        outcome = await run(
+            context.services,
+            context.actor,
+            rule,
+            arguments,
+            key=key if rule.idempotent else None,
+            operation=operation,
+            validate_only=validate_only,
+            committing=context.note_commit,
+            counting=context.count_call,
+        )
+        await context.show(outcome.opened, outcome.dry_run)
+        values: dict[str, Any] = {}
+        for result in results:
+            values[result.name] = _shown(context, result, outcome.values.get(result.name))
         if rule.calls:
-            values["warnings"] = [*map(_unreached, made.unreached), *map(_unwilling, made.unwilling)]
-            if made.unfinished:
-                values["warnings"].append(UNFINISHED)
-        return payload(**values, user_errors=[error(**_error(item, codes)) for item in made.errors])
+            values["warnings"] = _warnings(outcome)
+        return payload(**values, user_errors=[error(**_error(item, codes)) for item in outcome.refusals])
 
     argument = {"input": (input, "What the mutation takes.", inspect.Parameter.empty)}
     with_arguments(resolve, argument, payload | None, rooted=False)
     return strawberry.field(resolve, name=name, description=rule.doc)
 
 
-def _shown(context: Any, what: Any, value: Any) -> Any:
+def _shown(context: Any, result: Result, value: Any) -> Any:
     """A value as the payload has it: rows by their keys, to be read when they are selected; others as they are."""
-    if value is None:
-        return None
-    if _is_model(what):
-        return MadeRow(what, key_from(what, value))
-    if isinstance(what, list):
-        return MadeRows(context, what[0], [key_from(what[0], key) for key in value])
-    return value
+    if value is None or result.model is None:
+        return value
+    model: Any = result.model
+    if result.many:
+        return MadeRows(context, model, [key_from(model, key) for key in value])
+    return MadeRow(model, key_from(model, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +166,7 @@ class MadeRows:
         return [row for row in found if row is not None]
 
 
-def _codes(title: str, name: str, rule: Rule) -> Any:
+def _codes(title: str, name: str, rule: Rule[..., Any]) -> Any:
     members = {item.code(): strawberry.enum_value(item.code(), description=_doc(item)) for item in rule.refusals}
     made = Enum(f"{title}ErrorCode", members)  # type: ignore[misc]
     return strawberry.enum(made, name=f"{title}ErrorCode", description=f"Why `{name}` may refuse.")
@@ -163,12 +192,14 @@ def _error_type(title: str, name: str, codes: Any) -> type[Any]:
     )
 
 
-def _payload_type(title: str, name: str, rule: Rule, makes: dict[str, Any], error: type[Any]) -> type[Any]:
+def _payload_type(
+    title: str, name: str, rule: Rule[..., Any], results: tuple[Result, ...], error: type[Any]
+) -> type[Any]:
     namespace: dict[str, Any] = {"__annotations__": {}}
-    for key, value in makes.items():
-        annotation, doc = _annotated(value)
-        namespace["__annotations__"][key] = annotation | None
-        namespace[key] = strawberry.field(name=camel(key), description=doc)
+    for result in results:
+        annotation, doc = _annotated(result)
+        namespace["__annotations__"][result.name] = annotation | None
+        namespace[result.name] = strawberry.field(name=camel(result.name), description=doc)
     if rule.calls:
         namespace["__annotations__"]["warnings"] = list[MutationWarning]
         namespace["warnings"] = strawberry.field(description="What is not yet as it should be; empty as a rule.")
@@ -178,20 +209,23 @@ def _payload_type(title: str, name: str, rule: Rule, makes: dict[str, Any], erro
     return keep(f"{title}Payload", strawberry.type(made, name=f"{title}Payload", description=f"What `{name}` came to."))
 
 
-def _annotated(value: Any) -> tuple[Any, str]:
-    if _is_model(value):
-        return Address(value.__name__), f"{_about(value)} Null where it was refused, or where you may not see it."
-    if isinstance(value, list):
-        return list[Address(value[0].__name__)], f"{_about(value[0])} Null where it was refused."  # type: ignore[misc]
-    annotation, doc = value
-    return annotation, f"{doc} A retry with the same key gets null." if isinstance(value, Once) else doc
+def _annotated(result: Result) -> tuple[Any, str]:
+    if result.model is None:
+        kind = result.type
+        annotation = enum_of(kind) if isinstance(kind, type) and issubclass(kind, Choice) else kind
+        return annotation, f"{result.doc} A retry with the same key gets null." if result.once else result.doc
+    model: Any = result.model
+    address = Address(model.__name__)
+    if result.many:
+        return list[address], f"{_about(model)} Null where it was refused."  # type: ignore[valid-type]
+    return address, f"{_about(model)} Null where it was refused, or where you may not see it."
 
 
 def _about(model: type[Base]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _check_caller(rule: Rule, actor: Any) -> None:
+def _check_caller(rule: Rule[..., Any], actor: Any) -> None:
     if actor.user_id is None and not rule.anonymous:
         raise Unauthenticated
     if rule.staff and not actor.is_staff:
@@ -200,8 +234,13 @@ def _check_caller(rule: Rule, actor: Any) -> None:
 
 def _error(item: dict[str, Any], codes: Any) -> dict[str, Any]:
     details = RawJson(orjson.dumps(item["details"]).decode()) if item["details"] else None
-    field = item["field"].split(".") if item["field"] else None
+    field = [camel(part) for part in item["field"].split(".")] if item["field"] else None
     return {"code": codes[item["code"]], "message": item["message"], "field": field, "details": details}
+
+
+def _warnings(outcome: Outcome) -> list[MutationWarning]:
+    warnings = [*map(_unreached, outcome.unreached), *map(_unwilling, outcome.unwilling)]
+    return [*warnings, UNFINISHED] if outcome.unfinished else warnings
 
 
 def _unreached(provider: str) -> MutationWarning:

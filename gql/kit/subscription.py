@@ -107,8 +107,8 @@ def subscription(
 
 
 async def _kept_hours(context: Any) -> int:
-    async with acting_as(context.engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as session:
-        return await number(session, RETENTION_HOURS)
+    async with acting_as(context.engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+        return await number(tx, RETENTION_HOURS)
 
 
 def _event_type(name: str, model: type[Base], about: About) -> Any:

@@ -13,7 +13,7 @@ import orjson
 import typer
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, Actor, Role
 from lango.commands.above import Above, PlannedField
@@ -24,7 +24,7 @@ from lango.documents import Document, Documents, InvalidDocument
 from lango.errors import CallerError
 from lango.metrics import Metrics
 from lango.postgres import connect, create_engine
-from lango.session import acting_as
+from lango.session import Transaction, acting_as
 from lango.settings import Settings
 
 LONGEST_VALUE = 200
@@ -155,15 +155,15 @@ def show(field: PlannedField) -> None:
 
 async def plan(engine: AsyncEngine, actor: Actor, field: PlannedField, *, analyze: bool) -> Sequence[str]:
     """What PostgreSQL says of the statement, each in a transaction of its own. Raises asyncpg.PostgresError."""
-    async with acting_as(engine, actor, read_only=True) as session:
+    async with acting_as(engine, actor, read_only=True) as tx:
         if field.share_token is not None:
-            await session.execute(select(func.set_config("lango.share_tokens", field.share_token, True)))
-        return await told(session, f"{ANALYZE if analyze else 'EXPLAIN '}{field.sql}", field.values)
+            await tx.execute(select(func.set_config("lango.share_tokens", field.share_token, True)))
+        return await lines_of(tx, f"{ANALYZE if analyze else 'EXPLAIN '}{field.sql}", field.values)
 
 
-async def told(session: AsyncSession, statement: str, values: Sequence[Any]) -> Sequence[str]:
+async def lines_of(tx: Transaction, statement: str, values: Sequence[Any]) -> Sequence[str]:
     try:
-        found = await (await session.connection()).exec_driver_sql(statement, tuple(values))
+        found = await (await tx.session.connection()).exec_driver_sql(statement, tuple(values))
     except DBAPIError as error:
         refused = getattr(error.orig, "__cause__", None)
         raise refused if isinstance(refused, asyncpg.PostgresError) else error from None

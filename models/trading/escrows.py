@@ -25,6 +25,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class CryptoEscrow(Base):
     """A seller's coins, locked for one trade until they are released, refunded or divided."""
 
     __tablename__ = "crypto_escrows"
+    __lock_rank__ = LockRank.ESCROW
     __table_args__ = (
         Index(
             "uq_crypto_escrows_trade_id",
@@ -136,6 +138,7 @@ class CryptoDispute(Base):
     """A quarrel between buyer and seller over a trade in escrow, which staff decide."""
 
     __tablename__ = "crypto_disputes"
+    __lock_rank__ = LockRank.DISPUTE
     __table_args__ = (
         Index(None, "trade_id"),
         Index(None, "raised_by"),

@@ -31,6 +31,7 @@ from models.columns import (
     secret_column,
     to_one,
 )
+from models.locks import LockRank
 
 if TYPE_CHECKING:
     from models.identity import User
@@ -166,6 +167,7 @@ class CryptoPaymentMethod(Base):
     """A way in which a user can be paid outside the platform."""
 
     __tablename__ = "crypto_payment_methods"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "type"),

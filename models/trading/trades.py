@@ -28,6 +28,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.trading.escrows import CryptoDisputeStatus
 from models.transitions import Transitions
 
@@ -69,6 +70,7 @@ class CryptoTrade(Base):
     """An order to buy or sell a coin, and the trade it becomes once somebody takes it."""
 
     __tablename__ = "crypto_trades"
+    __lock_rank__ = LockRank.TRADE
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "buyer_id"),

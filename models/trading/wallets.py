@@ -30,6 +30,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class CryptoWallet(Base):
     """A wallet on a chain that a user has connected."""
 
     __tablename__ = "crypto_wallets"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "currency"),
@@ -138,6 +140,7 @@ class CryptoTransaction(Base):
     """A movement of coins, on a chain or between balances on the platform."""
 
     __tablename__ = "crypto_transactions"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "wallet_id"),

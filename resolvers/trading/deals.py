@@ -7,12 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.actor import Actor
 from lango.errors import Refused
-from lango.rows import lock, save
 from lango.rules import InvalidState
+from lango.transaction import RuleTransaction
 from models.trading import (
     CryptoEscrow,
     CryptoEscrowStatus,
@@ -68,12 +65,12 @@ class Deal:
         raise InvalidState(f"The escrow is {state} already.", field=field, state=state)
 
 
-async def lock_deal(session: AsyncSession, trade_id: UUID, escrow_id: UUID) -> Deal:
+async def lock_deal(tx: RuleTransaction, trade_id: UUID, escrow_id: UUID) -> Deal:
     """Lock a trade, its escrow and both parties, in this order. In the rules' role."""
-    trade = await lock(session, CryptoTrade, trade_id)
-    escrow = await lock(session, CryptoEscrow, escrow_id)
-    traders = await lock_traders(session, escrow.seller_id, escrow.buyer_id)
-    return Deal(trade, escrow, traders, await clock.now(session))
+    trade = await tx.lock(CryptoTrade, trade_id)
+    escrow = await tx.lock(CryptoEscrow, escrow_id)
+    traders = await lock_traders(tx, escrow.seller_id, escrow.buyer_id)
+    return Deal(trade, escrow, traders, await clock.now(tx))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +89,21 @@ def shares_of(amount: Decimal, gross: Decimal, rate: Decimal) -> Shares:
 
 
 async def hand_over(
-    session: AsyncSession, actor: Actor, deal: Deal, outcome: CryptoEscrowStatus, gross: Decimal, *, field: str
+    tx: RuleTransaction, deal: Deal, outcome: CryptoEscrowStatus, gross: Decimal, *, field: str
 ) -> None:
     """End an escrow whose coins are locked: `gross` of them go to the buyer, less the fee, the rest to the seller.
 
     Completes or cancels the trade. Raises AmountOutOfRange where a balance would not hold it.
     """
     trade, escrow = deal.trade, deal.escrow
-    parts = shares_of(escrow.amount, gross, await config.number(session, FEE_RATE))
-    price = await market.price_of(session, escrow.currency)
+    parts = shares_of(escrow.amount, gross, await config.number(tx, FEE_RATE))
+    price = await market.price_of(tx, escrow.currency)
     holders = [escrow.seller_id] if outcome == State.REFUNDED else [escrow.seller_id, escrow.buyer_id]
-    balances = await lock_balances(session, escrow.currency, *holders)
+    balances = await lock_balances(tx, escrow.currency, *holders)
     change(balances[escrow.seller_id], deal.now, available=parts.seller, locked=-escrow.amount, field=field)
     if outcome != State.REFUNDED:
         change(balances[escrow.buyer_id], deal.now, available=parts.buyer, field=field)
-    await save(session, *balances.values())
+    await tx.save(*balances.values())
 
     escrow.status, escrow.buyer_amount, escrow.seller_amount = outcome, parts.buyer, parts.seller
     if outcome == State.REFUNDED:
@@ -117,17 +114,17 @@ async def hand_over(
         trade.status, trade.fee, trade.fee_currency = CryptoTradeStatus.COMPLETED, parts.fee, escrow.currency
         received = movement(deal, escrow.buyer_id, Kind.ESCROW_RELEASE, parts.buyer, price, fee=parts.fee)
         given = movement(deal, escrow.seller_id, Kind.ESCROW_RELEASE, gross, price)
-        await save(session, received, given)
+        await tx.save(received, given)
         trade.transaction_id = received.id
         for trader in deal.traders.values():
             add_trade(trader, ZERO if price is None else market.times(gross, price))
     if parts.seller:
-        await save(session, movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
-    await save(session, escrow, trade, *deal.traders.values())
-    await _post(session, actor, deal, outcome, parts)
+        await tx.save(movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
+    await tx.save(escrow, trade, *deal.traders.values())
+    await _post(tx, deal, outcome, parts)
 
 
-async def reopen(session: AsyncSession, deal: Deal) -> None:
+async def reopen(tx: RuleTransaction, deal: Deal) -> None:
     """End an escrow that was never funded; its trade is open again, for anybody to take."""
     trade, escrow = deal.trade, deal.escrow
     escrow.status = State.EXPIRED
@@ -136,26 +133,26 @@ async def reopen(session: AsyncSession, deal: Deal) -> None:
         trade.buyer_id = None
     else:
         trade.seller_id = None
-    await save(session, escrow, trade)
-    await tell(session, deal, "escrow.expired", "trade.reopened")
+    await tx.save(escrow, trade)
+    await tell(tx, deal, "escrow.expired", "trade.reopened")
 
 
-async def tell(session: AsyncSession, deal: Deal, *topics: str) -> None:
+async def tell(tx: RuleTransaction, deal: Deal, *topics: str) -> None:
     """Publish events of the escrow and of the trade."""
     trade, escrow = deal.trade, deal.escrow
     # The escrow's parties: the trade may be open again, without the one who had taken it.
     parties = {"buyer_id": escrow.buyer_id, "seller_id": escrow.seller_id}
     for topic in topics:
         if topic.startswith("escrow."):
-            await publish(session, topic, escrow.id, trade_id=trade.id)
+            await publish(tx, topic, escrow.id, trade_id=trade.id)
         else:
-            await publish(session, topic, trade.id, **parties, escrow_id=escrow.id)
+            await publish(tx, topic, trade.id, **parties, escrow_id=escrow.id)
 
 
-async def tell_of_trade(session: AsyncSession, trade: CryptoTrade, topic: str) -> None:
+async def tell_of_trade(tx: RuleTransaction, trade: CryptoTrade, topic: str) -> None:
     """Publish an event of a trade, which may have no escrow."""
     parties = {"buyer_id": trade.buyer_id, "seller_id": trade.seller_id}
-    await publish(session, topic, trade.id, **parties, escrow_id=trade.escrow_id)
+    await publish(tx, topic, trade.id, **parties, escrow_id=trade.escrow_id)
 
 
 def movement(
@@ -177,7 +174,7 @@ def movement(
     )  # fmt: skip
 
 
-async def _post(session: AsyncSession, actor: Actor, deal: Deal, outcome: CryptoEscrowStatus, parts: Shares) -> None:
+async def _post(tx: RuleTransaction, deal: Deal, outcome: CryptoEscrowStatus, parts: Shares) -> None:
     escrow = deal.escrow
     locked = ledger.user_account(escrow.seller_id, "locked", escrow.currency)
     movements = [
@@ -185,4 +182,4 @@ async def _post(session: AsyncSession, actor: Actor, deal: Deal, outcome: Crypto
         ledger.Movement(locked, ledger.user_account(escrow.seller_id, "available", escrow.currency), parts.seller),
         ledger.Movement(locked, ledger.fees(escrow.currency), parts.fee),
     ]
-    await ledger.post(session, actor, LEDGER_KINDS[outcome], movements, of=("crypto_escrow", escrow.id))
+    await ledger.post(tx, LEDGER_KINDS[outcome], movements, of=("crypto_escrow", escrow.id))

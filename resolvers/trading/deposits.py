@@ -5,14 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.prepared import Lookup
-from lango.rows import lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction
 from models.ledger import LedgerTransaction
 from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
 from resolvers import clock, ledger
@@ -41,27 +38,27 @@ CREDITED = Lookup(
 
 
 @rule(NotFound, OwnMatter, NoDeposit, InvalidState, AlreadyCredited, AmountNotPositive, AmountOutOfRange, staff=True)
-async def record(session: AsyncSession, actor: Actor, transaction_id: UUID) -> CryptoTransaction:
+async def record(caller: CallerTransaction, transaction_id: UUID) -> CryptoTransaction:
     """Credit a confirmed deposit to its user's balance; of many at once exactly one does.
 
     Whoever it belongs to, a banned or rejected one too: what has arrived is theirs.
     """
-    seen = await see(session, CryptoTransaction, transaction_id, field="transactionId")
-    await refuse_own_matter(session, seen.user_id, field="transactionId")
-    await become(session, DatabaseRole.RULES)
-    deposit = await lock(session, CryptoTransaction, transaction_id)
+    seen = await see(caller, CryptoTransaction, transaction_id, field="transactionId")
+    await refuse_own_matter(caller, seen.user_id, field="transactionId")
+    tx = await caller.as_rules()
+    deposit = await tx.lock(CryptoTransaction, transaction_id)
     if deposit.transaction_type != CryptoTransactionTransactionType.DEPOSIT:
         raise NoDeposit(field="transactionId")
     if deposit.status != CryptoTransactionStatus.CONFIRMED:
         raise InvalidState(f"The deposit is {deposit.status}.", field="transactionId", state=deposit.status)
-    if await CREDITED.one(session, id=deposit.id) is not None:
+    if await CREDITED.one(tx, id=deposit.id) is not None:
         raise AlreadyCredited(field="transactionId")
     check_amount(deposit.amount, CryptoTransaction.amount, field="transactionId")
-    balance = await lock_balance(session, deposit.currency, deposit.user_id)
-    change(balance, await clock.now(session), available=deposit.amount, field="transactionId")
-    await save(session, balance)
+    balance = await lock_balance(tx, deposit.currency, deposit.user_id)
+    change(balance, await clock.now(tx), available=deposit.amount, field="transactionId")
+    await tx.save(balance)
     available = ledger.user_account(deposit.user_id, "available", deposit.currency)
     arrived = ledger.Movement(ledger.provider(CHAIN, deposit.currency), available, deposit.amount)
-    await ledger.post(session, actor, DEPOSIT, [arrived], of=("crypto_transaction", deposit.id))
-    await publish(session, "crypto_deposit.credited", deposit.id, user_id=deposit.user_id)
+    await ledger.post(tx, DEPOSIT, [arrived], of=("crypto_transaction", deposit.id))
+    await publish(tx, "crypto_deposit.credited", deposit.id, user_id=deposit.user_id)
     return deposit

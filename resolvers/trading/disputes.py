@@ -6,14 +6,10 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
-from lango.rows import lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoTrade, CryptoTradeStatus
 from resolvers import people
 from resolvers.amounts import AmountOutOfRange
@@ -43,8 +39,7 @@ STATES = {Outcome.RELEASE: State.RELEASED, Outcome.REFUND: State.REFUNDED, Outco
 
 @rule(NotFound, NotInvolved, TextMissing, *UNFUNDED)
 async def open_dispute(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     trade_id: UUID,
     reason: str,
     description: str | None = None,
@@ -54,15 +49,15 @@ async def open_dispute(
 
     Until then it can neither be released nor refunded.
     """
-    seen = await see(session, CryptoTrade, trade_id, field="tradeId")
-    own = await people.my_people(session)
+    seen = await see(caller, CryptoTrade, trade_id, field="tradeId")
+    own = await people.my_people(caller)
     if seen.buyer_id not in own and seen.seller_id not in own:
         raise NotInvolved(field="tradeId")
     check_text(reason, field="reason")
     if seen.escrow_id is None:
         raise InvalidState(f"The trade is {seen.status}.", field="tradeId", state=seen.status)
-    await become(session, DatabaseRole.RULES)
-    deal = await lock_deal(session, trade_id, seen.escrow_id)
+    tx = await caller.as_rules()
+    deal = await lock_deal(tx, trade_id, seen.escrow_id)
     deal.demand_funded(field="tradeId")
     trade, escrow = deal.trade, deal.escrow
     raised_by, against = escrow.buyer_id, escrow.seller_id
@@ -77,15 +72,14 @@ async def open_dispute(
     trade.dispute_reason, trade.dispute_status = reason, CryptoDisputeStatus.PENDING
     for trader in deal.traders.values():
         trader.disputed_trades = (trader.disputed_trades or 0) + 1
-    await save(session, dispute, escrow, trade, *deal.traders.values())
-    await tell(session, deal, "escrow.disputed", "trade.disputed")
+    await tx.save(dispute, escrow, trade, *deal.traders.values())
+    await tell(tx, deal, "escrow.disputed", "trade.disputed")
     return dispute
 
 
 @rule(NotFound, OwnMatter, ShareNotValid, InvalidState, AmountOutOfRange, staff=True)
 async def resolve(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     dispute_id: UUID,
     outcome: Outcome,
     buyer_share: Decimal | None = None,
@@ -95,31 +89,29 @@ async def resolve(
 
     The platform's fee is taken from what the buyer gets.
     """
-    seen = await see(session, CryptoDispute, dispute_id, field="disputeId")
+    seen = await see(caller, CryptoDispute, dispute_id, field="disputeId")
     if seen.escrow_id is None:
         raise no_such("disputeId")
-    await refuse_own_matter(session, seen.raised_by, seen.against_user_id, field="disputeId")
+    await refuse_own_matter(caller, seen.raised_by, seen.against_user_id, field="disputeId")
     valid = buyer_share is None if outcome != Outcome.SPLIT else buyer_share is not None and 0 < buyer_share < 1
     if not valid:
         raise ShareNotValid(field="buyerShare")
-    await become(session, DatabaseRole.RULES)
-    deal = await lock_deal(session, seen.trade_id, seen.escrow_id)
-    dispute = await lock(session, CryptoDispute, dispute_id)
+    tx = await caller.as_rules()
+    deal = await lock_deal(tx, seen.trade_id, seen.escrow_id)
+    dispute = await tx.lock(CryptoDispute, dispute_id)
     if dispute.status != CryptoDisputeStatus.PENDING or deal.escrow.status != State.DISPUTED:
         raise InvalidState(f"The dispute is {dispute.status} already.", field="disputeId", state=dispute.status)
-    dispute.status, dispute.resolved_by, dispute.resolved_at = CryptoDisputeStatus.RESOLVED, actor.user_id, deal.now
+    dispute.status, dispute.resolved_by, dispute.resolved_at = CryptoDisputeStatus.RESOLVED, tx.actor.user_id, deal.now
     dispute.resolution = resolution or _said(outcome, buyer_share)
     deal.trade.dispute_status = CryptoDisputeStatus.RESOLVED
-    await save(session, dispute)
-    await _hand_over(session, actor, deal, outcome, buyer_share)
+    await tx.save(dispute)
+    await _hand_over(tx, deal, outcome, buyer_share)
     ended = "trade.cancelled" if outcome == Outcome.REFUND else "trade.completed"
-    await tell(session, deal, "escrow.resolved", ended)
+    await tell(tx, deal, "escrow.resolved", ended)
     return dispute
 
 
-async def _hand_over(
-    session: AsyncSession, actor: Actor, deal: Deal, outcome: Outcome, buyer_share: Decimal | None
-) -> None:
+async def _hand_over(tx: RuleTransaction, deal: Deal, outcome: Outcome, buyer_share: Decimal | None) -> None:
     amount = deal.escrow.amount
     if outcome == Outcome.RELEASE:
         # The seller has lost the dispute: it counts for the buyer alone.
@@ -129,7 +121,7 @@ async def _hand_over(
     if gross is None:
         assert buyer_share is not None
         gross = market.times(amount, buyer_share)
-    await hand_over(session, actor, deal, STATES[outcome], gross, field="disputeId")
+    await hand_over(tx, deal, STATES[outcome], gross, field="disputeId")
 
 
 def _said(outcome: Outcome, buyer_share: Decimal | None) -> str:

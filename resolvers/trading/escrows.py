@@ -6,14 +6,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.jobs import scheduled
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
 from resolvers import clock, config, due, ledger, people, second_factor
 from resolvers.amounts import AmountOutOfRange
@@ -65,16 +62,16 @@ LAPSED = due.Due(
 @rule(
     NotFound, NotTheSeller, OwnTrade, EscrowExpired, InvalidState, *BARRED, CounterpartyNotAvailable, InsufficientFunds
 )
-async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEscrow:
+async def fund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
     """Lock the coins of a trade: the seller's available balance moves to the locked one.
 
     The buyer then has `escrow.payment_minutes` to pay.
     """
-    seen = await see(session, CryptoEscrow, escrow_id, field="escrowId")
-    if seen.seller_id not in await people.my_people(session):
+    seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
+    if seen.seller_id not in await people.my_people(caller):
         raise NotTheSeller(field="escrowId")
-    await become(session, DatabaseRole.RULES)
-    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    tx = await caller.as_rules()
+    deal = await lock_deal(tx, seen.trade_id, escrow_id)
     trade, escrow = deal.trade, deal.escrow
     late = escrow.expires_at is not None and escrow.expires_at <= deal.now
     if escrow.status == State.EXPIRED or (escrow.status == State.PENDING and late):
@@ -82,64 +79,62 @@ async def fund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEs
     if escrow.status != State.PENDING:
         raise InvalidState(f"The escrow is {escrow.status} already.", field="escrowId", state=escrow.status)
     # One may have become the other's guardian since the offer was taken.
-    if await people.same_hands(session, escrow.seller_id, escrow.buyer_id):
+    if await people.same_hands(tx, escrow.seller_id, escrow.buyer_id):
         raise OwnTrade(field="escrowId")
-    await check_standing(session, deal.traders[escrow.seller_id], deal.now)
-    await check_counterpartys_standing(session, deal.traders[escrow.buyer_id], deal.now, field="escrowId")
-    balance = await lock_balance(session, escrow.currency, escrow.seller_id)
+    await check_standing(tx, deal.traders[escrow.seller_id], deal.now)
+    await check_counterpartys_standing(tx, deal.traders[escrow.buyer_id], deal.now, field="escrowId")
+    balance = await lock_balance(tx, escrow.currency, escrow.seller_id)
     change(balance, deal.now, available=-escrow.amount, locked=escrow.amount, field="escrowId")
-    minutes = await config.number(session, PAYMENT_MINUTES)
+    minutes = await config.number(tx, PAYMENT_MINUTES)
     escrow.status, escrow.funded_at = State.FUNDED, deal.now
     escrow.expires_at = deal.now + timedelta(minutes=minutes)
     trade.status = CryptoTradeStatus.IN_ESCROW
-    price = await market.price_of(session, escrow.currency)
+    price = await market.price_of(tx, escrow.currency)
     locked = movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price)
-    await save(session, balance, escrow, trade, locked)
+    await tx.save(balance, escrow, trade, locked)
     available, held = (ledger.user_account(escrow.seller_id, part, escrow.currency) for part in ("available", "locked"))
     moved = ledger.Movement(available, held, escrow.amount)
-    await ledger.post(session, actor, "escrow_fund", [moved], of=("crypto_escrow", escrow.id))
-    await tell(session, deal, "escrow.funded")
+    await ledger.post(tx, "escrow_fund", [moved], of=("crypto_escrow", escrow.id))
+    await tell(tx, deal, "escrow.funded")
     return escrow
 
 
 @rule(NotFound, NotTheSeller, OwnMatter, *UNFUNDED, *second_factor.REFUSALS, AmountOutOfRange)
-async def release(
-    session: AsyncSession, actor: Actor, escrow_id: UUID, two_factor_code: str | None = None
-) -> CryptoEscrow:
+async def release(caller: CallerTransaction, escrow_id: UUID, two_factor_code: str | None = None) -> CryptoEscrow:
     """Give the locked coins to the buyer, less the platform's fee, and complete the trade: the seller, or staff.
 
     A seller who has a second factor for trading must show a code of it. A release, a refund and a dispute at once: one
     wins, the others are told which.
     """
-    seen = await see(session, CryptoEscrow, escrow_id, field="escrowId")
-    own = await people.my_people(session)
+    seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
+    own = await people.my_people(caller)
     as_seller = seen.seller_id in own
-    if not as_seller and not actor.is_staff:
+    if not as_seller and not caller.actor.is_staff:
         raise NotTheSeller(field="escrowId")
     if not as_seller:
-        await refuse_own_matter(session, seen.buyer_id, field="escrowId")
-    await become(session, DatabaseRole.RULES)
-    deal = await lock_deal(session, seen.trade_id, escrow_id)
+        await refuse_own_matter(caller, seen.buyer_id, field="escrowId")
+    tx = await caller.as_rules()
+    deal = await lock_deal(tx, seen.trade_id, escrow_id)
     deal.demand_funded(field="escrowId")
     if as_seller and deal.traders[deal.escrow.seller_id].two_factor_enabled:
-        await second_factor.demand_code(session, actor, deal.escrow.seller_id, two_factor_code, field="twoFactorCode")
+        await second_factor.demand_code(tx, deal.escrow.seller_id, two_factor_code, field="twoFactorCode")
     for trader in deal.traders.values():
         trader.successful_escrows = (trader.successful_escrows or 0) + 1
-    await hand_over(session, actor, deal, State.RELEASED, deal.escrow.amount, field="escrowId")
-    await tell(session, deal, "escrow.released", "trade.completed")
+    await hand_over(tx, deal, State.RELEASED, deal.escrow.amount, field="escrowId")
+    await tell(tx, deal, "escrow.released", "trade.completed")
     return deal.escrow
 
 
 @rule(NotFound, NotTheBuyer, *UNFUNDED, AmountOutOfRange)
-async def refund(session: AsyncSession, actor: Actor, escrow_id: UUID) -> CryptoEscrow:
+async def refund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
     """Give the locked coins back to the seller and call the trade off: the buyer, at any time before release."""
-    seen = await see(session, CryptoEscrow, escrow_id, field="escrowId")
-    if seen.buyer_id not in await people.my_people(session):
+    seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
+    if seen.buyer_id not in await people.my_people(caller):
         raise NotTheBuyer(field="escrowId")
-    await become(session, DatabaseRole.RULES)
-    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    tx = await caller.as_rules()
+    deal = await lock_deal(tx, seen.trade_id, escrow_id)
     deal.demand_funded(field="escrowId")
-    await _give_back(session, actor, deal)
+    await _give_back(tx, deal)
     return deal.escrow
 
 
@@ -155,28 +150,28 @@ async def expire_lapsed_offers(services: Services) -> None:
     await due.each(services, expire_lapsed_offers, LAPSED, _expire_lapsed)
 
 
-async def _end_due(session: AsyncSession, escrow_id: UUID) -> None:
-    seen = await find(session, CryptoEscrow, escrow_id)
+async def _end_due(tx: RuleTransaction, escrow_id: UUID) -> None:
+    seen = await tx.find(CryptoEscrow, escrow_id)
     assert seen is not None
-    deal = await lock_deal(session, seen.trade_id, escrow_id)
+    deal = await lock_deal(tx, seen.trade_id, escrow_id)
     if deal.escrow.expires_at is None or deal.escrow.expires_at > deal.now:
         return
     if deal.escrow.status == State.PENDING:
-        await reopen(session, deal)
+        await reopen(tx, deal)
     elif deal.escrow.status == State.FUNDED and deal.trade.paid_at is None:
-        await _give_back(session, Actor(), deal)
+        await _give_back(tx, deal)
 
 
-async def _give_back(session: AsyncSession, actor: Actor, deal: Deal) -> None:
-    await hand_over(session, actor, deal, State.REFUNDED, ZERO, field="escrowId")
-    await tell(session, deal, "escrow.refunded", "trade.cancelled")
+async def _give_back(tx: RuleTransaction, deal: Deal) -> None:
+    await hand_over(tx, deal, State.REFUNDED, ZERO, field="escrowId")
+    await tell(tx, deal, "escrow.refunded", "trade.cancelled")
 
 
-async def _expire_lapsed(session: AsyncSession, trade_id: UUID) -> None:
-    trade = await lock(session, CryptoTrade, trade_id)
-    now = await clock.now(session)
+async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
+    trade = await tx.lock(CryptoTrade, trade_id)
+    now = await clock.now(tx)
     if trade.status != CryptoTradeStatus.OPEN or trade.expires_at is None or trade.expires_at > now:
         return
     trade.status = CryptoTradeStatus.EXPIRED
-    await save(session, trade)
-    await tell_of_trade(session, trade, "trade.expired")
+    await tx.save(trade)
+    await tell_of_trade(tx, trade, "trade.expired")

@@ -9,13 +9,12 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor
 from lango.errors import Refused
 from lango.prepared import Lookup, Prepared
-from lango.rows import save
 from lango.rules import rule
+from lango.session import Transaction
+from lango.transaction import RuleTransaction
 from models.trading import CryptoPrice
 from resolvers import clock
 from resolvers.amounts import DIGITS, AmountNotPositive, AmountOutOfRange, check_amount, fits
@@ -63,8 +62,8 @@ class Quoted:
     prices: list[CryptoPrice]
 
 
-@rule(CodeNotValid, NamedTwice, TooMany, AmountNotPositive, AmountOutOfRange, staff=True, as_rules=True)
-async def upsert_prices(session: AsyncSession, actor: Actor, prices: list[dict[str, Any]]) -> Quoted:
+@rule(CodeNotValid, NamedTwice, TooMany, AmountNotPositive, AmountOutOfRange, staff=True)
+async def upsert_prices(tx: RuleTransaction, prices: list[dict[str, Any]]) -> Quoted:
     """Take over what the market says of coins; what is left out of one stays as it was."""
     check_count(prices, MOST_PRICES, field="prices")
     for place, told in enumerate(prices):
@@ -72,21 +71,21 @@ async def upsert_prices(session: AsyncSession, actor: Actor, prices: list[dict[s
     symbols = sorted({told["symbol"] for told in prices})
     if len(symbols) < len(prices):
         raise NamedTwice(field="prices")
-    await OPEN.run(session, symbols=symbols, unknown=Decimal())
-    known = {row.symbol: row for (row,) in await LOCKED.all(session, symbols=symbols)}
-    now = await clock.now(session)
+    await OPEN.run(tx, symbols=symbols, unknown=Decimal())
+    known = {row.symbol: row for (row,) in await LOCKED.all(tx, symbols=symbols)}
+    now = await clock.now(tx)
     for told in sorted(prices, key=lambda told: str(told["symbol"])):
         row = known[told["symbol"]]
         for name, value in told.items():
             setattr(row, name, value)
         row.last_updated = now
-        await save(session, row)
+        await tx.save(row)
     return Quoted([known[told["symbol"]] for told in prices])
 
 
-async def price_of(session: AsyncSession, coin: str) -> Decimal | None:
+async def price_of(tx: Transaction, coin: str) -> Decimal | None:
     """What one coin costs in US dollars; None for a coin that is not traded."""
-    found = await PRICE.one(session, symbol=coin)
+    found = await PRICE.one(tx, symbol=coin)
     return found[0] if found else None
 
 

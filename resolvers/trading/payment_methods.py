@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.crypto import keyring, opened
 from lango.errors import Refused
 from lango.prepared import Lookup
-from lango.rows import find, lock, save
 from lango.rules import NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.trading import (
     CounterpartyPaymentMethod,
@@ -58,23 +55,21 @@ class Revealed:
     provider: str
 
 
-@rule(NotOfAge, TextMissing, TooMany, as_rules=True)
+@rule(NotOfAge, TextMissing, TooMany)
 async def add(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     type: str,  # noqa: A002 - as the API names it
     provider: str,
     account_details: str,
     is_primary: bool = False,
 ) -> CryptoPaymentMethod:
     """Add a way to be paid. The first one is the primary one; staff check each."""
-    assert actor.user_id is not None
     for text, field in ((type, "type"), (provider, "provider"), (account_details, "accountDetails")):
         check_text(text, field=field)
-    await check_age(session, actor.user_id)
+    await check_age(tx, tx.user_id)
     # By the user's row: a method that is being added cannot be locked yet.
-    await lock(session, User, actor.user_id)
-    others = [method for (method,) in await OWN.all(session, user_id=actor.user_id)]
+    await tx.lock(User, tx.user_id)
+    others = [method for (method,) in await OWN.all(tx, user_id=tx.user_id)]
     check_count(others, MOST_METHODS - 1, field="type")
     first = not any(other.is_primary for other in others)
     if is_primary:
@@ -82,62 +77,62 @@ async def add(
             other.is_primary = False
     key = uuid4()
     method = CryptoPaymentMethod(
-        id=key, user_id=actor.user_id, type=type.strip(), provider=provider.strip(),
+        id=key, user_id=tx.user_id, type=type.strip(), provider=provider.strip(),
         account_details_encrypted=keyring().seal(account_details, DETAILS, key),
         verification_status=CryptoPaymentMethodVerificationStatus.PENDING, is_primary=is_primary or first,
     )  # fmt: skip
-    await save(session, *others, method)
+    await tx.save(*others, method)
     return method
 
 
 @rule(NotFound, NotYourPaymentMethod)
-async def remove(session: AsyncSession, actor: Actor, payment_method_id: UUID) -> CryptoPaymentMethod:
+async def remove(caller: CallerTransaction, payment_method_id: UUID) -> CryptoPaymentMethod:
     """Take away a way to be paid."""
-    seen = await see(session, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
-    if seen.user_id not in await people.my_people(session):
+    seen = await see(caller, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
+    if seen.user_id not in await people.my_people(caller):
         raise NotYourPaymentMethod(field="paymentMethodId")
-    await become(session, DatabaseRole.RULES)
-    method = await lock(session, CryptoPaymentMethod, payment_method_id)
+    tx = await caller.as_rules()
+    method = await tx.lock(CryptoPaymentMethod, payment_method_id)
     if method.deleted_at is None:
-        method.deleted_at = await clock.now(session)
+        method.deleted_at = await clock.now(tx)
         method.is_primary = False
-        await save(session, method)
+        await tx.save(method)
     return method
 
 
 @rule(NotFound, OwnMatter, staff=True)
-async def verify(session: AsyncSession, actor: Actor, payment_method_id: UUID, verified: bool) -> CryptoPaymentMethod:
+async def verify(caller: CallerTransaction, payment_method_id: UUID, verified: bool) -> CryptoPaymentMethod:
     """Say whether a way to be paid was found to be the user's own."""
-    seen = await see(session, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
-    await refuse_own_matter(session, seen.user_id, field="paymentMethodId")
-    await become(session, DatabaseRole.RULES)
-    method = await lock(session, CryptoPaymentMethod, payment_method_id)
+    seen = await see(caller, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
+    await refuse_own_matter(caller, seen.user_id, field="paymentMethodId")
+    tx = await caller.as_rules()
+    method = await tx.lock(CryptoPaymentMethod, payment_method_id)
     if method.deleted_at is not None:
         raise no_such("paymentMethodId")
     states = CryptoPaymentMethodVerificationStatus
     method.is_verified = verified
     method.verification_status = states.VERIFIED if verified else states.REJECTED
-    method.verified_at = await clock.now(session) if verified else None
-    await save(session, method)
+    method.verified_at = await clock.now(tx) if verified else None
+    await tx.save(method)
     return method
 
 
 @rule(NotFound, NotYourPaymentMethod, DetailsUnreadable, idempotent=False)
-async def reveal(session: AsyncSession, actor: Actor, payment_method_id: UUID) -> Revealed:
+async def reveal(caller: CallerTransaction, payment_method_id: UUID) -> Revealed:
     """Show the account's details: to its owner, and to the other party of a trade that is in escrow. It is audited."""
-    seen = await find(session, CryptoPaymentMethod, payment_method_id)
-    face = await find(session, CounterpartyPaymentMethod, payment_method_id)
+    seen = await caller.find(CryptoPaymentMethod, payment_method_id)
+    face = await caller.find(CounterpartyPaymentMethod, payment_method_id)
     if seen is None and face is None:
         raise no_such("paymentMethodId")
-    if face is None and (seen is None or seen.user_id not in await people.my_people(session)):
+    if face is None and (seen is None or seen.user_id not in await people.my_people(caller)):
         raise NotYourPaymentMethod(field="paymentMethodId")
-    await become(session, DatabaseRole.RULES)
-    found = await SEALED.one(session, id=payment_method_id)
+    tx = await caller.as_rules()
+    found = await SEALED.one(tx, id=payment_method_id)
     if found is None:
         raise no_such("paymentMethodId")
     method, sealed = found
     details = opened(sealed, DETAILS, method.id)
     if details is None:
         raise DetailsUnreadable(field="paymentMethodId")
-    await audit.revealed(session, actor, "crypto_payment_method", method.id, of=method.user_id)
+    await audit.revealed(tx, "crypto_payment_method", method.id, of=method.user_id)
     return Revealed(details, method.type, method.provider)

@@ -6,18 +6,16 @@ import re
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from lango.rows import find
 from lango.rules import NotFound
+from lango.session import Transaction
 from models.base import Base
 
 Row = TypeVar("Row", bound=Base)
 
 
-async def see(session: AsyncSession, model: type[Row], key: UUID, *, field: str) -> Row:
+async def see(tx: Transaction, model: type[Row], key: UUID, *, field: str) -> Row:
     """The row of that id, which the input names in `field`, as in `tradeId`. Raises NotFound."""
-    seen = await find(session, model, key)
+    seen = await tx.find(model, key)
     if seen is None:
         raise no_such(field)
     return seen

@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Date, bindparam, cast, func, literal_column
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.errors import Refused
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.profiles import Profile
 from models.trading import CryptoProfile, CryptoProfileKycStatus
 from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, NotOfAge, TraderBanned
@@ -24,33 +24,31 @@ IS_MINOR = Lookup(
 OF_TRADER = Lookup([CryptoProfile], lambda rows: rows.where(CryptoProfile.user_id == bindparam("user_id")))
 
 
-async def check_standing(session: AsyncSession, trader: CryptoProfile, now: datetime) -> None:
+async def check_standing(tx: Transaction, trader: CryptoProfile, now: datetime) -> None:
     """Refuses a minor, whoever is banned, and whose identity was rejected. In the rules' role."""
-    await check_age(session, trader.user_id)
+    await check_age(tx, trader.user_id)
     _check_profile(trader, now)
 
 
-async def check_standing_of(session: AsyncSession, user_id: UUID, now: datetime) -> None:
+async def check_standing_of(tx: Transaction, user_id: UUID, now: datetime) -> None:
     """As `check_standing`, of somebody who may never have traded."""
-    await check_age(session, user_id)
-    found = await OF_TRADER.one(session, user_id=user_id)
+    await check_age(tx, user_id)
+    found = await OF_TRADER.one(tx, user_id=user_id)
     if found is not None:
         _check_profile(found[0], now)
 
 
-async def check_counterpartys_standing(
-    session: AsyncSession, trader: CryptoProfile, now: datetime, *, field: str
-) -> None:
+async def check_counterpartys_standing(tx: Transaction, trader: CryptoProfile, now: datetime, *, field: str) -> None:
     """As `check_standing`, of the other one: why is not the caller's to know."""
     try:
-        await check_standing(session, trader, now)
+        await check_standing(tx, trader, now)
     except BARRED:
         raise CounterpartyNotAvailable(field=field) from None
 
 
-async def check_age(session: AsyncSession, user_id: UUID, *, field: str | None = None) -> None:
+async def check_age(tx: Transaction, user_id: UUID, *, field: str | None = None) -> None:
     """Refuses a minor. Whose birthday nobody has told is taken for an adult whose identity is not checked yet."""
-    found = await IS_MINOR.one(session, user_id=user_id)
+    found = await IS_MINOR.one(tx, user_id=user_id)
     if found is not None and found[0]:
         raise NotOfAge(field=field)
 

@@ -8,16 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Date, Numeric, Text, Uuid, any_, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.jobs import scheduled
 from lango.prepared import Lookup, Prepared
-from lango.rows import save
 from lango.rules import NotFound, rule
 from lango.services import Services
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
@@ -96,8 +94,7 @@ STALE = due.Due(
 
 @rule(NotFound, OwnMatter, NotOfAge, AmountNotPositive, AmountOutOfRange, staff=True)
 async def set_kyc_status(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     user_id: UUID,
     status: CryptoProfileKycStatus,
     daily_limit: Decimal | None = None,
@@ -107,51 +104,49 @@ async def set_kyc_status(
 
     A minor's is not confirmed: only adults trade.
     """
-    await see(session, User, user_id, field="userId")
-    await refuse_own_matter(session, user_id, field="userId")
-    await become(session, DatabaseRole.RULES)
+    await see(caller, User, user_id, field="userId")
+    await refuse_own_matter(caller, user_id, field="userId")
+    tx = await caller.as_rules()
     if status == CryptoProfileKycStatus.VERIFIED:
-        await check_age(session, user_id, field="userId")
-    trader = await lock_trader(session, user_id)
+        await check_age(tx, user_id, field="userId")
+    trader = await lock_trader(tx, user_id)
     for limit, field in ((daily_limit, "dailyLimit"), (monthly_limit, "monthlyLimit")):
         if limit is not None:
             check_amount(limit, CryptoProfile.daily_limit, field=field)
     trader.daily_limit = trader.daily_limit if daily_limit is None else daily_limit
     trader.monthly_limit = trader.monthly_limit if monthly_limit is None else monthly_limit
-    now = await clock.now(session)
+    now = await clock.now(tx)
     verified = status == CryptoProfileKycStatus.VERIFIED
     trader.kyc_status, trader.is_verified_trader = status, verified
     trader.kyc_verified_at = now if verified else None
-    await save(session, trader)
+    await tx.save(trader)
     return trader
 
 
-async def lock_traders(session: AsyncSession, *user_ids: UUID) -> dict[UUID, CryptoProfile]:
+async def lock_traders(tx: RuleTransaction, *user_ids: UUID) -> dict[UUID, CryptoProfile]:
     """What these users are as traders, locked, with the volumes of this day and month; opened where there is nothing
     yet. In the rules' role."""
     asked = sorted(set(user_ids))
-    daily, monthly = await config.numbers(session, DAILY_LIMIT, MONTHLY_LIMIT)
-    await OPEN.run(session, user_ids=asked, daily=daily, monthly=monthly)
-    locked = await LOCKED.all(session, user_ids=asked)
+    daily, monthly = await config.numbers(tx, DAILY_LIMIT, MONTHLY_LIMIT)
+    await OPEN.run(tx, user_ids=asked, daily=daily, monthly=monthly)
+    locked = await LOCKED.all(tx, user_ids=asked)
     for trader, today in locked:
         _begin_day(trader, today)
     return {trader.user_id: trader for trader, _ in locked}
 
 
-async def lock_trader(session: AsyncSession, user_id: UUID) -> CryptoProfile:
+async def lock_trader(tx: RuleTransaction, user_id: UUID) -> CryptoProfile:
     """As `lock_traders`, of one user."""
-    return (await lock_traders(session, user_id))[user_id]
+    return (await lock_traders(tx, user_id))[user_id]
 
 
-async def check_trader(
-    session: AsyncSession, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
-) -> None:
+async def check_trader(tx: Transaction, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str) -> None:
     """Refuses whom their standing or a limit keeps from a trade worth `value` US dollars.
 
     Counted are what was traded this day and month, and what is under way.
     """
-    await check_standing(session, trader, now)
-    ((under_way,),) = await COMMITTED.all(session, user_id=trader.user_id, under_way=UNDER_WAY)
+    await check_standing(tx, trader, now)
+    ((under_way,),) = await COMMITTED.all(tx, user_id=trader.user_id, under_way=UNDER_WAY)
     for period, limit, traded in (
         ("day", trader.daily_limit, trader.current_daily_volume),
         ("month", trader.monthly_limit, trader.current_monthly_volume),
@@ -164,11 +159,11 @@ async def check_trader(
 
 
 async def check_counterparty(
-    session: AsyncSession, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
+    tx: Transaction, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
 ) -> None:
     """As `check_trader`, of the other one: why is not the caller's to know."""
     try:
-        await check_trader(session, trader, value, now, field=field)
+        await check_trader(tx, trader, value, now, field=field)
     except NOT_AVAILABLE:
         raise CounterpartyNotAvailable(field=field) from None
 
@@ -188,8 +183,8 @@ async def begin_trading_days(services: Services) -> None:
     await due.each(services, begin_trading_days, STALE, _begin_stale)
 
 
-async def _begin_stale(session: AsyncSession, user_id: UUID) -> None:
-    await save(session, await lock_trader(session, user_id))
+async def _begin_stale(tx: RuleTransaction, user_id: UUID) -> None:
+    await tx.save(await lock_trader(tx, user_id))
 
 
 def _begin_day(trader: CryptoProfile, today: date) -> None:

@@ -9,15 +9,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, case, func, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rows import find, lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.session import Transaction
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.trading import (
     CryptoEscrow,
     CryptoEscrowStatus,
@@ -121,11 +119,9 @@ RATINGS = Lookup(
 
 @rule(
     CodeNotValid, CoinNotTraded, AmountNotPositive, AmountOutOfRange, ExpiryPast, *BARRED, LimitExceeded,
-    as_rules=True,
 )  # fmt: skip
 async def place(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     side: CryptoTradeSide,
     pair: str,
     price: Decimal,
@@ -135,78 +131,77 @@ async def place(
     expires_at: datetime | None = None,
 ) -> CryptoTrade:
     """Offer to buy or sell a coin; anybody signed in may take the offer as it is."""
-    assert actor.user_id is not None
     base = _base_of(pair)
     check_amount(price, CryptoTrade.price, field="price")
     check_amount(amount, CryptoTrade.amount, field="amount")
     total = market.times(amount, price)
     check_amount(total, CryptoTrade.total_value, field="amount")
-    value = await _value(session, base, amount, coin_field="pair", amount_field="amount")
-    trader = await lock_trader(session, actor.user_id)
-    now = await clock.now(session)
+    value = await _value(tx, base, amount, coin_field="pair", amount_field="amount")
+    trader = await lock_trader(tx, tx.user_id)
+    now = await clock.now(tx)
     if expires_at is not None and expires_at <= now:
         raise ExpiryPast(field="expiresAt")
-    await check_trader(session, trader, value, now, field="amount")
+    await check_trader(tx, trader, value, now, field="amount")
     selling = side == CryptoTradeSide.SELL
     trade = CryptoTrade(
-        id=uuid4(), user_id=actor.user_id, pair=pair, side=side, price=price, amount=amount, total_value=total,
+        id=uuid4(), user_id=tx.user_id, pair=pair, side=side, price=price, amount=amount, total_value=total,
         status=Status.OPEN, order_type=CryptoTradeOrderType.P2P, timestamp=now, payment_method=payment_method,
         payment_details=payment_details, expires_at=expires_at,
-        seller_id=actor.user_id if selling else None, buyer_id=None if selling else actor.user_id,
+        seller_id=tx.user_id if selling else None, buyer_id=None if selling else tx.user_id,
     )  # fmt: skip
-    await save(session, trade, trader)
-    await tell_of_trade(session, trade, "trade.placed")
+    await tx.save(trade, trader)
+    await tell_of_trade(tx, trade, "trade.placed")
     return trade
 
 
 @rule(NotFound, NotYourTrade, InvalidState, BackedOutTooOften)
-async def cancel(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
+async def cancel(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     """Call off one's own offer, or what one has taken, as long as no coins are locked for it.
 
     Who took a cancelled offer is free again. An offer whose taker backs out is open again; a taker may do so
     `trading.daily_backouts` times within a day.
     """
-    seen = await find(session, CryptoTrade, trade_id)
-    if seen is None and await find(session, TradeOffer, trade_id) is None:
+    seen = await caller.find(CryptoTrade, trade_id)
+    if seen is None and await caller.find(TradeOffer, trade_id) is None:
         raise no_such("tradeId")
-    own = await people.my_people(session)
+    own = await people.my_people(caller)
     if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
         raise NotYourTrade(field="tradeId")
-    await become(session, DatabaseRole.RULES)
-    trade = await lock(session, CryptoTrade, trade_id)
+    tx = await caller.as_rules()
+    trade = await tx.lock(CryptoTrade, trade_id)
     as_taker = trade.user_id not in own
     if trade.status not in (Status.OPEN, Status.MATCHED) or (as_taker and trade.status == Status.OPEN):
         raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
     if as_taker:
-        return await _back_out(session, trade, own)
-    now = await clock.now(session)
+        return await _back_out(tx, trade, own)
+    now = await clock.now(tx)
     if trade.status == Status.MATCHED:
         assert trade.escrow_id is not None
-        escrow = await lock(session, CryptoEscrow, trade.escrow_id)
+        escrow = await tx.lock(CryptoEscrow, trade.escrow_id)
         escrow.status, escrow.cancelled_at, escrow.cancelled_by = CryptoEscrowStatus.EXPIRED, now, trade.user_id
-        await save(session, escrow)
-        await publish(session, "escrow.expired", escrow.id, trade_id=trade.id)
+        await tx.save(escrow)
+        await publish(tx, "escrow.expired", escrow.id, trade_id=trade.id)
     trade.status, trade.cancelled_at = Status.CANCELLED, now
-    await save(session, trade)
-    await tell_of_trade(session, trade, "trade.cancelled")
+    await tx.save(trade)
+    await tell_of_trade(tx, trade, "trade.cancelled")
     return trade
 
 
-async def _back_out(session: AsyncSession, trade: CryptoTrade, own: Container[UUID]) -> CryptoTrade:
+async def _back_out(tx: RuleTransaction, trade: CryptoTrade, own: Container[UUID]) -> CryptoTrade:
     """Take back that one has taken an offer, which is open again. The trade is locked."""
     assert trade.escrow_id is not None
     taker = trade.buyer_id if trade.side == CryptoTradeSide.SELL else trade.seller_id
     # Another one may have taken it since it was seen.
     if taker is None or taker not in own:
         raise NotYourTrade(field="tradeId")
-    deal = await lock_deal(session, trade.id, trade.escrow_id)
-    most = await config.number(session, DAILY_BACKOUTS)
+    deal = await lock_deal(tx, trade.id, trade.escrow_id)
+    most = await config.number(tx, DAILY_BACKOUTS)
     # Counted under the lock of the taker as a trader.
-    ((backed_out,),) = await BACKED_OUT.all(session, taker=taker, since=deal.now - timedelta(days=1))
+    ((backed_out,),) = await BACKED_OUT.all(tx, taker=taker, since=deal.now - timedelta(days=1))
     if backed_out >= most:
         raise BackedOutTooOften(field="tradeId", limit=most)
     deal.escrow.cancelled_at, deal.escrow.cancelled_by = deal.now, taker
-    await reopen(session, deal)
+    await reopen(tx, deal)
     return deal.trade
 
 
@@ -214,18 +209,17 @@ async def _back_out(session: AsyncSession, trade: CryptoTrade, own: Container[UU
     NotFound, OwnTrade, AlreadyTaken, OfferExpired, InvalidState, *BARRED, LimitExceeded, CounterpartyNotAvailable,
     CoinNotTraded, AmountOutOfRange,
 )  # fmt: skip
-async def take(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
+async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
-    assert actor.user_id is not None
     # What is taken is no offer any more, and its parties alone see the trade.
-    seen = await find(session, TradeOffer, trade_id) or await find(session, CryptoTrade, trade_id)
-    own = await people.my_people(session)
-    await become(session, DatabaseRole.RULES)
+    seen = await caller.find(TradeOffer, trade_id) or await caller.find(CryptoTrade, trade_id)
+    own = await people.my_people(caller)
+    tx = await caller.as_rules()
     # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
-    if seen is None and not await ended_lately(session, CryptoTrade, trade_id):
+    if seen is None and not await ended_lately(tx, CryptoTrade, trade_id):
         raise NotFound("There is no such offer.", field="tradeId")
-    trade = await lock(session, CryptoTrade, trade_id)
-    if trade.user_id in own or await people.same_hands(session, trade.user_id, actor.user_id):
+    trade = await tx.lock(CryptoTrade, trade_id)
+    if trade.user_id in own or await people.same_hands(tx, trade.user_id, tx.user_id):
         raise OwnTrade(field="tradeId")
     if trade.status in TAKEN:
         raise AlreadyTaken(field="tradeId")
@@ -233,82 +227,80 @@ async def take(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTra
         raise OfferExpired(field="tradeId")
     if trade.status != Status.OPEN:
         raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
-    traders = await lock_traders(session, trade.user_id, actor.user_id)
-    now = await clock.now(session)
+    traders = await lock_traders(tx, trade.user_id, tx.user_id)
+    now = await clock.now(tx)
     if trade.expires_at is not None and trade.expires_at <= now:
         raise OfferExpired(field="tradeId")
     coin = trade.pair.partition("/")[0]
-    value = await _value(session, coin, trade.amount, coin_field="tradeId", amount_field="tradeId")
-    await check_trader(session, traders[actor.user_id], value, now, field="tradeId")
-    await check_counterparty(session, traders[trade.user_id], value, now, field="tradeId")
+    value = await _value(tx, coin, trade.amount, coin_field="tradeId", amount_field="tradeId")
+    await check_trader(tx, traders[tx.user_id], value, now, field="tradeId")
+    await check_counterparty(tx, traders[trade.user_id], value, now, field="tradeId")
     if trade.side == CryptoTradeSide.SELL:
-        trade.buyer_id = actor.user_id
+        trade.buyer_id = tx.user_id
     else:
-        trade.seller_id = actor.user_id
-    minutes = await config.number(session, FUNDING_MINUTES)
+        trade.seller_id = tx.user_id
+    minutes = await config.number(tx, FUNDING_MINUTES)
     escrow = CryptoEscrow(
         id=uuid4(), trade_id=trade.id, seller_id=trade.seller_id, buyer_id=trade.buyer_id, amount=trade.amount,
         currency=coin, status=CryptoEscrowStatus.PENDING, created_at=now, expires_at=now + timedelta(minutes=minutes),
     )  # fmt: skip
     trade.status, trade.escrow_id = Status.MATCHED, escrow.id
-    await save(session, escrow, trade, *traders.values())
-    await publish(session, "escrow.created", escrow.id, trade_id=trade.id)
-    await tell_of_trade(session, trade, "trade.taken")
+    await tx.save(escrow, trade, *traders.values())
+    await publish(tx, "escrow.created", escrow.id, trade_id=trade.id)
+    await tell_of_trade(tx, trade, "trade.taken")
     return trade
 
 
 @rule(NotFound, NotTheBuyer, AlreadyPaid, *UNFUNDED)
-async def mark_paid(session: AsyncSession, actor: Actor, trade_id: UUID) -> CryptoTrade:
+async def mark_paid(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     """Say that the seller was paid, outside of the platform. From then on the escrow does not expire."""
-    seen = await see(session, CryptoTrade, trade_id, field="tradeId")
-    if seen.buyer_id not in await people.my_people(session):
+    seen = await see(caller, CryptoTrade, trade_id, field="tradeId")
+    if seen.buyer_id not in await people.my_people(caller):
         raise NotTheBuyer(field="tradeId")
     if seen.escrow_id is None:
         raise InvalidState(f"The trade is {seen.status}.", field="tradeId", state=seen.status)
-    await become(session, DatabaseRole.RULES)
-    deal = await lock_deal(session, trade_id, seen.escrow_id)
+    tx = await caller.as_rules()
+    deal = await lock_deal(tx, trade_id, seen.escrow_id)
     deal.demand_funded(field="tradeId")
     if deal.trade.paid_at is not None:
         raise AlreadyPaid(field="tradeId")
     deal.trade.paid_at = deal.now
-    await save(session, deal.trade)
-    await tell(session, deal, "trade.paid")
+    await tx.save(deal.trade)
+    await tell(tx, deal, "trade.paid")
     return deal.trade
 
 
 @rule(NotFound, NotInvolved, OwnTrade, NotCompleted, AlreadyRated, RatingOutOfRange)
-async def rate(
-    session: AsyncSession, actor: Actor, trade_id: UUID, rating: Decimal, feedback: str | None = None
-) -> CryptoTrade:
+async def rate(caller: CallerTransaction, trade_id: UUID, rating: Decimal, feedback: str | None = None) -> CryptoTrade:
     """Rate the other party of a completed trade, once; what they are given on average is everybody's to see."""
-    await see(session, CryptoTrade, trade_id, field="tradeId")
-    own = await people.my_people(session)
+    await see(caller, CryptoTrade, trade_id, field="tradeId")
+    own = await people.my_people(caller)
     if not LEAST_RATING <= rating <= MOST_RATING or not fits(rating, CryptoTrade.seller_rating):
         raise RatingOutOfRange(field="rating")
-    await become(session, DatabaseRole.RULES)
-    trade = await lock(session, CryptoTrade, trade_id)
+    tx = await caller.as_rules()
+    trade = await tx.lock(CryptoTrade, trade_id)
     if trade.buyer_id not in own and trade.seller_id not in own:
         raise NotInvolved(field="tradeId")
     if trade.status != Status.COMPLETED:
         raise NotCompleted(field="tradeId", state=trade.status)
     assert trade.buyer_id is not None
     assert trade.seller_id is not None
-    if await people.same_hands(session, trade.buyer_id, trade.seller_id):
+    if await people.same_hands(tx, trade.buyer_id, trade.seller_id):
         raise OwnTrade(field="tradeId")
     as_buyer = trade.buyer_id in own
     rated = trade.seller_id if as_buyer else trade.buyer_id
-    trader = await lock_trader(session, rated)
+    trader = await lock_trader(tx, rated)
     if (trade.seller_rating if as_buyer else trade.buyer_rating) is not None:
         raise AlreadyRated(field="tradeId")
     if as_buyer:
         trade.seller_rating, trade.seller_feedback = rating, feedback
     else:
         trade.buyer_rating, trade.buyer_feedback = rating, feedback
-    await save(session, trade)
-    ((average,),) = await RATINGS.all(session, user_id=rated)
+    await tx.save(trade)
+    ((average,),) = await RATINGS.all(tx, user_id=rated)
     trader.average_rating = average.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    await save(session, trader)
-    await tell_of_trade(session, trade, "trade.rated")
+    await tx.save(trader)
+    await tell_of_trade(tx, trade, "trade.rated")
     return trade
 
 
@@ -320,9 +312,9 @@ def _base_of(pair: str) -> str:
     return found[1]
 
 
-async def _value(session: AsyncSession, coin: str, amount: Decimal, *, coin_field: str, amount_field: str) -> Decimal:
+async def _value(tx: Transaction, coin: str, amount: Decimal, *, coin_field: str, amount_field: str) -> Decimal:
     """What so many coins are worth in US dollars."""
-    price = await market.price_of(session, coin)
+    price = await market.price_of(tx, coin)
     if price is None:
         raise CoinNotTraded(f"{coin} is not traded here.", field=coin_field)
     value = market.times(amount, price)

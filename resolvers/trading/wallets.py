@@ -8,14 +8,11 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.prepared import Lookup
-from lango.rows import lock, save
 from lango.rules import NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.trading import CryptoWallet
 from resolvers import clock, config, people
@@ -59,10 +56,9 @@ OWN = Lookup(
 )
 
 
-@rule(NotOfAge, AddressNotValid, ChainNotValid, CodeNotValid, AlreadyConnected, TooMany, as_rules=True)
+@rule(NotOfAge, AddressNotValid, ChainNotValid, CodeNotValid, AlreadyConnected, TooMany)
 async def connect(
-    session: AsyncSession,
-    actor: Actor,
+    tx: RuleTransaction,
     wallet_address: str,
     chain_type: str,
     currency: str,
@@ -73,8 +69,7 @@ async def connect(
 
     Coins can be sent to it after `trading.new_wallet_hours`.
     """
-    assert actor.user_id is not None
-    await check_age(session, actor.user_id)
+    await check_age(tx, tx.user_id)
     address, chain = wallet_address.strip(), chain_type.strip().lower()
     if not ADDRESS.fullmatch(address):
         raise AddressNotValid(field="walletAddress")
@@ -84,68 +79,70 @@ async def connect(
     for code, field in ((currency, "currency"), *((code, "supportedCurrencies") for code in supported_currencies)):
         if not CODE.fullmatch(code):
             raise CodeNotValid(field=field)
-    wallets = await _lock_all(session, actor.user_id)
+    wallets = await _lock_all(tx, tx.user_id)
     known = next((each for each in wallets if (_same(each.wallet_address), each.chain_type, each.currency)
                   == (_same(address), chain, currency)), None)  # fmt: skip
     if known is not None and known.is_connected:
         raise AlreadyConnected(field="walletAddress")
     check_count(wallets, MOST_WALLETS - 1, field="walletAddress")
     wallet = known or CryptoWallet(
-        id=uuid4(), user_id=actor.user_id, wallet_address=address, chain_type=chain, currency=currency
+        id=uuid4(), user_id=tx.user_id, wallet_address=address, chain_type=chain, currency=currency
     )
     wallet.is_connected = True
     # Whoever has got into somebody's account must not get out with the coins before its owner has noticed.
-    hours = await config.number(session, NEW_WALLET_HOURS)
-    wallet.payable_from = await clock.now(session) + timedelta(hours=hours)
+    hours = await config.number(tx, NEW_WALLET_HOURS)
+    wallet.payable_from = await clock.now(tx) + timedelta(hours=hours)
     wallet.is_primary = not any(each.is_primary for each in wallets)
     wallet.wallet_provider = wallet_provider
     wallet.supported_currencies = list(supported_currencies) or None
-    await save(session, wallet)
+    await tx.save(wallet)
     return wallet
 
 
 @rule(NotFound, NotYourWallet, NotConnected)
-async def set_primary(session: AsyncSession, actor: Actor, wallet_id: UUID) -> CryptoWallet:
+async def set_primary(caller: CallerTransaction, wallet_id: UUID) -> CryptoWallet:
     """Make a wallet the one that is used where no other is named."""
-    wallet, others = await _own(session, wallet_id)
+    wallet, others = await _own(caller, wallet_id)
+    tx = await caller.as_rules()
     if not wallet.is_connected:
         raise NotConnected(field="walletId")
     for other in others:
         other.is_primary = False
     wallet.is_primary = True
     # The one before first: of two primary ones the database would refuse one.
-    await save(session, *others, wallet)
+    await tx.save(*others, wallet)
     return wallet
 
 
 @rule(NotFound, NotYourWallet, NotConnected)
-async def disconnect(session: AsyncSession, actor: Actor, wallet_id: UUID) -> CryptoWallet:
+async def disconnect(caller: CallerTransaction, wallet_id: UUID) -> CryptoWallet:
     """Take a wallet out of use: nothing can be withdrawn to it any more. Its history stays."""
-    wallet, _ = await _own(session, wallet_id)
+    wallet, _ = await _own(caller, wallet_id)
+    tx = await caller.as_rules()
     if not wallet.is_connected:
         raise NotConnected(field="walletId")
     wallet.is_connected = wallet.is_primary = False
-    await save(session, wallet)
+    await tx.save(wallet)
     return wallet
 
 
-async def _own(session: AsyncSession, wallet_id: UUID) -> tuple[CryptoWallet, list[CryptoWallet]]:
+async def _own(caller: CallerTransaction, wallet_id: UUID) -> tuple[CryptoWallet, list[CryptoWallet]]:
     """One's own wallet, and one's others, all locked."""
-    seen = await see(session, CryptoWallet, wallet_id, field="walletId")
-    if seen.user_id not in await people.my_people(session):
+    seen = await see(caller, CryptoWallet, wallet_id, field="walletId")
+    if seen.user_id not in await people.my_people(caller):
         raise NotYourWallet(field="walletId")
-    await become(session, DatabaseRole.RULES)
-    wallets = await _lock_all(session, seen.user_id)
+    tx = await caller.as_rules()
+    wallets = await _lock_all(tx, seen.user_id)
     wallet = next((each for each in wallets if each.id == wallet_id), None)
     if wallet is None:
         raise no_such("walletId")
     return wallet, [each for each in wallets if each is not wallet]
 
 
-async def _lock_all(session: AsyncSession, user_id: UUID) -> list[CryptoWallet]:
+async def _lock_all(tx: RuleTransaction, user_id: UUID) -> list[CryptoWallet]:
     # By the user's row: a wallet that is being connected cannot be locked yet.
-    await lock(session, User, user_id)
-    return [wallet for (wallet,) in await OWN.all(session, user_id=user_id)]
+    await tx.lock(User, user_id)
+    return [wallet for (wallet,) in await OWN.all(tx, user_id=user_id)]
 
 
 def _same(address: str) -> str:

@@ -6,9 +6,9 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 from uuid import UUID
 
 from sqlalchemy import DateTime, bindparam, func, literal, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.prepared import Lookup
+from lango.session import Transaction
 from models.profiles import Profile
 from models.trading import (
     CryptoTransaction,
@@ -65,15 +65,15 @@ OF_WALLETS = Lookup(
 )
 
 
-async def check_limits(session: AsyncSession, wallet: CryptoWallet, amount: Decimal) -> None:
+async def check_limits(tx: Transaction, wallet: CryptoWallet, amount: Decimal) -> None:
     """Refuses what goes beyond the limits that a user has for the wallet's coin, whichever wallet it would go to.
 
     A wallet's own limits narrow those that hold for everybody, and none widens them: another wallet is no way round.
     Under the user's lock.
     """
     coin = wallet.currency
-    ((today, this_month),) = await TAKEN_OUT.all(session, user_id=wallet.user_id, currency=coin)
-    daily, monthly = await _limits(session, wallet.user_id, coin)
+    ((today, this_month),) = await TAKEN_OUT.all(tx, user_id=wallet.user_id, currency=coin)
+    daily, monthly = await _limits(tx, wallet.user_id, coin)
     for period, limit, taken in (("day", daily, today), ("month", monthly, this_month)):
         if limit is not None and amount > (left := max(limit - taken, ZERO)):
             shown = format(left, "f")
@@ -81,13 +81,13 @@ async def check_limits(session: AsyncSession, wallet: CryptoWallet, amount: Deci
             raise LimitExceeded(message, field="amount", period=period, left=shown)
 
 
-async def _limits(session: AsyncSession, user_id: UUID, coin: str) -> list[Decimal | None]:
+async def _limits(tx: Transaction, user_id: UUID, coin: str) -> list[Decimal | None]:
     """The most of a coin that a user may take out in a day and in a month; None for no limit."""
-    ((daily, monthly),) = await OF_WALLETS.all(session, user_id=user_id, currency=coin)
-    price = await market.price_of(session, coin)
+    ((daily, monthly),) = await OF_WALLETS.all(tx, user_id=user_id, currency=coin)
+    price = await market.price_of(tx, coin)
     if not price:
         return [daily, monthly]
-    values = await config.numbers(session, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
+    values = await config.numbers(tx, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
     worth = [_coins_for(value, price) for value in values]
     return [most if own is None else min(most, own) for most, own in zip(worth, (daily, monthly), strict=True)]
 

@@ -8,15 +8,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lango.actor import Actor, DatabaseRole
 from lango.errors import Refused
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rows import lock, save
 from lango.rules import InvalidState, NotFound, rule
-from lango.session import become
+from lango.transaction import CallerTransaction
 from models.identity import User
 from models.ledger import LedgerTransaction
 from models.trading import (
@@ -76,8 +73,7 @@ TAKEN = Lookup(
     LimitExceeded, InsufficientFunds,
 )  # fmt: skip
 async def withdraw(
-    session: AsyncSession,
-    actor: Actor,
+    caller: CallerTransaction,
     wallet_id: UUID,
     amount: Decimal,
     destination_name: str | None = None,
@@ -88,83 +84,83 @@ async def withdraw(
     The coins are taken at once; the transaction is pending until the chain has confirmed it. A wallet that was just
     connected waits. Of whoever is banned or rejected the coins stay theirs, and wait until staff lift it.
     """
-    seen = await see(session, CryptoWallet, wallet_id, field="walletId")
-    if seen.user_id not in await people.my_people(session):
+    seen = await see(caller, CryptoWallet, wallet_id, field="walletId")
+    if seen.user_id not in await people.my_people(caller):
         raise NotYourWallet(field="walletId")
     check_amount(amount, CryptoTransaction.amount, field="amount")
-    await become(session, DatabaseRole.RULES)
+    tx = await caller.as_rules()
     # The user first, as where wallets are changed. Counted under this lock: many at once, through whichever wallets,
     # stay within the limits.
-    await lock(session, User, seen.user_id)
-    wallet = await lock(session, CryptoWallet, wallet_id)
-    now = await clock.now(session)
-    await check_standing_of(session, wallet.user_id, now)
+    await tx.lock(User, seen.user_id)
+    wallet = await tx.lock(CryptoWallet, wallet_id)
+    now = await clock.now(tx)
+    await check_standing_of(tx, wallet.user_id, now)
     if not wallet.is_connected or wallet.deleted_at is not None:
         raise WalletNotConnected(field="walletId")
     if wallet.payable_from is not None and wallet.payable_from > now:
         begins = wallet.payable_from
         message = f"Coins can be sent to this wallet from {begins:%Y-%m-%d at %H:%M} UTC on: it was just connected."
         raise WalletTooNew(message, field="walletId", payableFrom=begins.isoformat())
-    await check_limits(session, wallet, amount)
-    balance = await lock_balance(session, wallet.currency, wallet.user_id)
+    await check_limits(tx, wallet, amount)
+    balance = await lock_balance(tx, wallet.currency, wallet.user_id)
     change(balance, now, available=-amount, field="amount")
     sent = CryptoTransaction(
         id=uuid4(), user_id=wallet.user_id, wallet_id=wallet.id, to_address=wallet.wallet_address, amount=amount,
         currency=wallet.currency, status=Status.PENDING, transaction_type=Kind.WITHDRAWAL, timestamp=now,
         destination_name=destination_name, destination_description=note,
     )  # fmt: skip
-    await save(session, balance, sent)
+    await tx.save(balance, sent)
     available = ledger.user_account(wallet.user_id, "available", wallet.currency)
     left = ledger.Movement(available, ledger.provider(CHAIN, wallet.currency), amount)
-    await ledger.post(session, actor, WITHDRAWAL, [left], of=("crypto_transaction", sent.id))
-    await publish(session, "crypto_withdrawal.requested", sent.id, user_id=wallet.user_id)
+    await ledger.post(tx, WITHDRAWAL, [left], of=("crypto_transaction", sent.id))
+    await publish(tx, "crypto_withdrawal.requested", sent.id, user_id=wallet.user_id)
     return sent
 
 
 @rule(NotFound, OwnMatter, NoWithdrawal, InvalidState, HashNotValid, HashTaken, staff=True)
-async def confirm(
-    session: AsyncSession, actor: Actor, transaction_id: UUID, transaction_hash: str
-) -> CryptoTransaction:
+async def confirm(caller: CallerTransaction, transaction_id: UUID, transaction_hash: str) -> CryptoTransaction:
     """Note that the chain has taken a withdrawal: its coins have left for good."""
     told = _hash_of(transaction_hash)
-    sent = await _lock_pending(session, transaction_id)
+    sent = await _lock_pending(caller, transaction_id)
+    tx = await caller.as_rules()
     sent.status, sent.transaction_hash = Status.CONFIRMED, told
     try:
-        await save(session, sent)
+        await tx.save(sent)
     except DBAPIError as error:
         # The constraint decides: of two who bring the same hash at once, the second waits for the first.
         if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
             raise
         raise HashTaken(field="transactionHash") from error
-    await publish(session, "crypto_withdrawal.confirmed", sent.id, user_id=sent.user_id)
+    await publish(tx, "crypto_withdrawal.confirmed", sent.id, user_id=sent.user_id)
     return sent
 
 
 @rule(NotFound, OwnMatter, NoWithdrawal, InvalidState, TextMissing, AmountOutOfRange, staff=True)
-async def fail(session: AsyncSession, actor: Actor, transaction_id: UUID, reason: str) -> CryptoTransaction:
+async def fail(caller: CallerTransaction, transaction_id: UUID, reason: str) -> CryptoTransaction:
     """Note that the chain did not take a withdrawal: its coins go back, and count against no limit of the wallet."""
     check_text(reason, field="reason")
-    failed = await _lock_pending(session, transaction_id)
-    balance = await lock_balance(session, failed.currency, failed.user_id)
-    change(balance, await clock.now(session), available=failed.amount, field="transactionId")
+    failed = await _lock_pending(caller, transaction_id)
+    tx = await caller.as_rules()
+    balance = await lock_balance(tx, failed.currency, failed.user_id)
+    change(balance, await clock.now(tx), available=failed.amount, field="transactionId")
     failed.status, failed.metadata_ = Status.FAILED, RawJson.of({"failure_reason": reason.strip()})
-    await save(session, balance, failed)
+    await tx.save(balance, failed)
     available = ledger.user_account(failed.user_id, "available", failed.currency)
     returned = ledger.Movement(ledger.provider(CHAIN, failed.currency), available, failed.amount)
-    await ledger.post(session, actor, REVERSAL, [returned], of=("crypto_transaction", failed.id))
-    await publish(session, "crypto_withdrawal.failed", failed.id, user_id=failed.user_id)
+    await ledger.post(tx, REVERSAL, [returned], of=("crypto_transaction", failed.id))
+    await publish(tx, "crypto_withdrawal.failed", failed.id, user_id=failed.user_id)
     return failed
 
 
-async def _lock_pending(session: AsyncSession, transaction_id: UUID) -> CryptoTransaction:
+async def _lock_pending(caller: CallerTransaction, transaction_id: UUID) -> CryptoTransaction:
     """A withdrawal whose end is not known yet, locked, in the rules' role: somebody else's, for which coins were
     taken."""
-    seen = await see(session, CryptoTransaction, transaction_id, field="transactionId")
-    await refuse_own_matter(session, seen.user_id, field="transactionId")
-    await become(session, DatabaseRole.RULES)
-    sent = await lock(session, CryptoTransaction, transaction_id)
+    seen = await see(caller, CryptoTransaction, transaction_id, field="transactionId")
+    await refuse_own_matter(caller, seen.user_id, field="transactionId")
+    tx = await caller.as_rules()
+    sent = await tx.lock(CryptoTransaction, transaction_id)
     # What was never taken must not be given back: the ledger knows, whatever the row says.
-    if sent.transaction_type != Kind.WITHDRAWAL or await TAKEN.one(session, id=sent.id) is None:
+    if sent.transaction_type != Kind.WITHDRAWAL or await TAKEN.one(tx, id=sent.id) is None:
         raise NoWithdrawal(field="transactionId")
     if sent.status != Status.PENDING:
         raise InvalidState(f"The withdrawal is {sent.status} already.", field="transactionId", state=sent.status)

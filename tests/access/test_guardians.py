@@ -43,14 +43,14 @@ def family(make: Factory) -> Family:
 
 
 async def related(engine: AsyncEngine, user: SimpleNamespace) -> frozenset[Any]:
-    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as session:
-        return await related_parties(session, user.id)
+    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
+        return await related_parties(tx, user.id)
 
 
 async def one_person(engine: AsyncEngine, one: SimpleNamespace, other: SimpleNamespace) -> bool:
     """Whether the two are in the same hands, whichever comes first."""
-    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as session:
-        found = {await same_hands(session, one.id, other.id), await same_hands(session, other.id, one.id)}
+    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
+        found = {await same_hands(tx, one.id, other.id), await same_hands(tx, other.id, one.id)}
     assert len(found) == 1
     return found.pop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +18,9 @@ from lango.actor import Actor, DatabaseRole, Role
 from lango.context import Context
 from lango.errors import Refused
 from lango.postgres import create_engine
-from lango.session import Reads, Work, acting_as, become, opening
+from lango.session import Reads, acting_as, become, opening
 from lango.settings import Settings
+from lango.transaction import RuleTransaction
 
 SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "opened_rows", "user_agent")
 STATE = text(
@@ -49,8 +51,8 @@ async def assert_clean(engine: AsyncEngine) -> None:
         assert not driver.is_in_transaction()
         assert tuple((await connection.execute(STATE)).one()) == CLEAN
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    async with acting_as(engine, Actor(request_id="next"), read_only=True) as session:
-        found = (await session.execute(STATE)).one()
+    async with acting_as(engine, Actor(request_id="next"), read_only=True) as tx:
+        found = (await tx.execute(STATE)).one()
     assert tuple(found) == ("lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "")
 
 
@@ -62,8 +64,8 @@ async def backend(engine: AsyncEngine) -> int:
 async def test_after_a_request(engine: AsyncEngine) -> None:
     caller, before = staff(), await backend(engine)
 
-    async with acting_as(engine, caller, read_only=True) as session:
-        found = (await session.execute(STATE)).one()
+    async with acting_as(engine, caller, read_only=True) as tx:
+        found = (await tx.execute(STATE)).one()
 
     assert found[0] == "lango_staff"
     assert found[2:4] == (str(caller.user_id), "admin,super_admin")
@@ -75,8 +77,8 @@ async def test_after_an_error_in_sql(engine: AsyncEngine) -> None:
     before = await backend(engine)
 
     with pytest.raises(DBAPIError):
-        async with acting_as(engine, staff(), read_only=True) as session:
-            await session.execute(text("SELECT 1 / 0"))
+        async with acting_as(engine, staff(), read_only=True) as tx:
+            await tx.execute(text("SELECT 1 / 0"))
 
     await assert_clean(engine)
     assert await backend(engine) == before
@@ -84,8 +86,8 @@ async def test_after_an_error_in_sql(engine: AsyncEngine) -> None:
 
 async def test_after_an_error_of_another_kind(engine: AsyncEngine) -> None:
     with pytest.raises(KeyError):  # noqa: PT012
-        async with acting_as(engine, staff()) as session:
-            await session.execute(STATE)
+        async with acting_as(engine, staff()) as tx:
+            await tx.execute(STATE)
             raise KeyError("a bug")
 
     await assert_clean(engine)
@@ -124,8 +126,8 @@ async def test_reads_cannot_write(engine: AsyncEngine) -> None:
     assert await reads.scalars(text("SHOW transaction_read_only")) == ["on"]
     await reads.close()
     with pytest.raises(DBAPIError, match="read-only"):
-        async with acting_as(engine, staff(), read_only=True, role=DatabaseRole.RULES) as session:
-            await session.execute(text("DELETE FROM identity.users"))
+        async with acting_as(engine, staff(), read_only=True, role=DatabaseRole.RULES) as tx:
+            await tx.execute(text("DELETE FROM identity.users"))
 
     await assert_clean(engine)
 
@@ -136,25 +138,25 @@ class NotToday(Refused):
 
 async def test_after_a_rule_that_refused(engine: AsyncEngine) -> None:
     caller = staff()
-    work = Work(engine, caller)
-    await work.begin(with_rule=True)
-    await become(work.session, DatabaseRole.RULES)
+    tx = rules_of(engine, caller)
+    await tx.begin(role_of_rule=tx.actor.database_role)
+    await become(tx, DatabaseRole.RULES)
     with pytest.raises(NotToday):
         raise NotToday
-    await work.undo()
+    await tx.undo()
     # The savepoint brought back the role from before it.
-    assert (await work.session.execute(STATE)).one()[0] == "lango_rules"
-    await work.commit()
+    assert (await tx.execute(STATE)).one()[0] == "lango_rules"
+    await tx.commit()
 
     await assert_clean(engine)
 
 
 async def test_after_a_rule_that_broke(engine: AsyncEngine) -> None:
-    work = Work(engine, staff())
-    await work.begin(with_rule=True)
+    tx = rules_of(engine, staff())
+    await tx.begin(role_of_rule=tx.actor.database_role)
     with pytest.raises(DBAPIError) as broken:
-        await work.session.execute(text("SELECT 1 / 0"))
-    await work.fail(broken.value)
+        await tx.execute(text("SELECT 1 / 0"))
+    await tx.fail(broken.value)
 
     await assert_clean(engine)
 
@@ -162,27 +164,27 @@ async def test_after_a_rule_that_broke(engine: AsyncEngine) -> None:
 async def test_after_a_commit_that_failed(engine: AsyncEngine) -> None:
     """A deferred constraint speaks at COMMIT: a ledger transaction without entries."""
     with pytest.raises(Exception, match="no entries"):
-        async with acting_as(engine, staff(), role=DatabaseRole.RULES) as session:
-            await session.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('test')"))
+        async with acting_as(engine, staff(), role=DatabaseRole.RULES) as tx:
+            await tx.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('test')"))
 
     await assert_clean(engine)
 
 
 async def test_after_a_connection_that_broke(engine: AsyncEngine, owner: Any) -> None:
     with pytest.raises(DBAPIError):  # noqa: PT012
-        async with acting_as(engine, staff()) as session:
-            pid = await session.scalar(text("SELECT pg_backend_pid()"))
+        async with acting_as(engine, staff()) as tx:
+            pid = tx.driver.get_server_pid()
             async with owner.acquire() as other:
                 await other.execute("RESET ROLE")
                 await other.fetchval("SELECT pg_terminate_backend($1)", pid)
-            await session.execute(STATE)
+            await tx.execute(STATE)
 
     await assert_clean(engine)
 
 
 async def sleep(engine: AsyncEngine) -> None:
-    async with acting_as(engine, staff()) as session:
-        await session.execute(text("SELECT pg_sleep(10)"))
+    async with acting_as(engine, staff()) as tx:
+        await tx.execute(text("SELECT pg_sleep(10)"))
 
 
 async def test_after_a_client_went_away(engine: AsyncEngine) -> None:
@@ -218,18 +220,23 @@ async def a_read(engine: AsyncEngine) -> None:
     await context.close()
 
 
+def rules_of(engine: AsyncEngine, actor: Actor) -> RuleTransaction:
+    services: Any = SimpleNamespace(engine=engine)
+    return RuleTransaction(services, actor)
+
+
 async def a_rule(engine: AsyncEngine) -> None:
-    work = Work(engine, staff())
+    tx = rules_of(engine, staff())
     try:
-        await work.begin(with_rule=False)
-        await work.start_rule()
-        await become(work.session, DatabaseRole.RULES)
-        await work.session.execute(text("SELECT pg_sleep(0.002)"))
-        await work.keep()
+        await tx.begin()
+        await tx.start(tx.actor.database_role)
+        await become(tx, DatabaseRole.RULES)
+        await tx.execute(text("SELECT pg_sleep(0.002)"))
+        await tx.keep()
     except BaseException as error:
-        await work.fail(error)
+        await tx.fail(error)
         raise
-    await work.commit()
+    await tx.commit()
 
 
 @pytest.mark.parametrize("request_", [a_read, a_rule])
@@ -258,8 +265,8 @@ async def test_a_hostile_request_id_is_replaced(engine: AsyncEngine, request_id:
     caller = Actor(uuid4(), request_id=request_id)
 
     assert caller.request_id != request_id
-    async with acting_as(engine, caller, read_only=True) as session:
-        assert (await session.execute(STATE)).one()[5] == caller.request_id
+    async with acting_as(engine, caller, read_only=True) as tx:
+        assert (await tx.execute(STATE)).one()[5] == caller.request_id
 
 
 @pytest.mark.parametrize("begun", [lambda engine: Reads(engine, staff()).rows(STATE), lambda engine: failing(engine)])
@@ -278,11 +285,11 @@ async def test_a_request_that_got_no_connection_says_so(engine: AsyncEngine, beg
 
 
 async def failing(engine: AsyncEngine) -> None:
-    work = Work(engine, staff())
+    tx = rules_of(engine, staff())
     try:
-        await work.begin(with_rule=False)
+        await tx.begin()
     except BaseException as error:
-        await work.fail(error)
+        await tx.fail(error)
         raise
 
 
@@ -310,5 +317,5 @@ async def test_a_zone_of_an_address_is_not_written_into_sql(engine: AsyncEngine)
 
     caller = Actor(uuid4(), ip=IPv6Address("fe80::1%'); SELECT 1; --"))
 
-    async with acting_as(engine, caller, read_only=True) as session:
-        assert (await session.execute(STATE)).one()[6] == "fe80::1"
+    async with acting_as(engine, caller, read_only=True) as tx:
+        assert (await tx.execute(STATE)).one()[6] == "fe80::1"

@@ -99,10 +99,8 @@ async def plan(engine: AsyncEngine, table: str, asked: Asked) -> list[dict[str, 
     compiled = statement.add_columns(cursor(row, MIRRORED[table], keys)).compile(
         dialect=engine.dialect, compile_kwargs={"render_postcompile": True}
     )
-    async with acting_as(engine, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as session:
-        connection = await session.connection()
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
+    async with acting_as(engine, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as tx:
+        driver = tx.driver
         text, values = str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
         told = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
     nodes: list[dict[str, Any]] = []

@@ -198,8 +198,8 @@ def test_by_its_pace_alone_no_donation_is_held() -> None:
 
 async def scored(giving: Giving, pot: Any, **given: Any) -> int:
     wanted = {"phone": None, "ip": None, "amount_cfa": 1000} | given
-    async with giving.services.work() as session:
-        return await risk.score(session, pot_id=pot.id, **wanted)
+    async with giving.services.work() as tx:
+        return await risk.score(tx, pot_id=pot.id, **wanted)
 
 
 async def test_an_ordinary_donation_scores_nothing(giving: Giving, pot: Any) -> None:

@@ -90,8 +90,8 @@ def put(engine: AsyncEngine, settings: Settings) -> Enqueue:
     services = Services(engine, settings, wave=cast(Any, None))
 
     async def put(job: Job[..., Any], **arguments: Any) -> None:
-        async with services.work() as session:
-            await enqueue(session, job, **arguments)
+        async with services.work() as tx:
+            await enqueue(tx, job, **arguments)
 
     return put
 

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from sqlalchemy import Uuid, bindparam, column, table, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.jobs import scheduled
 from lango.metrics import JobMetrics
 from lango.services import Services
+from lango.transaction import RuleTransaction
 from resolvers import due
 from tests.pauses import end_pauses
 
@@ -28,9 +28,9 @@ async def chores(services: Services) -> None:
     await due.each(services, chores, TO_DO, do)
 
 
-async def do(session: AsyncSession, key: UUID) -> None:
+async def do(tx: RuleTransaction, key: UUID) -> None:
     # The table refuses the broken rows.
-    await session.execute(text("UPDATE jobs.trial_due SET done = true WHERE id = :id"), {"id": key})
+    await tx.execute(text("UPDATE jobs.trial_due SET done = true WHERE id = :id"), {"id": key})
 
 
 @pytest.fixture(autouse=True)
@@ -111,9 +111,9 @@ async def test_those_that_failed_come_after_those_that_did_not(
     await end_pauses(owner)
     failing = do
 
-    async def noted(session: AsyncSession, key: UUID) -> None:
+    async def noted(tx: RuleTransaction, key: UUID) -> None:
         order.append(key)
-        await failing(session, key)
+        await failing(tx, key)
 
     await due.each(services, chores, TO_DO, noted)
 
@@ -171,7 +171,7 @@ async def test_a_run_ends_in_its_time(services: Services, owner: asyncpg.Pool[An
     await put(owner, 3, broken=False)
     acted: list[UUID] = []
 
-    async def slow(session: AsyncSession, key: UUID) -> None:
+    async def slow(tx: RuleTransaction, key: UUID) -> None:
         acted.append(key)
         await asyncio.sleep(0.2)
 

@@ -26,8 +26,8 @@ async def names(owner: asyncpg.Pool[Any]) -> list[str]:
 
 async def test_what_is_rolled_back_enqueues_nothing(engine: AsyncEngine, owner: asyncpg.Pool[Any]) -> None:
     async def a_rule_that_fails() -> None:
-        async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as session:
-            await enqueue(session, trials.greet, who="nobody")
+        async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
+            await enqueue(tx, trials.greet, who="nobody")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -47,8 +47,8 @@ async def test_what_is_committed_is_run(put: Enqueue, make_worker: MakeWorker, d
 
 
 async def test_a_job_may_enqueue_another(services: Services, make_worker: MakeWorker, done: Done) -> None:
-    async with services.work() as session:
-        await enqueue(session, trials.greet, who="from a job")
+    async with services.work() as tx:
+        await enqueue(tx, trials.greet, who="from a job")
 
     await make_worker().run(once=True)
 
@@ -95,10 +95,10 @@ async def test_a_key_is_queued_once(put: Enqueue, make_worker: MakeWorker, done:
 
 
 async def test_a_key_that_is_taken_does_not_end_the_transaction(engine: AsyncEngine, owner: asyncpg.Pool[Any]) -> None:
-    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as session:
+    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
         for _ in range(2):
-            await enqueue(session, trials.greet, key="Amina", who="Amina")
-        await enqueue(session, trials.fail, times_over=0)
+            await enqueue(tx, trials.greet, key="Amina", who="Amina")
+        await enqueue(tx, trials.fail, times_over=0)
 
     assert await names(owner) == ["trials.greet", "trials.fail"]
 
@@ -117,8 +117,8 @@ async def test_one_for_later_waits(put: Enqueue, make_worker: MakeWorker, done: 
 @pytest.mark.parametrize("role", [DatabaseRole.ANONYMOUS, DatabaseRole.MEMBER, DatabaseRole.STAFF])
 async def test_a_request_enqueues_nothing_and_sees_nothing(engine: AsyncEngine, role: DatabaseRole) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
-        async with acting_as(engine, NOBODY, role=role) as session:
-            await enqueue(session, trials.greet, who="Amina")
+        async with acting_as(engine, NOBODY, role=role) as tx:
+            await enqueue(tx, trials.greet, who="Amina")
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ QUOTED = "a secret value"
 
 
 async def note(services: Services, what: str, value: str = "") -> None:
-    async with services.work() as session:
-        await session.execute(text("INSERT INTO jobs.trial VALUES (:what, :value)"), {"what": what, "value": value})
+    async with services.work() as tx:
+        await tx.execute(text("INSERT INTO jobs.trial VALUES (:what, :value)"), {"what": what, "value": value})
 
 
 async def times(services: Services, what: str) -> int:
-    async with services.work() as session:
+    async with services.work() as tx:
         counted = text("SELECT count(*) FROM jobs.trial WHERE what = :what")
-        return int((await session.execute(counted, {"what": what})).scalar_one())
+        return int((await tx.execute(counted, {"what": what})).scalar_one())
 
 
 @job("trials.greet")
@@ -53,9 +53,9 @@ async def fail(services: Services, *, times_over: int) -> None:
     """Fails so often; the error quotes a value, as PostgreSQL's do."""
     await note(services, "fail")
     if await times(services, "fail") <= times_over:
-        async with services.work() as session:
+        async with services.work() as tx:
             twice = text("INSERT INTO jobs.trial_unique VALUES (:value), (:value)")
-            await session.execute(twice, {"value": QUOTED})
+            await tx.execute(twice, {"value": QUOTED})
 
 
 @job("trials.dawdle", retries=0, timeout=0.1)

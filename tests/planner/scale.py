@@ -18,7 +18,7 @@ from gql.kit.node import MIRRORED, global_id
 from gql.kit.planner.explain import Planned
 from lango.actor import Actor, Role
 from lango.pipeline import written
-from lango.session import acting_as, driver_of
+from lango.session import acting_as
 from tests.access.conftest import of_database
 
 # One at a time makes the database, or takes it away when nobody uses it.
@@ -225,8 +225,8 @@ async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -
     assert planned.sql is not None, planned.reason
     values = ", ".join(_literal(written(value)) for value in planned.values)
     name = f"asked_{uuid4().hex}"
-    async with acting_as(engine, actor, read_only=True) as session:
-        driver = driver_of(session)
+    async with acting_as(engine, actor, read_only=True) as tx:
+        driver = tx.driver
         await driver.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE {name} AS {planned.sql}")
         told = await driver.fetchval(
             f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}{f'({values})' if values else ''}"
@@ -246,8 +246,8 @@ async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -
 async def told(engine: AsyncEngine, actor: Actor, planned: Planned) -> str:
     """What a statement gives."""
     assert planned.sql is not None, planned.reason
-    async with acting_as(engine, actor, read_only=True) as session:
-        driver = driver_of(session)
+    async with acting_as(engine, actor, read_only=True) as tx:
+        driver = tx.driver
         return str(await driver.fetchval(planned.sql, *planned.values))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from lango.actor import Actor
 from lango.driver import DriverConnection, digest
 from lango.postgres import connect, create_engine, open_connection, secure_url
-from lango.session import acting_as, driver_of
+from lango.session import acting_as
 from lango.settings import Settings
 
 NAMES = "SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%named for this%'"
@@ -54,10 +54,10 @@ async def test_a_statement_is_called_after_its_text(gateway_url: str, settings: 
 async def test_those_of_rules_are_too(gateway_url: str, settings: Settings) -> None:
     engine = create_engine(gateway_url, settings, pool_size=1)
     try:
-        async with acting_as(engine, Actor()) as session:
-            await session.execute(text("SELECT 'named for this', CAST(:x AS text)"), {"x": "y"})
-            assert isinstance(driver_of(session), DriverConnection)
-            rows = await driver_of(session).fetch(NAMES)
+        async with acting_as(engine, Actor()) as tx:
+            await tx.execute(text("SELECT 'named for this', CAST(:x AS text)"), {"x": "y"})
+            assert isinstance(tx.driver, DriverConnection)
+            rows = await tx.driver.fetch(NAMES)
     finally:
         await engine.dispose()
 

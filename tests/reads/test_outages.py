@@ -23,8 +23,8 @@ from lango.app import create_app
 from lango.callers import STANDING
 from lango.embedded import Server, embedded
 from lango.postgres import create_engine
-from lango.session import Work, driver_of
 from lango.settings import Settings
+from lango.transaction import RuleTransaction
 from models.packs import Pack
 from resolvers import redemption
 from resolvers.audit import staff_read
@@ -246,8 +246,8 @@ async def keep_ending(owner: asyncpg.Pool[Any]) -> None:
         await asyncio.sleep(0.15)
 
 
-async def end_own(session: Any, owner: asyncpg.Pool[Any]) -> None:
-    pid = driver_of(session).get_server_pid()
+async def end_own(tx: Any, owner: asyncpg.Pool[Any]) -> None:
+    pid = tx.driver.get_server_pid()
     await activity(owner, "SELECT pg_terminate_backend($1, 2000)", pid)
 
 
@@ -257,11 +257,11 @@ async def test_a_rule_whose_connection_ends_before_its_commit_runs_again(
     """Also without a key: nothing of it was kept."""
     publish, tries, before = redemption.publish, [], await issued(owner, shop)
 
-    async def cut_off_first(session: Any, *given: Any, **options: Any) -> None:
-        tries.append(session)
+    async def cut_off_first(tx: Any, *given: Any, **options: Any) -> None:
+        tries.append(tx)
         if len(tries) == 1:
-            await end_own(session, owner)
-        await publish(session, *given, **options)
+            await end_own(tx, owner)
+        await publish(tx, *given, **options)
 
     monkeypatch.setattr(redemption, "publish", cut_off_first)
     answer = await gateway.issue(shop)
@@ -276,12 +276,12 @@ def lose_the_answer(owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch) -
     """The first COMMIT from here on is done by the server, and its answer is lost with the connection."""
 
     def lose() -> None:
-        committed, lost = Work.commit, []
+        committed, lost = RuleTransaction.commit, []
 
-        async def commit(work: Work) -> None:
-            driver = driver_of(work.session)
+        async def commit(tx: RuleTransaction) -> None:
+            driver = tx.driver
             if not lost:
-                lost.append(work)
+                lost.append(tx)
                 execute = driver.execute
 
                 async def then_lose(command: str, *rest: Any) -> Any:
@@ -291,13 +291,13 @@ def lose_the_answer(owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch) -
 
                 monkeypatch.setattr(type(driver), "execute", lambda _, *given: then_lose(*given))
                 try:
-                    await committed(work)
+                    await committed(tx)
                 finally:
                     monkeypatch.undo()
             else:
-                await committed(work)
+                await committed(tx)
 
-        monkeypatch.setattr(Work, "commit", commit)
+        monkeypatch.setattr(RuleTransaction, "commit", commit)
 
     return lose
 
@@ -331,21 +331,21 @@ async def test_an_outcome_stays_unknown_when_it_cannot_be_looked_up_either(
     gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
 ) -> None:
     """The answer to the COMMIT is lost, and then the database is away."""
-    key, begin, before = str(uuid4()), Work.begin, await issued(owner, shop)
+    key, begin, before = str(uuid4()), RuleTransaction.begin, await issued(owner, shop)
     begun = []
 
-    async def begin_once(work: Work, **options: Any) -> None:
-        begun.append(work)
+    async def begin_once(tx: RuleTransaction, **options: Any) -> None:
+        begun.append(tx)
         if len(begun) > 1:
             raise ConnectionRefusedError
-        await begin(work, **options)
+        await begin(tx, **options)
 
     lose_the_answer()
-    Work.begin = begin_once  # type: ignore[method-assign] - the other patches are taken back under way
+    RuleTransaction.begin = begin_once  # type: ignore[method-assign] - the other patches are taken back under way
     try:
         answer = await gateway.issue(shop, key)
     finally:
-        Work.begin = begin  # type: ignore[method-assign]
+        RuleTransaction.begin = begin  # type: ignore[method-assign]
 
     assert answer.errors[0]["extensions"] == {"code": "SERVICE_UNAVAILABLE", "outcome": "UNKNOWN"}
     assert (await gateway.issue(shop, key)).refusals("issueQrCode") == []

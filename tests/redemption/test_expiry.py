@@ -114,11 +114,11 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
     tills = [await due_code(make) for _ in range(4)]
     publish, told = redemption.publish, list[Any]()
 
-    async def die_at_the_third(session: Any, topic: str, key: Any, **payload: Any) -> None:
+    async def die_at_the_third(tx: Any, topic: str, key: Any, **payload: Any) -> None:
         told.append(key)
         if len(told) == 3:
             raise asyncio.CancelledError
-        await publish(session, topic, key, **payload)
+        await publish(tx, topic, key, **payload)
 
     monkeypatch.setattr(redemption, "publish", die_at_the_third)
     with pytest.raises(asyncio.CancelledError):

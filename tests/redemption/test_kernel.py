@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.actor import DatabaseRole
 from lango.callers import STANDING
 from lango.postgres import create_engine
-from lango.session import Work, become, driver_of
+from lango.session import become
 from lango.settings import Settings
+from lango.transaction import RuleTransaction
 from models.packs import Pack
 from resolvers import redemption
 from tests.books import Books
@@ -181,8 +182,8 @@ async def test_an_unbalanced_posting_is_refused_before_the_answer(
 ) -> None:
     before = await books.everything()
 
-    async def crooked(session: Any, *_: Any, **__: Any) -> None:
-        await session.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('crooked')"))
+    async def crooked(tx: Any, *_: Any, **__: Any) -> None:
+        await tx.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('crooked')"))
 
     monkeypatch.setattr(redemption.ledger, "post", crooked)
     answer = await api.redeem(till.code.code, as_=till.cashier)
@@ -252,13 +253,13 @@ async def test_a_deadlock_is_tried_again(api: Api, make: Factory, monkeypatch: p
     codes = [await make.code_at_the_till() for _ in range(2)]
     original, tries = redemption._scan, []
 
-    async def crossed(session: Any, actor: Any, presented: str, *rest: Any, **options: Any) -> Any:
+    async def crossed(tx: Any, presented: str, *rest: Any, **options: Any) -> Any:
         tries.append(presented)
-        scan = await original(session, actor, presented, *rest, **options)
+        scan = await original(tx, presented, *rest, **options)
         if tries.count(presented) == 1:
             await asyncio.sleep(0.3)
             other = next(item.code.code for item in codes if item.code.code != presented)
-            await original(session, actor, other, *rest, **options)
+            await original(tx, other, *rest, **options)
         return scan
 
     monkeypatch.setattr(redemption, "_scan", crossed)
@@ -272,13 +273,13 @@ async def test_a_deadlock_among_deferred_constraints_is_tried_again(
     api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver's own error, which SQLAlchemy has not seen, and only at the COMMIT."""
-    committed, tries = Work.commit, []
+    committed, tries = RuleTransaction.commit, []
 
-    async def deadlock_first(work: Work) -> None:
-        tries.append(work)
+    async def deadlock_first(tx: RuleTransaction) -> None:
+        tries.append(tx)
         if len(tries) == 1:
-            await become(work.session, DatabaseRole.RULES)
-            await driver_of(work.session).execute(
+            await become(tx, DatabaseRole.RULES)
+            await tx.run(
                 "CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$BEGIN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END$$;"
                 "CREATE TEMP TABLE doomed () ON COMMIT DROP;"
@@ -286,9 +287,9 @@ async def test_a_deadlock_among_deferred_constraints_is_tried_again(
                 " FOR EACH ROW EXECUTE FUNCTION pg_temp.fail();"
                 "INSERT INTO doomed DEFAULT VALUES"
             )
-        await committed(work)
+        await committed(tx)
 
-    monkeypatch.setattr(Work, "commit", deadlock_first)
+    monkeypatch.setattr(RuleTransaction, "commit", deadlock_first)
     answer = await api.redeem(till.code.code, as_=till.cashier)
 
     assert answer.refusals("redeemQrCode") == []
@@ -318,9 +319,9 @@ async def test_a_rule_whose_statement_takes_too_long_says_so_too(
 ) -> None:
     before = await books.everything()
 
-    async def slow(session: Any, *_: Any, **__: Any) -> None:
-        await session.execute(text("SET LOCAL statement_timeout = '50ms'"))
-        await session.execute(text("SELECT pg_sleep(5)"))
+    async def slow(tx: Any, *_: Any, **__: Any) -> None:
+        await tx.execute(text("SET LOCAL statement_timeout = '50ms'"))
+        await tx.execute(text("SELECT pg_sleep(5)"))
 
     monkeypatch.setattr(redemption, "publish", slow)
     answer = await api.redeem(till.code.code, as_=till.cashier)

@@ -49,8 +49,8 @@ async def status_of(owner: asyncpg.Pool[Any], entry: SimpleNamespace) -> str:
 
 
 async def earn(services: Services, guest: Any, reason: Any) -> None:
-    async with services.work() as session:
-        await points.earn_for(session, guest.id, reason)
+    async with services.work() as tx:
+        await points.earn_for(tx, guest.id, reason)
 
 
 # Earning
@@ -217,8 +217,8 @@ async def test_many_workers_mature_each_entry_once(
 
 
 async def take_back(services: Services, guest: Any) -> int:
-    async with services.work() as session:
-        return await points.take_back(session, guest.id, why="The donation was given back.")
+    async with services.work() as tx:
+        return await points.take_back(tx, guest.id, why="The donation was given back.")
 
 
 async def earned(owner: asyncpg.Pool[Any], sponsor: Any) -> list[tuple[str, str, int]]:

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from aiodataloader import DataLoader
 from sqlalchemy import ARRAY, Select, Uuid, column, func, inspect, literal, select, true
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
 from lango.actor import Actor
-from lango.session import acting_as
+from lango.session import Transaction, acting_as
 
 
 class Reading:
@@ -24,17 +24,17 @@ class Reading:
         self.engine = engine
         self.actor = actor
         self._opened = AsyncExitStack()
-        self._session: AsyncSession | None = None
+        self._tx: Transaction | None = None
         # Loaders dispatch side by side; a session runs one statement at a time.
         self._lock = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[UUID, Any]] = {}
 
     async def rows(self, statement: Select[Any]) -> Sequence[Any]:
         async with self._lock:
-            if self._session is None:
-                session = acting_as(self.engine, self.actor, read_only=True)
-                self._session = await self._opened.enter_async_context(session)
-            found: Sequence[Any] = (await self._session.execute(statement)).all()
+            if self._tx is None:
+                opened = acting_as(self.engine, self.actor, read_only=True)
+                self._tx = await self._opened.enter_async_context(opened)
+            found: Sequence[Any] = (await self._tx.execute(statement)).all()
             return found
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Annotated, Any, NewType
 from uuid import UUID
 
@@ -21,9 +22,9 @@ import models.pots as pots
 import models.profiles as profiles
 import models.redemption as redemption
 from benchmarks.peers.plain.reading import Reading
-from lango.actor import DatabaseRole
 from lango.errors import Refused
-from lango.session import acting_as, become
+from lango.session import become
+from lango.transaction import RuleTransaction
 from resolvers.redemption import redeem
 
 Info = strawberry.Info[Reading, None]
@@ -295,22 +296,17 @@ class Query:
 class Mutation:
     @strawberry.mutation
     async def redeem_qr_code(self, info: Info, input: RedeemQrCodeInput) -> RedeemQrCodePayload:
-        """The rule of resolvers/redemption.py, in a session of its own; its payload is read as the caller."""
-        actor = info.context.actor
-        async with acting_as(info.context.engine, actor) as session:
-            await session.execute(select(func.set_config("lango.user_agent", actor.user_agent or "", True)))
+        """The rule, in a transaction as any other; its payload is read as the caller."""
+        services: Any = SimpleNamespace(engine=info.context.engine)
+        async with RuleTransaction(services, info.context.actor) as tx:
             try:
-                await become(session, DatabaseRole.RULES)
-                made = await redeem.run(session, actor, input.code)
+                made = await redeem(tx, input.code)
             except Refused as refusal:
-                session.add_all(refusal.kept)
-                await session.flush()
+                await tx.save(*refusal.kept)
                 error = RedeemQrCodeUserError(code=refusal.code(), message=refusal.message)
                 return RedeemQrCodePayload(qr_code=None, user_errors=[error])
-            await session.flush()
-            session.expunge_all()
-            await become(session, actor.database_role)
-            code: Any = await session.get(redemption.QrCode, made.id)
+            await become(tx, tx.actor.database_role)
+            code: Any = await tx.session.get(redemption.QrCode, made.id)
             return RedeemQrCodePayload(qr_code=code, user_errors=[])
 
 

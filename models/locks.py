@@ -1,0 +1,28 @@
+"""The one order in which rules lock rows, so that no two of them wait for each other."""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+
+
+class LockRank(IntEnum):
+    """Where a model stands in the order of locks: what comes first is locked first; within a rank by id.
+
+    A row that belongs to another comes after it. A model without a rank is locked by no rule.
+    """
+
+    # What a provider reports comes before what it reports about.
+    WEBHOOK = auto()
+    POT = auto()
+    TRADE = auto()
+    ESCROW = auto()
+    DISPUTE = auto()
+    USER = auto()
+    BALANCE = auto()
+    PARTNER = auto()
+    PACK = auto()
+    CAMPAIGN = auto()
+    # What belongs to one of those.
+    DETAIL = auto()
+    # What belongs to a detail.
+    SUBDETAIL = auto()
