@@ -54,10 +54,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Id:
-    """The id of a row that the rule itself looks for; the rule gets its key."""
+    """The id of a row that the rule itself looks for; the rule gets its key.
+
+    `seen`: NOT_FOUND where the caller sees none of that id.
+    """
 
     model: type[DeclarativeBase]
     doc: str
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,18 @@ class Parameter:
         """The field of the input; None for what is none."""
         if isinstance(self.spec, Referred):
             return None
-        return f"{self.name}_id" if isinstance(self.spec, Seen | Locked) else self.name
+        return f"{self.name}_id" if self.is_row else self.name
+
+    @property
+    def is_row(self) -> bool:
+        """Whether the rule gets a row, which the kernel has found."""
+        return isinstance(self.spec, Seen | Locked | Referred)
+
+    @property
+    def model(self) -> type[DeclarativeBase]:
+        """The model of a row, or of a row's id."""
+        model: type[DeclarativeBase] = self.spec.model if isinstance(self.spec, Id) else self.type
+        return model
 
 
 @dataclass(frozen=True, slots=True)

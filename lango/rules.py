@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, ParamSpec, TypeVar, get_args, get_or
 from sqlalchemy.orm import DeclarativeBase
 
 from lango.errors import Refused
-from lango.inputs import Locked, Named, Once, OwnedBy, Parameter, Referred, Seen, Signature, Value, signature_of
+from lango.inputs import Named, Once, OwnedBy, Parameter, Signature, Value, signature_of
 from lango.transaction import RuleTransaction
 
 LONGEST_IDEMPOTENCY_KEY = 255
@@ -61,7 +61,6 @@ class Rule(Generic[P, R]):
     idempotent: bool
     anonymous: bool
     staff: bool
-    as_rules: bool
     calls: bool
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
@@ -83,21 +82,25 @@ class Rule(Generic[P, R]):
     @cached_property
     def finds(self) -> tuple[Parameter, ...]:
         """The parameters that are rows: the kernel finds them as the caller, and locks those that are to be locked."""
-        given = (each for each in self.signature.parameters if isinstance(each, Parameter))
-        return tuple(each for each in given if isinstance(each.spec, Seen | Locked | Referred))
+        return tuple(each for each in self.signature.parameters if isinstance(each, Parameter) and each.is_row)
+
+    @cached_property
+    def sees(self) -> tuple[Parameter, ...]:
+        """The fields of the input that name a row which the caller must see."""
+        return tuple(each for each in self.signature.inputs() if each.is_row or getattr(each.spec, "seen", False))
 
     @cached_property
     def refusals(self) -> tuple[type[Refused], ...]:
         """The declared ones, and those of the kernel: in its order, each once."""
         owned = [each.owned.refusal for each in self.finds if isinstance(each.owned, OwnedBy)]
-        found = [NotFound] if any(each.field for each in self.finds) else []
+        found = [NotFound] if self.sees else []
         always = [IdempotencyKeyReused, InProgress] if self.idempotent else []
         return tuple(dict.fromkeys([*found, *owned, *self.declared, *always]))
 
     @property
     def begins_as_rules(self) -> bool:
         """Whether there is nothing to read as the caller: the rule wants the rules' role, and no row is looked for."""
-        return self.as_rules or (issubclass(self.signature.transaction, RuleTransaction) and not self.finds)
+        return issubclass(self.signature.transaction, RuleTransaction) and not self.sees
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
@@ -118,7 +121,6 @@ def rule(
     idempotent: bool = True,
     anonymous: bool = False,
     staff: bool = False,
-    as_rules: bool = False,
     calls: bool = False,
 ) -> Callable[[Callable[P, Awaitable[R]]], Rule[P, R]]:
     """Declares a rule, whose first parameter is its transaction and says by its type how the rule begins: a
@@ -129,7 +131,7 @@ def rule(
     """
 
     def declare(run: Callable[P, Awaitable[R]]) -> Rule[P, R]:
-        return Rule(run, refusals, idempotent, anonymous, staff, as_rules, calls)
+        return Rule(run, refusals, idempotent, anonymous, staff, calls)
 
     return declare
 

@@ -9,79 +9,96 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lango.inputs import ChangesParameter, Locked, Parameter, Referred
+from lango.inputs import ChangesParameter, Locked, OwnedBy, Parameter, Referred
 from lango.rules import NotFound, Rule
 from lango.transaction import CallerTransaction, RuleTransaction
 from resolvers import people
 from resolvers.too_late import ended_lately
 
-# The rows that the caller sees, by parameter; None for one that is not seen, or not given.
-Seen = dict[str, Any]
+ACRONYMS = {"qr": "QR", "kyc": "KYC", "dao": "DAO", "api": "API"}
 
 
 async def arguments_of(caller: CallerTransaction, rule: Rule[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a rule that names rows, from the fields of its input; takes the rules' role.
+    """The arguments of a rule, from the fields of its input; takes the rules' role where it finds rows for the rule.
 
     Raises NotFound, and the refusals of `OwnedBy`.
     """
-    seen = {each.name: await _see(caller, each, given) for each in rule.finds if each.field}
-    tx = await caller.as_rules()
+    named = {each: given[each.field] for each in rule.sees if each.field and each.field in given}
+    seen = {each.name: await _see(caller, each, key) for each, key in named.items()}
     for each in rule.finds:
-        if each.field in given and seen[each.name] is None:
-            await _check_lately(tx, each, given[each.field])
-    keys = {each.name: _key_of(each, rule, seen, given) for each in rule.finds}
-    arguments = dict(given)
-    for each in sorted(rule.finds, key=lambda each: (each.type.__lock_rank__ or 0, str(keys[each.name]))):
-        arguments.pop(each.field or "", None)
-        key = keys[each.name]
-        if key is None:
-            if each.required:
-                arguments[each.name] = None
-        elif isinstance(each.spec, Locked | Referred):
-            arguments[each.name] = await tx.lock(each.type, key)
-        else:
-            arguments[each.name] = seen[each.name]
+        if isinstance(each.spec, Referred) and each.owned is not None:
+            by = _referring(each, rule)
+            await _see_owned(caller, each, getattr(seen[by.name], each.spec.column.key), by.field)
+    arguments = {name: value for name, value in given.items() if name not in {each.field for each in rule.finds}}
+    if rule.sees:
+        tx = await caller.as_rules()
+        for each, key in named.items():
+            if seen[each.name] is None and not await ended_lately(tx, each.model, key):
+                raise _not_found(each)
+        arguments |= await _locked(tx, rule, seen, given)
     for changes in rule.signature.parameters:
         if isinstance(changes, ChangesParameter):
-            names = [each.name for each in changes.fields if each.name in arguments]
+            names = [field.name for field in changes.fields if field.name in arguments]
             arguments[changes.name] = changes.type(**{name: arguments.pop(name) for name in names})
     return arguments
 
 
-async def _see(caller: CallerTransaction, each: Parameter, given: dict[str, Any]) -> Any:
-    """The row as the caller sees it, if they may do with it what is asked. Raises NotFound at once where no later
-    look can find it."""
-    assert each.field is not None
-    if each.field not in given:
-        return None
-    row = await caller.find(each.type, given[each.field])
+async def _see(caller: CallerTransaction, each: Parameter, key: UUID) -> Any:
+    """The row, if the caller sees it and may do with it what is asked; None for one that may have ended lately."""
+    row = await caller.find(each.model, key)
     if row is None:
-        if not (isinstance(each.spec, Locked) and each.spec.or_ended_lately):
-            raise NotFound(f"There is no such {_noun(each)}.", field=each.field)
-        return None
-    owned = each.owned
-    if owned is not None and not (owned.or_staff and caller.actor.is_staff):
-        owner = getattr(row, owned.column.key)
-        if owner not in await people.my_people(caller):
-            raise owned.refusal(field=each.field)
+        if isinstance(each.spec, Locked) and each.spec.or_ended_lately:
+            return None
+        raise _not_found(each)
+    if each.owned is not None:
+        await _check_owner(caller, each.owned, row, each.field)
     return row
 
 
-async def _check_lately(tx: RuleTransaction, each: Parameter, key: UUID) -> None:
-    if not await ended_lately(tx, each.type, key):
-        raise NotFound(f"There is no such {_noun(each)}.", field=each.field)
+async def _see_owned(caller: CallerTransaction, each: Parameter, key: UUID, field: str | None) -> None:
+    """Refuse unless the row, to which the one that `field` names refers, is the caller's own."""
+    assert each.owned is not None
+    row = await caller.find(each.model, key)
+    if row is None:
+        raise _not_found(each, field)
+    await _check_owner(caller, each.owned, row, field)
 
 
-def _key_of(each: Parameter, rule: Rule[..., Any], seen: Seen, given: dict[str, Any]) -> UUID | None:
-    if each.field is not None:
-        found: UUID | None = given.get(each.field)
-        return found
+async def _check_owner(caller: CallerTransaction, owned: OwnedBy, row: Any, field: str | None) -> None:
+    if owned.or_staff and caller.actor.is_staff:
+        return
+    if getattr(row, owned.column.key) not in await people.my_people(caller):
+        raise owned.refusal(field=field)
+
+
+async def _locked(
+    tx: RuleTransaction, rule: Rule[..., Any], seen: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """The rows of a rule by parameter, locked in the one order; None for one that was not given."""
+    rows: dict[str, Any] = {each.name: seen.get(each.name) for each in rule.finds}
+    locked: list[tuple[int, UUID, Parameter]] = []
+    for each in rule.finds:
+        key = given.get(each.field) if each.field else _referred(each, rule, seen)
+        if isinstance(each.spec, Locked | Referred) and key is not None:
+            locked.append((each.type.__lock_rank__, key, each))
+    for _, key, each in sorted(locked, key=lambda place: place[:2]):
+        rows[each.name] = await tx.lock(each.type, key)
+    return rows
+
+
+def _referred(each: Parameter, rule: Rule[..., Any], seen: dict[str, Any]) -> UUID | None:
+    """The key of the row to which another parameter's row refers."""
     assert isinstance(each.spec, Referred)
-    column = each.spec.column
-    refers = next(other for other in rule.finds if other.field and other.type is column.class_)
-    key: UUID | None = getattr(seen[refers.name], column.key)
+    key: UUID | None = getattr(seen[_referring(each, rule).name], each.spec.column.key)
     return key
 
 
-def _noun(each: Parameter) -> str:
-    return each.name.replace("_", " ")
+def _referring(each: Parameter, rule: Rule[..., Any]) -> Parameter:
+    """The parameter whose row refers to that one's."""
+    assert isinstance(each.spec, Referred)
+    return next(other for other in rule.finds if other.field and other.type is each.spec.column.class_)
+
+
+def _not_found(each: Parameter, field: str | None = None) -> NotFound:
+    words = [ACRONYMS.get(word, word) for word in each.name.removesuffix("_id").split("_")]
+    return NotFound(f"There is no such {' '.join(words)}.", field=field or each.field)

@@ -100,7 +100,7 @@ async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
         refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
         await publish(tx, "donation.refunded", donation.id, pot_id=pot_id, refund_id=refund.id)
         await enqueue(tx, refunds.send_refund, refund_id=refund.id)
-    balance = ledger.pot_balance(pot_id)
+    balance = ledger.pot_account(pot_id)
     for kind, account, amount in (
         ("donation_refund", ledger.suspense(), given),
         ("points_conversion_reversal", ledger.promotion(), converted),
@@ -135,5 +135,5 @@ async def _return(tx: RuleTransaction, pot: Pot, earlier: Pot, amount: int) -> N
         pot.balance_cfa -= returned
         earlier.balance_cfa += returned
         await tx.save(earlier)
-        back = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_balance(earlier.id), returned)
+        back = ledger.Movement(ledger.pot_account(pot.id), ledger.pot_account(earlier.id), returned)
         await ledger.post(tx, "pot_carry_over", [back], of=("pot", earlier.id))

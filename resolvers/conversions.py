@@ -111,7 +111,7 @@ async def _give(
         status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now, points_conversion_id=conversion.id,
     )  # fmt: skip
     await tx.save(pot, conversion, spent)
-    given = ledger.Movement(ledger.promotion(), ledger.pot_balance(pot.id), worth)
+    given = ledger.Movement(ledger.promotion(), ledger.pot_account(pot.id), worth)
     await ledger.post(tx, "points_conversion", [given], of=("points_conversion", conversion.id))
     await publish(tx, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
     if pot.owner_user_id != sponsor:

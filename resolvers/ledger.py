@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -11,14 +12,18 @@ from uuid import UUID, uuid4
 from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from lango.prepared import Prepared
 from lango.session import Transaction
 from lango.transaction import RuleTransaction
+from models.base import Base
 from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from models.pots import Pot
 from resolvers import postings
 
 XOF = "XOF"
+WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,21 @@ class Account:
     owner_type: str
     owner_id: UUID | None = None
     currency: str = XOF
+    # The column that holds its balance, with the row, where there is one: what is posted is added to it.
+    projection: Projection | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A balance of a locked row, which grows by what its account is credited."""
+
+    row: Base
+    column: InstrumentedAttribute[Any]
+
+    def add(self, amount: Decimal) -> None:
+        name = self.column.key
+        current = getattr(self.row, name)
+        setattr(self.row, name, current + type(current)(amount))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +61,14 @@ class Movement:
     amount: Decimal | int
 
 
-def pot_balance(pot_id: UUID) -> Account:
-    """What a pot may still spend."""
+def pot_account(pot_id: UUID) -> Account:
+    """What a pot may still spend, where its row is not at hand: its column does not follow."""
     return Account(f"pot:{pot_id}:balance", "liability", "pot", pot_id)
+
+
+def pot_balance(pot: Pot) -> Account:
+    """What a locked pot may still spend."""
+    return Account(f"pot:{pot.id}:balance", "liability", "pot", pot.id, projection=Projection(pot, Pot.balance_cfa))
 
 
 def pot_reserved(pot_id: UUID) -> Account:
@@ -86,13 +111,28 @@ def suspense(currency: str = XOF) -> Account:
     return Account(f"platform:suspense:{currency}", "liability", "platform", None, currency)
 
 
-async def post(tx: RuleTransaction, kind: str, movements: Sequence[Movement], *, of: tuple[str, UUID]) -> UUID:
-    """Post one transaction. `of` is the kind and id of what it is about. Movements of nothing are left out."""
+async def transfer(
+    tx: RuleTransaction, kind: str, debit: Account, credit: Account, amount: Decimal | int, *, of: Base
+) -> None:
+    """Move an amount from one account to another: the balances of their rows change, and it is posted."""
+    await post(tx, kind, [Movement(debit, credit, amount)], of=of)
+
+
+async def post(tx: RuleTransaction, kind: str, movements: Sequence[Movement], *, of: Any) -> None:
+    """Post one transaction about the row `of`, and write the balances that its accounts have in rows.
+
+    Movements of nothing are left out. Raises AmountOutOfRange where a balance would not fit its column.
+    """
     sums: dict[Account, Decimal] = {}
     for movement in movements:
         for account, amount in ((movement.debit, movement.amount), (movement.credit, -movement.amount)):
             sums[account] = sums.get(account, Decimal()) + amount
-    transaction, (about, about_id) = uuid4(), of
+    for account, amount in sums.items():
+        if account.projection is not None and amount:
+            # What is owed grows by credits, which are negative.
+            account.projection.add(-amount)
+            await tx.save(account.projection.row)
+    transaction, (about, about_id) = uuid4(), _reference(of)
     header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": tx.actor.user_id}
     entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}
     posted = {row["id"] for row in await POST.run(tx, **header, **_written(transaction, entries))}
@@ -100,7 +140,11 @@ async def post(tx: RuleTransaction, kind: str, movements: Sequence[Movement], *,
     if missing:
         await _open(tx, [account for account, _ in missing.values()])
         await POST_MORE.run(tx, **_written(transaction, missing))
-    return transaction
+
+
+def _reference(of: Any) -> tuple[str, UUID]:
+    """What a posting is about: the name of the row's kind, and its id."""
+    return of if isinstance(of, tuple) else (WORD.sub("_", type(of).__name__).lower(), of.id)
 
 
 def _written(transaction: UUID, entries: Mapping[UUID, tuple[Account, Decimal]]) -> dict[str, Any]:

@@ -121,6 +121,6 @@ async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
     left.balance_cfa -= amount
     pot.balance_cfa += amount
     await tx.save(left)
-    carried = ledger.Movement(ledger.pot_balance(left.id), ledger.pot_balance(pot.id), amount)
+    carried = ledger.Movement(ledger.pot_account(left.id), ledger.pot_account(pot.id), amount)
     await ledger.post(tx, "pot_carry_over", [carried], of=("pot", pot.id))
     await publish(tx, "pot.carried_over", left.id, to_pot_id=pot.id)

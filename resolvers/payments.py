@@ -145,7 +145,7 @@ async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledge
     before = pot.status
     credit(pot, donation.amount_cfa)
     await tx.save(pot, donation)
-    given = ledger.Movement(source, ledger.pot_balance(pot.id), donation.amount_cfa)
+    given = ledger.Movement(source, ledger.pot_account(pot.id), donation.amount_cfa)
     await ledger.post(tx, "donation", [given], of=("donation", donation.id))
     until = await totals.hidden_until(tx, donation)
     await publish(tx, "donation.succeeded", donation.id, pot_id=pot.id, hidden_until=until)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
-    Text,
     Uuid,
     any_,
     bindparam,
@@ -24,32 +23,30 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy import types as sql
 
 from lango import codes
 from lango.actor import Actor
 from lango.errors import Refused
+from lango.inputs import Locked, OwnedBy, Referred, Text, Value
 from lango.jobs import scheduled
 from lango.postgres import RawJson
 from lango.prepared import Lookup
-from lango.rules import InvalidState, NotFound, rule
+from lango.rules import InvalidState, rule
 from lango.services import Services
 from lango.session import Transaction
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.transaction import RuleTransaction
 from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
-from resolvers import due, ledger, people
+from resolvers import due, ledger
 from resolvers.events import publish
-from resolvers.too_late import ended_lately
+from resolvers.pots import NotYourPot
 
 DEFAULT_VALIDITY_DAYS = 90
 SPENDABLE = frozenset({PotStatus.OPEN, PotStatus.FUNDED, PotStatus.CLOSED})
 COUNTED = (QrCodeStatus.ISSUED, QrCodeStatus.REDEEMED)
-
-
-class NotYourPot(Refused):
-    """Only the pot's owner may do this."""
 
 
 class PackNotAvailable(Refused):
@@ -100,74 +97,73 @@ class VenueNotAllowed(Refused):
     """This pack is not redeemed at that venue."""
 
 
+Code = Annotated[
+    str, Text("What the scanner read, or what somebody types: blanks, hyphens and small letters do not matter.", 100)
+]
+Venue = Annotated[str | None, Text("The venue, by the id or name the partner gave it.", 255)]
+LONGEST_NOTE = 2_000
+
 CHECKS = (Invalid, PartnerSuspended, Cancelled, AlreadyUsed, NotYetRedeemable, Expired, VenueNotAllowed)
 
 
-@rule(NotFound, NotYourPot, InvalidState, PackNotAvailable, SoldOut, LimitReached, InsufficientFunds, BirthdayLongPast)
-async def issue(caller: CallerTransaction, pot_id: UUID, pack_id: UUID) -> QrCode:
+@rule(InvalidState, PackNotAvailable, SoldOut, LimitReached, InsufficientFunds, BirthdayLongPast)
+async def issue_qr_code(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Locked("The pot that pays."), OwnedBy(Pot.owner_user_id, NotYourPot)],
+    pack: Annotated[Pack, Locked("The pack to be redeemed.", or_ended_lately=True)],
+) -> QrCode:
     """Issue a code for a pack, paid from the pot: its price moves to a reserve until it is redeemed or given back.
 
     The code may be redeemed from the birthday on, for the pack's `validity_days`.
     """
-    await _own_pot(caller, pot_id)
-    seen = await caller.find(Pack, pack_id)
-    tx = await caller.as_rules()
-    if seen is None and not await ended_lately(tx, Pack, pack_id):
-        raise NotFound("There is no such pack.", field="packId")
-    pot = await tx.lock(Pot, pot_id)
-    # Counted under the pack's lock: the last one of a pack is taken once.
-    pack = await tx.lock(Pack, pack_id)
     if pot.status not in SPENDABLE:
         raise InvalidState(
-            f"The pot is {pot.status}; it must be open, funded or closed.", field="potId", state=pot.status
+            f"The pot is {pot.status}; it must be open, funded or closed.", field="pot_id", state=pot.status
         )
+    # Counted under the pack's lock: the last one of a pack is taken once.
     await _check_offered(tx, pack, pot.time_zone)
     await _check_quantity(tx, pack, pot.owner_user_id)
     price = pack.base_price_cfa if pack.discounted_price_cfa is None else pack.discounted_price_cfa
     if pot.balance_cfa < price:
         raise InsufficientFunds(
             f"The pack costs {price} CFA francs and the pot has {pot.balance_cfa}.",
-            field="potId", priceCfa=price, balanceCfa=pot.balance_cfa,
+            field="pot_id", priceCfa=price, balanceCfa=pot.balance_cfa,
         )  # fmt: skip
     begins, ends, now = await _period(tx, pot, pack)
     if ends <= now:
-        raise BirthdayLongPast(field="potId")
+        raise BirthdayLongPast(field="pot_id")
     code = QrCode(
         id=uuid4(), pot_id=pot.id, pack_id=pack.id, code=codes.new(codes.LONG), redeemable_from=begins,
         expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
     )  # fmt: skip
-    pot.balance_cfa -= price
-    await tx.save(pot, code)
-    reserve = ledger.Movement(ledger.pot_balance(pot.id), ledger.pot_reserved(pot.id), price)
-    await ledger.post(tx, "qr_issue", [reserve], of=("qr_code", code.id))
+    await tx.save(code)
+    await ledger.transfer(tx, "qr_issue", ledger.pot_balance(pot), ledger.pot_reserved(pot.id), price, of=code)
     await publish(tx, "qr_code.issued", code.id, pot_id=pot.id, pack_id=pack.id)
     return code
 
 
-@rule(NotFound, NotYourPot, InvalidState)
-async def cancel(caller: CallerTransaction, qr_code_id: UUID) -> QrCode:
+@rule(InvalidState)
+async def cancel_qr_code(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Referred(QrCode.pot_id), OwnedBy(Pot.owner_user_id, NotYourPot, or_staff=True)],
+    qr_code: Annotated[QrCode, Locked("The code to give back.")],
+) -> QrCode:
     """Give a code back before it is redeemed: its price returns to the pot. The pot's owner, or staff."""
-    seen = await caller.find(QrCode, qr_code_id)
-    if seen is None:
-        raise NotFound("There is no such code.", field="qrCodeId")
-    if not caller.actor.is_staff:
-        await _own_pot(caller, seen.pot_id, field="qrCodeId")
-    tx = await caller.as_rules()
-    pot = await tx.lock(Pot, seen.pot_id)
-    code = await tx.lock(QrCode, qr_code_id)
-    if code.status != QrCodeStatus.ISSUED:
-        raise InvalidState(f"The code is {code.status} already.", field="qrCodeId", state=code.status)
-    code.status = QrCodeStatus.CANCELLED
-    pot.balance_cfa += code.price_cfa
-    await tx.save(pot, code)
-    give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
-    await ledger.post(tx, "qr_cancel", [give_back], of=("qr_code", code.id))
-    await publish(tx, "qr_code.cancelled", code.id, pot_id=pot.id)
-    return code
+    if qr_code.status != QrCodeStatus.ISSUED:
+        raise InvalidState(f"The code is {qr_code.status} already.", field="qr_code_id", state=qr_code.status)
+    qr_code.status = QrCodeStatus.CANCELLED
+    await _give_back(tx, pot, qr_code, "qr_cancel")
+    await publish(tx, "qr_code.cancelled", qr_code.id, pot_id=pot.id)
+    return qr_code
 
 
 @rule(*CHECKS)
-async def redeem(tx: RuleTransaction, code: str, venue: str | None = None, notes: str | None = None) -> QrCode:
+async def redeem_qr_code(
+    tx: RuleTransaction,
+    code: Code,
+    venue: Venue = None,
+    notes: Annotated[str | None, Text("What the cashier notes.", LONGEST_NOTE)] = None,
+) -> QrCode:
     """Redeem a code at the till. Every attempt is logged, also a refused one; of many at once exactly one wins."""
     scan = await _scan(tx, code, venue, locked=True)
     try:
@@ -189,7 +185,7 @@ async def redeem(tx: RuleTransaction, code: str, venue: str | None = None, notes
         ledger.Movement(reserve, ledger.partner_payable(scan.partner.id), share),
         ledger.Movement(reserve, ledger.commission(), redeemed.price_cfa - share),
     ]
-    await ledger.post(tx, "qr_redeem", split, of=("qr_code", redeemed.id))
+    await ledger.post(tx, "qr_redeem", split, of=redeemed)
     await publish(tx, "qr_code.redeemed", redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
     return redeemed
 
@@ -199,16 +195,15 @@ class CodeCheck:
     """What the till learns of a code that it could redeem now."""
 
     pack: Pack
-    price_cfa: int
-    redeemable_from: datetime
-    expires_at: datetime
-    redemption_instructions: str | None
+    price_cfa: Annotated[int, Value("What the code is worth, in CFA francs.")]
+    redeemable_from: Annotated[datetime, Value("When it may be redeemed first.")]
+    expires_at: Annotated[datetime, Value("When it can no longer be redeemed.")]
+    redemption_instructions: Annotated[str | None, Value("What the till should know; null without any.")]
 
 
 @rule(*CHECKS, idempotent=False)
-async def check(caller: CallerTransaction, code: str, venue: str | None = None) -> CodeCheck:
+async def check_qr_code(tx: RuleTransaction, code: Code, venue: Venue = None) -> CodeCheck:
     """Whether a code could be redeemed now, and for what: the same checks as at the till, and nothing is changed."""
-    tx = await caller.as_rules()
     scan = await _scan(tx, code, venue, locked=False)
     checked = scan.check()
     assert scan.pack is not None
@@ -235,11 +230,14 @@ async def _expire(tx: RuleTransaction, code_id: UUID) -> None:
     pot: Pot = found[0]
     code: QrCode = still_due[0]
     code.status = QrCodeStatus.EXPIRED
-    pot.balance_cfa += code.price_cfa
-    await tx.save(pot, code)
-    give_back = ledger.Movement(ledger.pot_reserved(pot.id), ledger.pot_balance(pot.id), code.price_cfa)
-    await ledger.post(tx, "qr_expire", [give_back], of=("qr_code", code.id))
+    await _give_back(tx, pot, code, "qr_expire")
     await publish(tx, "qr_code.expired", code.id, pot_id=pot.id)
+
+
+async def _give_back(tx: RuleTransaction, pot: Pot, code: QrCode, kind: str) -> None:
+    """Write a code that is at its end, whose price returns from the reserve to the pot."""
+    await tx.save(code)
+    await ledger.transfer(tx, kind, ledger.pot_reserved(pot.id), ledger.pot_balance(pot), code.price_cfa, of=code)
 
 
 def partner_share(price_cfa: int, percentage: Decimal) -> int:
@@ -319,7 +317,7 @@ class Scan:
             raise VenueNotAllowed(field="venue")
 
 
-PRESENTED = QrCode.code == any_(bindparam("codes", type_=ARRAY(Text)))
+PRESENTED = QrCode.code == any_(bindparam("codes", type_=ARRAY(sql.Text)))
 CODE = Lookup([QrCode], lambda rows: rows.where(PRESENTED))
 # Lock first: two scans of one QR code must queue, not race.
 LOCKED_CODE = Lookup([QrCode], lambda rows: rows.where(PRESENTED).with_for_update(key_share=True))
@@ -373,35 +371,26 @@ async def _scan(tx: Transaction, presented: str, venue: str | None, *, locked: b
     return Scan(tx.actor, presented, venue, now, code, pack, partner, memberships, place if venue else None)
 
 
-async def _own_pot(tx: Transaction, pot_id: UUID, *, field: str = "potId") -> None:
-    """Refuses unless the caller, or a minor the caller answers for, owns the pot. Reads as the caller."""
-    pot = await tx.find(Pot, pot_id)
-    if pot is None:
-        raise NotFound("There is no such pot.", field=field)
-    if pot.owner_user_id not in await people.my_people(tx):
-        raise NotYourPot(field=field)
-
-
 async def _check_offered(tx: Transaction, pack: Pack, zone: str) -> None:
     # The day it is where the pot is, read after the pack was waited for.
     here = func.timezone(zone, func.clock_timestamp(), type_=DateTime(timezone=False))
     today: date = (await tx.scalars(select(cast(here, Date)))).one()
     begins, ends = pack.available_from or today, pack.available_until or today
     if not pack.is_active or pack.deleted_at is not None or not begins <= today <= ends:
-        raise PackNotAvailable(field="packId")
+        raise PackNotAvailable(field="pack_id")
     partner = await tx.find(Partner, pack.partner_id) if pack.partner_id else None
     if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
-        raise PackNotAvailable("The partner of this pack does not redeem at present.", field="packId")
+        raise PackNotAvailable("The partner of this pack does not redeem at present.", field="pack_id")
 
 
 async def _check_quantity(tx: Transaction, pack: Pack, owner_user_id: UUID) -> None:
     taken = select(func.count()).select_from(QrCode).where(QrCode.pack_id == pack.id, QrCode.status.in_(COUNTED))
     quantity, limit = pack.total_available_quantity, pack.max_redemptions_per_user
     if quantity is not None and (await tx.scalars(taken)).one() >= quantity:
-        raise SoldOut(field="packId")
+        raise SoldOut(field="pack_id")
     own = taken.join(Pot, Pot.id == QrCode.pot_id).where(Pot.owner_user_id == owner_user_id)
     if limit is not None and (await tx.scalars(own)).one() >= limit:
-        raise LimitReached(field="packId", limit=limit)
+        raise LimitReached(field="pack_id", limit=limit)
 
 
 async def _period(tx: Transaction, pot: Pot, pack: Pack) -> tuple[datetime, datetime, datetime]:

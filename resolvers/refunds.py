@@ -149,7 +149,7 @@ async def refund(
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
     made = await written(tx, donation, amount, reason or usual, description)
     await tx.save(pot, donation)
-    taken = ledger.Movement(ledger.pot_balance(pot.id), ledger.suspense(), amount)
+    taken = ledger.Movement(ledger.pot_account(pot.id), ledger.suspense(), amount)
     await ledger.post(tx, "donation_refund", [taken], of=("refund", made.id))
     hidden = await totals.hidden_until(tx, donation)
     await publish(tx, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from uuid import UUID, uuid4
+from typing import Annotated
+from uuid import uuid4
 
 from lango.errors import Refused
+from lango.inputs import Locked, Referred, Text
 from lango.postgres import RawJson
-from lango.rules import InvalidState, NotFound, rule
+from lango.rules import InvalidState, rule
 from lango.session import Transaction
-from lango.transaction import CallerTransaction
+from lango.transaction import RuleTransaction
 from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
@@ -23,6 +25,7 @@ from resolvers.own_matters import OwnMatter, refuse_own_matter
 from resolvers.partner_members import managers_of, members_of
 from resolvers.texts import TextMissing, check_text
 
+LONGEST_REASON = 500
 REVERSAL_HOURS = Configured("redemption.reversal_hours", 24)
 
 
@@ -34,54 +37,55 @@ class RedemptionSettled(Refused):
     """This redemption is in a settlement already: dispute the settlement instead."""
 
 
-@rule(NotFound, OwnMatter, TextMissing, InvalidState, RedemptionSettled, ReversalTooLate, staff=True)
-async def reverse(caller: CallerTransaction, qr_code_id: UUID, reason: str) -> QrCode:
+@rule(OwnMatter, TextMissing, InvalidState, RedemptionSettled, ReversalTooLate, staff=True)
+async def reverse_redemption(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Referred(QrCode.pot_id)],
+    qr_code: Annotated[QrCode, Locked("The code that was redeemed by mistake.")],
+    reason: Annotated[str, Text("Why it is taken back: its holder and the partner read it.", LONGEST_REASON)],
+) -> QrCode:
     """Take a redemption back, within `redemption.reversal_hours` and before it is settled; staff.
 
     The code is issued again: its price goes from the partner and the platform back to the pot's reserve, and it may be
     redeemed until it expires, or given back. The pot's owner and the partner's managers are told.
     """
     check_text(reason, field="reason")
-    seen = await caller.find(QrCode, qr_code_id)
-    if seen is None:
-        raise NotFound("There is no such code.", field="qrCodeId")
-    tx = await caller.as_rules()
-    pot = await tx.lock(Pot, seen.pot_id)
-    code = await tx.lock(QrCode, qr_code_id)
-    concerned = [pot.owner_user_id, *await members_of(tx, code.redeemed_by_partner_id)]
-    await refuse_own_matter(tx, *concerned, field="qrCodeId")
-    if code.status != QrCodeStatus.REDEEMED:
-        raise InvalidState(f"The code is {code.status}.", field="qrCodeId", state=code.status)
-    await _check_reversible(tx, code)
-    partner_id, share = code.redeemed_by_partner_id, code.partner_share_cfa
+    concerned = [pot.owner_user_id, *await members_of(tx, qr_code.redeemed_by_partner_id)]
+    await refuse_own_matter(tx, *concerned, field="qr_code_id")
+    if qr_code.status != QrCodeStatus.REDEEMED:
+        raise InvalidState(f"The code is {qr_code.status}.", field="qr_code_id", state=qr_code.status)
+    await _check_reversible(tx, qr_code)
+    partner_id, share = qr_code.redeemed_by_partner_id, qr_code.partner_share_cfa
     assert partner_id is not None
     assert share is not None
-    note = _log(code, reason.strip())
-    code.status = QrCodeStatus.ISSUED
-    code.redeemed_at = code.redeemed_by_partner_id = code.redeemed_at_venue = None
-    code.partner_notes = code.partner_share_cfa = None
-    await tx.save(code, note)
+    note = _log(qr_code, reason.strip())
+    qr_code.status = QrCodeStatus.ISSUED
+    qr_code.redeemed_at = qr_code.redeemed_by_partner_id = qr_code.redeemed_at_venue = None
+    qr_code.partner_notes = qr_code.partner_share_cfa = None
+    await tx.save(qr_code, note)
     reserve = ledger.pot_reserved(pot.id)
     returned = [
         ledger.Movement(ledger.partner_payable(partner_id), reserve, share),
-        ledger.Movement(ledger.commission(), reserve, code.price_cfa - share),
+        ledger.Movement(ledger.commission(), reserve, qr_code.price_cfa - share),
     ]
-    await ledger.post(tx, "qr_redeem_reversal", returned, of=("qr_code", code.id))
-    await publish(tx, "qr_code.reversed", code.id, pot_id=pot.id, partner_id=partner_id)
-    pack = await tx.find(Pack, code.pack_id)
+    await ledger.post(tx, "qr_redeem_reversal", returned, of=qr_code)
+    await publish(tx, "qr_code.reversed", qr_code.id, pot_id=pot.id, partner_id=partner_id)
+    pack = await tx.find(Pack, qr_code.pack_id)
     assert pack is not None
     for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):
-        await notify(tx, user_id, "redemption_reversed", pack=pack.name, amount=code.price_cfa, reason=reason.strip())
-    return code
+        await notify(
+            tx, user_id, "redemption_reversed", pack=pack.name, amount=qr_code.price_cfa, reason=reason.strip()
+        )
+    return qr_code
 
 
 async def _check_reversible(tx: Transaction, code: QrCode) -> None:
     if code.settlement_id is not None:
-        raise RedemptionSettled(field="qrCodeId", settlementId=str(code.settlement_id))
+        raise RedemptionSettled(field="qr_code_id", settlementId=str(code.settlement_id))
     assert code.redeemed_at is not None
     hours = await config.number(tx, REVERSAL_HOURS)
     if code.redeemed_at + timedelta(hours=hours) <= await clock.now(tx):
-        raise ReversalTooLate(field="qrCodeId", redeemedAt=code.redeemed_at.isoformat(), hours=hours)
+        raise ReversalTooLate(field="qr_code_id", redeemedAt=code.redeemed_at.isoformat(), hours=hours)
 
 
 def _log(code: QrCode, reason: str) -> QrRedemptionLog:

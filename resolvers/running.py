@@ -178,11 +178,9 @@ async def _run(tx: RuleTransaction, call: Arguments) -> Outcome:
 
 async def _run_rule(tx: RuleTransaction, rule: Rule[..., Any], values: dict[str, Any]) -> Any:
     caller = CallerTransaction(tx)
-    if rule.finds:
-        arguments = await arguments_of(caller, rule, values)
-        return await rule(tx, **arguments)
-    begun = tx if issubclass(rule.signature.transaction, RuleTransaction) else caller
-    return await rule(begun, **values)
+    arguments = await arguments_of(caller, rule, values)
+    wants_rules = issubclass(rule.signature.transaction, RuleTransaction)
+    return await rule(tx if wants_rules else caller, **arguments)
 
 
 async def _call_outside(services: Services, actor: Actor, outcome: Outcome, counting: Counting) -> Outcome:

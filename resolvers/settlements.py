@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
 
 import structlog
@@ -23,11 +23,12 @@ from sqlalchemy import (
 )
 
 from lango.errors import Refused
+from lango.inputs import Locked, Named, Seen, Text, Value
 from lango.jobs import scheduled
 from lango.prepared import Lookup, Prepared
-from lango.rules import InvalidState, NotFound, rule
+from lango.rules import InvalidState, rule
 from lango.services import Services
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.transaction import RuleTransaction
 from models.packs import Partner, PartnerPaymentTerms
 from models.redemption import PartnerSettlement, PartnerSettlementStatus, QrCode, QrCodeStatus
 from resolvers import clock, due, ledger
@@ -36,6 +37,7 @@ from resolvers.events import publish
 from resolvers.notices import notify
 from resolvers.own_matters import OwnMatter
 from resolvers.partner_members import MANAGERS, NotPartnerManager, check_role, managers_of, refuse_own_partner
+from resolvers.steps import step
 from resolvers.texts import TextMissing, UrlNotValid, check_text, check_url
 
 # Whose days a period has: partners are paid in Dakar.
@@ -63,6 +65,10 @@ class BelowMinimum(Refused):
     """This is less than the partner's least payout: it is carried over to the next period."""
 
 
+Settlement = Annotated[PartnerSettlement, Named("settlement")]
+LONGEST_REASON = 2_000
+
+
 class Period(NamedTuple):
     """From the first day to the last, both included."""
 
@@ -71,23 +77,23 @@ class Period(NamedTuple):
 
 
 @rule(
-    NotFound, OwnMatter, PeriodNotInOrder, PeriodNotOver, AlreadySettled, NothingToSettle, BelowMinimum,
-    AmountOutOfRange, staff=True,
+    OwnMatter, PeriodNotInOrder, PeriodNotOver, AlreadySettled, NothingToSettle, BelowMinimum, AmountOutOfRange,
+    staff=True,
 )  # fmt: skip
-async def generate(
-    caller: CallerTransaction, partner_id: UUID, period_start: date, period_end: date
-) -> PartnerSettlement:
+async def generate_settlement(
+    tx: RuleTransaction,
+    partner: Annotated[Partner, Seen("The partner that is to be paid.")],
+    period_start: Annotated[date, Value("The first day of the period, in Dakar.")],
+    period_end: Annotated[date, Value("The last day of the period: today at the latest.")],
+) -> Settlement:
     """Settle a partner's period: its redemptions, and those from before it that are in no settlement yet; staff."""
-    if await caller.find(Partner, partner_id) is None:
-        raise NotFound("There is no such partner.", field="partnerId")
-    tx = await caller.as_rules()
-    await refuse_own_partner(tx, partner_id, field="partnerId")
+    await refuse_own_partner(tx, partner.id, field="partner_id")
     ((today,),) = await TODAY.all(tx)
     if period_start > period_end:
-        raise PeriodNotInOrder(field="periodEnd")
+        raise PeriodNotInOrder(field="period_end")
     if period_end > today:
-        raise PeriodNotOver(field="periodEnd")
-    return await settle(tx, partner_id, Period(period_start, period_end))
+        raise PeriodNotOver(field="period_end")
+    return await settle(tx, partner.id, Period(period_start, period_end))
 
 
 async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> PartnerSettlement:
@@ -99,7 +105,7 @@ async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> Partn
     ((partner,),) = await PARTNER.all(tx, partner_id=partner_id)
     before = await OF_PERIOD.one(tx, partner_id=partner_id, start=period.start, end=period.end)
     if before is not None:
-        raise AlreadySettled(field="periodStart", settlementId=str(before[0]))
+        raise AlreadySettled(field="period_start", settlementId=str(before[0]))
     _check(partner, *(await SUMS.all(tx, partner_id=partner_id, end=period.end))[0])
     settlement = PartnerSettlement(
         id=uuid4(), partner_id=partner_id, period_start=period.start, period_end=period.end,
@@ -122,31 +128,33 @@ async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> Partn
     return settlement
 
 
-@rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def approve(caller: CallerTransaction, settlement_id: UUID) -> PartnerSettlement:
+@rule(OwnMatter, InvalidState, staff=True)
+async def approve_settlement(
+    tx: RuleTransaction, settlement: Annotated[PartnerSettlement, Locked("The settlement to agree to.")]
+) -> PartnerSettlement:
     """Agree to a settlement, so that it may be paid; staff."""
-    settlement = await _held_by_staff(caller, settlement_id, PartnerSettlementStatus.APPROVED)
-    tx = await caller.as_rules()
-    await _approve(tx, settlement, by=tx.actor.user_id)
+    await refuse_own_partner(tx, settlement.partner_id, field="settlement_id")
+    await _approve(tx, settlement, by=tx.user_id)
     return settlement
 
 
-@rule(NotFound, OwnMatter, InvalidState, TextMissing, UrlNotValid, staff=True)
-async def mark_paid(
-    caller: CallerTransaction,
-    settlement_id: UUID,
-    reference: str,
-    invoice_url: str | None = None,
-    receipt_url: str | None = None,
+@rule(OwnMatter, InvalidState, TextMissing, UrlNotValid, staff=True)
+async def mark_settlement_paid(
+    tx: RuleTransaction,
+    settlement: Annotated[PartnerSettlement, Locked("The settlement that was paid.")],
+    reference: Annotated[
+        str, Text("The bank's or provider's reference of the payment.", PartnerSettlement.payment_reference)
+    ],
+    invoice_url: Annotated[str | None, Text("Where the invoice is.", PartnerSettlement.invoice_url)] = None,
+    receipt_url: Annotated[str | None, Text("Where the receipt is.", PartnerSettlement.receipt_url)] = None,
 ) -> PartnerSettlement:
     """Note that an approved settlement was paid: the partner is owed so much less, and is told; staff."""
     check_text(reference, field="reference")
-    for url, field in ((invoice_url, "invoiceUrl"), (receipt_url, "receiptUrl")):
+    for url, field in ((invoice_url, "invoice_url"), (receipt_url, "receipt_url")):
         if url is not None:
             check_url(url, field=field)
-    settlement = await _held_by_staff(caller, settlement_id, PartnerSettlementStatus.PAID)
-    tx = await caller.as_rules()
-    settlement.status = PartnerSettlementStatus.PAID
+    await refuse_own_partner(tx, settlement.partner_id, field="settlement_id")
+    step(settlement, PartnerSettlementStatus.PAID, field="settlement_id")
     settlement.paid_at = await clock.now(tx)
     settlement.payment_reference = reference
     settlement.invoice_url = invoice_url or settlement.invoice_url
@@ -155,34 +163,37 @@ async def mark_paid(
     amount = settlement.partner_share_cfa
     # A partner whose part is nothing is owed nothing.
     if amount:
-        payout = ledger.Movement(ledger.partner_payable(settlement.partner_id), ledger.provider("bank"), amount)
-        await ledger.post(tx, "settlement_paid", [payout], of=("partner_settlement", settlement.id))
+        payable, bank = ledger.partner_payable(settlement.partner_id), ledger.provider("bank")
+        await ledger.transfer(tx, "settlement_paid", payable, bank, amount, of=settlement)
     await publish(tx, "settlement.paid", settlement.id, partner_id=settlement.partner_id)
     for user_id in await managers_of(tx, settlement.partner_id):
         await notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
 
 
-@rule(NotFound, NotPartnerManager, InvalidState, TextMissing)
-async def dispute(caller: CallerTransaction, settlement_id: UUID, reason: str) -> PartnerSettlement:
+@rule(NotPartnerManager, InvalidState, TextMissing)
+async def dispute_settlement(
+    tx: RuleTransaction,
+    settlement: Annotated[PartnerSettlement, Locked("The settlement that is objected to.")],
+    reason: Annotated[str, Text("What is wrong with it.", LONGEST_REASON)],
+) -> PartnerSettlement:
     """Object to a settlement that is not paid yet. The partner's owners and managers, or staff."""
     check_text(reason, field="reason")
-    settlement = await _held(caller, settlement_id, PartnerSettlementStatus.DISPUTED)
-    tx = await caller.as_rules()
-    await check_role(tx, settlement.partner_id, MANAGERS, field="settlementId")
-    settlement.status = PartnerSettlementStatus.DISPUTED
+    await check_role(tx, settlement.partner_id, MANAGERS, field="settlement_id")
+    step(settlement, PartnerSettlementStatus.DISPUTED, field="settlement_id")
     settlement.dispute_reason = reason
     await tx.save(settlement)
     await publish(tx, "settlement.disputed", settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
-@rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def reopen(caller: CallerTransaction, settlement_id: UUID) -> PartnerSettlement:
+@rule(OwnMatter, InvalidState, staff=True)
+async def reopen_settlement(
+    tx: RuleTransaction, settlement: Annotated[PartnerSettlement, Locked("The disputed settlement.")]
+) -> PartnerSettlement:
     """Settle a dispute: the settlement waits for approval anew, by a person; staff."""
-    settlement = await _held_by_staff(caller, settlement_id, PartnerSettlementStatus.PENDING)
-    tx = await caller.as_rules()
-    settlement.status = PartnerSettlementStatus.PENDING
+    await refuse_own_partner(tx, settlement.partner_id, field="settlement_id")
+    step(settlement, PartnerSettlementStatus.PENDING, field="settlement_id")
     settlement.approved_at = settlement.approved_by_user_id = None
     await tx.save(settlement)
     await publish(tx, "settlement.reopened", settlement.id, partner_id=settlement.partner_id)
@@ -274,40 +285,17 @@ UNSETTLED_PARTNERS = due.Due(
 
 def _check(partner: Partner, count: int, revenue: int, share: int) -> None:
     if not count:
-        raise NothingToSettle(field="periodEnd")
+        raise NothingToSettle(field="period_end")
     if share < partner.minimum_payout_cfa:
-        raise BelowMinimum(field="periodEnd", shareCfa=share, minimumPayoutCfa=partner.minimum_payout_cfa)
+        raise BelowMinimum(field="period_end", shareCfa=share, minimumPayoutCfa=partner.minimum_payout_cfa)
     if not fits(revenue, PartnerSettlement.total_revenue_cfa):
-        raise AmountOutOfRange("That is more than one settlement can hold: settle a shorter period.", field="periodEnd")
-
-
-async def _held_by_staff(
-    caller: CallerTransaction, settlement_id: UUID, following: PartnerSettlementStatus
-) -> PartnerSettlement:
-    """As `_held`. Raises OwnMatter for staff who are on the partner themselves."""
-    settlement = await _held(caller, settlement_id, following)
-    tx = await caller.as_rules()
-    await refuse_own_partner(tx, settlement.partner_id, field="settlementId")
-    return settlement
-
-
-async def _held(
-    caller: CallerTransaction, settlement_id: UUID, following: PartnerSettlementStatus
-) -> PartnerSettlement:
-    """The settlement, locked, in the rules' role, if it may go on to that state. Seen by its partner's managers."""
-    if await caller.find(PartnerSettlement, settlement_id) is None:
-        raise NotFound("There is no such settlement.", field="settlementId")
-    tx = await caller.as_rules()
-    settlement = await tx.lock(PartnerSettlement, settlement_id)
-    steps = PartnerSettlement.__transitions__
-    assert steps is not None
-    if not steps.allows(settlement.status, following):
-        raise InvalidState(f"The settlement is {settlement.status}.", field="settlementId", state=settlement.status)
-    return settlement
+        raise AmountOutOfRange(
+            "That is more than one settlement can hold: settle a shorter period.", field="period_end"
+        )
 
 
 async def _approve(tx: RuleTransaction, settlement: PartnerSettlement, *, by: UUID | None) -> None:
-    settlement.status = PartnerSettlementStatus.APPROVED
+    step(settlement, PartnerSettlementStatus.APPROVED, field="settlement_id")
     settlement.approved_at = await clock.now(tx)
     settlement.approved_by_user_id = by
     await tx.save(settlement)

@@ -11,7 +11,7 @@ from uuid import UUID
 from models.donations import Donation, Refund, WaveWebhookEvent
 from models.pots import Pot, PotInvitation
 from models.referrals import PointsConversion, PointsLedgerEntry
-from resolvers.ledger import Movement, pot_balance, provider
+from resolvers.ledger import Movement, pot_account, provider
 from seeds import names, planning, redeeming
 from seeds.books import PROMOTION, Books
 from seeds.partners import Shop
@@ -109,7 +109,7 @@ def _donate(world: World, dice: Dice, books: Books, pot: Filled, moment: datetim
     )  # fmt: skip
     if paid is None:
         return
-    pot.last, wave, balance = paid, provider("wave"), pot_balance(pot.id)
+    pot.last, wave, balance = paid, provider("wave"), pot_account(pot.id)
     pot.donors += 1
     books.post("donation", paid, [Movement(wave, balance, amount)], of=("donation", donation), by=None)
     if dice.happens(world.size.webhooks):
@@ -162,7 +162,7 @@ def _convert(world: World, dice: Dice, books: Books, pot: Filled, sponsoring: Sp
         PointsConversion, id=conversion, sponsor_user_id=owner.id, points_converted=points, credits_issued=francs,
         conversion_rate=Decimal(CFA_PER_POINT), applied_to_pot_id=pot.id, created_at=when,
     )  # fmt: skip
-    credit = Movement(PROMOTION, pot_balance(pot.id), francs)
+    credit = Movement(PROMOTION, pot_account(pot.id), francs)
     books.post("points_conversion", when, [credit], of=("points_conversion", conversion), by=owner.id)
     pot.raised += francs
     pot.last = when

@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from models.redemption import PartnerSettlement, QrCode, QrRedemptionLog
-from resolvers.ledger import Movement, commission, partner_payable, pot_balance, pot_reserved, provider
+from resolvers.ledger import Movement, commission, partner_payable, pot_account, pot_reserved, provider
 from resolvers.redemption import partner_share
 from seeds import names
 from seeds.books import Books
@@ -170,7 +170,7 @@ def _issue(
     status = wished or _end(dice.random(), world.today, begins, ends)
     used = dice.moment(max(begins, made), min(now, ends)) if status == "redeemed" else None
     code, key = dice.code(26), dice.id()
-    price, balance, reserved = offer.price, pot_balance(pot_id), pot_reserved(pot_id)
+    price, balance, reserved = offer.price, pot_account(pot_id), pot_reserved(pot_id)
     share = partner_share(price, shop.split) if used else None
     venue = shop.venues[0] if used else None
     world.rows.put(

@@ -25,7 +25,7 @@ from benchmarks.peers.plain.reading import Reading
 from lango.errors import Refused
 from lango.session import become
 from lango.transaction import RuleTransaction
-from resolvers.redemption import redeem
+from resolvers.redemption import redeem_qr_code
 
 Info = strawberry.Info[Reading, None]
 BigInt = NewType("BigInt", int)
@@ -300,7 +300,7 @@ class Mutation:
         services: Any = SimpleNamespace(engine=info.context.engine)
         async with RuleTransaction(services, info.context.actor) as tx:
             try:
-                made = await redeem(tx, input.code)
+                made = await redeem_qr_code(tx, input.code)
             except Refused as refusal:
                 await tx.save(*refusal.kept)
                 error = RedeemQrCodeUserError(code=refusal.code(), message=refusal.message)
