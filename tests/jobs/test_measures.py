@@ -108,14 +108,13 @@ async def test_what_cannot_be_counted_is_not_shown(
 
 def test_the_worker_knows_the_jobs_of_all_rules() -> None:
     written = {
-        f"{path.stem}.{node.name}"
+        mark.args[0].value
         for path in (ROOT / "resolvers").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.AsyncFunctionDef)
-        and any(
-            isinstance(mark, ast.Call) and getattr(mark.func, "id", "") in ("job", "scheduled")
-            for mark in node.decorator_list
-        )
+        for mark in node.decorator_list
+        if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") in ("job", "scheduled")
+        if isinstance(mark.args[0], ast.Constant)
     }
     for module in modules_with_jobs():
         import_module(module)
