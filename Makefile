@@ -52,12 +52,12 @@ UPGRADE ?= --upgrade
 
 clean: ## Remove the environment, the caches and the embedded database with its data
 	@for each in .lango/postgres-*/data .lango/bench/postgres-*/data; do if [ -L "$$each" ]; then rm -rf "$$(readlink "$$each")"; fi; done
-	rm -rf .venv .lango build lango.egg-info lango/graphiql/dist
+	rm -rf .venv .lango build lango.egg-info lango/http/graphiql/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment: made once, and again when what it is made of has changed.
-$(READY): requirements/dev.txt requirements/graphiql.txt pyproject.toml lango/graphiql/package.json
+$(READY): requirements/dev.txt requirements/graphiql.txt pyproject.toml lango/http/graphiql/package.json
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "lango needs Python 3.11 or later, and none was found (tried python3, python3.14 to python3.11)." >&2; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi
@@ -74,8 +74,8 @@ $(READY): requirements/dev.txt requirements/graphiql.txt pyproject.toml lango/gr
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
 		--no-deps --no-build-isolation --editable .
 	@echo "bundling GraphiQL"
-	@$(BIN)/python -c 'from lango.graphiql.build import find_node; find_node()' >/dev/null 2>&1 || \
+	@$(BIN)/python -c 'from lango.http.graphiql.build import find_node; find_node()' >/dev/null 2>&1 || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
 		-r requirements/graphiql.txt || echo "no Node could be had: going on without GraphiQL" >&2
-	@$(BIN)/python -m lango.graphiql.build || echo "going on without GraphiQL" >&2
+	@$(BIN)/python -m lango.http.graphiql.build || echo "going on without GraphiQL" >&2
 	@touch $@

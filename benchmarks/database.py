@@ -14,9 +14,9 @@ import asyncpg
 
 import seeds
 from benchmarks.places import WORK, say
-from lango import migrate, roles
+from lango.db import migrate, roles
+from lango.db.postgres import connect
 from lango.embedded import Server, embedded
-from lango.postgres import connect
 
 FIRST_CODE = 1_000_000_000
 CODES = 20_000

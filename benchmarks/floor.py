@@ -26,9 +26,9 @@ from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.explain import planned
 from gql.schema import make_planner, schema
 from lango.actor import Actor, DatabaseRole
-from lango.documents import Documents
-from lango.metrics import Metrics
-from lango.pipeline import written
+from lango.db.pipeline import written
+from lango.graphql.documents import Documents
+from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
 # A statement with its $1, $2, … and their values as texts.

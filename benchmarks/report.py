@@ -20,7 +20,7 @@ from benchmarks.measure import FLOOR, Plan, Series
 from benchmarks.node import Node
 from benchmarks.places import HERE, WORK, console, stop
 from benchmarks.servers import LANGO
-from lango.postgres import connect
+from lango.db.postgres import connect
 
 RESULTS = WORK / "results.json"
 PAGE = HERE / "README.md"

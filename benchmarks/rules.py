@@ -20,9 +20,9 @@ from benchmarks.node import Node
 from benchmarks.places import WORK, say, stop
 from benchmarks.servers import LANGO, Running, Setup, running
 from benchmarks.tokens import Tokens
-from lango import migrate, roles
+from lango.db import migrate, roles
+from lango.db.postgres import connect
 from lango.embedded import embedded
-from lango.postgres import connect
 
 CONNECTIONS = (1, 8, 32)
 # How many calls a slice makes; each call spends what was put there for it.

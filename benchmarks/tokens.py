@@ -11,8 +11,8 @@ from jwt.utils import base64url_encode
 from pydantic import SecretStr
 
 from lango.actor import Actor, Role
-from lango.auth import mint
-from lango.keys import signing_keys
+from lango.security.authentication import mint
+from lango.security.keys import signing_keys
 from lango.settings import Settings
 
 HOURS_12 = 12 * 60 * 60.0

@@ -17,7 +17,7 @@ from gql.kit.mutation import Once, mutation
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
 from models.pots import Pot, PotStatus
-from resolvers import donations, holds, receipts, refunds, wave_events
+from resolvers.donations import checkouts, held_donations, receipts, refunds, wave_events
 
 for choice in (m.DonationStatus, m.RefundReason, PotStatus):
     enum_of(choice)
@@ -176,7 +176,7 @@ class Query(root_fields(*ROOTS, unlisted=(m.Contribution, m.PointContribution)))
 @strawberry.type
 class Mutation:
     donate = mutation(
-        donations.donate,
+        checkouts.donate,
         name="donate",
         input=DonateInput,
         makes={
@@ -187,7 +187,7 @@ class Mutation:
         },
     )
     retry_donation = mutation(
-        donations.retry,
+        checkouts.retry,
         name="retryDonation",
         input=RetryDonationInput,
         makes={"donation": m.Donation, "payment_url": PAYMENT_URL, "reference": REFERENCE},
@@ -200,10 +200,13 @@ class Mutation:
         refunds.mark_paid, name="markRefundPaid", input=MarkRefundPaidInput, makes={"refund": m.Refund}
     )
     release_held_donation = mutation(
-        holds.release, name="releaseHeldDonation", input=ReleaseHeldDonationInput, makes={"donation": m.Donation}
+        held_donations.release,
+        name="releaseHeldDonation",
+        input=ReleaseHeldDonationInput,
+        makes={"donation": m.Donation},
     )
     reject_held_donation = mutation(
-        holds.reject, name="rejectHeldDonation", input=RejectHeldDonationInput, makes={"donation": m.Donation}
+        held_donations.reject, name="rejectHeldDonation", input=RejectHeldDonationInput, makes={"donation": m.Donation}
     )
     replay_wave_event = mutation(
         wave_events.replay,

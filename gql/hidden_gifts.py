@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Uuid, any_, func, select
 
-from lango.session import acting_as
+from lango.db.session import acting_as
 from models.pots import Pot
 
 LATER = (

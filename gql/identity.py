@@ -8,11 +8,11 @@ import strawberry
 from strawberry.types import Info
 
 import models.identity as m
-from gql.kit.addresses import Address
+from gql.kit.loaders import read_node
 from gql.kit.mirror import mirror
 from gql.kit.planner.fields import root_own
 from gql.kit.roots import root_fields
-from gql.kit.rows import read_node
+from gql.kit.type_registry import Address
 
 
 @mirror(m.User)

@@ -9,24 +9,17 @@ import strawberry
 from strawberry.types import Info
 
 from lango.actor import Actor, DatabaseRole
-from lango.session import acting_as
-from lango.shares import SYSTEM
+from lango.db.fair_queue import SYSTEM
+from lango.db.session import acting_as
 from models.referrals import PointsLedgerEntryEventType as Event
-from resolvers import (
-    allowances,
-    config,
-    conversions,
-    donations,
-    invitations,
-    invitees,
-    openings,
-    partner_invitations,
-    points,
-    pots,
-    reversals,
-    totals,
-)
-from resolvers.config import Configured
+from resolvers.donations import checkouts, hidden_totals
+from resolvers.kernel import invitees, system_config
+from resolvers.kernel.system_config import Configured
+from resolvers.packs import partner_invitations
+from resolvers.points import points
+from resolvers.pots import invitations, lifecycle, point_conversions, pots
+from resolvers.redemption import reversals
+from resolvers.referrals import daily_limits
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
 
 
@@ -38,15 +31,16 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "donation_minimum_cfa": Limit(donations.MINIMUM, "The smallest donation, in CFA francs."),
-    "donation_maximum_cfa": Limit(donations.MAXIMUM, "The largest donation, in CFA francs."),
+    "donation_minimum_cfa": Limit(checkouts.MINIMUM, "The smallest donation, in CFA francs."),
+    "donation_maximum_cfa": Limit(checkouts.MAXIMUM, "The largest donation, in CFA francs."),
     "pot_default_target_cfa": Limit(
         pots.DEFAULT_TARGET, "The target of a pot that is planned without one, in CFA francs."
     ),
-    "pot_expiry_days": Limit(openings.EXPIRY_DAYS, "How many days after the birthday a pot expires."),
+    "pot_expiry_days": Limit(lifecycle.EXPIRY_DAYS, "How many days after the birthday a pot expires."),
     "pot_daily_invitations": Limit(invitations.DAILY_LIMIT, "How many invitations to a pot may be sent within a day."),
     "pot_total_interval_seconds": Limit(
-        totals.INTERVAL, "How many seconds after a gift that hides its amount subscriptions tell strangers of it."
+        hidden_totals.INTERVAL,
+        "How many seconds after a gift that hides its amount subscriptions tell strangers of it.",
     ),
     "partner_daily_invitations": Limit(
         partner_invitations.DAILY_INVITATIONS, "How many people may be invited to act for a partner within a day."
@@ -55,12 +49,12 @@ LIMITS = {
         partner_invitations.INVITATION_DAYS,
         "For how many days an invitation to act for a partner is good.",
     ),
-    "daily_referrals": Limit(allowances.DAILY_LIMIT, "How many people a sponsor may invite in a day."),
+    "daily_referrals": Limit(daily_limits.DAILY_LIMIT, "How many people a sponsor may invite in a day."),
     "referral_declined_days": Limit(
         invitees.DECLINED_DAYS, "How many days somebody who declined is not invited again by the same sponsor."
     ),
     "points_rate_cfa": Limit(points.CFA_PER_POINT, "What a point is worth when it is converted, in CFA francs."),
-    "points_conversion_minimum": Limit(conversions.MINIMUM, "How many points are converted at once, at least."),
+    "points_conversion_minimum": Limit(point_conversions.MINIMUM, "How many points are converted at once, at least."),
     "points_maturation_days": Limit(
         points.MATURATION_DAYS, "How many days after they were earned points may be spent, at the earliest."
     ),
@@ -107,7 +101,7 @@ async def limits(info: Info) -> Any:
     actor = Actor(request_id=info.context.actor.request_id)
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
     async with acting_as(info.context.engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
-        numbers = await config.numbers(tx, *(limit.number for limit in LIMITS.values()))
+        numbers = await system_config.numbers(tx, *(limit.number for limit in LIMITS.values()))
     return Limits(**dict(zip(LIMITS, numbers, strict=True)))
 
 

@@ -12,7 +12,7 @@ from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.mirror import mirror
 from gql.kit.mutation import mutation
 from gql.kit.roots import root_fields
-from resolvers import packs, partner_invitations, partner_members, partners
+from resolvers.packs import packs, partner_invitations, partner_members, partners
 
 
 @mirror(m.Pack)

@@ -13,24 +13,25 @@ from strawberry.types import Info
 
 import models.pots as m
 from gql.hidden_gifts import LATER, is_stranger
-from gql.kit.addresses import Address
+from gql.kit.deferred_values import Slot, changed
 from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.kinds import enum_of
+from gql.kit.loaders import read_node
 from gql.kit.mirror import mirror
 from gql.kit.mutation import Once, mutation
 from gql.kit.node import parse_id
 from gql.kit.planner.builder import Builder
 from gql.kit.planner.fields import Nodes, one_by_id, parts_of, planned
 from gql.kit.roots import root_fields
-from gql.kit.rows import read_node
-from gql.kit.slots import Slot, changed
 from gql.kit.subscription import subscription
+from gql.kit.type_registry import Address
 from lango.errors import BadUserInput
 from models.analytics import AnalyticsEventPlatform
 from models.identity import User
 from models.packs import Pack
-from resolvers import cancellations, invitations, pots, visits
-from resolvers.share_links import tokens_of
+from resolvers.donations import pot_cancellation
+from resolvers.kernel.share_links import tokens_of
+from resolvers.pots import invitations, pots, views
 
 for choice in (m.PotVisibility, m.PotInvitationInvitationMethod, AnalyticsEventPlatform):
     enum_of(choice)
@@ -219,12 +220,12 @@ class Mutation:
         input=SharePotInput,
         makes={"pot": m.Pot, "share_token": (str, "The token of the share link. Null where it was refused.")},
     )
-    record_pot_view = mutation(visits.record_view, name="recordPotView", input=RecordPotViewInput, makes={"pot": m.Pot})
+    record_pot_view = mutation(views.record_view, name="recordPotView", input=RecordPotViewInput, makes={"pot": m.Pot})
     record_pot_share = mutation(
-        visits.record_share, name="recordPotShare", input=RecordPotShareInput, makes={"pot": m.Pot}
+        views.record_share, name="recordPotShare", input=RecordPotShareInput, makes={"pot": m.Pot}
     )
     close_pot = mutation(pots.close, name="closePot", input=ClosePotInput, makes={"pot": m.Pot})
-    cancel_pot = mutation(cancellations.cancel, name="cancelPot", input=CancelPotInput, makes={"pot": m.Pot})
+    cancel_pot = mutation(pot_cancellation.cancel, name="cancelPot", input=CancelPotInput, makes={"pot": m.Pot})
 
 
 @strawberry.type

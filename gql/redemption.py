@@ -10,9 +10,9 @@ from gql.kit.mirror import mirror
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
-from lango.prices import LONGEST
+from lango.graphql.cost import LONGEST
 from models.packs import Partner
-from resolvers import redemption, reversals, settlements
+from resolvers.redemption import codes, reversals, settlements
 
 
 @mirror(m.QrCode)
@@ -35,11 +35,11 @@ class QrRedemptionLog:
 
 
 Mutation = mutations(
-    redemption.issue_qr_code,
-    redemption.cancel_qr_code,
-    redemption.redeem_qr_code,
+    codes.issue_qr_code,
+    codes.cancel_qr_code,
+    codes.redeem_qr_code,
     reversals.reverse_redemption,
-    redemption.check_qr_code,
+    codes.check_qr_code,
     settlements.generate_settlement,
     settlements.approve_settlement,
     settlements.mark_settlement_paid,

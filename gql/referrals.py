@@ -20,7 +20,10 @@ from models.analytics import AnalyticsEventPlatform
 from models.identity import User
 from models.packs import ActiveCampaign, SponsorCampaign
 from models.pots import Pot
-from resolvers import batches, campaigns, conversions, impressions, points, referral_codes, referrals
+from resolvers.packs import campaign_counters, campaigns
+from resolvers.points import points
+from resolvers.pots import point_conversions
+from resolvers.referrals import batches, invitations, referral_codes
 
 PLATFORM = enum_of(AnalyticsEventPlatform)
 enum_of(m.ReferralStatus)
@@ -262,31 +265,31 @@ class Mutation:
     )
     skip_batch = mutation(batches.skip, name="skipBatch", input=SkipBatchInput, makes={"batch": m.SponsorContactBatch})
     send_referrals = mutation(
-        referrals.send,
+        invitations.send,
         name="sendReferrals",
         input=SendReferralsInput,
         makes={"referrals": [m.Referral], "left": LEFT},
     )
     accept_referral = mutation(
-        referrals.accept,
+        invitations.accept,
         name="acceptReferral",
         input=AcceptReferralInput,
         makes={"referral": m.Referral, "pot": Pot},
     )
     decline_referral = mutation(
-        referrals.decline,
+        invitations.decline,
         name="declineReferral",
         input=DeclineReferralInput,
         makes={"referral": m.Referral, "declined": (bool, "Whether it is turned down now.")},
     )
     opt_out_of_invitations = mutation(
-        referrals.opt_out,
+        invitations.opt_out,
         name="optOutOfInvitations",
         input=OptOutOfInvitationsInput,
         makes={"invitations": INVITATIONS},
     )
     opt_in_to_invitations = mutation(
-        referrals.opt_in,
+        invitations.opt_in,
         name="optInToInvitations",
         input=OptInToInvitationsInput,
         makes={"invitations": INVITATIONS},
@@ -298,7 +301,7 @@ class Mutation:
         makes={"points_ledger_entry": m.PointsLedgerEntry},
     )
     convert_points = mutation(
-        conversions.convert,
+        point_conversions.convert,
         name="convertPoints",
         input=ConvertPointsInput,
         makes={"points_conversion": m.PointsConversion},
@@ -319,13 +322,13 @@ class Mutation:
         campaigns.complete, name="completeCampaign", input=CompleteCampaignInput, makes={"campaign": SponsorCampaign}
     )
     record_campaign_impression = mutation(
-        impressions.record_impression,
+        campaign_counters.record_impression,
         name="recordCampaignImpression",
         input=RecordCampaignImpressionInput,
         makes={"campaign": ActiveCampaign},
     )
     record_campaign_click = mutation(
-        impressions.record_click,
+        campaign_counters.record_click,
         name="recordCampaignClick",
         input=RecordCampaignClickInput,
         makes={"campaign": ActiveCampaign},

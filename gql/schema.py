@@ -32,16 +32,16 @@ from gql import (
     treasury,
     usage,
 )
-from gql.kit.addresses import TYPES
 from gql.kit.executor import Executor
+from gql.kit.loaders import read_node
 from gql.kit.node import MIRRORED, Node, parse_global_id
 from gql.kit.planner import fields as planner
 from gql.kit.planner.answers import QueryPlanner
-from gql.kit.rows import read_node
 from gql.kit.scalars import SCALARS
+from gql.kit.type_registry import TYPES
 from lango.errors import BadUserInput
-from lango.metrics import Metrics
-from lango.planning import Planner
+from lango.graphql.answers import Planner
+from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
 GROUPS = (

@@ -14,17 +14,17 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.actor import Actor
-from lango.commands import dev, doctor, explain, ledger, migrate, people, schema, seed, serve, work
-from lango.commands.above import Above, Difference, PlannedField, Seeds
-from lango.commands.screen import err
-from lango.documents import Document
+from lango.cli import accounts, dev, doctor, explain, ledger, migrate, schema, seed, serve, work
+from lango.cli.composition import Above, Difference, PlannedField, Seeds
+from lango.cli.console import err
+from lango.db.migrate import MigrationError
+from lango.db.postgres import BadAddressError, InsecureDatabase, SharedSessionError, UnreachableDatabaseError
+from lango.db.roles import UnsupportedServerError
 from lango.embedded import EmbeddedError
-from lango.keys import BadKey, NoSigningKey
-from lango.metrics import Metrics
-from lango.migrate import MigrationError
-from lango.postgres import BadAddressError, InsecureDatabase, SharedSessionError, UnreachableDatabaseError
+from lango.graphql.documents import Document
+from lango.observability.metrics import Metrics
 from lango.providers.chosen import BadProvider
-from lango.roles import UnsupportedServerError
+from lango.security.keys import BadKey, NoSigningKey
 from lango.settings import Settings
 
 app = typer.Typer(
@@ -41,8 +41,8 @@ app.command()(work.work)
 app.add_typer(migrate.app, name="migrate")
 app.command()(schema.schema)
 app.command()(seed.seed)
-app.command()(people.token)
-app.command()(people.grant)
+app.command()(accounts.token)
+app.command()(accounts.grant)
 app.command()(explain.explain)
 app.add_typer(ledger.app, name="ledger")
 app.command()(doctor.doctor)
@@ -78,7 +78,7 @@ def demo_data() -> Seeds:
 
 
 async def verify_ledger(session: AsyncSession) -> Sequence[Difference]:
-    from resolvers.ledger import verify
+    from resolvers.ledger.ledger import verify
 
     return await verify(session)
 

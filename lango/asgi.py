@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 
 from gql.schema import make_planner, schema
-from lango.app import create_app
-from lango.logs import configure
-from lango.migrate import behind
+from lango.db.migrate import behind
+from lango.http.app import create_app
+from lango.http.webhooks import wave_webhook
+from lango.jobs.maintenance import warnings
+from lango.observability.logs import configure
 from lango.settings import settings
-from lango.upkeep import warnings
-from lango.webhooks import wave_webhook
-from resolvers.audit import staff_read
-from resolvers.wave_events import receive_wave_event
+from resolvers.donations.wave_events import receive_wave_event
+from resolvers.kernel.audit import staff_read
 
 configure(settings())
 app = create_app(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from lango.asgi import app
-from lango.demo import VARIABLE, offer, read
+from lango.http.demo import VARIABLE, offer, read
 from lango.settings import settings
 
 offer(app, settings(), read(os.environ.get(VARIABLE, "[]")))

@@ -1,10 +1,10 @@
-"""Alembic's environment: one transaction a version, over the connection that `lango.migrate` prepared."""
+"""Alembic's environment: one transaction a version, over the connection that `lango.db.migrate` prepared."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from lango.migrate import VERSION_SCHEMA
+from lango.db.migrate import VERSION_SCHEMA
 
 attributes = context.config.attributes
 if "connection" not in attributes:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
-from lango.postgres import RawJson
+from lango.db.postgres import RawJson
 from models.access import Access, Face
 from models.columns import ChoiceType
 from models.locks import LockRank

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.orm import Mapped, MappedColumn, mapped_column, relationship
 from sqlalchemy.types import TypeEngine
 
-from lango.postgres import RawJson
+from lango.db.postgres import RawJson
 
 SECRET = "secret"
 ENCRYPTED = "encrypted"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pgqueuer.adapters.persistence.schema_ddl import render_install
 
-from lango.backlog import NAMES
+from lango.jobs.queue import NAMES
 from models.functions import literal
 
 SCHEMA = str(NAMES.db_schema)

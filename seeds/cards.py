@@ -21,8 +21,8 @@ from models.cards import (
     SpendingCategory,
     SpendingProfile,
 )
-from resolvers.ledger import Movement, provider
-from seeds.books import Books, card_account
+from resolvers.ledger.ledger import Movement, provider
+from seeds.ledger import Books, card_account
 from seeds.world import Dice, Person, World, named
 
 USD = "USD"

@@ -8,22 +8,22 @@ from typing import Any
 
 import asyncpg
 
-from lango.postgres import connect
-from lango.roles import OWNER
+from lango.db.postgres import connect
+from lango.db.roles import OWNER
 from models.base import Base
-from resolvers.ledger import PROOFS
-from seeds.books import Books
+from resolvers.ledger.ledger import PROOFS
+from seeds.admin import load as load_running
+from seeds.analytics import load as load_measuring
 from seeds.cards import load as load_cards
 from seeds.copying import Rows, tables
-from seeds.giving import load as load_giving
-from seeds.measuring import load as load_measuring
-from seeds.partners import load as load_partners
-from seeds.people import load as load_people
+from seeds.donations import load as load_giving
+from seeds.identity import load as load_people
+from seeds.ledger import Books
+from seeds.notifications import load as load_telling
+from seeds.packs import load as load_partners
+from seeds.referrals import load as load_sponsoring
 from seeds.rollups import load as load_rollups
-from seeds.running import load as load_running
-from seeds.safety import load as load_safety
-from seeds.sponsoring import load as load_sponsoring
-from seeds.telling import load as load_telling
+from seeds.security import load as load_safety
 from seeds.trading import load as load_trading
 from seeds.treasury import load as load_treasury
 from seeds.world import DAYS, SIZES, World, midnight

@@ -18,8 +18,8 @@ from models.trading import (
     CryptoTransaction,
     CryptoWallet,
 )
-from resolvers.ledger import Movement, fees, provider, user_account
-from seeds.books import Books
+from resolvers.ledger.ledger import Movement, fees, provider, user_account
+from seeds.ledger import Books
 from seeds.world import Dice, Person, World, digest, named
 
 COIN = "cUSD"

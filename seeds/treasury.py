@@ -20,10 +20,10 @@ from models.treasury import (
     TreasuryTransfer,
     WalletTransaction,
 )
-from resolvers.ledger import Movement, fees, provider, user_account
-from seeds import household
-from seeds.books import Books, dao_account, exchange
-from seeds.sponsoring import Sponsoring
+from resolvers.ledger.ledger import Movement, fees, provider, user_account
+from seeds import treasury_reports
+from seeds.ledger import Books, dao_account, exchange
+from seeds.referrals import Sponsoring
 from seeds.world import Dice, Person, World, named
 
 KES = "KES"
@@ -62,11 +62,11 @@ async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
         _put_reserve(books, group)
         transfers = _decide_transfers(dice, group, number)
         _put_treasury(world, books, group, number, transfers, dice)
-        household.put_reports(world, dice, group.id, group.members[0].id, number)
-        household.put_recurring(world, dice, group.members, group.id)
+        treasury_reports.put_reports(world, dice, group.id, group.members[0].id, number)
+        treasury_reports.put_recurring(world, dice, group.members, group.id)
         await world.rows.flush_if_many()
     _put_payouts(world, dice, sponsoring)
-    household.put_rates(world, dice)
+    treasury_reports.put_rates(world, dice)
     await world.rows.flush()
     return world.size.daos
 

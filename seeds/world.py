@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from lango import codes
+from lango.values import codes
 from seeds.copying import Rows
 
 NAMESPACE = UUID("5e1f0c9a-6d0b-5b0e-9c39-6c616e676f31")
@@ -87,7 +87,7 @@ class Dice(Random):
         return UUID(int=number)
 
     def code(self, length: int) -> str:
-        """A code such as `lango.codes` makes."""
+        """A code such as `lango.values.codes` makes."""
         return "".join(self.choice(codes.ALPHABET) for _ in range(length))
 
     def hexadecimal(self, digits: int) -> str:

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from lango.postgres import async_url
-from resolvers import ledger
+from lango.db.postgres import async_url
+from resolvers.ledger import ledger
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,14 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.schema import make_planner, schema
-from lango.app import create_app
-from lango.auth import mint
-from lango.callers import STANDING
-from lango.context import Witness
-from lango.pipeline import Pipeline
-from lango.services import Services
+from lango.db.pipeline import Pipeline
+from lango.graphql.context import Witness
+from lango.http.app import create_app
+from lango.rules.services import Services
+from lango.security.account_status import STANDING
+from lango.security.authentication import mint
 from lango.settings import Settings
-from resolvers.audit import staff_read
+from resolvers.kernel.audit import staff_read
 
 
 @dataclass(frozen=True)

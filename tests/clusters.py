@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from lango import migrate, roles
+from lango.db import migrate, roles
 from lango.embedded import Version, embedded
 
 OLDEST: Version = 16

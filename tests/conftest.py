@@ -17,9 +17,9 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango import migrate, roles
+from lango.db import migrate, roles
+from lango.db.postgres import create_engine
 from lango.embedded import embedded
-from lango.postgres import create_engine
 from lango.settings import Settings
 from tests.client import Api
 from tests.factories import Factory

@@ -1,4 +1,4 @@
--- What resolvers/redemption.py sends for a code at the till, one round trip a statement.
+-- What resolvers/redemption/codes.py sends for a code at the till, one round trip a statement.
 \set i :i + 1
 \set code :first + :client_id * :step + :i
 \startpipeline

@@ -1,4 +1,4 @@
-// Who is asking: a verified token becomes a role and a context, as lango/auth.py and lango/session.py make them.
+// Who is asking: a verified token becomes a role and a context, as lango/security/authentication.py and lango/db/session.py make them.
 import { randomUUID } from "node:crypto";
 import { createVerifier } from "fast-jwt";
 

@@ -1,4 +1,4 @@
-// The rule of resolvers/redemption.py, with the same statements in one transaction, as the role lango_rules.
+// The rule of resolvers/redemption/codes.py, with the same statements in one transaction, as the role lango_rules.
 import { createHash, randomUUID } from "node:crypto";
 
 const CODE = `SELECT id, pot_id, pack_id, status, price_cfa, redeemable_from, expires_at

@@ -28,8 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import RelationshipProperty, aliased
 from strawberry.types.nodes import FragmentSpread, InlineFragment, SelectedField, Selection
 
-from gql.kit.addresses import keep
 from gql.kit.connection import parents_of
+from gql.kit.deferred_values import decided
 from gql.kit.filters import predicate, the_one
 from gql.kit.kinds import kind_of, longest_of, target_of
 from gql.kit.naming import camel, plural, unkeyed, words
@@ -37,10 +37,10 @@ from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.node import global_id
 from gql.kit.relations import attributes, ends, is_staff_only
 from gql.kit.scalars import BigInt
-from gql.kit.slots import decided
+from gql.kit.type_registry import keep
 from lango.errors import BadUserInput
-from lango.prices import LONGEST
-from lango.time_zones import zones
+from lango.graphql.cost import LONGEST
+from lango.values.time_zones import zones
 from models.base import Base
 
 DEFAULT_GROUPS = 100

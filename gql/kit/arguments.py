@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.types import Info
 
-from gql.kit.addresses import Address
 from gql.kit.aggregates import DEFAULT_GROUPS
 from gql.kit.naming import camel
+from gql.kit.type_registry import Address
 from models.base import Base
 
 LIST_ARGUMENTS = {

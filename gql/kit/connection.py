@@ -11,14 +11,14 @@ import strawberry
 from sqlalchemy import ARRAY, Select, any_, column, func, literal, select, true
 from sqlalchemy.orm import RelationshipProperty, aliased
 
-from gql.kit.addresses import Address, keep
 from gql.kit.filters import predicate
 from gql.kit.naming import plural, words
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.ordering import Key, backwards, beyond, cursor, keys_of, page_limit, position, terms
 from gql.kit.relations import attributes, ends, is_staff_only, loading
+from gql.kit.type_registry import Address, keep
 from lango.errors import BadUserInput
-from lango.prices import DEFAULT_PAGE
+from lango.graphql.cost import DEFAULT_PAGE
 from models.base import Base
 
 MAX_PAGE = 100

@@ -15,15 +15,15 @@ from graphql.execution.executor import CollectedErrors
 from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gql.kit.loaders import read_node
 from gql.kit.node import parse_global_id
 from gql.kit.planner.answers import Holed, MadeRow
 from gql.kit.planner.builder import Hole
 from gql.kit.planner.selections import DEFINITION
-from gql.kit.rows import read_node
 from gql.kit.subscription import ABOUT
+from lango.db.postgres import RawJson
 from lango.errors import AnswerTooLarge
-from lango.postgres import RawJson
-from lango.responses import plain
+from lango.http.responses import plain
 
 HOLE_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
 

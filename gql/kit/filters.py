@@ -33,16 +33,16 @@ from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.types import TypeEngine
 from strawberry import UNSET
 
-from gql.kit.addresses import Address, keep
 from gql.kit.aliases import Row
+from gql.kit.deferred_values import changed, decided
 from gql.kit.kinds import Kind, kind_of, target_of
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from gql.kit.relations import attributes, ends, is_staff_only, relations
 from gql.kit.scalars import Json
-from gql.kit.slots import changed, decided
+from gql.kit.type_registry import Address, keep
 from lango.errors import BadUserInput
-from lango.slices import pause
+from lango.graphql.time_slices import pause
 from models.base import Base
 
 Alias = Any

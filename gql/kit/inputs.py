@@ -14,12 +14,12 @@ from gql.kit.kinds import enum_of
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from gql.kit.scalars import Json
+from lango.db.postgres import RawJson
 from lango.errors import BadUserInput
-from lango.exact_json import written_length
-from lango.inputs import ChangesParameter, Id, Locked, Parameter, Seen, Text, Value, fields_of
-from lango.postgres import RawJson
-from lango.rules import Rule
-from lango.texts import cleaned
+from lango.rules.inputs import ChangesParameter, Id, Locked, Parameter, Seen, Text, Value, fields_of
+from lango.rules.rule import Rule
+from lango.values.exact_json import written_length
+from lango.values.text_cleaning import cleaned
 from models.base import Base
 from models.columns import Choice
 

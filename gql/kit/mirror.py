@@ -11,19 +11,19 @@ from sqlalchemy.orm import RelationshipProperty
 from strawberry.schema_directive import Location
 from strawberry.types import Info
 
-from gql.kit.addresses import Address, keep
 from gql.kit.aggregates import AskedGroups, aggregate_of, read_child_groups, wanted
 from gql.kit.arguments import group_arguments, list_arguments, with_arguments
 from gql.kit.connection import Asked, connection_of, read_children
 from gql.kit.filters import where_of
 from gql.kit.kinds import kind_of, longest_of, target_of
+from gql.kit.loaders import by_key
 from gql.kit.naming import camel
 from gql.kit.node import MIRRORED, Node, global_id, key_columns, key_of
 from gql.kit.ordering import order_of
 from gql.kit.planner import fields as planner
 from gql.kit.relations import attributes, ends, relations
-from gql.kit.rows import by_key
-from lango.prices import LONGEST
+from gql.kit.type_registry import Address, keep
+from lango.graphql.cost import LONGEST
 from models.base import Base
 from models.columns import DEPRECATED, MONEY, PERSONAL, Money
 from models.transitions import Transitions

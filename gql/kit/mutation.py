@@ -12,21 +12,21 @@ from typing import Any, NamedTuple
 import orjson
 import strawberry
 
-from gql.kit.addresses import Address, keep
 from gql.kit.arguments import with_arguments
 from gql.kit.inputs import arguments_of, input_of
 from gql.kit.kinds import enum_of
+from gql.kit.loaders import read_node
 from gql.kit.naming import camel
 from gql.kit.node import key_from
 from gql.kit.planner.answers import MadeRow
-from gql.kit.rows import read_node
 from gql.kit.scalars import Json
+from gql.kit.type_registry import Address, keep
+from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
-from lango.postgres import RawJson
-from lango.rules import Result, Rule
+from lango.rules.rule import Result, Rule
 from models.base import Base
 from models.columns import Choice
-from resolvers.running import Outcome, run
+from resolvers.kernel.running import Outcome, run
 
 
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")

@@ -19,12 +19,12 @@ import orjson
 import strawberry
 from sqlalchemy import Column, ColumnElement, Text, and_, bindparam, cast, false, func, literal_column, or_, tuple_
 
-from gql.kit.addresses import keep
+from gql.kit.deferred_values import Slot, decided
 from gql.kit.filters import Alias, the_one
 from gql.kit.kinds import kind_of
 from gql.kit.naming import camel
 from gql.kit.relations import attributes, is_staff_only
-from gql.kit.slots import Slot, decided
+from gql.kit.type_registry import keep
 from lango.errors import BadUserInput
 from models.base import Base
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.types import Info
 
-from gql.kit.addresses import Address
 from gql.kit.aggregates import AskedGroups, read_groups, wanted
 from gql.kit.arguments import group_arguments, list_arguments, with_arguments
 from gql.kit.connection import Asked, read_list
+from gql.kit.loaders import read_node
 from gql.kit.naming import camel, plural, singular, words
 from gql.kit.node import parse_id
 from gql.kit.planner import fields as planner
-from gql.kit.rows import read_node
+from gql.kit.type_registry import Address
 from models.base import Base
 
 

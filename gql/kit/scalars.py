@@ -16,9 +16,9 @@ from graphql import FloatValueNode, GraphQLError, IntValueNode, ListValueNode, O
 from graphql.utilities import value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
-from lango import exact_json
-from lango.exact_json import Number
-from lango.postgres import RawJson
+from lango.db.postgres import RawJson
+from lango.values import exact_json
+from lango.values.exact_json import Number
 
 BigInt = NewType("BigInt", int)
 Inet = NewType("Inet", str)

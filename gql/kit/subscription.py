@@ -10,19 +10,19 @@ from typing import Any
 
 import strawberry
 
-from gql.kit.addresses import Address, keep
 from gql.kit.arguments import with_arguments
 from gql.kit.naming import camel, singular
 from gql.kit.node import key_from, parse_id
 from gql.kit.planner.answers import MadeRow
+from gql.kit.type_registry import Address, keep
 from lango.actor import NOBODY, DatabaseRole
-from lango.feeds import Feed
-from lango.outbox import Event, Position
-from lango.session import acting_as
-from lango.shares import SYSTEM
+from lango.db.fair_queue import SYSTEM
+from lango.db.session import acting_as
+from lango.events.feeds import Feed
+from lango.events.outbox import Event, Position
 from models.base import Base
-from resolvers.config import number
-from resolvers.events import RETENTION_HOURS
+from resolvers.kernel.outbox import RETENTION_HOURS
+from resolvers.kernel.system_config import number
 
 # What a subscription's metadata holds: what its events are about.
 ABOUT = "lango.about"

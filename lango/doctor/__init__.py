@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.postgres import connect
+from lango.db.session import raw_driver
 from lango.doctor import machine, server
-from lango.doctor.finding import Finding, Level
 from lango.doctor.pooler import pooler
-from lango.postgres import connect
-from lango.session import raw_driver
+from lango.observability.finding import Finding, Level
 from lango.settings import Settings
 
 __all__ = ["Finding", "Level", "examine", "refusals", "refusals_of_poolers", "refusals_of_worker"]

@@ -8,12 +8,12 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from lango.crypto import NoEncryptionKey, keyring_of
-from lango.doctor.finding import Finding, Level
+from lango.db.postgres import is_loopback
 from lango.embedded.places import EmbeddedError, account_for, programs
-from lango.keys import BadKey, NoSigningKey, signing_keys
-from lango.postgres import is_loopback
+from lango.observability.finding import Finding, Level
 from lango.providers.chosen import BadProvider, live_key, return_url, wave_mode, wave_secrets
+from lango.security.encryption import NoEncryptionKey, keyring_of
+from lango.security.keys import BadKey, NoSigningKey, signing_keys
 from lango.settings import Settings
 
 OLDEST_PYTHON = (3, 11)

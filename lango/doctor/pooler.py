@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from lango.doctor.finding import Finding, Level
-from lango.poolers import Pooling, pooling_of
-from lango.postgres import connect
+from lango.db.poolers import Pooling, pooling_of
+from lango.db.postgres import connect
+from lango.observability.finding import Finding, Level
 from lango.settings import Settings
 
 UNFIT = {

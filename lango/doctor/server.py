@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from lango.doctor.finding import Finding, Level
-from lango.migrate import VERSION_SCHEMA, MigrationError, versions_of
-from lango.roles import GATEWAY, NEWEST, OLDEST, OWNER, REQUEST_ROLES, RULES, WORKER, major_version
-from lango.upkeep import LAST_PARTITIONS, LAST_RUN, months_ahead, short_of_months, silent
+from lango.db.migrate import VERSION_SCHEMA, MigrationError, versions_of
+from lango.db.roles import GATEWAY, NEWEST, OLDEST, OWNER, REQUEST_ROLES, RULES, WORKER, major_version
+from lango.jobs.maintenance import LAST_PARTITIONS, LAST_RUN, months_ahead, short_of_months, silent
+from lango.observability.finding import Finding, Level
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from lango.errors import Refused
-from lango.rules import InvalidState
-from lango.transaction import RuleTransaction
+from lango.rules.rule import InvalidState
+from lango.rules.transaction import RuleTransaction
 from models.trading import (
     CryptoEscrow,
     CryptoEscrowStatus,
@@ -21,11 +21,12 @@ from models.trading import (
     CryptoTransactionStatus,
     CryptoTransactionTransactionType,
 )
-from resolvers import clock, config, ledger
-from resolvers.amounts import fits
-from resolvers.balances import ZERO, change, lock_balances
-from resolvers.config import Configured
-from resolvers.events import publish
+from resolvers.kernel import clock, system_config
+from resolvers.kernel.amounts import fits
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.system_config import Configured
+from resolvers.ledger import ledger
+from resolvers.ledger.balances import ZERO, change, lock_balances
 from resolvers.trading import market
 from resolvers.trading.refusals import AlreadyRefunded, AlreadyReleased, Disputed, NotFunded
 from resolvers.trading.traders import add_trade, lock_traders
@@ -96,7 +97,7 @@ async def hand_over(
     Completes or cancels the trade. Raises AmountOutOfRange where a balance would not hold it.
     """
     trade, escrow = deal.trade, deal.escrow
-    parts = shares_of(escrow.amount, gross, await config.number(tx, FEE_RATE))
+    parts = shares_of(escrow.amount, gross, await system_config.number(tx, FEE_RATE))
     price = await market.price_of(tx, escrow.currency)
     holders = [escrow.seller_id] if outcome == State.REFUNDED else [escrow.seller_id, escrow.buyer_id]
     balances = await lock_balances(tx, escrow.currency, *holders)

@@ -6,17 +6,18 @@ from uuid import UUID
 
 from sqlalchemy import bindparam
 
+from lango.db.prepared import Lookup
 from lango.errors import Refused
-from lango.prepared import Lookup
-from lango.rules import InvalidState, NotFound, rule
-from lango.transaction import CallerTransaction
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction
 from models.ledger import LedgerTransaction
 from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
-from resolvers import clock, ledger
-from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.balances import change, lock_balance
-from resolvers.events import publish
-from resolvers.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel import clock
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.ledger import ledger
+from resolvers.ledger.balances import change, lock_balance
 from resolvers.trading.seen import see
 
 CHAIN = "chain"

@@ -6,16 +6,16 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from lango.db.postgres import RawJson
 from lango.errors import Refused
-from lango.postgres import RawJson
-from lango.rules import InvalidState, NotFound, rule
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoTrade, CryptoTradeStatus
-from resolvers import people
-from resolvers.amounts import AmountOutOfRange
-from resolvers.balances import ZERO
-from resolvers.own_matters import OwnMatter, refuse_own_matter
-from resolvers.texts import TextMissing, check_text
+from resolvers.kernel import guardianship
+from resolvers.kernel.amounts import AmountOutOfRange
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.texts import TextMissing, check_text
+from resolvers.ledger.balances import ZERO
 from resolvers.trading import market
 from resolvers.trading.deals import UNFUNDED, Deal, State, hand_over, lock_deal, tell
 from resolvers.trading.refusals import NotInvolved
@@ -50,7 +50,7 @@ async def open_dispute(
     Until then it can neither be released nor refunded.
     """
     seen = await see(caller, CryptoTrade, trade_id, field="tradeId")
-    own = await people.my_people(caller)
+    own = await guardianship.my_people(caller)
     if seen.buyer_id not in own and seen.seller_id not in own:
         raise NotInvolved(field="tradeId")
     check_text(reason, field="reason")

@@ -7,16 +7,18 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_
 
-from lango.jobs import scheduled
-from lango.rules import InvalidState, NotFound, rule
-from lango.services import Services
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.jobs.job import scheduled
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
-from resolvers import clock, config, due, ledger, people, second_factor
-from resolvers.amounts import AmountOutOfRange
-from resolvers.balances import ZERO, InsufficientFunds, change, lock_balance
-from resolvers.config import Configured
-from resolvers.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel import clock, due, guardianship, system_config
+from resolvers.kernel.amounts import AmountOutOfRange
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.system_config import Configured
+from resolvers.ledger import ledger
+from resolvers.ledger.balances import ZERO, InsufficientFunds, change, lock_balance
+from resolvers.security import second_factor
 from resolvers.trading import market
 from resolvers.trading.deals import (
     UNFUNDED,
@@ -68,7 +70,7 @@ async def fund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
     The buyer then has `escrow.payment_minutes` to pay.
     """
     seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
-    if seen.seller_id not in await people.my_people(caller):
+    if seen.seller_id not in await guardianship.my_people(caller):
         raise NotTheSeller(field="escrowId")
     tx = await caller.as_rules()
     deal = await lock_deal(tx, seen.trade_id, escrow_id)
@@ -79,13 +81,13 @@ async def fund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
     if escrow.status != State.PENDING:
         raise InvalidState(f"The escrow is {escrow.status} already.", field="escrowId", state=escrow.status)
     # One may have become the other's guardian since the offer was taken.
-    if await people.same_hands(tx, escrow.seller_id, escrow.buyer_id):
+    if await guardianship.same_hands(tx, escrow.seller_id, escrow.buyer_id):
         raise OwnTrade(field="escrowId")
     await check_standing(tx, deal.traders[escrow.seller_id], deal.now)
     await check_counterpartys_standing(tx, deal.traders[escrow.buyer_id], deal.now, field="escrowId")
     balance = await lock_balance(tx, escrow.currency, escrow.seller_id)
     change(balance, deal.now, available=-escrow.amount, locked=escrow.amount, field="escrowId")
-    minutes = await config.number(tx, PAYMENT_MINUTES)
+    minutes = await system_config.number(tx, PAYMENT_MINUTES)
     escrow.status, escrow.funded_at = State.FUNDED, deal.now
     escrow.expires_at = deal.now + timedelta(minutes=minutes)
     trade.status = CryptoTradeStatus.IN_ESCROW
@@ -107,7 +109,7 @@ async def release(caller: CallerTransaction, escrow_id: UUID, two_factor_code: s
     wins, the others are told which.
     """
     seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
-    own = await people.my_people(caller)
+    own = await guardianship.my_people(caller)
     as_seller = seen.seller_id in own
     if not as_seller and not caller.actor.is_staff:
         raise NotTheSeller(field="escrowId")
@@ -129,7 +131,7 @@ async def release(caller: CallerTransaction, escrow_id: UUID, two_factor_code: s
 async def refund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
     """Give the locked coins back to the seller and call the trade off: the buyer, at any time before release."""
     seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
-    if seen.buyer_id not in await people.my_people(caller):
+    if seen.buyer_id not in await guardianship.my_people(caller):
         raise NotTheBuyer(field="escrowId")
     tx = await caller.as_rules()
     deal = await lock_deal(tx, seen.trade_id, escrow_id)

@@ -10,15 +10,15 @@ from typing import Any
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from lango.db.prepared import Lookup, Prepared
+from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.prepared import Lookup, Prepared
-from lango.rules import rule
-from lango.session import Transaction
-from lango.transaction import RuleTransaction
+from lango.rules.rule import rule
+from lango.rules.transaction import RuleTransaction
 from models.trading import CryptoPrice
-from resolvers import clock
-from resolvers.amounts import DIGITS, AmountNotPositive, AmountOutOfRange, check_amount, fits
-from resolvers.texts import TooMany, check_count
+from resolvers.kernel import clock
+from resolvers.kernel.amounts import DIGITS, AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.kernel.texts import TooMany, check_count
 from resolvers.trading.refusals import CodeNotValid
 
 MOST_PRICES = 500

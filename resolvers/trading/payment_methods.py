@@ -7,20 +7,20 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 
-from lango.crypto import keyring, opened
+from lango.db.prepared import Lookup
 from lango.errors import Refused
-from lango.prepared import Lookup
-from lango.rules import NotFound, rule
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.rules.rule import NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.security.encryption import keyring, opened
 from models.identity import User
 from models.trading import (
     CounterpartyPaymentMethod,
     CryptoPaymentMethod,
     CryptoPaymentMethodVerificationStatus,
 )
-from resolvers import audit, clock, people
-from resolvers.own_matters import OwnMatter, refuse_own_matter
-from resolvers.texts import TextMissing, TooMany, check_count, check_text
+from resolvers.kernel import audit, clock, guardianship
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.texts import TextMissing, TooMany, check_count, check_text
 from resolvers.trading.refusals import NotOfAge, NotYourPaymentMethod
 from resolvers.trading.seen import no_such, see
 from resolvers.trading.standing import check_age
@@ -89,7 +89,7 @@ async def add(
 async def remove(caller: CallerTransaction, payment_method_id: UUID) -> CryptoPaymentMethod:
     """Take away a way to be paid."""
     seen = await see(caller, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
-    if seen.user_id not in await people.my_people(caller):
+    if seen.user_id not in await guardianship.my_people(caller):
         raise NotYourPaymentMethod(field="paymentMethodId")
     tx = await caller.as_rules()
     method = await tx.lock(CryptoPaymentMethod, payment_method_id)
@@ -124,7 +124,7 @@ async def reveal(caller: CallerTransaction, payment_method_id: UUID) -> Revealed
     face = await caller.find(CounterpartyPaymentMethod, payment_method_id)
     if seen is None and face is None:
         raise no_such("paymentMethodId")
-    if face is None and (seen is None or seen.user_id not in await people.my_people(caller)):
+    if face is None and (seen is None or seen.user_id not in await guardianship.my_people(caller)):
         raise NotYourPaymentMethod(field="paymentMethodId")
     tx = await caller.as_rules()
     found = await SEALED.one(tx, id=payment_method_id)

@@ -6,8 +6,8 @@ import re
 from typing import TypeVar
 from uuid import UUID
 
-from lango.rules import NotFound
-from lango.session import Transaction
+from lango.db.session import Transaction
+from lango.rules.rule import NotFound
 from models.base import Base
 
 Row = TypeVar("Row", bound=Base)

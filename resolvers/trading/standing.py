@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Date, bindparam, cast, func, literal_column
 
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.prepared import Lookup
-from lango.session import Transaction
 from models.profiles import Profile
 from models.trading import CryptoProfile, CryptoProfileKycStatus
 from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, NotOfAge, TraderBanned

@@ -9,20 +9,20 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Date, Numeric, Text, Uuid, any_, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from lango.db.prepared import Lookup, Prepared
+from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.jobs import scheduled
-from lango.prepared import Lookup, Prepared
-from lango.rules import NotFound, rule
-from lango.services import Services
-from lango.session import Transaction
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.jobs.job import scheduled
+from lango.rules.rule import NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
-from resolvers import clock, config, due
-from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.config import Configured
-from resolvers.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel import clock, due, system_config
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.system_config import Configured
 from resolvers.trading.refusals import CounterpartyNotAvailable, LimitExceeded, NotOfAge
 from resolvers.trading.seen import see
 from resolvers.trading.standing import BARRED, check_age, check_standing
@@ -127,7 +127,7 @@ async def lock_traders(tx: RuleTransaction, *user_ids: UUID) -> dict[UUID, Crypt
     """What these users are as traders, locked, with the volumes of this day and month; opened where there is nothing
     yet. In the rules' role."""
     asked = sorted(set(user_ids))
-    daily, monthly = await config.numbers(tx, DAILY_LIMIT, MONTHLY_LIMIT)
+    daily, monthly = await system_config.numbers(tx, DAILY_LIMIT, MONTHLY_LIMIT)
     await OPEN.run(tx, user_ids=asked, daily=daily, monthly=monthly)
     locked = await LOCKED.all(tx, user_ids=asked)
     for trader, today in locked:

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, case, func, or_
 
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.postgres import RawJson
-from lango.prepared import Lookup
-from lango.rules import InvalidState, NotFound, rule
-from lango.session import Transaction
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.trading import (
     CryptoEscrow,
     CryptoEscrowStatus,
@@ -25,11 +25,11 @@ from models.trading import (
     CryptoTradeStatus,
     TradeOffer,
 )
-from resolvers import clock, config, people
-from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
-from resolvers.config import Configured
-from resolvers.events import publish
-from resolvers.too_late import ended_lately
+from resolvers.kernel import clock, guardianship, system_config
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.system_config import Configured
+from resolvers.kernel.too_late import ended_lately
 from resolvers.trading import market
 from resolvers.trading.deals import UNFUNDED, lock_deal, reopen, tell, tell_of_trade
 from resolvers.trading.refusals import (
@@ -164,7 +164,7 @@ async def cancel(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     seen = await caller.find(CryptoTrade, trade_id)
     if seen is None and await caller.find(TradeOffer, trade_id) is None:
         raise no_such("tradeId")
-    own = await people.my_people(caller)
+    own = await guardianship.my_people(caller)
     if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
         raise NotYourTrade(field="tradeId")
     tx = await caller.as_rules()
@@ -195,7 +195,7 @@ async def _back_out(tx: RuleTransaction, trade: CryptoTrade, own: Container[UUID
     if taker is None or taker not in own:
         raise NotYourTrade(field="tradeId")
     deal = await lock_deal(tx, trade.id, trade.escrow_id)
-    most = await config.number(tx, DAILY_BACKOUTS)
+    most = await system_config.number(tx, DAILY_BACKOUTS)
     # Counted under the lock of the taker as a trader.
     ((backed_out,),) = await BACKED_OUT.all(tx, taker=taker, since=deal.now - timedelta(days=1))
     if backed_out >= most:
@@ -213,13 +213,13 @@ async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
     # What is taken is no offer any more, and its parties alone see the trade.
     seen = await caller.find(TradeOffer, trade_id) or await caller.find(CryptoTrade, trade_id)
-    own = await people.my_people(caller)
+    own = await guardianship.my_people(caller)
     tx = await caller.as_rules()
     # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
     if seen is None and not await ended_lately(tx, CryptoTrade, trade_id):
         raise NotFound("There is no such offer.", field="tradeId")
     trade = await tx.lock(CryptoTrade, trade_id)
-    if trade.user_id in own or await people.same_hands(tx, trade.user_id, tx.user_id):
+    if trade.user_id in own or await guardianship.same_hands(tx, trade.user_id, tx.user_id):
         raise OwnTrade(field="tradeId")
     if trade.status in TAKEN:
         raise AlreadyTaken(field="tradeId")
@@ -239,7 +239,7 @@ async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
         trade.buyer_id = tx.user_id
     else:
         trade.seller_id = tx.user_id
-    minutes = await config.number(tx, FUNDING_MINUTES)
+    minutes = await system_config.number(tx, FUNDING_MINUTES)
     escrow = CryptoEscrow(
         id=uuid4(), trade_id=trade.id, seller_id=trade.seller_id, buyer_id=trade.buyer_id, amount=trade.amount,
         currency=coin, status=CryptoEscrowStatus.PENDING, created_at=now, expires_at=now + timedelta(minutes=minutes),
@@ -255,7 +255,7 @@ async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
 async def mark_paid(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     """Say that the seller was paid, outside of the platform. From then on the escrow does not expire."""
     seen = await see(caller, CryptoTrade, trade_id, field="tradeId")
-    if seen.buyer_id not in await people.my_people(caller):
+    if seen.buyer_id not in await guardianship.my_people(caller):
         raise NotTheBuyer(field="tradeId")
     if seen.escrow_id is None:
         raise InvalidState(f"The trade is {seen.status}.", field="tradeId", state=seen.status)
@@ -274,7 +274,7 @@ async def mark_paid(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
 async def rate(caller: CallerTransaction, trade_id: UUID, rating: Decimal, feedback: str | None = None) -> CryptoTrade:
     """Rate the other party of a completed trade, once; what they are given on average is everybody's to see."""
     await see(caller, CryptoTrade, trade_id, field="tradeId")
-    own = await people.my_people(caller)
+    own = await guardianship.my_people(caller)
     if not LEAST_RATING <= rating <= MOST_RATING or not fits(rating, CryptoTrade.seller_rating):
         raise RatingOutOfRange(field="rating")
     tx = await caller.as_rules()
@@ -285,7 +285,7 @@ async def rate(caller: CallerTransaction, trade_id: UUID, rating: Decimal, feedb
         raise NotCompleted(field="tradeId", state=trade.status)
     assert trade.buyer_id is not None
     assert trade.seller_id is not None
-    if await people.same_hands(tx, trade.buyer_id, trade.seller_id):
+    if await guardianship.same_hands(tx, trade.buyer_id, trade.seller_id):
         raise OwnTrade(field="tradeId")
     as_buyer = trade.buyer_id in own
     rated = trade.seller_id if as_buyer else trade.buyer_id

@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 
+from lango.db.prepared import Lookup
 from lango.errors import Refused
-from lango.prepared import Lookup
-from lango.rules import NotFound, rule
-from lango.transaction import CallerTransaction, RuleTransaction
+from lango.rules.rule import NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
 from models.trading import CryptoWallet
-from resolvers import clock, config, people
-from resolvers.config import Configured
-from resolvers.texts import TooMany, check_count
+from resolvers.kernel import clock, guardianship, system_config
+from resolvers.kernel.system_config import Configured
+from resolvers.kernel.texts import TooMany, check_count
 from resolvers.trading.market import CODE
 from resolvers.trading.refusals import CodeNotValid, NotOfAge, NotYourWallet
 from resolvers.trading.seen import no_such, see
@@ -90,7 +90,7 @@ async def connect(
     )
     wallet.is_connected = True
     # Whoever has got into somebody's account must not get out with the coins before its owner has noticed.
-    hours = await config.number(tx, NEW_WALLET_HOURS)
+    hours = await system_config.number(tx, NEW_WALLET_HOURS)
     wallet.payable_from = await clock.now(tx) + timedelta(hours=hours)
     wallet.is_primary = not any(each.is_primary for each in wallets)
     wallet.wallet_provider = wallet_provider
@@ -129,7 +129,7 @@ async def disconnect(caller: CallerTransaction, wallet_id: UUID) -> CryptoWallet
 async def _own(caller: CallerTransaction, wallet_id: UUID) -> tuple[CryptoWallet, list[CryptoWallet]]:
     """One's own wallet, and one's others, all locked."""
     seen = await see(caller, CryptoWallet, wallet_id, field="walletId")
-    if seen.user_id not in await people.my_people(caller):
+    if seen.user_id not in await guardianship.my_people(caller):
         raise NotYourWallet(field="walletId")
     tx = await caller.as_rules()
     wallets = await _lock_all(tx, seen.user_id)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import DateTime, bindparam, func, literal, or_, select
 
-from lango.prepared import Lookup
-from lango.session import Transaction
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
 from models.profiles import Profile
 from models.trading import (
     CryptoTransaction,
@@ -16,10 +16,10 @@ from models.trading import (
     CryptoTransactionTransactionType,
     CryptoWallet,
 )
-from resolvers import config
-from resolvers.amounts import DIGITS
-from resolvers.balances import ZERO
-from resolvers.config import Configured
+from resolvers.kernel import system_config
+from resolvers.kernel.amounts import DIGITS
+from resolvers.kernel.system_config import Configured
+from resolvers.ledger.balances import ZERO
 from resolvers.trading import market
 from resolvers.trading.refusals import LimitExceeded
 from resolvers.trading.traders import ZONE
@@ -87,7 +87,7 @@ async def _limits(tx: Transaction, user_id: UUID, coin: str) -> list[Decimal | N
     price = await market.price_of(tx, coin)
     if not price:
         return [daily, monthly]
-    values = await config.numbers(tx, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
+    values = await system_config.numbers(tx, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
     worth = [_coins_for(value, price) for value in values]
     return [most if own is None else min(most, own) for most, own in zip(worth, (daily, monthly), strict=True)]
 

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam
 from sqlalchemy.exc import DBAPIError
 
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup
 from lango.errors import Refused
-from lango.postgres import RawJson
-from lango.prepared import Lookup
-from lango.rules import InvalidState, NotFound, rule
-from lango.transaction import CallerTransaction
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction
 from models.identity import User
 from models.ledger import LedgerTransaction
 from models.trading import (
@@ -22,12 +22,13 @@ from models.trading import (
     CryptoTransactionTransactionType,
     CryptoWallet,
 )
-from resolvers import clock, ledger, people
-from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.balances import InsufficientFunds, change, lock_balance
-from resolvers.events import publish
-from resolvers.own_matters import OwnMatter, refuse_own_matter
-from resolvers.texts import TextMissing, check_text
+from resolvers.kernel import clock, guardianship
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.texts import TextMissing, check_text
+from resolvers.ledger import ledger
+from resolvers.ledger.balances import InsufficientFunds, change, lock_balance
 from resolvers.trading.deposits import CHAIN
 from resolvers.trading.refusals import LimitExceeded, NotYourWallet
 from resolvers.trading.seen import see
@@ -85,7 +86,7 @@ async def withdraw(
     connected waits. Of whoever is banned or rejected the coins stay theirs, and wait until staff lift it.
     """
     seen = await see(caller, CryptoWallet, wallet_id, field="walletId")
-    if seen.user_id not in await people.my_people(caller):
+    if seen.user_id not in await guardianship.my_people(caller):
         raise NotYourWallet(field="walletId")
     check_amount(amount, CryptoTransaction.amount, field="amount")
     tx = await caller.as_rules()

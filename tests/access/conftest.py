@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from gql.kit.node import MIRRORED, global_id, key_columns
-from lango.postgres import create_engine
+from lango.db.postgres import create_engine
 from lango.settings import Settings
 from tests import conftest as shared
 from tests.access.expected import ROLES, TABLES

@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango.auth import mint
+from lango.security.authentication import mint
 from models.identity import User, UserSession
 from models.packs import Partner
 from tests.client import Answer, Api

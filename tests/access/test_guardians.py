@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, DatabaseRole
-from lango.session import acting_as
+from lango.db.session import acting_as
 from models.identity import User
 from models.profiles import Profile
-from resolvers.people import related_parties, same_hands
+from resolvers.kernel.guardianship import related_parties, same_hands
 from tests.factories import Factory, now
 
 

@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004 - the pool's o
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole, Role
-from lango.context import Context
+from lango.db.postgres import create_engine
+from lango.db.session import Reads, acting_as, become, opening
 from lango.errors import Refused
-from lango.postgres import create_engine
-from lango.session import Reads, acting_as, become, opening
+from lango.graphql.context import Context
+from lango.rules.transaction import RuleTransaction
 from lango.settings import Settings
-from lango.transaction import RuleTransaction
 
 SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "opened_rows", "user_agent")
 STATE = text(

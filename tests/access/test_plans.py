@@ -14,13 +14,13 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
-from gql.kit.addresses import TYPES
 from gql.kit.connection import Asked, page
 from gql.kit.node import MIRRORED
 from gql.kit.ordering import SortDirection, cursor
+from gql.kit.type_registry import TYPES
 from lango.actor import Actor, DatabaseRole
-from lango.postgres import create_engine
-from lango.session import acting_as
+from lango.db.postgres import create_engine
+from lango.db.session import acting_as
 from lango.settings import Settings
 from tests.access.conftest import of_database
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lango import codes
+from lango.values import codes
 from models.identity import User
 from models.pots import Pot
 from tests.client import Api

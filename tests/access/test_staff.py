@@ -60,7 +60,7 @@ async def test_what_cannot_be_written_down_is_not_shown(
     def broken() -> None:
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr("resolvers.audit.uuid4", broken)
+    monkeypatch.setattr("resolvers.kernel.audit.uuid4", broken)
     answer = await api(PROFILES, {"id": str(person.id)}, as_=admin, roles=("admin",))
 
     assert answer.codes == ["INTERNAL"]

@@ -16,7 +16,7 @@ from graphql import (
 from graphql.pyutils import inspect
 
 from gql.schema import schema
-from lango.introspection import introspect
+from lango.graphql.introspection import introspect
 
 GRAPHQL = schema._schema
 STANDARD = {

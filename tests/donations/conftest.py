@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.services import Services
+from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot

@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 
 from lango.providers import ProviderRefused
-from lango.services import Services
+from lango.rules.services import Services
 from models.identity import User
-from resolvers.refunds import send_refund
-from resolvers.wave_events import receive_wave_event
+from resolvers.donations.refunds import send_refund
+from resolvers.donations.wave_events import receive_wave_event
 from tests.client import Answer, Api
 from tests.donations.wave import FakeWave
 from tests.factories import Factory

@@ -13,7 +13,7 @@ import structlog.testing
 from lango.providers import ProviderRefused, ProviderUnavailable
 from lango.providers.wave import Checkout
 from models.donations import Donation
-from resolvers.donations import ask_about_checkouts, open_checkout
+from resolvers.donations.checkouts import ask_about_checkouts, open_checkout
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory, now

@@ -11,7 +11,7 @@ import pytest
 
 from models.identity import User
 from models.pots import Pot
-from resolvers.donations import open_checkout
+from resolvers.donations.checkouts import open_checkout
 from tests.books import Books
 from tests.client import Api
 from tests.donations.giving import DONATE, Giving

@@ -8,7 +8,7 @@ from typing import Any
 
 import resolvers
 from gql.limits import LIMITS
-from resolvers.config import Configured
+from resolvers.kernel.system_config import Configured
 from tests.client import Api
 
 QUERY = "{ limits { donationMinimumCfa donationMaximumCfa pointsRateCfa tradingFeeRate dailyReferrals } }"

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from models.pots import Pot
-from resolvers.refunds import unfinished
+from resolvers.donations.refunds import unfinished
 from tests.client import Api
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from models.identity import User
-from resolvers.refunds import send_pending_refunds, send_refund
+from resolvers.donations.refunds import send_pending_refunds, send_refund
 from tests.books import Books
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving

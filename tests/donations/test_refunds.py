@@ -14,7 +14,7 @@ from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode
 from models.referrals import Referral
-from resolvers.refunds import send_pending_refunds, send_refund
+from resolvers.donations.refunds import send_pending_refunds, send_refund
 from tests.books import Books
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave

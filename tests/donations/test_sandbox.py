@@ -20,11 +20,11 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.schema import make_planner, schema
-from lango.app import create_app, server_options
+from lango.http.app import create_app, server_options
+from lango.http.webhooks import wave_webhook
 from lango.settings import Settings
-from lango.webhooks import wave_webhook
-from resolvers.audit import staff_read
-from resolvers.wave_events import receive_wave_event
+from resolvers.donations.wave_events import receive_wave_event
+from resolvers.kernel.audit import staff_read
 from tests.donations.giving import DONATE, RECEIPT
 
 ROOT = Path(__file__).resolve().parents[2]

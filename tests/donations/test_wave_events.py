@@ -12,7 +12,7 @@ import pytest
 from models.identity import User
 from models.pots import Pot
 from models.referrals import Referral
-from resolvers.wave_events import process_wave_event, receive_wave_event
+from resolvers.donations.wave_events import process_wave_event, receive_wave_event
 from tests.books import Books
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
@@ -298,7 +298,7 @@ async def test_what_went_wrong_is_counted_and_processed_by_a_replay(
         raise RuntimeError("a secret of the house")
 
     with monkeypatch.context() as patched:
-        patched.setattr("resolvers.wave_events.settle", broken)
+        patched.setattr("resolvers.donations.wave_events.settle", broken)
         with pytest.raises(RuntimeError):
             await giving.hear(event)
     stored = await giving.event_of(event)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lango import graphiql
+from lango.http import graphiql
 from tests.graphiql.chromium import CHROMIUM, Page, chromium
 from tests.subscriptions.conftest import serve, served, world
 
@@ -20,7 +20,7 @@ def profile(tmp_path: Path) -> Path:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: what a browser does with GraphiQL is not tried")
     if graphiql.names() is None:
-        pytest.skip("GraphiQL is not built: python -m lango.graphiql.build")
+        pytest.skip("GraphiQL is not built: python -m lango.http.graphiql.build")
     return tmp_path / "profile"
 
 

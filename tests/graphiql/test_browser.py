@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from lango.demo import DemoCaller, offer
+from lango.http.demo import DemoCaller, offer
 from models.identity import User
 from models.pots import Pot
 from tests.factories import Factory

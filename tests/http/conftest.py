@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from strawberry.types import Info
 
-from lango import graphiql
-from lango.app import create_app
-from lango.auth import mint
-from lango.callers import Standing, Subject
-from lango.context import Context
+from lango.db.postgres import create_engine
 from lango.errors import BadUserInput, Forbidden, RateLimited
-from lango.postgres import create_engine
+from lango.graphql.context import Context
+from lango.http import graphiql
+from lango.http.app import create_app
+from lango.security.account_status import Standing, Subject
+from lango.security.authentication import mint
 from lango.settings import Settings
 
 # GraphiQL's script, where `built` has made its files.
@@ -310,7 +310,7 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], 
         return Standing.ACTIVE, frozenset()
 
     def answer(by: Callable[..., Any]) -> None:
-        monkeypatch.setattr("lango.callers.standing_of", by)
+        monkeypatch.setattr("lango.security.account_status.standing_of", by)
 
     answer(active)
     return answer
@@ -338,7 +338,7 @@ def codes(answer: httpx.Response) -> list[str]:
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """GraphiQL's files as `lango.graphiql.build` makes them, but small."""
+    """GraphiQL's files as `lango.http.graphiql.build` makes them, but small."""
     dist = tmp_path / "dist"
     dist.mkdir()
     bundles = ("main.js", "main.css", *(f"{worker}.worker.js" for worker in graphiql.WORKERS))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lango.proxies import Networks, client_address
+from lango.http.proxies import Networks, client_address
 
 PROXIES = "10.0.0.0/8, 2001:db8::/32"
 

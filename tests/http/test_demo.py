@@ -9,7 +9,7 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from lango.demo import PATH, DemoCaller, offer, read, written
+from lango.http.demo import PATH, DemoCaller, offer, read, written
 from tests.http.conftest import ALICE, Api
 
 CALLER = DemoCaller("member", "a member", ALICE, ("user",))

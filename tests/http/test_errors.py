@@ -115,7 +115,7 @@ async def test_an_error_outside_the_executor_is_a_typed_500(api: Api, monkeypatc
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr("lango.callers.Callers.actor", broken)
+    monkeypatch.setattr("lango.security.account_status.Callers.actor", broken)
     with structlog.testing.capture_logs() as lines:
         answer = await api.post("{ hello }")
 

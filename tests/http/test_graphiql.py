@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lango import graphiql
+from lango.http import graphiql
 from tests.http.conftest import MAIN, Api
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
@@ -96,7 +96,7 @@ async def test_without_its_files_the_page_says_what_to_do(
     answer = await api.get(headers=BROWSER)
 
     assert answer.status_code == 200
-    assert "python -m lango.graphiql.build" in answer.text
+    assert "python -m lango.http.graphiql.build" in answer.text
     assert (await api.get(f"/graphql/assets/{MAIN}")).status_code == 404
     assert (await api.post("{ hello }")).status_code == 200
 

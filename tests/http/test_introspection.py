@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from lango import operations
-from lango.auth import mint
+from lango.http import operations
+from lango.security.authentication import mint
 from tests.http.conftest import ALICE, Api, codes
 
 WHOLE = get_introspection_query()

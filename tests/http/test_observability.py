@@ -13,10 +13,10 @@ import structlog
 import structlog.testing
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango import logs
-from lango.health import Health
-from lango.logs import configure
-from lango.metrics import Metrics
+from lango.http.health import Health
+from lango.observability import logs
+from lango.observability.logs import configure
+from lango.observability.metrics import Metrics
 from tests.http.conftest import ALICE, Api, database_error
 
 

@@ -13,10 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from lango.auth import Authenticator, InvalidToken
 from lango.errors import ServiceUnavailable
-from lango.jwks import PublishedKeys, readable_keys
-from lango.keys import BadKey, Keys
+from lango.security.authentication import Authenticator, InvalidToken
+from lango.security.jwks import PublishedKeys, readable_keys
+from lango.security.keys import BadKey, Keys
 from lango.settings import Settings
 from tests.http.conftest import ALICE
 

@@ -23,9 +23,9 @@ from tests.http.conftest import Api, Seen
 ROOT = Path(__file__).parents[2]
 SERVED = """
 import asyncio, os
-from lango.app import create_app
-from lango.logs import configure
-from lango.postgres import create_engine
+from lango.http.app import create_app
+from lango.observability.logs import configure
+from lango.db.postgres import create_engine
 from lango.settings import Settings
 from tests.http.conftest import Seen, WatchedEngine, schema
 
@@ -41,8 +41,8 @@ app = create_app(schema, settings, engine)
 """
 RUN = """
 import uvicorn
-from lango.app import server_options
-from lango.metrics import share_metrics
+from lango.http.app import server_options
+from lango.observability.metrics import share_metrics
 from lango.settings import Settings
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from lango.actor import Role
-from lango.auth import mint
-from lango.callers import Standing, Subject, standing_of
-from lango.keys import BadKey, NoSigningKey, dev_key, signing_keys
+from lango.security.account_status import Standing, Subject, standing_of
+from lango.security.authentication import mint
+from lango.security.keys import BadKey, NoSigningKey, dev_key, signing_keys
 from lango.settings import Settings
 from tests.http.conftest import ALICE, Api, codes
 
@@ -202,7 +202,7 @@ async def test_a_remembered_token_expires_as_well(keyed: Api, monkeypatch: pytes
     assert await whoami(keyed, token)
 
     now = time.time()
-    monkeypatch.setattr("lango.auth.time.time", lambda: now + 120)
+    monkeypatch.setattr("lango.security.authentication.time.time", lambda: now + 120)
 
     await assert_refused(keyed, {"authorization": f"Bearer {token}"})
 
@@ -238,7 +238,7 @@ async def test_a_member_is_looked_at_once_a_second(api: Api, standing: Any, monk
     await asyncio.gather(*(whoami(api, token) for _ in range(10)))
     assert looks == [((ALICE, session), ())]
 
-    monkeypatch.setattr("lango.callers.REMEMBERED", 0)
+    monkeypatch.setattr("lango.security.account_status.REMEMBERED", 0)
     assert await whoami(api, token)
     assert len(looks) == 2
 

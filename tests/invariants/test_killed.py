@@ -19,10 +19,10 @@ import httpx
 import psutil
 import pytest
 
-from lango import migrate, roles
+from lango.db import migrate, roles
 from lango.embedded import Server, embedded
 from lango.settings import Settings
-from resolvers.wave_events import process_wave_event
+from resolvers.donations.wave_events import process_wave_event
 from tests.conftest import KEY
 from tests.http.test_server import free_port
 from tests.invariants.story import wrong

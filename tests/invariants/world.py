@@ -13,16 +13,19 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from lango.postgres import async_url, create_engine
-from lango.services import Services
+from lango.db.postgres import async_url, create_engine
+from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
 from models.packs import Pack, Partner
 from models.pots import Pot
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntry, Referral
-from resolvers import ledger, openings, points, redemption, settlements
-from resolvers.donations import ask_about_checkouts
+from resolvers.donations.checkouts import ask_about_checkouts
+from resolvers.ledger import ledger
+from resolvers.points import points
+from resolvers.pots import lifecycle
+from resolvers.redemption import codes, settlements
 from resolvers.trading import escrows
 from tests.client import Answer, Api
 from tests.donations.giving import Giving
@@ -34,7 +37,7 @@ STAFF = ("admin",)
 PRICE = 500
 # Run by the worker when they are due; here at any moment, also twice at once.
 JOBS = (
-    openings.open_due_pots, openings.expire_due_pots, points.mature_points, redemption.expire_due_codes,
+    lifecycle.open_due_pots, lifecycle.expire_due_pots, points.mature_points, codes.expire_due_codes,
     escrows.end_due_escrows, settlements.settle_partners, ask_about_checkouts,
 )  # fmt: skip
 

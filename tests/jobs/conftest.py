@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.jobs import Job, enqueue
-from lango.postgres import create_engine
-from lango.services import Services
+from lango.db.postgres import create_engine
+from lango.jobs.job import Job, enqueue
+from lango.jobs.worker import Worker
+from lango.rules.services import Services
 from lango.settings import Settings
-from lango.worker import Worker
 from tests.jobs import trials
 
 TRIALS = (trials.greet, trials.remember, trials.fail, trials.dawdle, trials.take_long)

@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lango.db.postgres import connect
 from lango.embedded import embedded
-from lango.postgres import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 

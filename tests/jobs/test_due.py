@@ -11,11 +11,11 @@ import asyncpg
 import pytest
 from sqlalchemy import Uuid, bindparam, column, table, text
 
-from lango.jobs import scheduled
-from lango.metrics import JobMetrics
-from lango.services import Services
-from lango.transaction import RuleTransaction
-from resolvers import due
+from lango.jobs.job import scheduled
+from lango.observability.metrics import JobMetrics
+from lango.rules.services import Services
+from lango.rules.transaction import RuleTransaction
+from resolvers.kernel import due
 from tests.pauses import end_pauses
 
 ROWS = table("trial_due", column("id", Uuid), column("done"), schema="jobs")

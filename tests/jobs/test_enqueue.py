@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, DatabaseRole
-from lango.jobs import enqueue, job, job_named, jobs_of, scheduled
-from lango.services import Services
-from lango.session import acting_as
+from lango.db.session import acting_as
+from lango.jobs.job import enqueue, job, job_named, jobs_of, scheduled
+from lango.rules.services import Services
 from tests.jobs import trials
 from tests.jobs.conftest import Done, Enqueue, MakeWorker
 

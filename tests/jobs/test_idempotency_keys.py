@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango.services import Services
-from resolvers import idempotency
-from resolvers.idempotency import delete_expired_keys
+from lango.rules.services import Services
+from resolvers.kernel import idempotency
+from resolvers.kernel.idempotency import delete_expired_keys
 
 PUT = (
     "INSERT INTO platform.idempotency_keys (scope, operation, key, request_hash, expires_at)"

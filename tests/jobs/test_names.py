@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from lango import upkeep
 from lango.__main__ import modules_with_jobs
-from lango.jobs import jobs_of
+from lango.jobs import maintenance
+from lango.jobs.job import jobs_of
 
 # Rename one only when no release that enqueues it is in use, and nothing is queued under it.
 NAMES = {
@@ -39,5 +39,5 @@ def test_jobs_are_queued_under_these_names_wherever_their_functions_are() -> Non
     for module in modules_with_jobs():
         import_module(module)
 
-    assert upkeep.forget_old_log.name in NAMES
+    assert maintenance.forget_old_log.name in NAMES
     assert {job.name for job in jobs_of() if not job.name.startswith("trials.")} == NAMES

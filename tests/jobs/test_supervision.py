@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lango import supervision
-from lango.supervision import kept_running
+from lango.jobs import supervision
+from lango.jobs.supervision import kept_running
 
 
 def live(place: str) -> None:

@@ -15,18 +15,16 @@ import asyncpg
 import orjson
 import pytest
 
-from lango import worker
-from lango.postgres import connect, create_engine
-from lango.services import Services
+from lango.db.postgres import connect, create_engine
+from lango.jobs import worker
+from lango.jobs.worker import delay_after
+from lango.rules.services import Services
 from lango.settings import Settings
-from lango.worker import delay_after
 from tests.jobs import trials
 from tests.jobs.conftest import Done, Enqueue, MakeWorker, Working, until
 
 ROOT = Path(__file__).resolve().parents[2]
-ALONE = (
-    "from lango.commands.work import run; from lango.settings import settings; run(settings(), ['tests.jobs.trials'])"
-)
+ALONE = "from lango.cli.work import run; from lango.settings import settings; run(settings(), ['tests.jobs.trials'])"
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from lango.jobs import job, scheduled
-from lango.services import Services
+from lango.jobs.job import job, scheduled
+from lango.rules.services import Services
 
 QUOTED = "a secret value"
 

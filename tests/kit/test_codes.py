@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lango import codes
+from lango.values import codes
 
 CODE = "7K3Q0M1XVB2R9TZ4HWE8"
 

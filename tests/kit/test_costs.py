@@ -10,9 +10,9 @@ import pytest
 from graphql import OperationDefinitionNode
 
 from gql.schema import schema
-from lango.documents import Documents
 from lango.errors import QueryTooComplex
-from lango.metrics import Metrics
+from lango.graphql.documents import Documents
+from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

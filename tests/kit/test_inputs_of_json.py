@@ -9,9 +9,9 @@ import pytest
 
 from gql.kit.inputs import arguments_of
 from gql.trading.inputs import MOST_DETAILS, OpenDisputeInput
+from lango.db.postgres import RawJson
 from lango.errors import BadUserInput
-from lango.exact_json import written_length
-from lango.postgres import RawJson
+from lango.values.exact_json import written_length
 from models.identity import User
 from tests.client import Api
 from tests.factories import Factory

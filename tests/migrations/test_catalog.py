@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango import migrate
+from lango.db import migrate
 from lango.embedded.places import Account, programs
 from models import ddl
 from tests.clusters import Cluster

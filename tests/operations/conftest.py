@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from lango import roles
+from lango.db import roles
 from lango.embedded import Server, Version, embedded
 
 # The folder, the version's number, the number below it, the SQL up and down.

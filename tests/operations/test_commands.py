@@ -17,10 +17,10 @@ import jwt
 import orjson
 import pytest
 
-from lango.demo import PATH, VARIABLE, DemoCaller, written
+from lango.db.migrate import scripts
+from lango.db.postgres import connect
 from lango.embedded import embedded
-from lango.migrate import scripts
-from lango.postgres import connect
+from lango.http.demo import PATH, VARIABLE, DemoCaller, written
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +83,7 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 def test_only_the_door_of_dev_offers_the_demos_people(tmp_path: Path) -> None:
     script = (
-        "from lango.demo import PATH\n"
+        "from lango.http.demo import PATH\n"
         "from lango.asgi import app\n"
         "offered = lambda: sorted(route.path for route in app.routes if route.path.startswith(PATH))\n"
         "print(offered())\n"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from lango.commands.serve import check_encryption
+from lango.cli.serve import check_encryption
+from lango.db.postgres import connect, create_engine
 from lango.doctor import Finding, Level, examine, refusals
 from lango.doctor.machine import MAKE_KEY, encryption, port_trouble, unknown_names
 from lango.doctor.server import partitions, policies
-from lango.postgres import connect, create_engine
 from lango.settings import Settings
 
 

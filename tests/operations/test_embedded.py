@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lango.db.postgres import connect
 from lango.embedded import EmbeddedError, Server, embedded
 from lango.embedded.leftovers import sweep
 from lango.embedded.places import LONGEST_SOCKET
-from lango.postgres import connect
 
 # Enters the server, says so, and stays until its input ends.
 STAY = """

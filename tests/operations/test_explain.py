@@ -11,10 +11,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from lango import migrate, roles
 from lango.__main__ import app
+from lango.db import migrate, roles
+from lango.db.postgres import connect
 from lango.embedded import Server
-from lango.postgres import connect
 from lango.settings import settings
 from tests.operations.test_commands import lango
 

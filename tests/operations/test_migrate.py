@@ -13,8 +13,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango import migrate
-from lango.postgres import connect
+from lango.db import migrate
+from lango.db.postgres import connect
 
 WriteVersion = Callable[[Path, int, int | None, str, str], None]
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango import roles
+from lango.db import roles
+from lango.db.postgres import connect
 from lango.embedded import Server
-from lango.postgres import connect
 from tests.operations.test_commands import lango
 
 

@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.providers.wave import NoWave
-from lango.services import Services
+from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.packs import PartnerInvitation
 from models.profiles import Profile
-from resolvers.partner_invitations import expire_lapsed_invitations
+from resolvers.packs.partner_invitations import expire_lapsed_invitations
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now

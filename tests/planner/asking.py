@@ -12,14 +12,14 @@ from uuid import UUID
 import orjson
 from graphql import FieldNode, GraphQLObjectType, OperationType, get_named_type
 
+from gql.kit.deferred_values import Given
 from gql.kit.node import MIRRORED
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.explain import Planned, of_statement, planned
-from gql.kit.slots import Given
 from gql.schema import make_planner, schema
 from lango.actor import Actor, Role
-from lango.documents import Documents
-from lango.metrics import Metrics
+from lango.graphql.documents import Documents
+from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
 FOLDER = Path(__file__).with_name("approved")

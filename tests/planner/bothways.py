@@ -13,7 +13,7 @@ import httpx
 
 from gql.kit.naming import camel, plural
 from gql.kit.node import MIRRORED, global_id, key_columns
-from lango.postgres import create_engine
+from lango.db.postgres import create_engine
 from lango.settings import Settings
 from tests.access.expected import ROLES
 from tests.client import Api

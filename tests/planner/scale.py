@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gql.kit.node import MIRRORED, global_id
 from gql.kit.planner.explain import Planned
 from lango.actor import Actor, Role
-from lango.pipeline import written
-from lango.session import acting_as
+from lango.db.pipeline import written
+from lango.db.session import acting_as
 from tests.access.conftest import of_database
 
 # One at a time makes the database, or takes it away when nobody uses it.

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from lango.postgres import create_engine
+from lango.db.postgres import create_engine
 from lango.settings import Settings
 from tests.access.conftest import of_database
 from tests.planner.asking import question, statements

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lango.postgres import create_engine
+from lango.db.postgres import create_engine
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot

@@ -1,4 +1,4 @@
-"""What is private to the driver and relied upon in lango/driver.py; and what statements are called."""
+"""What is private to the driver and relied upon in lango/db/driver.py; and what statements are called."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from lango.actor import Actor
-from lango.driver import DriverConnection, digest
-from lango.postgres import connect, create_engine, open_connection, secure_url
-from lango.session import acting_as
+from lango.db.driver import DriverConnection, digest
+from lango.db.postgres import connect, create_engine, open_connection, secure_url
+from lango.db.session import acting_as
 from lango.settings import Settings
 
 NAMES = "SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%named for this%'"

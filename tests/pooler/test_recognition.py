@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from lango.db.poolers import Pooling, pooling_of
+from lango.db.postgres import SESSION_SETTINGS, SharedSessionError, connect, open_session
 from lango.doctor import Level, examine, refusals_of_poolers
 from lango.doctor.pooler import judged
-from lango.poolers import Pooling, pooling_of
-from lango.postgres import SESSION_SETTINGS, SharedSessionError, connect, open_session
 from lango.settings import Settings
 from tests.conftest import KEY
 from tests.pooler.conftest import Begin, Pooler

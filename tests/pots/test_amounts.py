@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import BigInteger, Integer, Numeric
 
 from models.pots import Pot, PotStatus
-from resolvers.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
-from resolvers.pots import credit
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.pots.pots import credit
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from models.identity import User
 from models.pots import Pot, PotInvitation
-from resolvers.visits import count_visits
+from resolvers.pots.views import count_visits
 from tests.client import Api
 from tests.factories import Factory
 from tests.pots.planning import Planning

@@ -10,11 +10,11 @@ import strawberry
 from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.types import Info
 
-from lango.app import create_app
 from lango.doctor import Level
 from lango.doctor.machine import payments
+from lango.http.app import create_app
 from lango.providers.wave import HttpWave, NoWave
-from lango.services import Services, make_services
+from lango.rules.services import Services, make_services
 from tests.providers.conftest import Settled
 
 

@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import URL
 
 from lango.actor import Actor, Role
-from lango.pipeline import EXECUTE, SYNC, Asked, Connection, Flight, Outcome, Pipeline, bind, parse
-from lango.postgres import async_url, open_connection
+from lango.db.pipeline import EXECUTE, SYNC, Asked, Connection, Flight, Outcome, Pipeline, bind, parse
+from lango.db.postgres import async_url, open_connection
 from lango.settings import Settings
 from tests import conftest as shared
 

@@ -23,7 +23,7 @@ from gql.kit.node import global_id
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.plans import KEPT_CHARACTERS, Plan
 from gql.schema import make_planner
-from lango.documents import CACHED_CHARACTERS
+from lango.graphql.documents import CACHED_CHARACTERS
 from lango.lru import Lru
 from lango.settings import Settings
 from models.identity import User

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from lango.actor import Actor
+from lango.db.pipeline import CONTEXT, Connection, name_of
 from lango.errors import AnswerTooLarge
-from lango.pipeline import CONTEXT, Connection, name_of
 from tests.reads.conftest import WHO, Pool, activity, assert_clean, staff
 
 

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.kit.node import global_id
 from lango.actor import NOBODY
-from lango.context import Context
-from lango.postgres import create_engine
-from lango.session import Reads
+from lango.db.postgres import create_engine
+from lango.db.session import Reads
+from lango.graphql.context import Context
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
@@ -191,7 +191,7 @@ async def test_an_error_of_class_22_below_is_told_at_its_place(
 async def test_errors_of_the_database_are_masked(
     api: Api, owner: Any, member: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lango.pipeline.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9")
+    monkeypatch.setattr("lango.db.pipeline.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9")
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 
     # The ordinary executor, which sets its context in another way, answers.
@@ -202,10 +202,11 @@ async def test_errors_of_the_database_are_masked(
 async def test_an_error_that_nobody_can_mend_is_masked_and_logged(
     api: Api, member: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lango.pipeline import context_of
+    from lango.db.pipeline import context_of
 
     monkeypatch.setattr(
-        "lango.pipeline.context_of", lambda *given: context_of(*given)._replace(role="lango_rules", read_only="maybe")
+        "lango.db.pipeline.context_of",
+        lambda *given: context_of(*given)._replace(role="lango_rules", read_only="maybe"),
     )
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 
@@ -258,7 +259,7 @@ async def reads(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Reads]]:
             super().__init__(*given)
             made.append(self)
 
-    monkeypatch.setattr("lango.context.Reads", Noted)
+    monkeypatch.setattr("lango.graphql.context.Reads", Noted)
     yield made
     await asyncio.sleep(0.05)
     for each in made:

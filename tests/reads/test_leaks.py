@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
-from lango.pipeline import ConnectionLost, context_of
+from lango.db.pipeline import ConnectionLost, context_of
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
@@ -55,7 +55,7 @@ def as_role(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """From now on each context names that role, whoever is asking."""
 
     def take(role: str) -> None:
-        monkeypatch.setattr("lango.pipeline.context_of", lambda *given: context_of(*given)._replace(role=role))
+        monkeypatch.setattr("lango.db.pipeline.context_of", lambda *given: context_of(*given)._replace(role=role))
 
     return take
 

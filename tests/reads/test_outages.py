@@ -17,17 +17,17 @@ import httpx
 import pytest
 
 from gql.schema import make_planner, schema
-from lango import migrate, roles
 from lango.actor import NOBODY, Actor, DatabaseRole
-from lango.app import create_app
-from lango.callers import STANDING
+from lango.db import migrate, roles
+from lango.db.postgres import create_engine
 from lango.embedded import Server, embedded
-from lango.postgres import create_engine
+from lango.http.app import create_app
+from lango.rules.transaction import RuleTransaction
+from lango.security.account_status import STANDING
 from lango.settings import Settings
-from lango.transaction import RuleTransaction
 from models.packs import Pack
-from resolvers import redemption
-from resolvers.audit import staff_read
+from resolvers.kernel.audit import staff_read
+from resolvers.redemption import codes as redemption
 from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.reads.conftest import activity
@@ -43,7 +43,7 @@ TERMINATE = f"SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activit
 @pytest.fixture(autouse=True)
 def _patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a probe finds is tried here, not how fast a busy machine is."""
-    monkeypatch.setattr("lango.health.PROBE_TIMEOUT", 30)
+    monkeypatch.setattr("lango.http.health.PROBE_TIMEOUT", 30)
 
 
 class Gateway:

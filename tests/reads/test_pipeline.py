@@ -15,9 +15,9 @@ import asyncpg
 import pytest
 from sqlalchemy import URL
 
-from lango import pipeline as module
-from lango.pipeline import STATEMENTS, Connection, written
-from lango.postgres import open_connection
+from lango.db import pipeline as module
+from lango.db.pipeline import STATEMENTS, Connection, written
+from lango.db.postgres import open_connection
 from lango.settings import Settings
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, bare
 

@@ -15,9 +15,9 @@ import uvloop
 from sqlalchemy import URL
 
 from lango.actor import Actor
-from lango.pipeline import Connection, ConnectionLost, Pipeline
+from lango.db.fair_queue import Caller, NoConnectionFree
+from lango.db.pipeline import Connection, ConnectionLost, Pipeline
 from lango.settings import Settings
-from lango.shares import Caller, NoConnectionFree
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, staff
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.providers.wave import NoWave
-from lango.services import Services
+from lango.rules.services import Services
 from lango.settings import Settings
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory

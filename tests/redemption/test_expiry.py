@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from models.redemption import QrCode
-from resolvers import redemption
-from resolvers.redemption import expire_due_codes
+from resolvers.redemption import codes
+from resolvers.redemption.codes import expire_due_codes
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now
@@ -112,7 +112,7 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
 ) -> None:
     await expire_due_codes(services)
     tills = [await due_code(make) for _ in range(4)]
-    publish, told = redemption.publish, list[Any]()
+    publish, told = codes.publish, list[Any]()
 
     async def die_at_the_third(tx: Any, topic: str, key: Any, **payload: Any) -> None:
         told.append(key)
@@ -120,10 +120,10 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
             raise asyncio.CancelledError
         await publish(tx, topic, key, **payload)
 
-    monkeypatch.setattr(redemption, "publish", die_at_the_third)
+    monkeypatch.setattr(codes, "publish", die_at_the_third)
     with pytest.raises(asyncio.CancelledError):
         await expire_due_codes(services)
-    monkeypatch.setattr(redemption, "publish", publish)
+    monkeypatch.setattr(codes, "publish", publish)
 
     half_way = [await status(books, till.code) for till in tills]
     assert sorted(half_way) == ["expired", "expired", "issued", "issued"]

@@ -14,13 +14,13 @@ from sqlalchemy import event, literal_column, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import DatabaseRole
-from lango.callers import STANDING
-from lango.postgres import create_engine
-from lango.session import become
+from lango.db.postgres import create_engine
+from lango.db.session import become
+from lango.rules.transaction import RuleTransaction
+from lango.security.account_status import STANDING
 from lango.settings import Settings
-from lango.transaction import RuleTransaction
 from models.packs import Pack
-from resolvers import redemption
+from resolvers.redemption import codes as redemption
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory

@@ -15,11 +15,11 @@ import asyncpg
 import orjson
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from models.identity import User
 from models.packs import Pack, Partner
 from models.profiles import Profile
-from resolvers.redemption import expire_due_codes, partner_share
+from resolvers.redemption.codes import expire_due_codes, partner_share
 from tests.books import Books
 from tests.client import Answer, Api
 from tests.factories import Factory, now

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.services import Services
+from lango.rules.services import Services
 from lango.settings import Settings
 from lango.settings import settings as settings_of_process
 from models.identity import User

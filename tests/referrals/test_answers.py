@@ -11,12 +11,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango import codes
-from lango.services import Services
+from lango.rules.services import Services
+from lango.values import codes
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.referrals import Referral
-from resolvers.referrals import expire_referrals, next_birthday
+from resolvers.referrals.invitations import expire_referrals, next_birthday
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now

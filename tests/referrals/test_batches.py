@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango import codes
+from lango.values import codes
 from models.referrals import Referral, SponsorContactBatch, SponsorDailyLimit
 from tests.books import Books
 from tests.client import Api

@@ -12,13 +12,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from models.identity import User
 from models.packs import Pack, SponsorCampaign
 from models.pots import Pot
 from models.profiles import UserAddress
-from resolvers.campaigns import complete_ended_campaigns
-from resolvers.impressions import count_impressions
+from resolvers.packs.campaign_counters import count_impressions
+from resolvers.packs.campaigns import complete_ended_campaigns
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now

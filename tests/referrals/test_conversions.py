@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango import codes
+from lango.values import codes
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.pots import Pot

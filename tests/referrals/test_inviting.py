@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from lango import codes
+from lango.values import codes
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.referrals import Referral, SponsorDailyLimit

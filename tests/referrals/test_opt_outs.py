@@ -10,12 +10,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango import codes
 from lango.settings import settings
+from lango.values import codes
 from models.identity import User
 from models.pots import Pot, PotInvitation
 from models.referrals import Referral
-from resolvers.share_links import hash_of
+from resolvers.kernel.share_links import hash_of
 from tests.client import Answer, Api
 from tests.factories import Factory, now
 from tests.referrals.calls import call, error_of, phones

@@ -10,14 +10,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango import codes
-from lango.services import Services
+from lango.rules.services import Services
+from lango.values import codes
 from models.donations import Refund
 from models.identity import User
 from models.pots import Pot
 from models.referrals import PointsLedgerEntry, Referral
 from models.referrals import PointsLedgerEntryEventType as Event
-from resolvers import points
+from resolvers.points import points
 from tests.books import Books
 from tests.client import Api
 from tests.factories import Factory, now

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 import seeds
-from lango import migrate
+from lango.db import migrate
 from tests.clusters import Cluster
 
 

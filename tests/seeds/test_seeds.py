@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from models.base import Base, models
-from resolvers.ledger import PROOFS
+from resolvers.ledger.ledger import PROOFS
 from seeds import DEMO_CALLERS
 
 TABLES = [model for model in models() if model.__face__ is None and model.__access__ is not None]

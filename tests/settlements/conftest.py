@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.providers.wave import NoWave
-from lango.services import Services
+from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
 from models.packs import Partner

@@ -16,8 +16,8 @@ from models.identity import User
 from models.redemption import QrCode
 from models.referrals import PointsConversion
 from models.trading import CryptoEscrow, CryptoTrade, CryptoTransaction
-from resolvers import ledger
-from resolvers.postings import OF_BALANCES, POSTINGS, Posting
+from resolvers.ledger import ledger
+from resolvers.ledger.proofs import OF_BALANCES, POSTINGS, Posting
 from tests.client import Api
 from tests.factories import Factory
 from tests.settlements.calls import IN_JUNE, STAFF, call, generate
@@ -191,7 +191,7 @@ def test_every_kind_that_rules_post_is_declared() -> None:
 
     import resolvers
 
-    source = "".join(file.read_text() for file in Path(resolvers.__path__[0]).rglob("*.py") if file.stem != "postings")
+    source = "".join(file.read_text() for file in Path(resolvers.__path__[0]).rglob("*.py") if file.stem != "proofs")
     posted = set(re.findall(r'ledger\.post\(\s*session, [\w()]+, "(\w+)"', source))
     posted |= set(re.findall(r'"(crypto_\w+|escrow_(?:release|refund|split)|points_conversion_reversal)"', source))
     kinds = {kind for posting in POSTINGS for kind in posting.kinds}

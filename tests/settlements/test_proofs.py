@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from models.packs import Partner
-from resolvers import ledger
+from resolvers.ledger import ledger
 from tests.client import Api
 from tests.factories import Factory
 from tests.settlements.calls import IN_JULY, IN_JUNE, STAFF, call, generate

@@ -9,10 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from models.packs import Partner, PartnerPaymentTerms
-from resolvers import settlements
-from resolvers.settlements import last_period, settle_partners
+from resolvers.redemption import settlements
+from resolvers.redemption.settlements import last_period, settle_partners
 from tests.books import Books
 from tests.factories import Factory, now
 

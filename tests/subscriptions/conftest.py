@@ -20,10 +20,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gql.schema import make_planner, schema
-from lango.app import create_app, server_options
-from lango.auth import mint
+from lango.http.app import create_app, server_options
+from lango.security.authentication import mint
 from lango.settings import Settings
-from resolvers.audit import staff_read
+from resolvers.kernel.audit import staff_read
 
 POT_UPDATED = """
     subscription ($id: ID!, $after: String) {

@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from lango.wire import MOST_BEFORE_INIT, BoundedSocket
+from lango.http.protocols import MOST_BEFORE_INIT, BoundedSocket
 from models.identity import User, UserSession
 from models.pots import Pot
 from tests.factories import Factory

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.outbox import LOCK, Position
+from lango.events.outbox import LOCK, Position
 from lango.settings import Settings
 from models.admin import SystemConfig
 from models.identity import User

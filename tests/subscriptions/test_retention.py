@@ -10,9 +10,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.providers.chosen import make_wave
-from lango.services import Services
+from lango.rules.services import Services
 from lango.settings import Settings
-from resolvers.events import delete_old_events
+from resolvers.kernel.outbox import delete_old_events
 
 
 async def test_old_events_are_deleted_and_younger_ones_kept(

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import orjson
 
-from lango.callers import STANDING, STANDINGS
+from lango.security.account_status import STANDING, STANDINGS
 from models.identity import User
 from models.pots import Pot
 from tests.factories import Factory

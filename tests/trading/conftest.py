@@ -15,8 +15,8 @@ import pyotp
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.crypto import keyring
-from lango.services import Services
+from lango.rules.services import Services
+from lango.security.encryption import keyring
 from lango.settings import Settings
 from lango.settings import settings as settings_of_process
 from models.identity import User

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from resolvers.trading.escrows import end_due_escrows
 from tests.trading.conftest import Desk
 

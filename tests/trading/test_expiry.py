@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from resolvers.trading.escrows import end_due_escrows
 from tests.books import Books
 from tests.trading.conftest import Desk

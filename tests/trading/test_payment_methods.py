@@ -11,7 +11,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from lango.crypto import Keyring
+from lango.security.encryption import Keyring
 from lango.settings import settings as settings_of_process
 from models.identity import User
 from models.trading import CryptoPaymentMethod
@@ -174,7 +174,7 @@ async def test_every_reveal_is_audited_in_its_own_transaction(
     async def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("the log is full")
 
-    monkeypatch.setattr("resolvers.audit.revealed", full)
+    monkeypatch.setattr("resolvers.kernel.audit.revealed", full)
     unlogged = await desk.ask("revealPaymentMethod", deal.buyer, paymentMethodId=key)
     assert unlogged.codes == ["INTERNAL"]
     assert DETAILS not in unlogged.response.text

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from lango.services import Services
+from lango.rules.services import Services
 from models.identity import User
 from models.profiles import Profile
 from resolvers.trading.escrows import expire_lapsed_offers

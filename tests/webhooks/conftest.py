@@ -14,11 +14,11 @@ import pytest
 import strawberry
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from lango.app import Gateway, create_app
+from lango.http.app import Gateway, create_app
+from lango.http.webhooks import Receive, wave_webhook
 from lango.providers.wave_signature import sign
-from lango.services import Services, make_services
+from lango.rules.services import Services, make_services
 from lango.settings import Settings
-from lango.webhooks import Receive, wave_webhook
 
 SECRETS = ["wave_sn_WHS_new", "wave_sn_WHS_old"]
 EVENT = {"id": "EV_1", "type": "checkout.session.completed", "data": {"id": "cos-1", "amount": "1000"}}

@@ -11,9 +11,9 @@ import httpx
 import orjson
 import pytest
 
-from lango import webhooks
+from lango.http import webhooks
 from lango.providers.wave_signature import WINDOW, sign
-from lango.services import Services
+from lango.rules.services import Services
 from tests.webhooks.conftest import EVENT, SECRETS, Door, Open, Seen
 
 

@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from benchmarks.peers.plain.reading import Reading
 from benchmarks.peers.plain.schema import schema
-from lango.auth import Authenticator
-from lango.callers import Callers
-from lango.exchange import open_exchange
-from lango.pipeline import Pipeline
-from lango.postgres import create_engine
-from lango.proxies import Networks
+from lango.db.pipeline import Pipeline
+from lango.db.postgres import create_engine
+from lango.http.proxies import Networks
+from lango.observability.request_log import open_exchange
+from lango.security.account_status import Callers
+from lango.security.authentication import Authenticator
 from lango.settings import settings
 
 current = settings()

@@ -22,10 +22,10 @@ import models.pots as pots
 import models.profiles as profiles
 import models.redemption as redemption
 from benchmarks.peers.plain.reading import Reading
+from lango.db.session import become
 from lango.errors import Refused
-from lango.session import become
-from lango.transaction import RuleTransaction
-from resolvers.redemption import redeem_qr_code
+from lango.rules.transaction import RuleTransaction
+from resolvers.redemption.codes import redeem_qr_code
 
 Info = strawberry.Info[Reading, None]
 BigInt = NewType("BigInt", int)

@@ -13,18 +13,18 @@ from typing import Any
 import asyncpg
 from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode
 
+from gql.kit.deferred_values import Given
 from gql.kit.node import MIRRORED
 from gql.kit.planner.builder import HOLE, SHOWN
 from gql.kit.planner.plans import Plans, Root
 from gql.kit.planner.statements import Statement
 from gql.kit.planner.variables import Variables
-from gql.kit.slots import Given
 from lango.actor import Actor
-from lango.context import Context, Shown
-from lango.documents import Document
 from lango.errors import AnswerTooLarge, CallerError
-from lango.metrics import Metrics
-from lango.planning import Answered
+from lango.graphql.answers import Answered
+from lango.graphql.context import Context, Shown
+from lango.graphql.documents import Document
+from lango.observability.metrics import Metrics
 from lango.settings import Settings
 from models.base import Base
 

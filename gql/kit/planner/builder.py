@@ -13,6 +13,7 @@ from sqlalchemy.orm import RelationshipProperty
 from gql.kit.aggregates import AskedGroups, groups
 from gql.kit.aliases import Row
 from gql.kit.connection import Asked
+from gql.kit.deferred_values import Questions, decided
 from gql.kit.naming import unkeyed
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.planner.members import object_over
@@ -30,8 +31,7 @@ from gql.kit.planner.text import (
     text_of,
 )
 from gql.kit.relations import attributes, is_staff_only
-from gql.kit.slots import Questions, decided
-from lango.slices import pause
+from lango.graphql.time_slices import pause
 from models.base import Base
 
 # What a field's metadata holds: how it is planned. A field without it is answered in Python.

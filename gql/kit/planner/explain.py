@@ -11,16 +11,16 @@ from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_variable_values
 
+from gql.kit.deferred_values import Given, NotPlanned, Questions
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.plans import Root
 from gql.kit.planner.selections import DEFINITION, Selections
 from gql.kit.planner.statements import Statement
-from gql.kit.slots import Given, NotPlanned, Questions
 from lango.actor import Actor, DatabaseRole
-from lango.documents import Document
 from lango.errors import BadUserInput, CallerError
-from lango.variables import in_json
+from lango.graphql.documents import Document
+from lango.graphql.variables import in_json
 
 NO_DATABASE = "its answer is the same for everybody, without a statement"
 TOKEN = re.compile(r"E?'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|\|\||[()]|[\w$.]+|\s+|.", re.DOTALL)

@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, Select, Text, case, cast, func, literal, select
 from sqlalchemy.orm import RelationshipProperty
 
 from gql.kit.aliases import Row
+from gql.kit.deferred_values import NotPlanned, Slot, changed
 from gql.kit.kinds import kind_of
 from gql.kit.node import MIRRORED, key_columns, parse_global_id, parse_id
 from gql.kit.planner.builder import PLAN, Builder
@@ -28,7 +29,6 @@ from gql.kit.planner.text import (
     text_of,
 )
 from gql.kit.relations import attributes, is_staff_only
-from gql.kit.slots import NotPlanned, Slot, changed
 from lango.errors import BadUserInput
 from models.base import Base
 from models.transitions import Transitions

@@ -10,13 +10,13 @@ from sqlalchemy import Select, func, literal_column, select
 
 from gql.kit.aliases import Row
 from gql.kit.connection import Asked, page
+from gql.kit.deferred_values import NotPlanned
 from gql.kit.filters import predicate
 from gql.kit.ordering import cursor
 from gql.kit.planner.members import Members, object_over
 from gql.kit.planner.places import Link, Rows, under
 from gql.kit.planner.selections import Fields, Selections
 from gql.kit.planner.text import Parts, boolean, integer, object_of, quoted, rows_of, text_of
-from gql.kit.slots import NotPlanned
 from models.base import Base
 
 ObjectOf = Callable[[Row, Sequence[FieldNode]], Parts]

@@ -19,18 +19,18 @@ from graphql import (
 )
 from sqlalchemy import Select
 
+from gql.kit.deferred_values import Given, Questions, Read, Slot
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.fields import parts_of
 from gql.kit.planner.members import Meaning, meaning
 from gql.kit.planner.selections import DEFINITION, Selections
 from gql.kit.planner.statements import Statement, compiled
-from gql.kit.slots import Given, Questions, Read, Slot
 from lango.actor import DatabaseRole
-from lango.documents import Document
 from lango.errors import CallerError
+from lango.graphql.documents import Document
+from lango.graphql.time_slices import Slices
 from lango.lru import Lru
-from lango.metrics import Metrics
-from lango.slices import Slices
+from lango.observability.metrics import Metrics
 from models.base import Base
 
 # The characters of SQL that are kept, for the largest statements are some hundred thousand long.

@@ -25,8 +25,8 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from strawberry import UNSET
 
+from gql.kit.deferred_values import Given, NotPlanned, Questions, Slot
 from gql.kit.planner.variables import types_of
-from gql.kit.slots import Given, NotPlanned, Questions, Slot
 
 ABSENT, NULL, VALUE = "absent", "null", "value"
 DEFINITION = "strawberry-definition"

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, dialect
 
+from gql.kit.deferred_values import Given, Read, Slot
 from gql.kit.planner.builder import Hole
-from gql.kit.slots import Given, Read, Slot
 from lango.actor import DatabaseRole
-from lango.postgres import dump_json
-from lango.slices import pause
+from lango.db.postgres import dump_json
+from lango.graphql.time_slices import pause
 
 
 class Compiler(PGCompiler_asyncpg):

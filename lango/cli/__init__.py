@@ -1,0 +1,1 @@
+"""The command line of `lango`: a command a module."""

@@ -1,0 +1,88 @@
+"""`lango token` and `lango grant`: sign in as somebody, and what they may do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lango.actor import Role
+from lango.cli.composition import Above
+from lango.cli.console import err, fail
+from lango.cli.database import Person, as_owner, database, person
+from lango.security import authentication
+from lango.settings import Settings
+
+Who = Annotated[str, typer.Argument(metavar="USER", help="An email address, a phone number, an id, or a demo name.")]
+LONGEST_MINUTES = 7 * 24 * 60
+
+
+def token(
+    context: typer.Context,
+    user: Who,
+    roles: Annotated[str | None, typer.Option(help="Claim these, by commas, instead of all the user has.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, max=LONGEST_MINUTES, help="How long it serves; else the setting's time.")
+    ] = None,
+) -> None:
+    """Mint an access token for a user. Only the token goes to standard output.
+
+    A claimed role counts only while the database has it for this user too.
+
+    Examples:
+
+        lango token cashier
+        lango token amina@example.org --minutes 60
+        curl -H "Authorization: Bearer $(lango token member)" -H "Content-Type: application/json" \\
+          -d '{"query":"{ __typename }"}' http://127.0.0.1:8000/graphql
+    """
+    claimed = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
+    with database() as current:
+        found = asyncio.run(look_up(Above.of(context), current, user))
+        lifetime = minutes * 60 if minutes else current.token_lifetime
+        minted = authentication.mint(current, found.id, found.roles if claimed is None else claimed, lifetime=lifetime)
+    typer.echo(minted)
+    err.print(f"[dim]{found.contact}, {found.id}, for {lifetime / 60:g} minutes[/]")
+
+
+def grant(
+    context: typer.Context,
+    role: Annotated[Role, typer.Argument(help="The role.")],
+    user: Who,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the role away instead.")] = False,
+) -> None:
+    """Give a user a role, or take it away.
+
+    It counts from the user's next request on.
+
+    Examples:
+
+        lango grant admin amina@example.org
+        lango grant admin amina@example.org --remove
+    """
+    with database() as current:
+        had, has = asyncio.run(change_role(Above.of(context), current, role, user, remove=remove))
+    now = ", ".join(has.roles) or "no roles"
+    err.print(f"[green]✓[/] {has.contact} {'has' if had.roles != has.roles else 'already has'}: {now}")
+
+
+async def look_up(above: Above, current: Settings, user: str) -> Person:
+    async with as_owner(current) as connection:
+        return await person(connection, above, user)
+
+
+async def change_role(above: Above, current: Settings, role: Role, user: str, *, remove: bool) -> tuple[Person, Person]:
+    """The user before and after."""
+    async with as_owner(current) as connection, connection.transaction():
+        before = await person(connection, above, user)
+        # Decided in the statement: of two grants at once, neither is lost.
+        change = "array_remove(coalesce(roles, '{}'), $2)" if remove else "array_append(coalesce(roles, '{}'), $2)"
+        changed = await connection.fetchval(
+            f"UPDATE identity.users SET roles = {change} WHERE id = $1"
+            " AND ($2 = ANY (coalesce(roles, '{}'))) = $3 RETURNING roles",
+            before.id, role.value, remove,
+        )  # fmt: skip
+    if remove and changed is None:
+        fail(f"{before.contact} does not have the role {role.value}.")
+    return before, Person(before.id, before.contact, before.roles if changed is None else list(changed))

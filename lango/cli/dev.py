@@ -1,0 +1,104 @@
+"""`lango dev`: everything, from nothing to a served demo, in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from shlex import quote
+
+import orjson
+import typer
+from rich.markup import escape
+
+from lango.cli import work
+from lango.cli.composition import Above
+from lango.cli.console import Counting, err, out, step
+from lango.cli.database import as_owner, database, make_roles, owner_url, person, sandbox
+from lango.cli.seed import Size, is_empty, load
+from lango.cli.serve import Host, Port, Workers, demand_port, demand_safety, run, set_place
+from lango.db import migrate
+from lango.http import demo
+from lango.http.allowed_hosts import LOOPBACK
+from lango.http.demo import DemoCaller
+from lango.http.graphiql import FIRST_QUERY
+from lango.settings import Settings, settings
+
+
+def dev(context: typer.Context, host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Make the database, fill it with demo data once, serve and run jobs, with tokens to try it as several people.
+
+    Without DATABASE_URL an embedded PostgreSQL is used, its data in .lango. Ctrl-C stops everything.
+
+    Examples:
+
+        lango dev
+        lango dev --port 8001
+    """
+    begun = time.monotonic()
+    # No balancer has to notice that we are going.
+    os.environ.setdefault("LANGO_SHUTDOWN_DELAY", "0")
+    if not settings().allowed_hosts:
+        # Also where it listens for a whole network: a page of the web must not reach the demo by a name of its own.
+        os.environ["LANGO_ALLOWED_HOSTS"] = ",".join(LOOPBACK)
+    above = Above.of(context)
+    os.environ.update(sandbox(settings()))
+    set_place(host, port, workers)
+    demand_port(settings())
+    try:
+        with database() as current:
+            prepare(above, current)
+            demand_safety(current)
+            callers = asyncio.run(demo_callers(above, current))
+            os.environ[demo.VARIABLE] = demo.written(callers)
+            with step("schema"):
+                above.schema()
+            greet(current, callers, time.monotonic() - begun)
+            with work.beside(current, above.jobs()):
+                run(current, "lango.asgi_dev:app")
+    except KeyboardInterrupt:
+        pass
+    err.print("stopped")
+
+
+def prepare(above: Above, current: Settings) -> None:
+    """Roles, migrations, demo data: each only as far as it is missing."""
+    with step("roles"):
+        asyncio.run(make_roles(current))
+    with step("migrations"):
+        asyncio.run(migrate.upgrade(owner_url(current), progress=Counting()))
+    if asyncio.run(is_empty(current)):
+        with step("demo data"):
+            asyncio.run(load(above, current, Size.SMALL))
+
+
+async def demo_callers(above: Above, current: Settings) -> list[DemoCaller]:
+    """Those of the demo callers whom the database has."""
+    found = []
+    async with as_owner(current) as connection:
+        known = {
+            row["email"] for row in await connection.fetch("SELECT email FROM identity.users WHERE email IS NOT NULL")
+        }
+        for caller in above.seeds().DEMO_CALLERS:
+            if caller.email in known:
+                user = await person(connection, above, caller.email)
+                found.append(DemoCaller(caller.name, caller.title, user.id, tuple(user.roles)))
+    return found
+
+
+def greet(current: Settings, callers: Sequence[DemoCaller], seconds: float) -> None:
+    address = f"http://{current.host}:{current.port}/graphql"
+    out.print("\n[bold]Tokens[/] (for a day; `lango token NAME` makes another)")
+    tokens = {caller.name: caller.token(current) for caller in callers}
+    for caller in callers:
+        out.print(f"\n[bold]{escape(caller.name)}[/], {escape(caller.title)}\n{tokens[caller.name]}")
+    owner = next((token for name, token in tokens.items() if "pot" in name), next(iter(tokens.values()), None))
+    body = orjson.dumps({"query": " ".join(FIRST_QUERY.split())}).decode()
+    header = f" \\\n  -H 'Authorization: Bearer {owner}'" if owner else ""
+    out.print(f"\n[bold]A first query[/] (GraphiQL opens with it)\n{escape(FIRST_QUERY)}")
+    out.print(
+        f"\n[bold]The same from a shell[/]\ncurl -s {address} \\\n  -H 'Content-Type: application/json'"
+        f"{header} \\\n  -d {escape(quote(body))}"
+    )
+    out.print(f"\n[bold green]GraphiQL: {address}[/]  [dim]ready after {seconds:.1f} s; Ctrl-C stops it[/]\n")

@@ -1,0 +1,170 @@
+"""`lango explain`: the statements of a query, and how PostgreSQL reads them for somebody."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import asyncpg
+import orjson
+import typer
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.actor import NOBODY, Actor, Role
+from lango.cli.accounts import look_up
+from lango.cli.composition import Above, PlannedField
+from lango.cli.console import err, fail
+from lango.cli.database import database
+from lango.db.postgres import connect, create_engine
+from lango.db.session import Transaction, acting_as
+from lango.errors import CallerError
+from lango.graphql.documents import Document, Documents, InvalidDocument
+from lango.observability.metrics import Metrics
+from lango.settings import Settings
+
+LONGEST_VALUE = 200
+ANALYZE = "EXPLAIN (ANALYZE, BUFFERS) "
+
+
+def explain(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="GraphQL text, @FILE, or - for standard input.")],
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="Whom `lango token` would know; else nobody.")
+    ] = None,
+    variables: Annotated[str, typer.Option(metavar="JSON", help="The query's variables.")] = "{}",
+    operation: Annotated[str | None, typer.Option(metavar="NAME", help="Which of several operations.")] = None,
+    analyze: Annotated[bool, typer.Option("--analyze", help="Run the statements, to see rows, buffers, time.")] = False,
+) -> None:
+    """Print the statement of each field of a query, and PostgreSQL's plan of it.
+
+    It is planned, and run with --analyze, as the gateway would for that user: under their policies, read only.
+
+    Examples:
+
+        lango explain '{ pots(first: 5) { nodes { title ownerProfile { fullName } } } }' --as member
+        lango explain @query.graphql --as amina@example.org --variables '{"id": "…"}' --analyze
+    """
+    text, given, above = text_of(query), values_of(variables), Above.of(context)
+    with database() as current:
+        document = document_of(above, current, text)
+        if current.planner != "on":
+            err.print("[yellow]LANGO_PLANNER is off: the gateway would leave all of this to its executor.[/]")
+        asyncio.run(explained(above, current, document, operation, given, as_, analyze=analyze))
+
+
+def text_of(query: str) -> str:
+    if query == "-":
+        return sys.stdin.read()
+    if not query.startswith("@"):
+        return query
+    try:
+        return Path(query[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{query[1:]} cannot be read: {error}.")
+
+
+def values_of(text: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        fail(f"The variables are no JSON: {error}.")
+    if not isinstance(found, dict):
+        fail('The variables are a JSON object, as in {"id": "…"}.')
+    return found
+
+
+def document_of(above: Above, current: Settings, text: str) -> Document:
+    try:
+        return Documents(above.schema(), current, Metrics()).get_at_once(text)
+    except InvalidDocument as invalid:
+        told = [
+            f"{error.message} (line {error.locations[0].line}, column {error.locations[0].column})"
+            if error.locations
+            else error.message
+            for error in invalid.errors
+        ]
+        fail(" ".join(told))
+    except CallerError as error:
+        fail(str(error))
+
+
+async def explained(
+    above: Above,
+    current: Settings,
+    document: Document,
+    operation: str | None,
+    variables: dict[str, Any],
+    user: str | None,
+    *,
+    analyze: bool,
+) -> None:
+    assert current.database_url is not None
+    address = current.database_url.get_secret_value()
+    # Names the address where nothing answers there.
+    await (await connect(address, current)).close()
+    engine = create_engine(address, current, pool_size=1)
+    try:
+        actor = await acting(above, current, user)
+        try:
+            fields = above.plan_of(current, document, operation, variables, actor)
+        except CallerError as error:
+            fail(str(error))
+        for field in fields:
+            show(field)
+            if field.sql is not None:
+                for line in await plan(engine, actor, field, analyze=analyze):
+                    typer.echo(f"  {line}")
+                typer.echo()
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
+        fail("The database has no tables yet. Run `lango dev`, or `lango migrate up` and `lango seed`.")
+    except asyncpg.PostgresError as error:
+        fail(f"PostgreSQL refuses it: {error}.")
+    finally:
+        await engine.dispose()
+
+
+async def acting(above: Above, current: Settings, user: str | None) -> Actor:
+    """The caller as by a token that claims all they have."""
+    if user is None:
+        return NOBODY
+    found = await look_up(above, current, user)
+    err.print(f"[dim]as {found.contact}, {found.id}[/]")
+    return Actor(found.id, frozenset(map(Role, found.roles)))
+
+
+def show(field: PlannedField) -> None:
+    if field.sql is None:
+        typer.echo(f"{field.key}: {field.reason}\n")
+        return
+    typer.echo(f"{field.key}: one statement")
+    typer.echo(f"\n{field.lines}\n")
+    for number, value in enumerate(field.values, 1):
+        told = repr(value)
+        typer.echo(f"  ${number} = {told if len(told) <= LONGEST_VALUE else told[:LONGEST_VALUE] + '…'}")
+    if field.in_python:
+        typer.echo(f"  Python fills in {', '.join(field.in_python)}, for each row by itself.")
+    if field.values or field.in_python:
+        typer.echo()
+
+
+async def plan(engine: AsyncEngine, actor: Actor, field: PlannedField, *, analyze: bool) -> Sequence[str]:
+    """What PostgreSQL says of the statement, each in a transaction of its own. Raises asyncpg.PostgresError."""
+    async with acting_as(engine, actor, read_only=True) as tx:
+        if field.share_token is not None:
+            await tx.execute(select(func.set_config("lango.share_tokens", field.share_token, True)))
+        return await lines_of(tx, f"{ANALYZE if analyze else 'EXPLAIN '}{field.sql}", field.values)
+
+
+async def lines_of(tx: Transaction, statement: str, values: Sequence[Any]) -> Sequence[str]:
+    try:
+        found = await (await tx.session.connection()).exec_driver_sql(statement, tuple(values))
+    except DBAPIError as error:
+        refused = getattr(error.orig, "__cause__", None)
+        raise refused if isinstance(refused, asyncpg.PostgresError) else error from None
+    return [str(line) for line in found.scalars()]

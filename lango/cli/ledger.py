@@ -1,0 +1,61 @@
+"""`lango ledger`: whether the money adds up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import typer
+from rich.markup import escape
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lango.cli.composition import Above, Difference
+from lango.cli.console import err, fail, out, step
+from lango.cli.database import as_owner, database, owner_url
+from lango.db.postgres import create_engine
+from lango.db.roles import OWNER
+from lango.db.session import raw_driver
+from lango.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Whether the money adds up.")
+
+
+@app.command()
+def verify(context: typer.Context) -> None:
+    """Recompute every balance from the entries and name each difference.
+
+    Fails when there is one.
+
+    Example:
+
+        lango ledger verify
+    """
+    with database(serving=False) as current, step("ledger"):
+        differences = asyncio.run(differences_in(Above.of(context), current))
+    for each in differences:
+        out.print(f"[red]✗[/] {escape(f'{each.what} {each.key}')}: {each.stored}, but the entries make {each.proved}")
+    if differences:
+        fail(f"The ledger does not add up in {len(differences)} places.")
+    err.print("[green]✓[/] the ledger adds up")
+
+
+async def differences_in(above: Above, current: Settings) -> Sequence[Difference]:
+    """Over one snapshot, as the owner, without a limit of time: the rules may go on meanwhile."""
+    async with as_owner(current) as connection:
+        # Told in a line where there are no tables yet.
+        await connection.fetchval("SELECT 1 FROM ledger.ledger_entries LIMIT 1")
+    engine = create_engine(owner_url(current), current, pool_size=1)
+    try:
+        async with engine.connect() as engaged, AsyncSession(bind=engaged) as session:
+            await (await raw_driver(engaged)).execute(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                f"SET LOCAL ROLE {OWNER}; SET LOCAL statement_timeout = 0"
+            )
+            return await above.verify_ledger(session)
+    finally:
+        await engine.dispose()
+
+
+@app.callback()
+def ledger() -> None:
+    """Whether the money adds up."""

@@ -1,0 +1,46 @@
+"""`lango schema`: the GraphQL schema as text."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lango.cli.composition import Above
+from lango.cli.console import err, fail
+
+LONGEST_DIFF = 40
+
+
+def schema(
+    context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Compare with the file and fail where they differ.")] = False,
+    file: Annotated[Path, typer.Option(help="The file to compare with.")] = Path("schema.graphql"),
+) -> None:
+    """Print the GraphQL schema (SDL) that the code makes, or compare it with schema.graphql.
+
+    A comparison that finds a difference fails.
+
+    Examples:
+
+        lango schema > schema.graphql
+        lango schema --check
+    """
+    text = Above.of(context).schema().as_str().rstrip() + "\n"
+    if not check:
+        typer.echo(text, nl=False)
+        return
+    if not file.exists():
+        fail(f"There is no {file}: make it with `make schema`.")
+    before = file.read_text(encoding="utf-8")
+    if before == text:
+        err.print(f"[green]✓[/] {file} is what the code makes")
+        return
+    diff = difflib.unified_diff(before.splitlines(), text.splitlines(), str(file), "the code", lineterm="", n=1)
+    lines = list(diff)
+    typer.echo("\n".join(lines[:LONGEST_DIFF]))
+    if len(lines) > LONGEST_DIFF:
+        typer.echo(f"… and {len(lines) - LONGEST_DIFF} lines more")
+    fail(f"{file} is not what the code makes. If the change is meant, run `make schema` and commit the file.")

@@ -1,0 +1,52 @@
+"""`lango seed`: demo data."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lango.cli.composition import Above
+from lango.cli.console import Counting, err, fail
+from lango.cli.database import as_owner, database, owner_url
+from lango.settings import Settings
+
+
+class Size(StrEnum):
+    """How much demo data."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+def seed(
+    context: typer.Context,
+    size: Annotated[Size, typer.Option(help="large is a million donations.")] = Size.SMALL,
+) -> None:
+    """Load demo data into an empty database.
+
+    It is the same each time, and its ledger balances.
+
+    Examples:
+
+        lango seed
+        lango seed --size large
+    """
+    above = Above.of(context)
+    with database(serving=False) as current:
+        if not asyncio.run(is_empty(current)):
+            fail("There are users in this database already: demo data is only loaded into an empty one.")
+        asyncio.run(load(above, current, size))
+    err.print(f"[green]✓[/] {size} demo data loaded")
+
+
+async def is_empty(current: Settings) -> bool:
+    async with as_owner(current) as connection:
+        return not await connection.fetchval("SELECT EXISTS (SELECT FROM identity.users)")
+
+
+async def load(above: Above, current: Settings, size: Size) -> None:
+    await above.seeds().load(owner_url(current), size.value, Counting())

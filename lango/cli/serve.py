@@ -1,0 +1,111 @@
+"""`lango serve`: the gateway, over a database that is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.markup import escape
+
+from lango.cli.console import err, fail
+from lango.cli.database import database
+from lango.db.postgres import create_engine
+from lango.doctor import Finding, Level, refusals, refusals_of_poolers
+from lango.doctor.machine import encryption, port_trouble
+from lango.observability.metrics import share_metrics
+from lango.providers.chosen import live_key, wave_mode
+from lango.security.keys import signing_keys
+from lango.settings import Settings, settings
+
+Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="How many processes serve.")]
+
+
+def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Serve the API. The database must have been migrated; its login must be bound by the policies.
+
+    What is not said here comes from the settings (LANGO_HOST, LANGO_PORT, LANGO_WORKERS).
+
+    Examples:
+
+        DATABASE_URL=postgresql://lango_gateway:…@db.example.org/lango lango serve --workers 4
+        lango serve --host 0.0.0.0 --port 8080
+    """
+    set_place(host, port, workers)
+    demand_port(settings())
+    with database() as current:
+        demand_safety(current)
+        run(current)
+
+
+def set_place(host: str | None, port: int | None, workers: int | None) -> None:
+    """Through the environment, because the worker processes read it."""
+    for name, value in (("LANGO_HOST", host), ("LANGO_PORT", port), ("LANGO_WORKERS", workers)):
+        if value is not None:
+            os.environ[name] = str(value)
+    settings.cache_clear()
+
+
+def demand_port(current: Settings) -> None:
+    """Before the long steps, not after them."""
+    if trouble := port_trouble(current.host, current.port):
+        fail(f"{trouble} Is lango running there already? Choose another with --port.")
+
+
+def demand_safety(current: Settings) -> None:
+    """Refuse to serve as a login that could read around the policies."""
+    assert current.database_url is not None
+    address = current.database_url.get_secret_value()
+    demand(asyncio.run(reasons_against(address, current)))
+
+
+def demand(reasons: Sequence[Finding]) -> None:
+    """End where there is a reason not to begin."""
+    if not reasons:
+        return
+    for reason in reasons:
+        show(reason, "[red]✗[/]")
+    fail("lango does not serve like this. `lango doctor` tells more.")
+
+
+def show(finding: Finding, mark: str) -> None:
+    err.print(f"{mark} {escape(finding.says)}\n  [dim]→ {escape(finding.remedy)}[/]")
+
+
+async def reasons_against(address: str, current: Settings) -> list[Finding]:
+    # First, because what else there is to know cannot be read through an unfit pooler.
+    if reasons := await refusals_of_poolers(current):
+        return reasons
+    engine = create_engine(address, current, pool_size=1)
+    try:
+        return await refusals(engine)
+    finally:
+        await engine.dispose()
+
+
+def run(current: Settings, app: str = "lango.asgi:app") -> None:
+    """Serve until a signal ends it. Requests under way may finish."""
+    # Asked here once: without a key every worker would fail by itself, and be started anew.
+    signing_keys(current)
+    check_encryption(current)
+    if wave_mode(current) == "live":
+        live_key(current)
+    if current.workers > 1:
+        share_metrics(current)
+    from lango.http.app import server_options
+
+    uvicorn.run(app, **server_options(current))
+
+
+def check_encryption(current: Settings) -> None:
+    """Without keys all is served but what is encrypted, and this is said; with keys that cannot be used, nothing is."""
+    found = list(encryption(current))
+    demand([each for each in found if each.level is Level.ERROR])
+    for each in found:
+        if each.level is Level.WARNING:
+            show(each, "[yellow]![/]")

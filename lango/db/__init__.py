@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, transactions, reads in one round trip, roles and migrations."""

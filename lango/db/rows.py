@@ -1,0 +1,98 @@
+"""What rules do with single rows: find them, lock them, save them.
+
+The rows are models that no session keeps: what a rule changes in them is written by `save`, when the rule says so, and
+nothing is written behind its back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, any_, bindparam, insert, update
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm.base import instance_state
+
+from lango.db.prepared import Connected, Lookup, Prepared
+
+Row = TypeVar("Row", bound=DeclarativeBase)
+
+
+async def find(tx: Connected, model: type[Row], key: UUID) -> Row | None:
+    """The row with that id, if the role of the moment sees it."""
+    found = await _by_id(model, lock=False).one(tx, id=key)
+    return found[0] if found else None
+
+
+async def lock(tx: Connected, model: type[Row], key: UUID) -> Row:
+    """The row with that id, which nobody else changes until the transaction ends. It must exist: see it first.
+
+    Others may go on writing rows that refer to it: `FOR NO KEY UPDATE`, because no rule changes a key.
+    """
+    found = await _by_id(model, lock=True).one(tx, id=key)
+    assert found is not None, "what was seen a moment ago is never deleted"
+    row: Row = found[0]
+    return row
+
+
+async def lock_all(tx: Connected, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
+    """Those rows by their ids, locked in the order of the ids, so that no two callers cross."""
+    found = await _by_ids(model).all(tx, ids=sorted(set(keys)))
+    return {row.id: row for (row,) in found}
+
+
+async def save(tx: Connected, *rows: DeclarativeBase) -> None:
+    """Write rows in their order: those that were read as they were changed since, others as new ones.
+
+    Raises DBAPIError, and RuntimeError for a row that is there no longer.
+    """
+    for row in rows:
+        state: Any = instance_state(row)
+        model, mapper = type(row), state.mapper
+        if state.key is None:
+            held = {name: state.dict[name] for name in mapper.columns.keys() if name in state.dict}  # noqa: SIM118
+            await _insert(model, tuple(held)).run(
+                tx, **{mapper.columns[name].name: value for name, value in held.items()}
+            )
+            state.key = mapper.identity_key_from_instance(row)
+        elif changed := tuple(sorted(state.committed_state.keys() & mapper.columns.keys())):
+            given = {f"to {name}": state.dict[name] for name in changed}
+            found = await _update(model, changed).run(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
+            if not found:
+                raise RuntimeError(f"A {model.__name__} that was to be changed is there no longer.")
+        state._commit_all(state.dict)  # noqa: SLF001 - what is written is no change any more
+
+
+@cache
+def _by_id(model: type[DeclarativeBase], *, lock: bool) -> Lookup:
+    (key,) = model.__mapper__.primary_key
+    same = key == bindparam("id", type_=key.type)
+    return Lookup([model], lambda rows: rows.where(same).with_for_update(key_share=True) if lock else rows.where(same))
+
+
+@cache
+def _by_ids(model: type[DeclarativeBase]) -> Lookup:
+    (key,) = model.__mapper__.primary_key
+    among = key == any_(bindparam("ids", type_=ARRAY(key.type)))
+    return Lookup([model], lambda rows: rows.where(among).order_by(key).with_for_update(key_share=True))
+
+
+@cache
+def _insert(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
+    columns = model.__mapper__.columns
+    return Prepared(insert(model.__table__).inline(), [columns[name].name for name in names])  # type: ignore[arg-type]
+
+
+@cache
+def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
+    columns, key = model.__mapper__.columns, model.__mapper__.primary_key
+    values = {columns[name].name: bindparam(f"to {name}", type_=columns[name].type) for name in names}
+    same = [column == bindparam(name, type_=column.type) for name, column in zip(_key(model), key, strict=True)]
+    return Prepared(update(model.__table__).where(*same).values(values).returning(*key))  # type: ignore[arg-type]
+
+
+@cache
+def _key(model: type[DeclarativeBase]) -> tuple[str, ...]:
+    return tuple(f"key {column.name}" for column in model.__mapper__.primary_key)

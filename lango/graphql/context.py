@@ -1,0 +1,140 @@
+"""What a resolver finds in `info.context`: the caller, the operation's reads and its dataloaders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from aiodataloader import DataLoader
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lango.actor import Actor
+from lango.db.pipeline import Asked, Outcome, Pipeline
+from lango.db.session import Reads
+from lango.graphql.answers import NOTHING, Answered, Planner
+from lango.graphql.documents import Document
+from lango.graphql.limits import HIGHEST
+from lango.graphql.response_size import Room
+from lango.observability.metrics import Metrics
+from lango.rules.services import Services
+from lango.rules.transaction import RolledBack, RuleTransaction
+
+
+class Shown(NamedTuple):
+    """A row that staff were shown without its being loaded: the name of its type, and its key."""
+
+    type_name: str
+    key: str
+
+
+# Told of the rows that staff were shown, loaded or `Shown`, before the answer goes out.
+Witness = Callable[[Pipeline, Actor, list[object]], Awaitable[None]]
+Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
+
+
+class Loader(DataLoader[Any, Any]):
+    """A dataloader whose keys may be waited for by several fields.
+
+    A field is cancelled when its sibling's error ends the answer; what it waits for is not, because others may wait
+    for the same.
+    """
+
+    def load(self, key: Any) -> asyncio.Future[Any]:
+        return asyncio.shield(super().load(key))
+
+
+class Context:
+    """One GraphQL operation. Made by the HTTP layer, closed by it when the answer is ready or the client has gone."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        actor: Actor,
+        *,
+        idempotency_key: str | None = None,
+        witness: Witness | None = None,
+        pipeline: Pipeline | None = None,
+        planner: Planner | None = None,
+        document: Document | None = None,
+        services: Services | None = None,
+        metrics: Metrics | None = None,
+        max_answer_bytes: int = HIGHEST,
+    ) -> None:
+        self.engine = engine
+        self.actor = actor
+        self.idempotency_key = idempotency_key
+        self.witness = witness
+        self.pipeline = pipeline
+        self.planner = planner
+        self.document = document
+        self.metrics = metrics
+        self._services = services
+        self.room = Room(max_answer_bytes)
+        # What the planner has answered already: the executor takes it as it is.
+        self.answered: Answered = NOTHING
+        # The event that a reader has seen last, where the transport says it.
+        self.last_event_id: str | None = None
+        # Whether the caller may see what an event is about; None before it has been looked at.
+        self.sees: bool | None = None
+        # Every row that staff were shown: somebody may have to answer for it.
+        self.shown: list[object] = []
+        self.reads = Reads(engine, actor, self.shown)
+        # Whether a mutation was done, should its answer fail: None where nothing has been committed.
+        self.outcome: Literal["DONE", "UNKNOWN"] | None = None
+        self._outcome_before: Literal["DONE", "UNKNOWN"] | None = None
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    @property
+    def services(self) -> Services:
+        """What a rule may use besides its transaction; every context of the endpoint has them."""
+        assert self._services is not None
+        return self._services
+
+    def loader(self, key: Hashable, batch: Batch) -> DataLoader[Any, Any]:
+        """The operation's dataloader of that key; `batch` takes the keys and gives a value for each, in order."""
+        found = self._loaders.get(key)
+        if found is None:
+            found = self._loaders[key] = Loader(batch)
+        return found
+
+    async def texts(self, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:
+        """What planned statements give, in one round trip, as the caller."""
+        assert self.pipeline is not None
+        return await self.pipeline.fetch(self.actor, asked, share_tokens, self.reads.opened_rows)
+
+    async def show(self, keys: Sequence[str], dry_run: RuleTransaction | None) -> None:
+        """Have the payload of a rule read: the caller sees the rows of these ids too, and what a dry run made in its
+        own transaction."""
+        self.reads.opened_rows = tuple(keys)
+        if dry_run is not None:
+            await self.reads.read_within(RolledBack(dry_run))
+
+    def note_commit(self, state: Literal["DONE", "UNKNOWN"] | None) -> None:
+        """What is known of the commit of a mutation; of several, of the last that may have been done."""
+        if state is None:
+            self.outcome, self._outcome_before = self._outcome_before, None
+        elif state == "UNKNOWN":
+            self._outcome_before, self.outcome = self.outcome, state
+        else:
+            self.outcome = state
+
+    def count_call(self, job: str, result: str) -> None:
+        if self.metrics is not None:
+            self.metrics.outside_calls.labels(job, result).inc()
+
+    async def read_anew(self) -> None:
+        """What is read from here on is read again: a rule is about to change it, and needs a connection itself."""
+        await self.reads.close()
+        self.reads = Reads(self.engine, self.actor, self.shown)
+        self._loaders.clear()
+
+    async def close(self) -> None:
+        await self.reads.close()
+        if self.shown and self.witness is not None:
+            assert self.pipeline is not None
+            await self.witness(self.pipeline, self.actor, self.shown)
+
+    async def abandon(self) -> None:
+        """End at once, without waiting for what is being read."""
+        await self.reads.abandon()

@@ -1,0 +1,1 @@
+"""The gateway over HTTP: the application, its endpoint, and what surrounds every request."""

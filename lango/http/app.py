@@ -1,0 +1,250 @@
+"""The application: its routes, its middleware, and what lives as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import strawberry
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lango.db.pipeline import Pipeline
+from lango.db.postgres import create_engine, secure_url
+from lango.events.hub import Hub
+from lango.graphql.answers import MakePlanner
+from lango.graphql.context import Witness
+from lango.graphql.documents import Documents, Prepared
+from lango.http import graphiql, payment_return
+from lango.http.connections import Connections
+from lango.http.endpoint import GraphQLEndpoint, origins
+from lango.http.health import NOT_FOUND, Check, Health, Warn
+from lango.http.middleware import ExchangeMiddleware
+from lango.http.negotiation import PREFLIGHT_HEADERS
+from lango.http.operations import Operations
+from lango.http.protocols import BoundedProtocol, BoundedSocket
+from lango.http.proxies import Networks
+from lango.http.streaming.subscriptions import Subscriptions
+from lango.http.streaming.websocket import Sockets
+from lango.http.webhooks import Inbox, Webhook
+from lango.jobs.gauges import Gauges
+from lango.jobs.supervision import bound_to_supervisor
+from lango.observability.metrics import Metrics
+from lango.providers.chosen import sandbox_routes
+from lango.rules.services import Services, make_services
+from lango.security.account_status import Callers
+from lango.security.authentication import Authenticator
+from lango.settings import Settings
+
+ENDPOINT = "/graphql"
+ASSETS = "/graphql/assets"
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "WWW-Authenticate")
+
+
+class NoDatabase(RuntimeError):
+    """No database is configured."""
+
+
+def create_app(
+    schema: strawberry.Schema,
+    settings: Settings,
+    engine: AsyncEngine | None = None,
+    *,
+    authenticator: Authenticator | None = None,
+    check: Check | None = None,
+    warn: Warn | None = None,
+    witness: Witness | None = None,
+    make_planner: MakePlanner | None = None,
+    services: Services | None = None,
+    webhooks: Sequence[Webhook] = (),
+) -> Gateway:
+    """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
+    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say;
+    `warn` for its warnings. `witness` is told of the rows that staff were shown. `make_planner` makes what answers
+    queries by finished JSON, unless the settings switch it off. `services` that are given stay their owner's, too;
+    rules and `webhooks` use them.
+
+    Raises NoDatabase, BadProvider, and NoSigningKey where the settings name no key for tokens.
+    """
+    own_engine = engine is None
+    if engine is None:
+        if settings.database_url is None:
+            raise NoDatabase("Set DATABASE_URL, or start with `lango dev`, which brings a database.")
+        engine = create_engine(settings.database_url.get_secret_value(), settings)
+    own_services = services is None
+    if services is None:
+        services = make_services(settings, engine)
+    metrics = Metrics()
+    metrics.watch(engine)
+    authenticator = authenticator or Authenticator(settings)
+    health = Health(engine, settings, metrics, check, warn=warn, gauges=Gauges(services))
+    planner = make_planner(settings, metrics) if make_planner and settings.planner == "on" else None
+    pipeline = Pipeline(engine.url, settings, metrics)
+    schema = with_prepared_documents(schema)
+    operations = Operations(
+        schema,
+        settings,
+        engine=engine,
+        documents=Documents(schema, settings, metrics),
+        pipeline=pipeline,
+        witness=witness,
+        planner=planner,
+        services=services,
+        metrics=metrics,
+    )
+    callers = Callers(authenticator, pipeline, settings.execution_timeout)
+    connections = Connections(callers, settings)
+    hub = Hub(direct_url(settings, engine), settings, pipeline, metrics)
+    subscriptions = Subscriptions(operations, callers, hub, metrics)
+    endpoint = GraphQLEndpoint(
+        operations, subscriptions, connections, settings, metrics, callers=callers, assets=ASSETS
+    )
+    sockets = Sockets(
+        operations, subscriptions, connections, settings, metrics, allowed_origins=endpoint.allowed_origins
+    )
+    health.when_stopping.append(lambda: connections.end_all("The gateway is stopping."))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        with health.stop_signal():
+            async with bound_to_supervisor():
+                ahead = asyncio.create_task(operations.introspect_ahead())
+                yield
+        ahead.cancel()
+        connections.end_all("The gateway is stopping.")
+        hub.close()
+        if own_services:
+            await services.close()
+        await authenticator.close()
+        pipeline.close()
+        if own_engine:
+            await engine.dispose()
+        metrics.close()
+
+    trusted = Networks(settings.trusted_proxies)
+    routes: list[BaseRoute] = [
+        Route(ENDPOINT, endpoint),
+        WebSocketRoute(ENDPOINT, sockets),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", health.metrics_page),
+        Route(payment_return.PATH, payment_return.came_back),
+        *(Inbox(webhook, services, metrics).route() for webhook in webhooks),
+        *sandbox_routes(settings),
+    ]
+    if settings.graphiql:
+        routes.insert(1, Mount(ASSETS, graphiql.Assets()))
+    app = Gateway(
+        routes=routes,
+        middleware=[
+            Middleware(ExchangeMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts),
+            *cors(settings),
+        ],
+        exception_handlers={404: not_found},
+        lifespan=lifespan,
+    )
+    app.direct = ExchangeMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts)
+    app.state.authenticator = authenticator
+    app.state.metrics = metrics
+    app.state.health = health
+    app.state.pipeline = pipeline
+    app.state.hub = hub
+    app.state.services = services
+    return app
+
+
+class Gateway(Starlette):
+    """The application. What is asked of the endpoint goes to it directly: on its way through the routes a small query
+    would spend a fifth of its time."""
+
+    direct: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == ENDPOINT and not scope.get("root_path"):
+            scope["app"] = self
+            await self.direct(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def surrounded(endpoint: ASGIApp, settings: Settings) -> ASGIApp:
+    """The endpoint inside its cross-origin answers, if there are any."""
+    for middleware in cors(settings):
+        endpoint = middleware.cls(endpoint, *middleware.args, **middleware.kwargs)
+    return endpoint
+
+
+def direct_url(settings: Settings, engine: AsyncEngine) -> URL:
+    """Where a connection may keep a lock and listen: past a pooler, if there is one."""
+    if settings.database_direct_url is None:
+        return engine.url
+    return secure_url(settings.database_direct_url.get_secret_value(), settings)
+
+
+def with_prepared_documents(schema: strawberry.Schema) -> strawberry.Schema:
+    """A copy of the schema whose executor takes documents that the endpoint has parsed and validated."""
+    prepared = copy.copy(schema)
+    prepared.extensions = (*schema.extensions, Prepared)
+    return prepared
+
+
+def cors(settings: Settings) -> list[Middleware]:
+    """Cross-origin answers for the origins of the settings; none by default."""
+    allowed = origins(settings)
+    if not allowed:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=allowed,
+            allow_methods=("GET", "POST"),
+            allow_headers=(
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "X-Request-Id",
+                *PREFLIGHT_HEADERS,
+            ),
+            expose_headers=EXPOSED_HEADERS,
+        )
+    ]
+
+
+async def not_found(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"errors": [NOT_FOUND]}, 404)
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves the application: `uvicorn.run("lango.asgi:app", **server_options(settings))`.
+
+    Logging, forwarded addresses and the Server header are the gateway's own business.
+    """
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.workers,
+        "loop": "uvloop",
+        "http": partial(BoundedProtocol, seconds=settings.receive_timeout, send_seconds=settings.send_timeout),
+        "ws": partial(BoundedSocket, send_seconds=settings.send_timeout),
+        "ws_max_size": settings.max_body_bytes,
+        # One event goes to many: compressed, it would be compressed for each of them.
+        "ws_per_message_deflate": False,
+        "lifespan": "on",
+        "proxy_headers": False,
+        "server_header": False,
+        "access_log": False,
+        "log_config": None,
+        "timeout_graceful_shutdown": settings.shutdown_timeout,
+    }

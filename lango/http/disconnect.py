@@ -1,0 +1,53 @@
+"""A client that goes away before its answer is ready: what it asked for is not worked on any longer."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from starlette.types import Receive
+
+from lango.http.parameters import ClientGone
+
+# Seconds before a client is watched.
+MOMENT = 0.01
+
+
+class UntilClientGone:
+    """Runs a block for as long as the client is there; then the block is cancelled and ClientGone raised.
+
+    The request's body must have been read: the next message is then the client's departure. It is looked for after a
+    moment only, because most blocks have ended by then and watching costs as much as a small one.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(MOMENT, self._start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._gone:
+            # Our own cancelling is taken back; one from outside, at the server's end, goes on.
+            still_cancelled = self._task.uncancel()
+            if kind is asyncio.CancelledError and not still_cancelled:
+                raise ClientGone from None
+
+    def _start(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._task.cancel()

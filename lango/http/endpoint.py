@@ -1,0 +1,178 @@
+"""The GraphQL endpoint: from a request to its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import OperationDefinitionNode, OperationType
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lango.http import graphiql
+from lango.http.allowed_hosts import Hosts
+from lango.http.connections import Connections
+from lango.http.disconnect import UntilClientGone
+from lango.http.headers import RequestHeaders
+from lango.http.negotiation import (
+    BadRequest,
+    MediaType,
+    MethodNotAllowed,
+    NotAcceptable,
+    OnlyByPost,
+    check_content_type,
+    check_once,
+    check_origin,
+    check_simple_get,
+    negotiate,
+    takes_events,
+)
+from lango.http.operations import Operations, codes_of, explained
+from lango.http.parameters import ClientGone, Parameters, of_body, of_query_string, read_body
+from lango.http.responses import finished_response, lasting_response, rejection
+from lango.http.streaming.event_stream import EventStream
+from lango.http.streaming.subscriptions import Asked, NotStarted, NotSubscribed, Subscriptions
+from lango.observability.metrics import Metrics
+from lango.observability.request_log import Exchange, exchange_of
+from lango.rules.rule import IDEMPOTENCY_KEY_FORM, is_idempotency_key
+from lango.security.account_status import Callers
+from lango.settings import Settings
+
+
+class GraphQLEndpoint:
+    """An ASGI application that serves one schema at one address."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        subscriptions: Subscriptions,
+        connections: Connections,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        callers: Callers,
+        assets: str,
+    ) -> None:
+        self.operations = operations
+        self.subscriptions = subscriptions
+        self.connections = connections
+        self.settings = settings
+        self.metrics = metrics
+        self.callers = callers
+        self.assets = assets
+        self.allowed_origins = frozenset(origins(settings))
+        self.hosts = Hosts(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        headers = exchange.headers
+        browsing = self.settings.graphiql and scope["method"] == "GET"
+        media_type = negotiate(headers.get("accept"), html=browsing)
+        response: ASGIApp
+        try:
+            if media_type is MediaType.HTML:
+                response = self.page(scope)
+            else:
+                response = await self.answer(scope, receive, headers, exchange, media_type)
+        except ClientGone:
+            return
+        except NotStarted as error:
+            response = self.reject(error.errors, exchange, media_type)
+        except Exception as error:
+            errors, known = explained(error, exchange)
+            status, more = (known.status, known.headers) if known is not None else (None, None)
+            response = self.reject(errors, exchange, media_type, status, more)
+        await response(scope, receive, send)
+
+    async def answer(
+        self, scope: Scope, receive: Receive, headers: RequestHeaders, exchange: Exchange, media_type: MediaType | None
+    ) -> ASGIApp:
+        """The answer to a GraphQL request. Raises what the caller did wrong."""
+        if scope["method"] not in ("GET", "POST"):
+            raise MethodNotAllowed
+        if media_type is None:
+            raise NotAcceptable
+        check_once(headers)
+        check_origin(headers, self.allowed_origins, self.hosts.owns)
+        parameters = await self.read(scope, receive, headers)
+        actor = await self.callers.actor(headers.getlist("authorization"), exchange)
+        exchange.user_id = actor.user_id
+        document, operation = await self.operations.prepare(parameters, exchange)
+        check_method(scope["method"], operation, headers)
+        self.operations.price(document, operation, parameters, exchange)
+        if operation.operation is OperationType.SUBSCRIPTION:
+            return await self.subscribe(Asked(document, operation, parameters, actor, exchange), headers)
+        key = headers.get("idempotency-key")
+        if key is not None and not is_idempotency_key(key):
+            raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
+        context = self.operations.context(actor, document, idempotency_key=key)
+        answer = await self.operations.perform(
+            document, operation, parameters, context, exchange, UntilClientGone(receive)
+        )
+        if answer.content is None:
+            return self.reject(answer.errors, exchange, media_type)
+        if media_type is MediaType.EVENTS:
+            stream = EventStream(self.settings, self.metrics)
+            stream.finish(answer.content)
+            return stream
+        if answer.about_schema:
+            return lasting_response(answer.content, media_type, headers, method=scope["method"])
+        return finished_response(answer.content, media_type)
+
+    async def subscribe(self, asked: Asked, headers: Headers) -> EventStream:
+        """The stream of a subscription. Raises NotStarted, TooManyConnections, and what its caller did wrong."""
+        stream = EventStream(self.settings, self.metrics)
+        connection = self.connections.open(asked.exchange.client, stream.stop)
+        stream.at_end(lambda: self.connections.close(connection))
+        try:
+            await self.connections.identify(connection, headers.getlist("authorization"), asked.exchange)
+            last = headers.get("last-event-id") or None
+            stream.at_end(await self.subscriptions.start(asked, stream, last_event_id=last))
+        except BaseException:
+            stream.release()
+            raise
+        return stream
+
+    async def read(self, scope: Scope, receive: Receive, headers: Headers) -> Parameters:
+        limit = self.settings.max_body_bytes
+        if scope["method"] == "GET":
+            check_simple_get(headers)
+            return of_query_string(scope, limit)
+        check_content_type(headers)
+        return of_body(await read_body(receive, headers.get("content-length"), limit))
+
+    def reject(
+        self,
+        errors: list[dict[str, Any]],
+        exchange: Exchange,
+        media_type: MediaType | None,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        exchange.codes = codes_of(errors)
+        if media_type is MediaType.EVENTS:
+            # A stream that is not opened has a status; a browser would otherwise ask for it again and again.
+            media_type = MediaType.GRAPHQL
+        return rejection(errors, media_type or MediaType.JSON, status=status, headers=headers)
+
+    def page(self, scope: Scope) -> Response:
+        """GraphiQL, or where its files are missing, how to get them."""
+        root = scope.get("root_path", "")
+        demo = getattr(scope["app"].state, "demo_callers", None)
+        content = graphiql.page(scope["path"], root + self.assets, demo_callers=demo and root + demo)
+        headers = {"content-security-policy": graphiql.POLICY, "cache-control": "no-store", "vary": "Accept"}
+        return Response(content, headers=headers, media_type="text/html")
+
+
+def check_method(method: str, operation: OperationDefinitionNode, headers: Headers) -> None:
+    """Raises OnlyByPost for a mutation by GET, and NotSubscribed where no events are accepted."""
+    if operation.operation is OperationType.SUBSCRIPTION:
+        if not takes_events(headers.get("accept")):
+            raise NotSubscribed
+    elif method == "GET" and operation.operation is not OperationType.QUERY:
+        raise OnlyByPost
+
+
+def origins(settings: Settings) -> list[str]:
+    """The origins whose pages may call the API."""
+    return [origin.strip().rstrip("/") for origin in settings.allowed_origins.split(",") if origin.strip()]

@@ -1,0 +1,361 @@
+"""One operation, whatever transport brought it: prepared within the limits, run, and told as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_introspection_query
+from sqlalchemy.ext.asyncio import AsyncEngine
+from strawberry.types import ExecutionResult
+
+from lango.actor import Actor
+from lango.db.pipeline import Pipeline
+from lango.errors import (
+    AnswerTooLarge,
+    CallerError,
+    Forbidden,
+    Refused,
+    ServiceUnavailable,
+    TimedOut,
+    Unauthenticated,
+    answerable,
+    formatted,
+    is_passing,
+)
+from lango.graphql.answers import Answered, Planner
+from lango.graphql.context import Context, Witness
+from lango.graphql.documents import Document, Documents, InvalidDocument
+from lango.graphql.introspection import introspect
+from lango.graphql.time_slices import Slices
+from lango.graphql.variables import in_json
+from lango.http.negotiation import HttpError
+from lango.http.parameters import Parameters
+from lango.http.responses import plain
+from lango.lru import Lru
+from lango.observability.logs import log_error, log_outage
+from lango.observability.metrics import Metrics
+from lango.observability.request_log import Exchange
+from lango.rules.services import Services
+from lango.settings import Settings
+from lango.values import exact_json
+
+INTROSPECTION_BYTES = 32_000_000
+# As graphql-js writes them, but for their white space: the usual one, GraphiQL's, code generators', and the whole.
+STANDARD_INTROSPECTIONS = (
+    get_introspection_query(),
+    get_introspection_query(schema_description=True, input_value_deprecation=True),
+    get_introspection_query(specified_by_url=True, directive_is_repeatable=True, schema_description=True),
+    get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+        one_of=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation came to: its result as JSON, or the errors for which it was not executed."""
+
+    content: bytes | None
+    errors: list[dict[str, Any]]
+    # It says nothing but what the schema is: the same to everybody, for as long as the process lives.
+    about_schema: bool = False
+
+
+class Operations:
+    """Runs the operations of one schema."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        settings: Settings,
+        *,
+        engine: AsyncEngine,
+        documents: Documents,
+        pipeline: Pipeline,
+        witness: Witness | None = None,
+        planner: Planner | None = None,
+        services: Services | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.engine = engine
+        self.documents = documents
+        self.pipeline = pipeline
+        self.witness = witness
+        self.planner = planner
+        self.services = services
+        self.metrics = metrics
+        self.introspections: Lru[Hashable, dict[str, bytes]] = Lru(100, weight=INTROSPECTION_BYTES)
+        self.slices = Slices()
+
+    async def prepare(self, parameters: Parameters, exchange: Exchange) -> tuple[Document, OperationDefinitionNode]:
+        """The document and the operation to run. Raises InvalidDocument, and CallerError beyond the limits."""
+        text = parameters.query
+        sha256 = parameters.persisted_hash
+        if sha256 is not None:
+            text = self.documents.persisted(sha256, text)
+        assert text is not None
+        document = await self.documents.get(text)
+        exchange.document = document.hash
+        operation = document.operation(parameters.operation_name)
+        exchange.operation = operation.operation.value
+        exchange.operation_name = operation.name.value[:100] if operation.name else None
+        return document, operation
+
+    def price(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, exchange: Exchange
+    ) -> None:
+        """Raises QueryTooComplex for an operation that costs too much."""
+        exchange.cost = self.documents.check_cost(document, operation, parameters.variables)
+
+    def context(self, actor: Actor, document: Document, *, idempotency_key: str | None = None) -> Context:
+        return Context(
+            self.engine,
+            actor,
+            idempotency_key=idempotency_key,
+            witness=self.witness,
+            pipeline=self.pipeline,
+            planner=self.planner,
+            document=document,
+            services=self.services,
+            metrics=self.metrics,
+            max_answer_bytes=self.settings.max_answer_bytes,
+        )
+
+    async def introspect_ahead(self) -> None:
+        """Answer what tools usually ask about the schema, before they do."""
+        if self.settings.introspection == "off":
+            return
+        for text in STANDARD_INTROSPECTIONS:
+            document = await self.documents.get(text)
+            await self._introspect(document, document.operation(None), Parameters(text, None, {}, {}))
+
+    def _check_introspection(self, document: Document, operation: OperationDefinitionNode, actor: Actor) -> None:
+        """Raises Forbidden and Unauthenticated where the settings keep the schema from the caller."""
+        allowed = self.settings.introspection
+        if allowed == "everyone" or not document.asks_about_schema(operation):
+            return
+        if allowed == "off" or (allowed == "staff" and actor.user_id is not None and not actor.is_staff):
+            raise Forbidden("Introspection is switched off here: the schema is published as schema.graphql.")
+        if actor.user_id is None:
+            raise Unauthenticated("Introspection is for those who have signed in: send an access token.")
+
+    async def perform(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        context: Context,
+        exchange: Exchange,
+        client: AbstractAsyncContextManager[None] | None = None,
+    ) -> Answer:
+        """Run a query or a mutation. A query ends with its `client`; a mutation is finished.
+
+        Raises TimedOut and ClientGone.
+        """
+        self._check_introspection(document, operation, context.actor)
+        about_schema = None
+        if document.introspects(operation):
+            about_schema = await self._introspect(document, operation, parameters)
+        if about_schema is not None:
+            return Answer(self._finished(about_schema, exchange), [], about_schema=True)
+        result = await self._execute(document, operation, parameters, context, client or nullcontext())
+        if context.answered.complete:
+            return Answer(self._finished(context.answered, exchange), [])
+        return self.told(result.data, result.errors or (), exchange, dict(result.extensions or {}), context.answered)
+
+    async def _introspect(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters
+    ) -> Answered | None:
+        """What is asked about the schema alone; None where something is wrong with it, which the executor says.
+
+        Made in slices, once for all that ask alike, and kept: the whole schema takes a good part of a second. Raises
+        TimedOut.
+        """
+        named = [definition.variable.name.value for definition in operation.variable_definitions or ()]
+        values = {name: parameters.variables[name] for name in named if name in parameters.variables}
+        key = (document.shortest, operation.name.value if operation.name else None, exact_json.dumps(values))
+
+        def make() -> dict[str, bytes] | None:
+            graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+            made = introspect(graphql, operation, document.fragments, values)
+            if made is not None:
+                self.introspections.put(key, made, sum(map(len, made.values())))
+            return made
+
+        try:
+            async with asyncio.timeout(self.settings.execution_timeout):
+                finished = await self.slices.make(key, partial(self.introspections.get, key), make)
+        except TimeoutError:
+            raise TimedOut from None
+        return None if finished is None else Answered(finished, complete=True)
+
+    async def _execute(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        context: Context,
+        client: AbstractAsyncContextManager[None],
+    ) -> ExecutionResult:
+        """Run the operation and end its transaction."""
+        try:
+            async with asyncio.timeout(self.settings.execution_timeout):
+                if operation.operation is OperationType.QUERY:
+                    async with client:
+                        if self.planner is not None:
+                            context.answered = await self.planner.answer(
+                                document, operation, parameters.variables, context
+                            )
+                        result = await self._run(document, operation, parameters, context)
+                else:
+                    result = await self._run(document, operation, parameters, context)
+            context.room.check()
+            await context.close()
+        except TimeoutError:
+            await context.abandon()
+            raise late(outcome_of(context, operation)) from None
+        except BaseException as error:
+            await context.abandon()
+            outcome = outcome_of(context, operation)
+            if outcome is not None and isinstance(error, Exception) and is_passing(error):
+                raise ServiceUnavailable(UNREAD[outcome], outcome=outcome) from error
+            if outcome is not None and isinstance(error, AnswerTooLarge):
+                raise AnswerTooLarge(self.settings.max_answer_bytes, outcome=outcome) from None
+            raise
+        return result
+
+    async def _run(
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, context: Context
+    ) -> ExecutionResult:
+        """What is not answered yet, by the executor."""
+        if context.answered.complete:
+            return ExecutionResult(data=None, errors=None)
+        result = await self.schema.execute(
+            document.query,
+            variable_values=parameters.variables,
+            context_value=context,
+            operation_name=operation.name.value if operation.name else None,
+        )
+        if result.errors and result.data is None:
+            result.errors = self.variable_errors(result.errors, operation, parameters)
+        return result
+
+    def variable_errors(
+        self, errors: Sequence[GraphQLError], operation: OperationDefinitionNode, parameters: Parameters
+    ) -> list[GraphQLError]:
+        """The errors of an operation, those about its variables in the words of who sent them."""
+        graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        suggestions = self.settings.introspection == "everyone"
+        return in_json(errors, graphql, operation, parameters.variables, suggestions=suggestions)
+
+    def _finished(self, answered: Answered, exchange: Exchange) -> bytes:
+        """The answer to a query of which every field is finished."""
+        fields = [b"%s:%s" % (orjson.dumps(key), text) for key, text in answered.finished.items()]
+        extensions = orjson.dumps(self._extensions(exchange, answered))
+        return b'{"data":{%s},"extensions":%s}' % (b",".join(fields), extensions)
+
+    def _extensions(self, exchange: Exchange, answered: Answered) -> dict[str, Any]:
+        """What an answer tells besides: its cost; to staff, where the settings say so, how it was made."""
+        told: dict[str, Any] = {"cost": {"requested": exchange.cost, "limit": self.settings.max_cost}}
+        if answered.told is not None:
+            python = exchange.seconds * 1000 - answered.told["databaseMs"]
+            told["lango"] = answered.told | {"pythonMs": round(python, 3)}
+        return told
+
+    def told(
+        self, data: Any, found: Iterable[GraphQLError], exchange: Exchange, extensions: dict[str, Any], done: Answered
+    ) -> Answer:
+        """The result as an answer."""
+        errors = self.shown(found, exchange)
+        # Only an error of the executor stands at a path: without one, nothing was executed, and `data` has no place.
+        executed = not errors or data is not None or any("path" in error for error in errors)
+        if not executed or is_outage(data, errors):
+            return Answer(None, errors)
+        exchange.codes = codes_of(errors)
+        content: dict[str, Any] = {"errors": errors} if errors else {}
+        content |= {"data": data, "extensions": extensions | self._extensions(exchange, done)}
+        return Answer(orjson.dumps(content, default=plain), errors)
+
+    def shown(self, found: Iterable[GraphQLError], exchange: Exchange) -> list[dict[str, Any]]:
+        """Errors as the caller may see them; logged where the caller is not told."""
+        errors = []
+        for error in found:
+            shown = formatted(error, exchange.request_id)
+            original = error.original_error
+            if shown["extensions"].get("code") == "INTERNAL":
+                log_error(original or error, exchange)
+            elif isinstance(original, ServiceUnavailable) or not isinstance(original, CallerError | Refused | None):
+                log_outage(original, exchange)
+            errors.append(shown)
+        return errors
+
+
+# What is said of a mutation that cannot be answered, by its outcome.
+UNREAD = {
+    "DONE": "This was done, but what came of it could not be read: ask for it by a query.",
+    "UNKNOWN": "Whether this was done is not known: look before you send it again; with an idempotency key, the same "
+    "request is safe to send again.",
+}
+
+
+def outcome_of(context: Context, operation: OperationDefinitionNode) -> str | None:
+    """Whether the mutation was done although it is not answered: `DONE`, `UNKNOWN`, or None where nothing was.
+
+    Of several mutations some may have been done.
+    """
+    if context.outcome == "DONE" and len(operation.selection_set.selections) > 1:
+        return "UNKNOWN"
+    return context.outcome
+
+
+def late(outcome: str | None) -> TimedOut:
+    """The error of an operation that took too long."""
+    return TimedOut() if outcome is None else TimedOut(UNREAD[outcome], outcome=outcome)
+
+
+def explained(error: Exception, exchange: Exchange) -> tuple[list[dict[str, Any]], HttpError | None]:
+    """What the caller is told of an error outside any field, and what HTTP says to it; raises it again where it is
+    nobody's business but ours."""
+    if isinstance(error, InvalidDocument):
+        return [formatted(each, exchange.request_id, code=error.code) for each in error.errors], None
+    known = answerable(error)
+    if known is None:
+        raise error
+    if known is not error:
+        log_outage(error, exchange)
+    return [formatted(known, exchange.request_id)], known if isinstance(known, HttpError) else None
+
+
+def always_explained(error: Exception, exchange: Exchange) -> list[dict[str, Any]]:
+    """What the caller is told of any error outside a field; logged and masked where it is our business."""
+    try:
+        return explained(error, exchange)[0]
+    except Exception as unknown:
+        log_error(unknown, exchange)
+        return [formatted(GraphQLError("Internal error", original_error=unknown), exchange.request_id)]
+
+
+def codes_of(errors: list[dict[str, Any]]) -> list[str]:
+    return [str(error["extensions"].get("code")) for error in errors]
+
+
+def is_outage(data: Any, errors: list[dict[str, Any]]) -> bool:
+    """Whether everything that was asked for failed because the database cannot be reached."""
+    return (
+        bool(errors)
+        and all(error["extensions"].get("code") == "SERVICE_UNAVAILABLE" for error in errors)
+        and (data is None or all(value is None for value in data.values()))
+    )

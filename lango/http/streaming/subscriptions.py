@@ -1,0 +1,198 @@
+"""From a subscription's document to its events: started once, and read anew for each event."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    create_source_event_stream,
+    execute_subscription_event,
+    visit,
+)
+from graphql.execution import ExecutionResult
+
+from lango.actor import Actor
+from lango.errors import BadUserInput, TimedOut, formatted, is_passing
+from lango.events.feeds import Feed, Subscriber
+from lango.events.hub import Hub
+from lango.events.outbox import Event
+from lango.graphql.documents import Document
+from lango.http.operations import Operations, always_explained
+from lango.http.parameters import Parameters
+from lango.http.responses import plain
+from lango.observability.metrics import Metrics
+from lango.observability.request_log import Exchange
+from lango.security.account_status import Callers
+
+AFTER = "after"
+
+
+class NotStarted(Exception):
+    """The subscription's own field refused; `errors` say why."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A subscription, and who asks for it."""
+
+    document: Document
+    operation: OperationDefinitionNode
+    parameters: Parameters
+    actor: Actor
+    exchange: Exchange
+
+
+class Subscriptions:
+    """Starts subscriptions, and answers their events."""
+
+    def __init__(self, operations: Operations, callers: Callers, hub: Hub, metrics: Metrics) -> None:
+        self.operations = operations
+        self.callers = callers
+        self.hub = hub
+        self.metrics = metrics
+
+    async def start(
+        self, asked: Asked, subscriber: Subscriber, *, last_event_id: str | None = None
+    ) -> Callable[[], None]:
+        """Tell the subscriber what happens; gives what ends that. `last_event_id` is the cursor of the last event that
+        it has seen, where the document does not say it.
+
+        Raises NotStarted, CallerError, and what a database that cannot be reached raises.
+        """
+        executor = self._executor(asked, last_event_id)
+        feed = await self._feed(asked, executor)
+        what = (asked.document.hash, asked.parameters.operation_name, variables_of(asked))
+
+        async def read(event: Event) -> bytes | None:
+            return await self._read(asked, executor, event)
+
+        def explain(error: Exception) -> list[dict[str, Any]]:
+            return always_explained(error, asked.exchange)
+
+        return await self.hub.join((*what, rights_of(asked.actor)), feed, subscriber, read, explain)
+
+    def _executor(self, asked: Asked, last_event_id: str | None) -> Any:
+        context = self.operations.context(asked.actor, asked.document)
+        context.last_event_id = last_event_id
+        schema = self.operations.schema
+        # Strawberry's own `subscribe` ties a subscription to one reader; its parts serve many.
+        built = schema.execution_context_class.build(
+            schema._schema,  # noqa: SLF001 - Strawberry has no public name for it
+            asked.document.query.document,
+            None,
+            context,
+            asked.parameters.variables,
+            asked.parameters.operation_name,
+        )
+        if isinstance(built, list):
+            errors = self.operations.variable_errors(built, asked.operation, asked.parameters)
+            raise NotStarted([formatted(error, asked.exchange.request_id) for error in errors])
+        return built
+
+    async def _feed(self, asked: Asked, executor: Any) -> Feed:
+        found: Any = create_source_event_stream(executor)
+        stream = await found if executor.is_awaitable(found) else found
+        if isinstance(stream, ExecutionResult):
+            check_passing(stream.errors)
+            raise NotStarted(self.operations.shown(stream.errors or (), asked.exchange))
+        assert isinstance(stream, Feed)
+        return stream
+
+    async def _read(self, asked: Asked, executor: Any, event: Event) -> bytes | None:
+        """The answer to an event; None where the caller may not see now what it is about.
+
+        Raises a passing error also where a field of it met one: half an answer would be the only one to this event.
+        """
+        context = self.operations.context(await self.callers.still(shared_by(asked.actor)), asked.document)
+        answering = executor.build_per_event_executor(event)
+        answering.context_value = context
+        try:
+            async with asyncio.timeout(self.operations.settings.execution_timeout) as limit:
+                found: Any = execute_subscription_event(answering)
+                result = await found if executor.is_awaitable(found) else found
+            context.room.check()
+            await context.close()
+        except TimeoutError:
+            await context.abandon()
+            if limit.expired():
+                # To read it again would take as long; that the database does not answer may pass.
+                raise TimedOut from None
+            raise
+        except BaseException:
+            await context.abandon()
+            raise
+        check_passing(result.errors)
+        if not context.sees:
+            return None
+        self.metrics.event_reads.inc()
+        errors = self.operations.shown(result.errors or (), asked.exchange)
+        content: Mapping[str, Any] = ({"errors": errors} if errors else {}) | {"data": result.data}
+        return orjson.dumps(content, default=plain)
+
+
+def check_passing(errors: Sequence[GraphQLError] | None) -> None:
+    """Raises the first of these errors after which the same may be read again."""
+    for error in errors or ():
+        if is_passing(error):
+            raise error
+
+
+class NotSubscribed(BadUserInput):
+    """Subscriptions are served over WebSocket (graphql-transport-ws) and as text/event-stream: accept one of them."""
+
+
+def rights_of(actor: Actor) -> Hashable:
+    """What decides what an actor sees. What staff see is noted with their session and address."""
+    if actor.is_staff:
+        return actor.user_id, actor.roles, actor.session_id, actor.ip
+    return actor.user_id, actor.roles
+
+
+def shared_by(actor: Actor) -> Actor:
+    """The actor as whom an event is read for all with the same rights: where those are of several sessions, of none."""
+    return actor if actor.is_staff else replace(actor, session_id=None)
+
+
+def variables_of(asked: Asked) -> bytes:
+    """The variables, without the one that says where to begin: after that, all are told the same."""
+    beginning = _beginning(asked)
+    told = {name: value for name, value in asked.parameters.variables.items() if name != beginning}
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _beginning(asked: Asked) -> str | None:
+    """The variable of `after`, if it is used nowhere else."""
+    uses = Uses()
+    visit(asked.document.query.document, uses)
+    for root in asked.operation.selection_set.selections:
+        for argument in root.arguments or () if isinstance(root, FieldNode) else ():
+            if argument.name.value == AFTER and isinstance(argument.value, VariableNode):
+                name = argument.value.name.value
+                # Once where it is declared, and once here.
+                return name if uses.names.count(name) == 2 else None
+    return None
+
+
+class Uses(Visitor):
+    """The names of the variables of a document, as often as they stand in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self.names.append(node.name.value)

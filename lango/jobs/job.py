@@ -1,0 +1,144 @@
+"""Jobs: what is done after a rule, by the worker: at least once, so each may safely be done again.
+
+A job is a function `job(services, **arguments)`; its arguments are kept as JSON.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+from sqlalchemy import text
+
+from lango.db.prepared import Connected, Prepared
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# What `enqueue` itself is told by name.
+RESERVED = frozenset({"tx", "job", "after", "key"})
+# Without naming the index, which the rules' role may not read: a key that is queued already drops the job.
+ENQUEUE = Prepared(
+    text(
+        "INSERT INTO jobs.pgqueuer (priority, status, entrypoint, payload, dedupe_key, execute_after)"
+        " VALUES (0, 'queued', :name, :payload, :key, now() + CAST(:after AS interval)) ON CONFLICT DO NOTHING"
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job(Generic[P, R]):
+    """A function that the worker can run; called, it runs at once, here."""
+
+    name: str
+    function: Callable[P, Coroutine[Any, Any, R]]
+    # How often it is tried again after it failed, and for how many seconds it may run.
+    retries: int
+    timeout: float
+    # When it is due, in UTC, as cron writes it; None for one that is enqueued.
+    cron: str | None
+    signature: inspect.Signature
+    arguments: dict[str, TypeAdapter[Any]]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self.function(*args, **kwargs)
+
+    def pack(self, given: dict[str, Any]) -> bytes:
+        """The arguments as JSON. Raises TypeError for other names than the job's, ValueError for other types."""
+        self.signature.bind(None, **given)
+        told = {name: self._dumped(self.arguments[name], value) for name, value in given.items()}
+        return orjson.dumps(told)
+
+    def unpack(self, payload: bytes | None) -> dict[str, Any]:
+        """What `pack` was given. Raises as it does, for a job of another release."""
+        told: dict[str, Any] = orjson.loads(payload) if payload else {}
+        self.signature.bind(None, **told)
+        return {name: self.arguments[name].validate_python(value) for name, value in told.items()}
+
+    @staticmethod
+    def _dumped(kind: TypeAdapter[Any], value: Any) -> Any:
+        return kind.dump_python(kind.validate_python(value, strict=True), mode="json")
+
+
+_known: dict[str, Job[..., Any]] = {}
+
+
+def job(
+    name: str, *, retries: int = 5, timeout: float = 30.0
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
+    """Make a job of `async def …(services, *, …)`; `timeout` in seconds.
+
+    Its name is kept with what is queued, so it stays when the function moves. One that fails is tried again `retries`
+    times, later and later, and is then kept as failed.
+    """
+
+    def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Job[P, R]:
+        return _register(name, function, retries, timeout, None)
+
+    return register
+
+
+def scheduled(
+    name: str, cron: str, *, retries: int = 5, timeout: float = 30.0
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
+    """Make a job of `async def …(services)` that is due by itself, once among all workers; `cron` in UTC.
+
+    While one is waiting or running, the next is not begun.
+    """
+
+    def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Job[P, R]:
+        return _register(name, function, retries, timeout, cron)
+
+    return register
+
+
+def jobs_of() -> Sequence[Job[..., Any]]:
+    """All jobs of the modules that have been imported, by name."""
+    return [_known[name] for name in sorted(_known)]
+
+
+def job_named(name: str) -> Job[..., Any] | None:
+    """The job of this name: `donations.finish_checkout`."""
+    return _known.get(name)
+
+
+async def enqueue(
+    tx: Connected,
+    job: Job[..., Any],
+    *,
+    after: timedelta = timedelta(0),
+    key: str | None = None,
+    **arguments: Any,
+) -> None:
+    """Have the job run once the transaction has committed; in the rules' role.
+
+    With a `key` nothing is enqueued while a job of that key is waiting or running.
+    """
+    payload = job.pack(arguments)
+    await ENQUEUE.run(tx, name=job.name, payload=payload, key=key, after=after)
+
+
+def _register(
+    name: str, function: Callable[P, Coroutine[Any, Any, R]], retries: int, timeout: float, cron: str | None
+) -> Job[P, R]:
+    signature = inspect.signature(function, eval_str=True)
+    _services, *parameters = signature.parameters.values()
+    if clash := RESERVED & {each.name for each in parameters}:
+        raise TypeError(f"The job {name} has an argument called {', '.join(sorted(clash))}: that is enqueue's own.")
+    if cron is not None and parameters:
+        raise TypeError(f"The job {name} is due by itself: nobody gives it arguments.")
+    known = _known.get(name)
+    if known is not None and _place(known.function) != _place(function):
+        raise TypeError(f"There are two jobs {name}: {_place(known.function)} and {_place(function)}.")
+    arguments = {each.name: TypeAdapter[Any](each.annotation) for each in parameters}
+    made = Job(name, function, retries, timeout, cron, signature, arguments)
+    _known[name] = made
+    return made
+
+
+def _place(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"

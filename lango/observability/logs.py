@@ -1,0 +1,153 @@
+"""Structured logs: one line a request, JSON or text, and never a token, a variable or a literal of a query."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from lango.errors import causes
+from lango.observability.request_log import Exchange
+from lango.settings import Settings
+
+access: Any = structlog.get_logger("lango.request")
+log = structlog.get_logger("lango")
+
+
+def traceback_without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write an error's traceback, without the values that its statement had or that PostgreSQL quotes in the detail."""
+    told = event.pop("exc_info", None)
+    if told is True:
+        told = sys.exc_info()
+    error = told[1] if isinstance(told, tuple) else told
+    if isinstance(error, BaseException):
+        event["exception"] = told_without_values(error)
+    return event
+
+
+def told_without_values(error: BaseException) -> str:
+    """An error's traceback, as `traceback_without_values` writes it."""
+    details = []
+    for cause in causes(error):
+        if hasattr(cause, "hide_parameters"):
+            cause.hide_parameters = True
+        detail = getattr(cause, "detail", None)
+        if isinstance(detail, str | list):
+            details += [str(part) for part in ([detail] if isinstance(detail, str) else detail) if part]
+    text = "".join(traceback.format_exception(error))
+    for detail in details:
+        text = text.replace(detail, "(left out)")
+    return text.rstrip()
+
+
+def processors() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        traceback_without_values,
+    ]
+
+
+def write_json(event: EventDict, **_options: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def write_json_line(event: EventDict, **_options: Any) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def configure(settings: Settings) -> None:
+    """Send everything, uvicorn's lines as well, to standard error in the form that the settings ask for."""
+    text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    renderer: Processor = structlog.processors.JSONRenderer(write_json)
+    if text:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=processors(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    if not text:
+        # The line of each request goes straight to its place: by way of the standard library it would cost as much as
+        # the rest of a small request.
+        global access
+        access = structlog.wrap_logger(
+            structlog.BytesLogger(sys.stderr.buffer),
+            processors=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(write_json_line),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        ).bind(logger="lango.request")
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    # Strawberry logs errors with the source of the query, literals included; the endpoint logs them without. httpx
+    # writes a line for each request at INFO, and uvicorn's own access lines hold query strings.
+    logging.getLogger("strawberry.execution").disabled = True
+    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *processors(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def log_exchange(exchange: Exchange, method: str, path: str) -> None:
+    """The line of a request that has been answered."""
+    facts: dict[str, Any] = {
+        "method": method,
+        "path": path,
+        "status": exchange.status,
+        "ms": round(exchange.seconds * 1000, 2),
+        "request_id": exchange.request_id,
+        "client": str(exchange.client) if exchange.client else None,
+        "operation": exchange.operation if exchange.operation != "none" else None,
+        "name": exchange.operation_name,
+        "document": exchange.document and exchange.document[:16],
+        "cost": exchange.cost,
+        "user": str(exchange.user_id) if exchange.user_id else None,
+        "errors": exchange.codes or None,
+    }
+    access.info("request", **{name: value for name, value in facts.items() if value is not None})
+
+
+def log_error(error: BaseException, exchange: Exchange) -> None:
+    """An error that the caller is not told of, whole, under the id that the caller is told."""
+    log.error(
+        "internal error",
+        request_id=exchange.request_id,
+        document=exchange.document and exchange.document[:16],
+        name=exchange.operation_name,
+        exc_info=error,
+    )
+
+
+def log_outage(error: BaseException, exchange: Exchange) -> None:
+    """An error of the database that the caller is told of in our words. Those of class 22 quote values: only named."""
+    state = next((found for cause in causes(error) if (found := getattr(cause, "sqlstate", None))), None)
+    quotes_values = state is not None and str(state).startswith("22")
+    log.warning(
+        "database error",
+        request_id=exchange.request_id,
+        name=exchange.operation_name,
+        sqlstate=state,
+        error=type(error).__name__,
+        exc_info=None if quotes_values else error,
+    )

@@ -1,0 +1,165 @@
+"""Who calls: by a valid token, of an account that is active, in a session that has not ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from uuid import UUID
+
+from lango.actor import NOBODY, STAFF_ROLES, Actor, DatabaseRole, Role
+from lango.db.pipeline import Pipeline
+from lango.lru import Lru
+from lango.observability.request_log import Exchange
+from lango.security.authentication import ROLE_NAMES, Authenticator, Claims, InvalidToken, bearer_token
+
+# Seconds for which a caller who was found to be active is taken to be so: whoever is no longer is refused within as
+# many, on every worker. Within them, a read takes one round trip.
+REMEMBERED = 1.0
+MOST_REMEMBERED = 10_000
+LONGEST_USER_AGENT = 500
+
+STANDING = """
+    SELECT (lango.standings(ARRAY[$1::uuid], ARRAY[$2::uuid]))[1] || ' '
+        || array_to_string(lango.confirmed_roles($1::uuid, $3::text[]), ',')
+"""
+STANDINGS = "SELECT array_to_string(lango.standings($1::uuid[], $2::uuid[]), ',')"
+
+# The user, and the session if the token names one.
+Subject = tuple[UUID, UUID | None]
+
+
+class Standing(StrEnum):
+    """What the function `lango.standings` says of a user and a session."""
+
+    ACTIVE = "active"
+    UNKNOWN = "unknown"
+    INACTIVE = "inactive"
+    ENDED = "ended"
+
+
+class UnknownAccount(InvalidToken):
+    """There is no account for this access token: sign in again."""
+
+
+class InactiveAccount(InvalidToken):
+    """This account is not active: it has been suspended or closed."""
+
+
+class SessionEnded(InvalidToken):
+    """The session has ended: sign in again."""
+
+
+class KeyWithdrawn(InvalidToken):
+    """The key of this access token has been withdrawn: sign in again."""
+
+
+REFUSALS: dict[Standing, type[InvalidToken]] = {
+    Standing.UNKNOWN: UnknownAccount,
+    Standing.INACTIVE: InactiveAccount,
+    Standing.ENDED: SessionEnded,
+}
+
+
+async def standing_of(
+    pipeline: Pipeline, subject: Subject, claimed: Collection[Role], request_id: str
+) -> tuple[Standing, frozenset[Role]]:
+    """How the user and the session stand, and those of the claimed roles that the database has for the user."""
+    user_id, session_id = subject
+    names = sorted(role.value for role in claimed)
+    caller = Actor(user_id=user_id, request_id=request_id)
+    found = await pipeline.run(caller, STANDING, [user_id, session_id, names])
+    standing, _, roles = found.decode().partition(" ")
+    return Standing(standing), frozenset(Role(role) for role in roles.split(",") if role in ROLE_NAMES)
+
+
+async def standings_of(pipeline: Pipeline, subjects: Sequence[Subject]) -> list[Standing]:
+    """How each of them stands, in their order."""
+    users, sessions = [user for user, _ in subjects], [session for _, session in subjects]
+    found = await pipeline.run(NOBODY, STANDINGS, [users, sessions], role=DatabaseRole.MEMBER)
+    return [Standing(standing) for standing in found.decode().split(",")]
+
+
+class Callers:
+    """Turns the Authorization headers of a request into its caller."""
+
+    def __init__(self, authenticator: Authenticator, pipeline: Pipeline, timeout: float) -> None:
+        """`timeout` are the seconds that looking them up in the database may take."""
+        self._authenticator = authenticator
+        self._pipeline = pipeline
+        self._timeout = timeout
+        # When those who were found to be active were looked at.
+        self._active: Lru[Subject, float] = Lru(MOST_REMEMBERED)
+        self._looking: dict[Subject, asyncio.Task[None]] = {}
+
+    async def actor(self, authorization: Sequence[str], exchange: Exchange) -> Actor:
+        """The caller: nobody without a header. Raises InvalidToken."""
+        return (await self.identify(authorization, exchange))[0]
+
+    async def identify(self, authorization: Sequence[str], exchange: Exchange) -> tuple[Actor, Claims | None]:
+        """The caller, and what the token says, if there is one. Raises InvalidToken, TimeoutError, and what a database
+        that cannot be reached raises."""
+        agent = exchange.headers.get("user-agent", "")[:LONGEST_USER_AGENT] or None
+        if not authorization:
+            return Actor(request_id=exchange.request_id, ip=exchange.client, user_agent=agent), None
+        claims = await self._authenticator.verify(bearer_token(authorization))
+        actor = Actor(
+            claims.user_id, claims.roles, claims.session_id, exchange.request_id, exchange.client, user_agent=agent
+        )
+        return await self.still(actor), claims
+
+    async def still(self, actor: Actor) -> Actor:
+        """The caller as the database has them now: a connection may outlive what a caller may do.
+
+        Raises InvalidToken for somebody whose account is not active, or whose session has ended.
+        """
+        if actor.user_id is None:
+            return actor
+        subject = actor.user_id, actor.session_id
+        # Roles open doors to staff alone; whether somebody is a partner's member the policies find out themselves.
+        if actor.roles & STAFF_ROLES:
+            return replace(actor, roles=await self._look(subject, actor.roles, actor.request_id))
+        looked = self._active.get(subject)
+        if looked is None or time.monotonic() - looked >= REMEMBERED:
+            await self._look_once(subject, actor.request_id)
+        return replace(actor, roles=frozenset()) if actor.roles else actor
+
+    async def refusal(self, claims: Claims) -> InvalidToken | None:
+        """Why this token is no longer taken, as far as its key decides."""
+        return None if await self._authenticator.trusts(claims) else KeyWithdrawn()
+
+    async def refusals(self, subjects: Sequence[Subject]) -> list[InvalidToken | None]:
+        """Why these are no longer served, in their order; None for those who are."""
+        async with asyncio.timeout(self._timeout):
+            found = await standings_of(self._pipeline, subjects)
+        return [REFUSALS[standing]() if standing in REFUSALS else None for standing in found]
+
+    async def _look_once(self, subject: Subject, request_id: str) -> None:
+        """Many requests of one caller at once are one look; one of them that is cancelled does not end it."""
+        task = self._looking.get(subject)
+        if task is None:
+            task = self._looking[subject] = asyncio.create_task(self._remember(subject, request_id))
+            task.add_done_callback(lambda done: self._finish(subject, done))
+        await asyncio.shield(task)
+
+    async def _remember(self, subject: Subject, request_id: str) -> None:
+        await self._look(subject, (), request_id)
+
+    def _finish(self, subject: Subject, task: asyncio.Task[None]) -> None:
+        del self._looking[subject]
+        if not task.cancelled():
+            # Those who wait raise it; where all have been cancelled, nobody does.
+            task.exception()
+
+    async def _look(self, subject: Subject, claimed: Collection[Role], request_id: str) -> frozenset[Role]:
+        """The confirmed roles. Raises InvalidToken."""
+        began = time.monotonic()
+        async with asyncio.timeout(self._timeout):
+            standing, roles = await standing_of(self._pipeline, subject, claimed, request_id)
+        if standing in REFUSALS:
+            self._active.drop(subject)
+            raise REFUSALS[standing]
+        self._active.put(subject, began)
+        return roles & frozenset(claimed)

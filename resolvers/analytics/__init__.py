@@ -1,0 +1,1 @@
+"""Analytics events: appended one by one, and counted later."""

@@ -1,0 +1,1 @@
+"""Donations: paid, held, and given back."""

@@ -1,0 +1,262 @@
+"""Donations: begun by the rule, paid at Wave, and followed until something has become of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Interval, bindparam, func
+
+from lango.errors import Refused
+from lango.jobs.calls import call_soon
+from lango.jobs.job import job, scheduled
+from lango.providers import ProviderRefused
+from lango.providers.wave import Checkout
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction
+from models.donations import Donation, DonationStatus
+from models.pots import Pot
+from resolvers.donations import risk
+from resolvers.donations.payments import WAITING, Payment, settle
+from resolvers.donations.receipts import new_token, presented
+from resolvers.donations.wave_events import receive_wave_event as receive_wave_event
+from resolvers.kernel import clock, contacts, due, system_config
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.kernel.contacts import PhoneNotValid
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.share_links import hash_of
+from resolvers.kernel.system_config import Configured
+from resolvers.points.points import SMALLEST_DONATION
+from resolvers.pots.lifecycle import TAKES_DONATIONS
+from resolvers.pots.pots import PotNotOpen
+from resolvers.pots.views import visible
+
+log = structlog.get_logger("lango.donations")
+MINIMUM = SMALLEST_DONATION
+MAXIMUM = Configured("donations.maximum_cfa", 2_000_000)
+# A checkout lasts about so long; Wave is asked what became of those that nothing was heard of.
+CHECKOUT_LASTS = timedelta(minutes=30)
+
+
+class NotAnonymous(Refused):
+    """This pot takes donations only from those who have signed in."""
+
+
+class BelowMinimum(Refused):
+    """The amount is below the smallest donation."""
+
+
+class AboveMaximum(Refused):
+    """The amount is above the largest donation."""
+
+
+UNHEARD_OF = due.Due(
+    Donation.id,
+    lambda rows: rows.where(
+        Donation.status == DonationStatus.PENDING,
+        Donation.initiated_at < func.now() - bindparam("age", type_=Interval),
+    ).order_by(Donation.initiated_at),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A donation that waits to be paid, and what its donor needs to follow it."""
+
+    donation: Donation
+    reference: str
+    receipt_token: str | None
+
+
+@rule(
+    NotFound, PotNotOpen, NotAnonymous, BelowMinimum, AboveMaximum, AmountNotPositive, AmountOutOfRange, PhoneNotValid,
+    anonymous=True, calls=True,
+)  # fmt: skip
+async def donate(
+    caller: CallerTransaction,
+    amount_cfa: int,
+    pot_id: UUID | None = None,
+    share_token: str | None = None,
+    phone: str | None = None,
+    message: str | None = None,
+    is_anonymous: bool = False,
+    show_amount: bool = True,
+    donor_name: str | None = None,
+) -> Begun:
+    """Give to a pot by Wave, also without signing in where the pot allows it. It counts when it is paid.
+
+    The donor pays at `paymentUrl`. Who is not signed in gets a `receiptToken`, which shows what became of it.
+    """
+    seen, field = await visible(caller, pot_id, share_token)
+    check_amount(amount_cfa, Donation.amount_cfa, field="amountCfa")
+    number = contacts.phone(phone, field="phone") if phone else None
+    tx = await caller.as_rules()
+    minimum, maximum = await system_config.numbers(tx, MINIMUM, MAXIMUM)
+    if amount_cfa < minimum:
+        raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amountCfa", minimumCfa=minimum)
+    if amount_cfa > maximum:
+        raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amountCfa", maximumCfa=maximum)
+    pot = await tx.lock(Pot, seen.id)
+    if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
+        raise PotNotOpen(f"The pot is {pot.status}.", field=field, state=pot.status)
+    if tx.actor.user_id is None and not pot.allow_anonymous_donations:
+        raise NotAnonymous
+    token = new_token() if tx.actor.user_id is None else None
+    donation = Donation(
+        id=uuid4(), pot_id=pot.id, donor_user_id=tx.actor.user_id, donor_name=(donor_name or "").strip() or None,
+        donor_phone=number, amount_cfa=amount_cfa, status=DonationStatus.PENDING,
+        donation_message=(message or "").strip() or None, is_anonymous=is_anonymous, show_amount=show_amount,
+        ip_address=str(tx.actor.ip) if tx.actor.ip else None, user_agent=tx.actor.user_agent,
+        risk_score=await risk.score(tx, pot_id=pot.id, phone=number, ip=tx.actor.ip, amount_cfa=amount_cfa),
+        receipt_token_hash=hash_of(token) if token else None,
+    )  # fmt: skip
+    await tx.save(donation)
+    await publish(tx, "donation.begun", donation.id, pot_id=pot.id)
+    await call_soon(tx, open_checkout, donation_id=donation.id)
+    tx.open_to_caller(donation.id, pot.id)
+    return Begun(donation, str(donation.id), token)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A donation that waits to be paid anew."""
+
+    donation: Donation
+    reference: str
+
+
+@rule(NotFound, InvalidState, PotNotOpen, anonymous=True, calls=True)
+async def retry(
+    caller: CallerTransaction,
+    donation_id: UUID | None = None,
+    receipt_token: str | None = None,
+) -> Renewed:
+    """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
+    seen, field = await presented(caller, donation_id, receipt_token)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, seen.pot_id)
+    donation = await tx.lock(Donation, seen.id)
+    if donation.status not in WAITING:
+        raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
+    if pot.status not in TAKES_DONATIONS:
+        raise PotNotOpen(f"The pot is {pot.status}.", state=pot.status)
+    donation.initiated_at = await clock.now(tx)
+    # Without a URL, a checkout is wanted.
+    donation.status, donation.wave_payment_url = DonationStatus.PENDING, None
+    await tx.save(donation)
+    await publish(tx, "donation.begun", donation.id, pot_id=pot.id)
+    await call_soon(tx, open_checkout, donation_id=donation.id)
+    tx.open_to_caller(donation.id, pot.id)
+    return Renewed(donation, str(donation.id))
+
+
+@job("donations.open_checkout")
+async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, str] | None:
+    """Open the checkout that a donation waits for, once; gives where the donor pays.
+
+    Raises ProviderUnavailable, and ProviderRefused where there will be none.
+    """
+    async with services.work() as tx:
+        donation = await tx.find(Donation, donation_id)
+    if donation is None or donation.status != DonationStatus.PENDING:
+        return None
+    if donation.wave_payment_url is not None:
+        return {"payment_url": donation.wave_payment_url}
+    before = donation.wave_checkout_session_id
+    if before is not None and not await _expired(services, before):
+        return None
+    # Whoever does this again asks with the same key, and is answered with the same checkout.
+    key = f"{donation.id}:{before}" if before else str(donation.id)
+    try:
+        checkout = await services.wave.open_checkout(amount=donation.amount_cfa, reference=str(donation.id), key=key)
+    except ProviderRefused:
+        await _give_up(services, donation_id, before)
+        raise
+    return await _opened(services, donation_id, before, checkout)
+
+
+@scheduled("donations.ask_about_checkouts", "* * * * *", timeout=300)
+async def ask_about_checkouts(services: Services) -> None:
+    """Ask Wave what became of the checkouts that nothing was heard of in their time."""
+    await due.each_apart(
+        services, ask_about_checkouts, UNHEARD_OF, ask_about, at_once=due.CALLS_AT_ONCE, age=CHECKOUT_LASTS
+    )
+
+
+async def ask_about(services: Services, donation_id: UUID) -> None:
+    """Count a donation that was paid, fail one that no longer can be. Raises ProviderUnavailable."""
+    async with services.work() as tx:
+        donation = await tx.find(Donation, donation_id)
+        now = await clock.now(tx)
+    if donation is None or donation.status != DonationStatus.PENDING:
+        return
+    checkout = await _found(services, donation)
+    if checkout is None:
+        await _give_up(services, donation_id, donation.wave_checkout_session_id)
+    elif checkout.payment_status == "succeeded":
+        async with services.work() as tx:
+            await settle(tx, Payment.of_checkout(checkout))
+    elif not _payable(checkout, now):
+        await _give_up(services, donation_id, donation.wave_checkout_session_id)
+    elif donation.wave_payment_url is None and donation.wave_checkout_session_id is None:
+        await _opened(services, donation_id, None, checkout)
+
+
+def _payable(checkout: Checkout, now: datetime) -> bool:
+    return checkout.status == "open" and checkout.expires_at > now
+
+
+async def _found(services: Services, donation: Donation) -> Checkout | None:
+    """The checkout of a donation as Wave knows it; also the one whose answer never reached us."""
+    if donation.wave_checkout_session_id is not None:
+        try:
+            return await services.wave.checkout(donation.wave_checkout_session_id)
+        except ProviderRefused as refusal:
+            log.warning("checkout_unknown", donation_id=str(donation.id), code=refusal.code)
+            return None
+    known = await services.wave.checkouts(str(donation.id))
+    paid = [checkout for checkout in known if checkout.payment_status == "succeeded"]
+    return max(paid or known, key=lambda checkout: checkout.expires_at, default=None)
+
+
+async def _expired(services: Services, checkout_id: str) -> bool:
+    """Make sure that a checkout can no longer be paid; where it has been, that counts, and this is false."""
+    try:
+        await services.wave.expire(checkout_id)
+    except ProviderRefused:
+        checkout = await services.wave.checkout(checkout_id)
+        if checkout.payment_status != "succeeded":
+            raise
+        async with services.work() as tx:
+            await settle(tx, Payment.of_checkout(checkout))
+        return False
+    return True
+
+
+async def _opened(
+    services: Services, donation_id: UUID, before: str | None, checkout: Checkout
+) -> dict[str, str] | None:
+    async with services.work() as tx:
+        donation = await tx.lock(Donation, donation_id)
+        if donation.status != DonationStatus.PENDING:
+            return None
+        if donation.wave_checkout_session_id == before:
+            donation.wave_checkout_session_id, donation.wave_payment_url = checkout.id, checkout.url
+            await tx.save(donation)
+            await publish(tx, "donation.payable", donation.id, pot_id=donation.pot_id)
+        return {"payment_url": donation.wave_payment_url} if donation.wave_payment_url else None
+
+
+async def _give_up(services: Services, donation_id: UUID, checkout_id: str | None) -> None:
+    """Fail a donation that waits still, unless it has got another checkout meanwhile."""
+    async with services.work() as tx:
+        donation = await tx.lock(Donation, donation_id)
+        if donation.status != DonationStatus.PENDING or donation.wave_checkout_session_id != checkout_id:
+            return
+        donation.failed_at = await clock.now(tx)
+        donation.status, donation.wave_payment_url = DonationStatus.FAILED, None
+        await tx.save(donation)
+        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)

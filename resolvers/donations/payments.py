@@ -1,0 +1,224 @@
+"""What a payment by Wave comes to: it counts in its pot, is held for staff, or goes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import bindparam
+
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.jobs.job import enqueue
+from lango.providers.wave import Checkout
+from lango.rules.transaction import RuleTransaction
+from models.donations import Donation, DonationStatus, RefundReason
+from models.pots import Pot, PotStatus
+from models.referrals import PointsLedgerEntryEventType as Earning
+from resolvers.donations import hidden_totals, refunds, risk
+from resolvers.kernel import clock, system_config
+from resolvers.kernel.amounts import fits
+from resolvers.kernel.guardianship import first_name
+from resolvers.kernel.notifications import notify
+from resolvers.kernel.outbox import publish
+from resolvers.ledger import ledger
+from resolvers.points import points
+from resolvers.pots.pots import credit, takes
+
+# Wave writes whole francs as "5000", or as "5000.00".
+WHOLE_FRANCS = re.compile(r"([0-9]{1,15})(?:\.0+)?")
+LONGEST_ID = 100
+WAITING = frozenset({DonationStatus.PENDING, DonationStatus.FAILED})
+
+BY_CHECKOUT = Lookup([Donation], lambda rows: rows.where(Donation.wave_checkout_session_id == bindparam("checkout")))
+SAME_PAYMENT = Lookup(
+    [Donation.id],
+    lambda rows: rows.where(
+        Donation.wave_transaction_id == bindparam("transaction"), Donation.id != bindparam("donation_id")
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What Wave says of a checkout. `amount` is None where it is not in whole francs that a column holds."""
+
+    checkout_id: str
+    amount: int | None
+    currency: str
+    reference: str
+    status: str
+    transaction_id: str | None
+    told: RawJson
+
+    @classmethod
+    def of_event(cls, told: RawJson) -> Self:
+        """Reads a webhook's event, whatever is in it."""
+        event = told.parsed()
+        data = event.get("data") if isinstance(event, dict) else None
+        data = data if isinstance(data, dict) else {}
+        return cls(
+            checkout_id=_text(data, "id"), amount=_whole(data.get("amount")), currency=_text(data, "currency"),
+            reference=_text(data, "client_reference"), status=_text(data, "payment_status"),
+            transaction_id=_text(data, "transaction_id") or None, told=told,
+        )  # fmt: skip
+
+    @classmethod
+    def of_checkout(cls, checkout: Checkout) -> Self:
+        """Reads what Wave answered when it was asked; the event is written as Wave would have sent it."""
+        data = {
+            "id": checkout.id, "amount": str(checkout.amount), "currency": ledger.XOF,
+            "client_reference": checkout.reference, "payment_status": checkout.payment_status,
+            "transaction_id": checkout.transaction_id,
+        }  # fmt: skip
+        return cls.of_event(RawJson.of({"type": "checkout.tx.completed", "data": data}))
+
+    def differs_from(self, donation: Donation) -> str | None:
+        """Why this is not the payment that the donation waits for; None where it is."""
+        if self.currency != ledger.XOF or self.amount != donation.amount_cfa:
+            return f"What was paid is not the donation's {donation.amount_cfa} {ledger.XOF}."
+        if self.reference != str(donation.id):
+            return "The reference is not the donation's."
+        return None
+
+    @property
+    def francs(self) -> int:
+        """What was paid, as far as it can be counted in whole francs."""
+        return self.amount or 0 if self.currency == ledger.XOF else 0
+
+
+async def settle(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
+    """Act on a payment that Wave has received: once, however often and in whatever order Wave tells of it.
+
+    Gives its donation, and why staff must look at it; None where all is well. In the rules' role.
+    """
+    if payment.status != "succeeded":
+        return await donation_of(tx, payment), "The checkout is complete, and its payment has not succeeded."
+    if not payment.checkout_id:
+        return None, "It names no checkout."
+    seen = await donation_of(tx, payment)
+    if seen is None:
+        return None, "There is no donation that this was paid for."
+    pot = await tx.lock(Pot, seen.pot_id)
+    donation = await tx.lock(Donation, seen.id)
+    problem = payment.differs_from(donation) or await _paid_elsewhere(tx, payment, donation)
+    if donation.status not in WAITING:
+        if donation.wave_checkout_session_id != payment.checkout_id:
+            problem = problem or "The donation was paid already, by another checkout."
+        return donation, problem
+    now = await clock.now(tx)
+    donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
+    donation.wave_checkout_session_id = payment.checkout_id
+    if problem is None:
+        donation.wave_transaction_id = payment.transaction_id
+    if problem is not None or (donation.risk_score or 0) > await system_config.number(tx, risk.HOLD_SCORE):
+        await _hold(tx, donation, payment)
+    elif takes(pot, donation.amount_cfa):
+        await count(tx, pot, donation, ledger.provider("wave"))
+    else:
+        await _put_aside(tx, donation, payment)
+        await send_back(tx, donation, donation.amount_cfa, RefundReason.FAILED_POT)
+    return donation, problem
+
+
+async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
+    """Act on a payment that did not succeed: the donor may try again, and a late success still counts."""
+    seen = await donation_of(tx, payment)
+    if seen is None:
+        return None, "There is no donation that this was paid for."
+    donation = await tx.lock(Donation, seen.id)
+    current = donation.wave_checkout_session_id in (None, payment.checkout_id)
+    if donation.status == DonationStatus.PENDING and current:
+        now = await clock.now(tx)
+        donation.status, donation.failed_at = DonationStatus.FAILED, now
+        donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
+        await tx.save(donation)
+        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)
+    return donation, None
+
+
+async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledger.Account) -> None:
+    """Count a paid donation in its pot; both are locked. The money comes from `source`."""
+    now = await clock.now(tx)
+    donation.status, donation.confirmed_at = DonationStatus.SUCCEEDED, now
+    before = pot.status
+    credit(pot, donation.amount_cfa)
+    await tx.save(pot, donation)
+    given = ledger.Movement(source, ledger.pot_account(pot.id), donation.amount_cfa)
+    await ledger.post(tx, "donation", [given], of=("donation", donation.id))
+    until = await hidden_totals.hidden_until(tx, donation)
+    await publish(tx, "donation.succeeded", donation.id, pot_id=pot.id, hidden_until=until)
+    if before != pot.status == PotStatus.FUNDED:
+        await publish(tx, "pot.funded", pot.id)
+    name = await first_name(tx, pot.owner_user_id)
+    await notify(
+        tx, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
+    )
+    await points.earn_for(tx, pot.owner_user_id, Earning.FIRST_DONATION)
+
+
+async def send_back(
+    tx: RuleTransaction,
+    donation: Donation,
+    amount: int,
+    reason: RefundReason,
+    description: str | None = None,
+) -> None:
+    """Have the money of a locked donation that stands in suspense go back to who paid it."""
+    now = await clock.now(tx)
+    donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
+    await tx.save(donation)
+    refund = await refunds.written(tx, donation, amount, reason, description)
+    await publish(tx, "donation.refunded", donation.id, pot_id=donation.pot_id, refund_id=refund.id)
+    await enqueue(tx, refunds.send_refund, refund_id=refund.id)
+
+
+async def donation_of(tx: Transaction, payment: Payment) -> Donation | None:
+    """The donation whose checkout it is; of one that we do not know, the donation that it names."""
+    found = await BY_CHECKOUT.one(tx, checkout=payment.checkout_id)
+    if found is not None:
+        donation: Donation = found[0]
+        return donation
+    try:
+        key = UUID(payment.reference)
+    except ValueError:
+        return None
+    return await tx.find(Donation, key)
+
+
+async def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
+    """Leave it to staff: what was paid stands in suspense, and counts nowhere."""
+    donation.status = DonationStatus.PROCESSING
+    await tx.save(donation)
+    await _put_aside(tx, donation, payment)
+    await publish(tx, "donation.held", donation.id, pot_id=donation.pot_id)
+
+
+async def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
+    if payment.francs:
+        held = ledger.Movement(ledger.provider("wave"), ledger.suspense(), payment.francs)
+        await ledger.post(tx, "donation_held", [held], of=("donation", donation.id))
+
+
+async def _paid_elsewhere(tx: Transaction, payment: Payment, donation: Donation) -> str | None:
+    if payment.transaction_id is None:
+        return None
+    other = await SAME_PAYMENT.one(tx, transaction=payment.transaction_id, donation_id=donation.id)
+    return None if other is None else "This payment has been counted for another donation."
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) and len(value) <= LONGEST_ID else ""
+
+
+def _whole(amount: Any) -> int | None:
+    """Whole francs, of a text such as "5000"; None for anything else."""
+    form = WHOLE_FRANCS.fullmatch(amount) if isinstance(amount, str) else None
+    if form is None or not fits(int(form[1]), Donation.amount_cfa):
+        return None
+    return int(form[1])

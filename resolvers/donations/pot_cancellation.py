@@ -1,0 +1,142 @@
+"""Calling a pot off: what was given goes back to who gave it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, or_
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.jobs.job import enqueue
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.donations import Donation, DonationStatus, Refund, RefundReason
+from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from models.pots import Pot, PotStatus
+from models.referrals import PointsConversion
+from resolvers.donations import refunds
+from resolvers.donations.refunds import CodesOutstanding, PotFundsSpent
+from resolvers.kernel import clock, guardianship
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.ledger import ledger
+from resolvers.points import points
+from resolvers.pots.lifecycle import CARRIED_FROM
+from resolvers.pots.point_conversions import give_back
+from resolvers.pots.pots import NotYourPot, own_pot
+
+GIVEN = Lookup(
+    [Donation],
+    lambda rows: (
+        rows.where(Donation.pot_id == bindparam("pot_id"), Donation.status == DonationStatus.SUCCEEDED)
+        .order_by(Donation.id)
+        .with_for_update(key_share=True)
+    ),
+)
+GIVEN_BACK = Lookup(
+    [Refund.donation_id, func.sum(Refund.amount_cfa)],
+    lambda rows: (
+        rows.join(Donation, Donation.id == Refund.donation_id)
+        .where(Donation.pot_id == bindparam("pot_id"))
+        .group_by(Refund.donation_id)
+    ),
+)
+CONVERTED = Lookup(
+    [PointsConversion], lambda rows: rows.where(PointsConversion.applied_to_pot_id == bindparam("pot_id"))
+)
+# Those that something may have been carried over from: they are locked before anybody knows.
+ENDED = Lookup(
+    [Pot.id],
+    lambda rows: rows.where(
+        Pot.owner_user_id == bindparam("owner_user_id"), or_(*(Pot.status == status for status in CARRIED_FROM))
+    ),
+)
+# What this pot took over when it opened, by the pot that it came from.
+CARRIED = Lookup(
+    [LedgerAccount.owner_id, func.sum(LedgerEntry.amount)],
+    lambda rows: (
+        rows.select_from(LedgerTransaction)
+        .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
+        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
+        .where(
+            LedgerTransaction.kind == "pot_carry_over",
+            LedgerTransaction.reference_type == "pot",
+            LedgerTransaction.reference_id == bindparam("pot_id"),
+            LedgerEntry.amount > 0,
+        )
+        .group_by(LedgerAccount.owner_id)
+        .order_by(LedgerAccount.owner_id)
+    ),
+)
+
+
+@rule(NotFound, NotYourPot, OwnMatter, InvalidState, PotFundsSpent, CodesOutstanding)
+async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
+    """Call a pot off before it closes: donations go back to their donors, converted points to their sponsors.
+
+    What it took over from an earlier pot goes back there. The owner, or staff who have given nothing to it; not once
+    any of it is spent.
+    """
+    seen = await own_pot(caller, pot_id, or_staff=caller.actor)
+    tx = await caller.as_rules()
+    ended = await ENDED.all(tx, owner_user_id=seen.owner_user_id)
+    locked = await tx.lock_all(Pot, [pot_id, *(key for (key,) in ended)])
+    pot = locked[pot_id]
+    if not Pot.__transitions__.allows(pot.status, PotStatus.CANCELLED):
+        raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
+    ((codes, reserved),) = await refunds.CODES.all(tx, pot_id=pot_id)
+    if codes:
+        raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
+    donations, conversions = await _given(tx, pot_id)
+    if pot.owner_user_id not in await guardianship.my_people(tx):
+        givers = [donation.donor_user_id for donation in donations]
+        sponsors = [conversion.sponsor_user_id for conversion in conversions]
+        await refuse_own_matter(tx, *givers, *sponsors, field="potId")
+    given, converted = sum(donations.values()), sum(conversion.credits_issued for conversion in conversions)
+    if pot.balance_cfa < given + converted:
+        raise PotFundsSpent(balanceCfa=pot.balance_cfa)
+    now = await clock.now(tx)
+    for donation, left in donations.items():
+        donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
+        await tx.save(donation)
+        refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
+        await publish(tx, "donation.refunded", donation.id, pot_id=pot_id, refund_id=refund.id)
+        await enqueue(tx, refunds.send_refund, refund_id=refund.id)
+    balance = ledger.pot_account(pot_id)
+    for kind, account, amount in (
+        ("donation_refund", ledger.suspense(), given),
+        ("points_conversion_reversal", ledger.promotion(), converted),
+    ):
+        if amount:
+            await ledger.post(tx, kind, [ledger.Movement(balance, account, amount)], of=("pot", pot_id))
+    pot.raised_cfa -= given + converted
+    pot.balance_cfa -= given + converted
+    for key, amount in await CARRIED.all(tx, pot_id=pot_id):
+        await _return(tx, pot, locked[key], int(amount))
+    pot.status, pot.closed_at = PotStatus.CANCELLED, now
+    await tx.save(pot)
+    for conversion in conversions:
+        await give_back(tx, conversion, pot, now)
+    await publish(tx, "pot.cancelled", pot.id)
+    await points.take_back(tx, pot.owner_user_id, why="the pot was called off")
+    return pot
+
+
+async def _given(tx: Transaction, pot_id: UUID) -> tuple[dict[Donation, int], list[PointsConversion]]:
+    """The pot's donations, locked, with what has not gone back of each; and the points that were converted for it."""
+    found = [donation for (donation,) in await GIVEN.all(tx, pot_id=pot_id)]
+    back = {key: int(amount) for key, amount in await GIVEN_BACK.all(tx, pot_id=pot_id)}
+    conversions = [conversion for (conversion,) in await CONVERTED.all(tx, pot_id=pot_id)]
+    return {each: each.amount_cfa - back.get(each.id, 0) for each in found}, conversions
+
+
+async def _return(tx: RuleTransaction, pot: Pot, earlier: Pot, amount: int) -> None:
+    """Give back to an earlier pot what was carried over from it, as far as it is not spent."""
+    returned = min(amount, pot.balance_cfa)
+    if returned:
+        pot.balance_cfa -= returned
+        earlier.balance_cfa += returned
+        await tx.save(earlier)
+        back = ledger.Movement(ledger.pot_account(pot.id), ledger.pot_account(earlier.id), returned)
+        await ledger.post(tx, "pot_carry_over", [back], of=("pot", earlier.id))

@@ -1,0 +1,371 @@
+"""Refunds: money that goes back to who gave it, out of the pot at once and by Wave as soon as it answers.
+
+Wave gives a checkout back whole. A part, and what is left after a part, goes to the donor's phone.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Interval, bindparam, func, or_
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.errors import Refused
+from lango.jobs.calls import call_soon
+from lango.jobs.gauges import measure
+from lango.jobs.job import job, scheduled
+from lango.providers import ProviderRefused, ProviderUndecided
+from lango.providers.wave import Wave
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.donations import Donation, DonationStatus, Refund, RefundReason
+from models.donations import RefundWaveRefundStatus as Sent
+from models.identity import User
+from models.pots import Pot
+from models.redemption import QrCode, QrCodeStatus
+from resolvers.donations import donors, hidden_totals
+from resolvers.donations.receipts import presented
+from resolvers.kernel import clock, due, guardianship
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.kernel.guardianship import first_name
+from resolvers.kernel.notifications import notify
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.texts import TextMissing, check_text
+from resolvers.ledger import ledger
+from resolvers.points import points
+from resolvers.pots.lifecycle import TAKES_DONATIONS
+from resolvers.pots.pots import PotNotOpen, debit
+
+log = structlog.get_logger("lango.refunds")
+WINDOW = timedelta(hours=24)
+# A refund that was asked for so long ago is sent again by the worker.
+OVERDUE = timedelta(minutes=5)
+
+
+class RefundWindowOver(Refused):
+    """A donor may take a donation back within 24 hours."""
+
+
+class RefundExceedsDonation(Refused):
+    """More would go back than was given."""
+
+
+class PotFundsSpent(Refused):
+    """The pot has spent what was to go back."""
+
+
+class CodesOutstanding(Refused):
+    """What was to go back is set aside for codes: cancel them first."""
+
+
+class ReasonNotAllowed(Refused):
+    """A donor takes a donation back at their own request; the other reasons are for staff."""
+
+
+class PhoneUnknown(Refused):
+    """A part of a donation goes back to the donor's phone, which is not known."""
+
+
+GIVEN_BACK = Lookup(
+    [func.coalesce(func.sum(Refund.amount_cfa), 0)],
+    lambda rows: rows.where(Refund.donation_id == bindparam("donation_id")),
+)
+CODES = Lookup(
+    [func.count(), func.coalesce(func.sum(QrCode.price_cfa), 0)],
+    lambda rows: rows.where(QrCode.pot_id == bindparam("pot_id"), QrCode.status == QrCodeStatus.ISSUED),
+)
+OTHERS = Lookup(
+    [func.count(Refund.id)],
+    lambda rows: rows.where(Refund.donation_id == bindparam("donation_id"), Refund.id != bindparam("id")),
+)
+ACCOUNT_PHONE = Lookup([User.phone], lambda rows: rows.where(User.id == bindparam("user_id")))
+PENDING = due.Due(
+    Refund.id,
+    lambda rows: rows.where(
+        Refund.wave_refund_status == Sent.PENDING,
+        Refund.created_at < func.now() - bindparam("age", type_=Interval),
+    ).order_by(Refund.created_at),
+)
+
+UNFINISHED = Lookup(
+    [Refund.wave_refund_status, func.count()],
+    lambda rows: rows.where(
+        or_(Refund.wave_refund_status == Sent.PENDING, Refund.wave_refund_status == Sent.FAILED)
+    ).group_by(Refund.wave_refund_status),
+)
+
+
+@rule(
+    NotFound, OwnMatter, InvalidState, RefundWindowOver, PotNotOpen, RefundExceedsDonation, PotFundsSpent,
+    CodesOutstanding, ReasonNotAllowed, PhoneUnknown, AmountNotPositive, AmountOutOfRange, anonymous=True, calls=True,
+)  # fmt: skip
+async def refund(
+    caller: CallerTransaction,
+    donation_id: UUID | None = None,
+    receipt_token: str | None = None,
+    amount_cfa: int | None = None,
+    reason: RefundReason | None = None,
+    description: str | None = None,
+) -> Refund:
+    """Give a donation back, or a part of it: the donor within 24 hours while the pot is open, or staff.
+
+    Without an amount, all that has not gone back yet. At most what the pot has left to spend. A part goes to the
+    donor's phone; staff may give one back without knowing it, and pay it by hand. Staff who gave it themselves, and
+    whoever shows its receipt, are its donor.
+    """
+    if amount_cfa is not None:
+        check_amount(amount_cfa, Refund.amount_cfa, field="amountCfa")
+    seen, field = await presented(caller, donation_id, receipt_token)
+    tx = await caller.as_rules()
+    as_staff = receipt_token is None and await _acts_as_staff(tx, seen)
+    if reason not in (None, RefundReason.USER_REQUEST) and not as_staff:
+        raise ReasonNotAllowed(field="reason")
+    pot = await tx.lock(Pot, seen.pot_id)
+    donation = await tx.lock(Donation, seen.id)
+    if donation.status != DonationStatus.SUCCEEDED:
+        raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
+    now = await clock.now(tx)
+    if not as_staff:
+        until = (donation.confirmed_at or donation.created_at) + WINDOW
+        if now > until:
+            raise RefundWindowOver(until=until.isoformat())
+        if pot.status not in TAKES_DONATIONS:
+            raise PotNotOpen(state=pot.status)
+    left = donation.amount_cfa - await given_back(tx, donation.id)
+    amount = left if amount_cfa is None else amount_cfa
+    if amount > left:
+        raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amountCfa", leftCfa=left)
+    if amount < donation.amount_cfa and not as_staff and await _phone(tx, donation) is None:
+        raise PhoneUnknown(field=field if amount_cfa is None else "amountCfa")
+    await check_funds(tx, pot, amount)
+    was = pot.status
+    debit(pot, amount)
+    if amount == left:
+        donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
+    usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
+    made = await written(tx, donation, amount, reason or usual, description)
+    await tx.save(pot, donation)
+    taken = ledger.Movement(ledger.pot_account(pot.id), ledger.suspense(), amount)
+    await ledger.post(tx, "donation_refund", [taken], of=("refund", made.id))
+    hidden = await hidden_totals.hidden_until(tx, donation)
+    await publish(tx, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
+    if pot.status != was:
+        await publish(tx, "pot.reopened", pot.id)
+    await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
+    await call_soon(tx, send_refund, refund_id=made.id)
+    tx.open_to_caller(made.id, donation.id, pot.id)
+    return made
+
+
+async def _acts_as_staff(tx: Transaction, donation: Donation) -> bool:
+    """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
+    if not tx.actor.is_staff or donation.donor_user_id in await guardianship.my_people(tx):
+        return False
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donationId")
+    return True
+
+
+@rule(NotFound, OwnMatter, InvalidState, staff=True, calls=True)
+async def retry(caller: CallerTransaction, refund_id: UUID) -> Refund:
+    """Send a refund again that Wave did not carry out."""
+    again = await _failed(caller, refund_id)
+    tx = await caller.as_rules()
+    # Without this moment it is a new request to Wave, which would answer the old one as before.
+    again.wave_refund_status, again.processed_at = Sent.PENDING, None
+    await tx.save(again)
+    await publish(tx, "refund.requested", again.id, donation_id=again.donation_id)
+    await call_soon(tx, send_refund, refund_id=again.id)
+    return again
+
+
+@rule(NotFound, OwnMatter, InvalidState, TextMissing, staff=True)
+async def mark_paid(caller: CallerTransaction, refund_id: UUID, reference: str) -> Refund:
+    """Note that a refund that Wave did not carry out was paid by hand, out of our account there.
+
+    Wave pays nothing to an account that is closed, and no part to a donor whose phone is not known.
+    """
+    check_text(reference, field="reference")
+    paid = await _failed(caller, refund_id)
+    tx = await caller.as_rules()
+    await _complete(tx, paid, reference.strip())
+    return paid
+
+
+async def given_back(tx: Transaction, donation_id: UUID) -> int:
+    """What has gone back of a donation, or is to: a refund that failed may be sent again."""
+    ((total,),) = await GIVEN_BACK.all(tx, donation_id=donation_id)
+    return int(total)
+
+
+async def check_funds(tx: Transaction, pot: Pot, amount: int) -> None:
+    """Raises PotFundsSpent or CodesOutstanding where a locked pot cannot give so much back."""
+    if pot.balance_cfa >= amount:
+        return
+    ((codes, reserved),) = await CODES.all(tx, pot_id=pot.id)
+    if codes and pot.balance_cfa + int(reserved) >= amount:
+        raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
+    raise PotFundsSpent(balanceCfa=pot.balance_cfa)
+
+
+async def written(
+    tx: RuleTransaction,
+    donation: Donation,
+    amount: int,
+    reason: RefundReason,
+    description: str | None = None,
+) -> Refund:
+    """Write a refund that is still to be sent. What goes back stands in suspense until Wave has sent it."""
+    made = Refund(
+        id=uuid4(), donation_id=donation.id, refunded_by_user_id=tx.actor.user_id, amount_cfa=amount, reason=reason,
+        reason_description=description, wave_refund_status=Sent.PENDING,
+    )  # fmt: skip
+    await tx.save(made)
+    await publish(tx, "refund.requested", made.id, donation_id=donation.id)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What Wave is asked for. Asked again with the same key it is the same, or Wave could pay twice."""
+
+    refund_id: UUID
+    amount: int
+    # The checkout that goes back; null for a part, which goes to the phone.
+    checkout: str | None
+    phone: str | None
+    key: str
+
+    async def by(self, wave: Wave) -> str:
+        """Wave's key of it. Raises ProviderUnavailable, and ProviderRefused where it cannot be done so."""
+        if self.checkout is not None:
+            return await wave.refund(self.checkout, amount=self.amount, key=self.key)
+        if self.phone is not None:
+            return await wave.pay_out(
+                amount=self.amount, mobile=self.phone, reference=str(self.refund_id), key=self.key
+            )
+        raise ProviderRefused("wave", "nowhere-to-pay", "no checkout goes back whole, and no phone is known")
+
+
+@job("refunds.send_refund")
+async def send_refund(services: Services, *, refund_id: UUID) -> None:
+    """Have Wave give the money back, once. Raises ProviderUnavailable, and ProviderRefused where it has failed."""
+    async with services.work() as tx:
+        sending = await _begun(tx, refund_id)
+    if sending is None:
+        return
+    try:
+        reference = await sending.by(services.wave)
+    except ProviderUndecided as wait:
+        # It stays pending: whoever sends those that are overdue asks what became of it.
+        log.info("refund_under_way", refund_id=str(refund_id), told=str(wait))
+    except ProviderRefused as refusal:
+        log.warning("refund_refused", refund_id=str(refund_id), code=refusal.code)
+        await _refused(services, refund_id)
+        raise
+    else:
+        await _sent(services, refund_id, reference)
+
+
+@scheduled("refunds.send_pending_refunds", "*/5 * * * *", timeout=240)
+async def send_pending_refunds(services: Services) -> None:
+    """Send the refunds that were not sent when they were asked for."""
+    await due.each_apart(services, send_pending_refunds, PENDING, _send, at_once=due.CALLS_AT_ONCE, age=OVERDUE)
+
+
+async def _send(services: Services, refund_id: UUID) -> None:
+    # One that Wave refuses is noted as failed, and is not sent again by itself.
+    with suppress(ProviderRefused):
+        await send_refund(services, refund_id=refund_id)
+
+
+@measure("lango_refunds_unfinished", label="status")
+async def unfinished(services: Services) -> dict[str, int]:
+    """Refunds whose money has not reached the donor: those that are pending, and those that failed, which wait for
+    staff."""
+    async with services.work() as tx:
+        found = {str(status): int(count) for status, count in await UNFINISHED.all(tx)}
+    return {status.value: found.get(status.value, 0) for status in (Sent.PENDING, Sent.FAILED)}
+
+
+async def _begun(tx: RuleTransaction, refund_id: UUID) -> Sending | None:
+    """What is to be sent; None where it has been, or is not to be."""
+    seen = await tx.find(Refund, refund_id)
+    assert seen is not None, "a refund is never deleted"
+    donation = await tx.lock(Donation, seen.donation_id)
+    refund = await tx.lock(Refund, refund_id)
+    if refund.wave_refund_status != Sent.PENDING:
+        return None
+    # Nothing is added to a donation that has gone back whole: the way to the donor stays the same.
+    ((others,),) = await OTHERS.all(tx, donation_id=donation.id, id=refund_id)
+    whole = donation.status == DonationStatus.REFUNDED and not others
+    if refund.processed_at is None:
+        refund.processed_at = await clock.now(tx)
+        if not whole and donation.donor_phone is None:
+            # Kept: the account may have another phone when Wave is asked again.
+            donation.donor_phone = await _phone(tx, donation)
+        await tx.save(donation, refund)
+    return Sending(
+        refund_id, refund.amount_cfa, checkout=donation.wave_checkout_session_id if whole else None,
+        phone=None if whole else donation.donor_phone, key=f"{refund_id}:{refund.processed_at.timestamp():.6f}",
+    )  # fmt: skip
+
+
+async def _phone(tx: Transaction, donation: Donation) -> str | None:
+    """Where a part goes back to: the phone that the donor gave, or that of the donor's account."""
+    if donation.donor_phone is not None or donation.donor_user_id is None:
+        return donation.donor_phone
+    found = await ACCOUNT_PHONE.one(tx, user_id=donation.donor_user_id)
+    return found[0] if found else None
+
+
+async def _sent(services: Services, refund_id: UUID, reference: str) -> None:
+    async with services.work() as tx:
+        sent = await tx.lock(Refund, refund_id)
+        if sent.wave_refund_status == Sent.PENDING:
+            await _complete(tx, sent, reference)
+
+
+async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None:
+    """The donor has the money: it leaves suspense, and our account at Wave."""
+    refund.completed_at = await clock.now(tx)
+    refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
+    await tx.save(refund)
+    gone = ledger.Movement(ledger.suspense(), ledger.provider("wave"), refund.amount_cfa)
+    await ledger.post(tx, "donation_refund", [gone], of=("refund", refund.id))
+    await publish(tx, "refund.succeeded", refund.id, donation_id=refund.donation_id)
+    donation = await tx.find(Donation, refund.donation_id)
+    if donation is not None and donation.donor_user_id is not None:
+        name = await first_name(tx, donation.donor_user_id)
+        await notify(tx, donation.donor_user_id, "donation_refunded", user_name=name, amount=refund.amount_cfa)
+
+
+async def _failed(caller: CallerTransaction, refund_id: UUID) -> Refund:
+    """A refund that failed, locked, in the rules' role. Raises NotFound, OwnMatter and InvalidState."""
+    seen = await caller.find(Refund, refund_id)
+    if seen is None:
+        raise NotFound("There is no such refund.", field="refundId")
+    tx = await caller.as_rules()
+    donation = await tx.find(Donation, seen.donation_id)
+    assert donation is not None
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="refundId")
+    refund = await tx.lock(Refund, refund_id)
+    if refund.wave_refund_status != Sent.FAILED:
+        state = refund.wave_refund_status
+        raise InvalidState(f"The refund is {state}; it must have failed.", field="refundId", state=state)
+    return refund
+
+
+async def _refused(services: Services, refund_id: UUID) -> None:
+    async with services.work() as tx:
+        refused = await tx.lock(Refund, refund_id)
+        if refused.wave_refund_status == Sent.PENDING:
+            refused.wave_refund_status = Sent.FAILED
+            await tx.save(refused)
+            await publish(tx, "refund.failed", refused.id, donation_id=refused.donation_id)

@@ -1,0 +1,125 @@
+"""Webhooks of Wave: each is stored before anything is done, acted on once, and kept also where nothing can be done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup, Prepared
+from lango.jobs.gauges import measure
+from lango.jobs.job import enqueue, job
+from lango.rules.rule import NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.donations import WaveWebhookEvent
+from resolvers.donations import donors
+from resolvers.donations.payments import Payment, donation_of, fail, settle
+from resolvers.kernel import clock
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+
+log = structlog.get_logger("lango.wave")
+COMPLETED = "checkout.session.completed"
+FAILED = "checkout.session.payment_failed"
+# Whoever brought the event has so long to see to it; then the worker does.
+HEAD_START = timedelta(seconds=30)
+LONGEST_ID, LONGEST_TYPE = 100, 50
+# PostgreSQL holds no NUL in JSON: an escape of one, before which backslashes come in pairs.
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+STORE = Prepared(
+    insert(WaveWebhookEvent.table())
+    .on_conflict_do_nothing(index_elements=["wave_event_id"])
+    .returning(WaveWebhookEvent.table().c.id),
+    ["id", "wave_event_id", "event_type", "raw_payload"],
+)
+HAS_ERROR = WaveWebhookEvent.processing_error.is_not(None)
+UNPROCESSED = Lookup(
+    [HAS_ERROR, func.count()], lambda rows: rows.where(WaveWebhookEvent.processed_at.is_(None)).group_by(HAS_ERROR)
+)
+
+
+async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Callable[[], Awaitable[None]] | None:
+    """Store an event whose signature is right; gives what is still to be done, which a job does otherwise.
+
+    None for one that is stored already: the same twice changes nothing.
+    """
+    told = RawJson(NUL.sub(r"\1\\ufffd", RawJson.of(dict(event))))
+    key, kind = event.get("id"), event.get("type")
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_ID or "\0" in key:
+        key = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
+    kind = kind.replace("\0", "\ufffd")[:LONGEST_TYPE] if isinstance(kind, str) else ""
+    event_id = uuid4()
+    async with services.work() as tx:
+        stored = await STORE.run(tx, id=event_id, wave_event_id=key, event_type=kind, raw_payload=told)
+        if not stored:
+            return None
+        await enqueue(tx, process_wave_event, after=HEAD_START, event_id=event_id)
+    return partial(process_wave_event, services, event_id=event_id)
+
+
+@job("wave_events.process_wave_event")
+async def process_wave_event(services: Services, *, event_id: UUID) -> None:
+    """Act on a stored event, once. What goes wrong is kept with it, and tried again by the worker."""
+    try:
+        async with services.work() as tx:
+            event = await tx.lock(WaveWebhookEvent, event_id)
+            if event.processed_at is None:
+                await _act_on(tx, event)
+    except Exception as error:
+        async with services.work() as tx:
+            event = await tx.lock(WaveWebhookEvent, event_id)
+            event.processing_error = f"It could not be processed: {type(error).__name__}."
+            event.retry_count = (event.retry_count or 0) + 1
+            await tx.save(event)
+        raise
+
+
+@measure("lango_wave_events_unprocessed", label="error")
+async def unprocessed(services: Services) -> dict[str, int]:
+    """Stored events of Wave that nothing has come of, by whether an error stands: those with one wait for staff."""
+    async with services.work() as tx:
+        found = {bool(error): int(count) for error, count in await UNPROCESSED.all(tx)}
+    return {"true": found.get(True, 0), "false": found.get(False, 0)}
+
+
+@rule(NotFound, OwnMatter, staff=True)
+async def replay(caller: CallerTransaction, event_id: UUID) -> WaveWebhookEvent:
+    """Act on a stored webhook again: what it has done already it does not do twice."""
+    seen = await caller.find(WaveWebhookEvent, event_id)
+    if seen is None:
+        raise NotFound("There is no such event.", field="eventId")
+    tx = await caller.as_rules()
+    if (donation := await donation_of(tx, Payment.of_event(seen.raw_payload))) is not None:
+        await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="eventId")
+    event = await tx.lock(WaveWebhookEvent, event_id)
+    event.retry_count = (event.retry_count or 0) + 1
+    await _act_on(tx, event)
+    return event
+
+
+async def _act_on(tx: RuleTransaction, event: WaveWebhookEvent) -> None:
+    """Do what a locked event asks for, and write down that it is done, or why it is left to staff."""
+    donation, problem = None, None
+    if event.event_type == COMPLETED:
+        donation, problem = await settle(tx, Payment.of_event(event.raw_payload))
+    elif event.event_type == FAILED:
+        donation, problem = await fail(tx, Payment.of_event(event.raw_payload))
+    if donation is not None:
+        event.donation_id = donation.id
+    event.processing_error = problem
+    if problem is None:
+        event.processed_at = await clock.now(tx)
+    else:
+        log.warning("wave_event_left_to_staff", event_id=str(event.id), problem=problem)
+        await publish(tx, "wave_event.unprocessed", event.id, donation_id=event.donation_id)
+    await tx.save(event)

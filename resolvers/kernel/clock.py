@@ -1,0 +1,19 @@
+"""The database's time at the moment of a decision: read after the lock, which one may have waited for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+
+CLOCK = Lookup([func.clock_timestamp()], lambda rows: rows)
+
+
+async def now(tx: Transaction) -> datetime:
+    """The time now, not that of the transaction's begin."""
+    ((moment,),) = await CLOCK.all(tx)
+    told: datetime = moment
+    return told

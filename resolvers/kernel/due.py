@@ -1,0 +1,197 @@
+"""What is due: each row is done by itself, and one that fails stops none of the others, on no run (docs/adr/0024)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    all_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+)
+
+from lango.db.prepared import Lookup, Prepared
+from lango.jobs.gauges import measure
+from lango.jobs.job import Job
+from lango.providers import ProviderUnavailable
+from lango.rules.services import Services
+from lango.rules.transaction import RuleTransaction
+from models.platform import DueFailure
+from resolvers.kernel import clock
+
+log = structlog.get_logger("lango.due")
+
+PAGE = 200
+# Seconds that one row may take; and which part of a job's time is spent on rows, so that it ends by itself.
+ROW_TIMEOUT, SPENT = 30.0, 0.8
+# Seconds until a row that failed is tried again: the first time, each time twice as long, and at most.
+FIRST_PAUSE, LONGEST_PAUSE = 60, 3600
+# At most, where an outside service is away: that ends for all rows at once.
+LONGEST_OUTAGE = 300
+# How many calls of an outside service may be under way.
+CALLS_AT_ONCE = 8
+
+Act = Callable[[Services, UUID], Awaitable[None]]
+_failure = DueFailure.table().c
+_of_job = _failure.job == bindparam("job", type_=Text)
+
+
+class Due:
+    """Which rows are due: a column with their ids, and how they are chosen.
+
+    `how` gets the SELECT of that column and narrows it; a LIMIT it has no need of.
+    """
+
+    def __init__(self, key: Any, how: Callable[[Select[Any]], Select[Any]]) -> None:
+        failed = select(_failure.job).where(_of_job, _failure.row_key == key)
+        paused = failed.where(_failure.next_try_at > bindparam("until"))
+        self._fresh = self._chosen(key, how, ~failed.exists())
+        self._again = self._chosen(key, how, failed.exists() & ~paused.exists())
+
+    @staticmethod
+    def _chosen(key: Any, how: Callable[[Select[Any]], Select[Any]], when: ColumnElement[bool]) -> Lookup:
+        unseen = key != all_(bindparam("seen", type_=ARRAY(Uuid)))
+        return Lookup([key], lambda rows: how(rows).where(when, unseen).limit(literal_column(str(PAGE))))
+
+    async def page(
+        self, services: Services, job: str, seen: set[UUID], again: datetime | None, given: dict[str, Any]
+    ) -> list[UUID]:
+        """Some that have not been seen: those that have not failed; or `again`, those that may be tried again then."""
+        async with services.work() as tx:
+            if again is None:
+                found = await self._fresh.all(tx, job=job, seen=list(seen), **given)
+            else:
+                found = await self._again.all(tx, job=job, seen=list(seen), until=again, **given)
+        return [key for (key,) in found]
+
+
+async def each(
+    services: Services,
+    job: Job[..., Any],
+    rows: Due,
+    act: Callable[[RuleTransaction, UUID], Awaitable[None]],
+    *,
+    part: str = "",
+    **given: Any,
+) -> None:
+    """Act on each row that is due, in a transaction of its own.
+
+    `act` locks the row and looks again: another worker may have acted. `part` names which of several kinds of rows of
+    one job it is.
+    """
+
+    async def alone(services: Services, key: UUID) -> None:
+        async with services.work() as tx:
+            await act(tx, key)
+
+    await _Run(services, job, rows, alone, part, 1, given).run()
+
+
+async def each_apart(
+    services: Services, job: Job[..., Any], rows: Due, act: Act, *, at_once: int = 1, **given: Any
+) -> None:
+    """Act on each row that is due, where `act` opens its own transactions: none while it calls an outside service.
+
+    So many of them `at_once`: for one that answers slowly, CALLS_AT_ONCE.
+    """
+    await _Run(services, job, rows, act, "", at_once, given).run()
+
+
+class _Run:
+    """One run of a job: first the rows that have not failed before, then those whose pause is over."""
+
+    def __init__(
+        self,
+        services: Services,
+        job: Job[..., Any],
+        rows: Due,
+        act: Act,
+        part: str,
+        at_once: int,
+        given: dict[str, Any],
+    ) -> None:
+        self.services = services
+        self.name = f"{job.name}.{part}" if part else job.name
+        self.rows = rows
+        self.act = act
+        self.given = given
+        self.seen: set[UUID] = set()
+        self.at_once = at_once
+        self._ends = asyncio.get_running_loop().time() + job.timeout * SPENT
+
+    async def run(self) -> None:
+        await self._all(None)
+        async with self.services.work() as tx:
+            begun = await clock.now(tx)
+        if await self._all(begun):
+            async with self.services.work() as tx:
+                await FORGET.run(tx, job=self.name, until=begun)
+
+    async def _all(self, again: datetime | None) -> bool:
+        """Whether all were seen: what is left when the time is over is for the next run."""
+        while keys := await self.rows.page(self.services, self.name, self.seen, again, self.given):
+            for first in range(0, len(keys), self.at_once):
+                if asyncio.get_running_loop().time() > self._ends:
+                    log.warning("due_rows_left", job=self.name)
+                    return False
+                some = keys[first : first + self.at_once]
+                self.seen.update(some)
+                await asyncio.gather(*(self._one(key, again) for key in some))
+        return True
+
+    async def _one(self, key: UUID, again: datetime | None) -> None:
+        try:
+            async with asyncio.timeout(ROW_TIMEOUT):
+                await self.act(self.services, key)
+        except Exception as error:
+            await self._failed(key, error)
+        else:
+            if again is not None:
+                async with self.services.work() as tx:
+                    await DONE.run(tx, job=self.name, key=key)
+
+    async def _failed(self, key: UUID, error: Exception) -> None:
+        longest = LONGEST_OUTAGE if isinstance(error, ProviderUnavailable) else LONGEST_PAUSE
+        async with self.services.work() as tx:
+            ((attempts,),) = await FAILED.run(tx, job=self.name, key=key, error=type(error).__name__, longest=longest)
+        log.error("due_row_failed", job=self.name, key=str(key), attempts=attempts, exc_info=error)
+        if self.services.metrics is not None:
+            self.services.metrics.due_failed(self.name)
+
+
+FAILED = Prepared(
+    text(f"""
+    INSERT INTO platform.due_failures AS f (job, row_key, attempts, last_error, next_try_at)
+    VALUES (:job, :key, 1, :error, now() + make_interval(secs => {FIRST_PAUSE}))
+    ON CONFLICT (job, row_key) DO UPDATE SET
+        attempts = f.attempts + 1, last_error = EXCLUDED.last_error, failed_at = now(),
+        next_try_at = now() + make_interval(
+            secs => least({FIRST_PAUSE} * 2.0 ^ least(f.attempts, 20), CAST(:longest AS int)))
+    RETURNING attempts
+    """)
+)
+DONE = Prepared(delete(DueFailure.table()).where(_of_job, _failure.row_key == bindparam("key", type_=Uuid)))
+# Those that might have been tried again and were not chosen: they are due no more.
+FORGET = Prepared(delete(DueFailure.table()).where(_of_job, _failure.next_try_at <= bindparam("until")))
+STANDING = Lookup([_failure.job, func.count()], lambda rows: rows.group_by(_failure.job))
+
+
+@measure("lango_due_failures", label="job")
+async def standing(services: Services) -> dict[str, int]:
+    """Rows that a scheduled job could not do something about and tries again later, by job."""
+    async with services.work() as tx:
+        return {job: int(count) for job, count in await STANDING.all(tx)}

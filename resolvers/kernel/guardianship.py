@@ -1,0 +1,66 @@
+"""For whom a caller may act, and who is therefore not a party of their own beside another."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, or_, select, text
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.rules.rule import NotFound
+from models.profiles import Profile
+
+NAME = Lookup([Profile.full_name], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
+PEOPLE = Lookup([func.lango.my_people(type_=ARRAY(Uuid))], lambda rows: rows)
+MINOR = Profile.date_of_birth > func.current_date() - text("INTERVAL '18 years'")
+
+
+def _households(rows: Select[Any]) -> Select[Any]:
+    user = bindparam("user_id", type_=Uuid)
+    guardian = select(Profile.guardian_user_id).where(Profile.user_id == user, MINOR).scalar_subquery()
+    return rows.where(
+        MINOR,
+        Profile.guardian_user_id.is_not(None),
+        or_(Profile.user_id == user, Profile.guardian_user_id.in_([user, guardian])),
+    )
+
+
+# The minors of the user's own guardian, and of the user as a guardian; the user among them, where a minor.
+WARDS = Lookup([Profile.user_id, Profile.guardian_user_id], _households)
+
+
+async def my_people(tx: Transaction) -> list[UUID]:
+    """The caller, and those for whom the caller is the accepted guardian; nobody for a caller without a token."""
+    ((people,),) = await PEOPLE.all(tx)
+    return people or []
+
+
+async def acting_for(tx: Transaction, user_id: UUID | None, *, field: str) -> UUID:
+    """The user for whom a caller acts: the caller, or the minor that is named. Raises NotFound for anybody else."""
+    if user_id is not None and user_id not in await my_people(tx):
+        raise NotFound("There is nobody of that id whom you answer for.", field=field)
+    return user_id or tx.user_id
+
+
+async def first_name(tx: Transaction, user_id: UUID) -> str:
+    """What a notice calls somebody; empty without a profile. Reads as a role that sees the profile: the rules' own."""
+    found = await NAME.one(tx, user_id=user_id)
+    return str(found[0]).split(maxsplit=1)[0] if found and str(found[0]).strip() else ""
+
+
+async def related_parties(tx: Transaction, user_id: UUID) -> frozenset[UUID]:
+    """The user, and everybody with whom one person acts for both: the user's guardian, the minors whose guardian the
+    user is, and those who have the same guardian. None of them may be the other side of what the user does.
+
+    A guardian who is named and has not yet agreed counts: agreeing between two steps would put one person on both
+    sides. Reads as a role that sees profiles: the rules' own.
+    """
+    wards = await WARDS.all(tx, user_id=user_id)
+    return frozenset({user_id, *(person for ward in wards for person in ward)})
+
+
+async def same_hands(tx: Transaction, one: UUID, other: UUID) -> bool:
+    """Whether one person may act for both of these users, who may be the same. Reads as `related_parties` does."""
+    return one == other or other in await related_parties(tx, one)

@@ -1,0 +1,146 @@
+"""Invitees: people outside, as a sponsor names them, and whether the sponsor may invite them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, func, or_
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.errors import Refused
+from models.identity import User
+from models.profiles import Profile
+from models.referrals import Referral, ReferralStatus
+from resolvers.kernel import contacts, opt_outs
+from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid
+from resolvers.kernel.system_config import Configured, number
+
+
+class ContactMissing(Refused):
+    """Give a phone number or an email address."""
+
+
+class AlreadyInvited(Refused):
+    """You have invited this person already."""
+
+
+class InvitationDeclined(Refused):
+    """This person has declined your invitation: wait before you invite them again."""
+
+
+class ContactOptedOut(Refused):
+    """This person does not wish to be invited."""
+
+
+class OwnContact(Refused):
+    """This is your own phone number or email address."""
+
+
+# How many days somebody who declined is not invited again by the same sponsor; others may invite them.
+DECLINED_DAYS = Configured("referrals.declined_days", 30)
+WRITTEN = (ContactMissing, PhoneNotValid, EmailNotValid)
+INVITED = (AlreadyInvited, InvitationDeclined, ContactOptedOut, OwnContact)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitee:
+    """Somebody outside, reached by a phone number, an email address, or both, as they are stored."""
+
+    name: str | None
+    phone: str | None
+    email: str | None
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], region: str, *, field: str) -> Invitee:
+        """Of an input, or of a batch's snapshot. Raises the refusals of WRITTEN."""
+        phone, email = given.get("phone"), given.get("email")
+        if not phone and not email:
+            raise ContactMissing(field=field)
+        return cls(
+            given.get("name"),
+            contacts.phone(phone, field=f"{field}.phone", region=region) if phone else None,
+            contacts.email(email, field=f"{field}.email") if email else None,
+        )
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """By what the person is reached."""
+        ways = {"phone": self.phone, "email": self.email}
+        return {name: written for name, written in ways.items() if written is not None}
+
+
+class Invitable:
+    """Whom of some people a sponsor may invite."""
+
+    def __init__(self, taken: set[str], opted_out: set[str], own: set[str], declined: dict[str, datetime]) -> None:
+        """`declined` says until when whoever declined is not invited again."""
+        self._taken, self._opted_out, self._own, self._declined = taken, opted_out, own, declined
+
+    @classmethod
+    async def among(cls, tx: Transaction, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime) -> Invitable:
+        """Decide by it only under the sponsor's lock. In the rules' role."""
+        ways = [way for person in people for way in person.ways.values()]
+        taken = await TAKEN.all(tx, sponsor_user_id=sponsor_user_id, ways=ways, now=now)
+        opted_out = await OPTED_OUT.all(tx, ways=ways)
+        own = await OWN.all(tx, user_id=sponsor_user_id)
+        days = timedelta(days=await number(tx, DECLINED_DAYS))
+        declined: dict[str, datetime] = {}
+        for phone, email, moment in await DECLINED.all(
+            tx, sponsor_user_id=sponsor_user_id, ways=ways, after=now - days
+        ):
+            declined |= {way: max(moment + days, declined.get(way, now)) for way in (phone, email)}
+        refused = {way for row in opted_out for way in row} | await opt_outs.among(tx, ways)
+        # A row that was found by its phone has an email as well, which nobody asked for.
+        known, theirs = ({way for row in rows for way in row} & set(ways) for rows in (taken, own))
+        return cls(known, refused & set(ways), theirs, declined)
+
+    def take(self, person: Invitee, *, field: str) -> None:
+        """Count the person as invited. Raises the refusals of INVITED."""
+        for name, written in person.ways.items():
+            for refusal, known in (
+                (OwnContact, self._own), (AlreadyInvited, self._taken), (ContactOptedOut, self._opted_out),
+            ):  # fmt: skip
+                if written in known:
+                    raise refusal(field=f"{field}.{name}")
+            if (until := self._declined.get(written)) is not None:
+                raise InvitationDeclined(field=f"{field}.{name}", until=until.isoformat())
+        self._taken.update(person.ways.values())
+
+
+WAYS = any_(bindparam("ways", type_=ARRAY(Text)))
+TAKEN = Lookup(
+    [Referral.invited_phone, Referral.invited_email],
+    lambda rows: rows.where(
+        Referral.sponsor_user_id == bindparam("sponsor_user_id"),
+        or_(Referral.invited_phone == WAYS, Referral.invited_email == WAYS),
+        or_(
+            Referral.status == ReferralStatus.ACCEPTED,
+            (Referral.status == ReferralStatus.SENT) & (Referral.expired_at > bindparam("now")),
+        ),
+    ),
+)
+# Invitations that were declined before it was noted when count from when they were sent.
+DECLINED_AT = func.coalesce(Referral.declined_at, Referral.sent_at)
+DECLINED = Lookup(
+    [Referral.invited_phone, Referral.invited_email, DECLINED_AT],
+    lambda rows: rows.where(
+        Referral.sponsor_user_id == bindparam("sponsor_user_id"),
+        or_(Referral.invited_phone == WAYS, Referral.invited_email == WAYS),
+        Referral.status == ReferralStatus.DECLINED,
+        bindparam("after", type_=DateTime(timezone=True)) < DECLINED_AT,
+    ),
+)
+OPTED_OUT = Lookup(
+    [User.phone, User.email],
+    lambda rows: rows.join(Profile, Profile.user_id == User.id).where(
+        or_(User.phone == WAYS, User.email == WAYS),
+        User.deleted_at.is_(None),
+        Profile.allow_contact_by_sponsors.is_(False),
+    ),
+)
+OWN = Lookup([User.phone, User.email], lambda rows: rows.where(User.id == bindparam("user_id")))

@@ -1,0 +1,43 @@
+"""The outbox: what happened, written in the transaction in which it happened."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, tuple_
+
+from lango.db.prepared import Prepared
+from lango.jobs.job import scheduled
+from lango.rules.services import Services
+from lango.rules.transaction import RuleTransaction
+from models.platform import OutboxEvent
+from resolvers.kernel import system_config
+from resolvers.kernel.system_config import Configured
+
+RETENTION_HOURS = Configured("events.retention_hours", 72)
+AT_ONCE = 5_000
+EVENT = OutboxEvent.table().c
+OLD = (
+    select(EVENT.created_at, EVENT.id)
+    .where(EVENT.created_at < func.now() - func.make_interval(0, 0, 0, 0, bindparam("hours", type_=Integer)))
+    .limit(AT_ONCE)
+)
+DELETE = Prepared(delete(OutboxEvent.table()).where(tuple_(EVENT.created_at, EVENT.id).in_(OLD)).returning(EVENT.id))
+PUBLISH = Prepared(insert(OutboxEvent.table()).inline(), ["topic", "key", "payload"])
+
+
+async def publish(tx: RuleTransaction, topic: str, key: UUID, **payload: Any) -> None:
+    """Tell that something happened to the object `key`. The payload holds ids only: who watches reads the rest."""
+    told = {name: str(value) for name, value in payload.items() if value is not None}
+    await PUBLISH.run(tx, topic=topic, key=str(key), payload=told)
+
+
+@scheduled("events.delete_old_events", "17 * * * *")
+async def delete_old_events(services: Services) -> None:
+    """Delete the events that nobody may resume from any more."""
+    deleted = AT_ONCE
+    while deleted == AT_ONCE:
+        async with services.work() as tx:
+            hours = await system_config.number(tx, RETENTION_HOURS)
+            deleted = len(await DELETE.run(tx, hours=hours))

@@ -1,0 +1,230 @@
+"""How a rule runs: in one transaction, so that a retry answers the same and a refusal changes nothing.
+
+The idempotency key is claimed, the rule runs (it reads as the caller and writes as the rules' role), and commits. Then
+outside services are called, where the rule needs any. A mutation, a webhook, a job, a test and the command line run
+rules by this one door:
+
+    outcome = await run(services, actor, codes.redeem_qr_code, {"code": "…"}, key="…")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+from sqlalchemy import inspect
+from sqlalchemy.orm import DeclarativeBase
+
+from lango.actor import Actor, DatabaseRole
+from lango.errors import OutcomeUnknown, Refused, RowsBusy, is_of_server, state_of
+from lango.jobs.calls import Call
+from lango.providers import ProviderRefused, ProviderUnavailable
+from lango.rules.rule import Rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from resolvers.kernel import idempotency
+from resolvers.kernel.arguments import arguments_of
+
+log = structlog.get_logger("lango.rules")
+
+ATTEMPTS = 4
+# Deadlock and serialization failure: the same call may succeed when it is made again.
+RETRIED = frozenset({"40P01", "40001"})
+# A lock, or a whole statement, was waited for as long as the settings allow.
+WAITED = frozenset({"55P03", "57014"})
+
+# Hears of the commit: UNKNOWN while it is under way, DONE after it, None where it failed.
+Committing = Callable[[Literal["UNKNOWN", "DONE"] | None], None]
+# Counts an outside call: the job's name, and what came of it.
+Counting = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rule came to: the fields of its payload, or its refusals."""
+
+    # A row is the list of its key's parts: whoever wants the row reads it, as they may.
+    values: dict[str, Any]
+    refusals: list[dict[str, Any]]
+    calls: list[Call] = field(default_factory=list)
+    # The ids of rows that the payload shows, whoever may read them otherwise.
+    opened: list[str] = field(default_factory=list)
+    # The outside services that could not be reached, which are asked again; and those that will not do it.
+    unreached: list[str] = field(default_factory=list)
+    unwilling: list[str] = field(default_factory=list)
+    # Whether something else went wrong in a call, which is made again.
+    unfinished: bool = False
+    # The transaction of a dry run, in which its payload is read as the caller; whoever asked for it rolls it back.
+    dry_run: RuleTransaction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """With what a rule is called. `operation` is the name under which its idempotency key is kept."""
+
+    rule: Rule[..., Any]
+    values: dict[str, Any]
+    key: str | None
+    operation: str
+    validate_only: bool
+
+
+async def run(
+    services: Services,
+    actor: Actor,
+    rule: Rule[..., Any],
+    arguments: Mapping[str, Any],
+    *,
+    key: str | None = None,
+    operation: str | None = None,
+    validate_only: bool = False,
+    committing: Committing = lambda _: None,
+    counting: Counting = lambda *_: None,
+) -> Outcome:
+    """Run a rule and commit it, again after what another attempt may mend.
+
+    `arguments` are the input's fields: rows by their keys (`pot_id`). The same `key` with the same arguments gives the
+    first call's outcome, within 24 hours. `validate_only` runs the rule to its end and keeps nothing but what a refusal
+    keeps. Raises CallerError, OutcomeUnknown among them.
+    """
+    call = Arguments(rule, dict(arguments), None if validate_only else key, operation or rule.name, validate_only)
+    outcome = await _attempted(services, actor, call, committing)
+    return await _call_outside(services, actor, outcome, counting) if outcome.calls else outcome
+
+
+async def _attempted(services: Services, actor: Actor, call: Arguments, committing: Committing) -> Outcome:
+    unknown: OutcomeUnknown | None = None
+    for attempt in range(1, ATTEMPTS + 1):
+        tx = RuleTransaction(services, actor)
+        try:
+            outcome = await _run(tx, call)
+            if outcome.dry_run is None:
+                await _commit(tx, committing)
+        except BaseException as error:
+            await tx.fail(error)
+            if isinstance(error, Refused):
+                # The key, not the rule, refused: another call has it.
+                return Outcome({}, [_refusal(error)])
+            if isinstance(error, OutcomeUnknown):
+                unknown = error
+            if attempt == ATTEMPTS or not _is_retried(error, call.key):
+                if unknown is not None and isinstance(error, Exception):
+                    # Whatever kept the last attempt from asking, an earlier one may have been done.
+                    raise unknown from unknown.__cause__
+                if state_of(error) in WAITED:
+                    raise RowsBusy from error
+                raise
+            await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, no secret
+        else:
+            return outcome
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_retried(error: BaseException, key: str | None) -> bool:
+    """Whether the same call may be made again: nothing has come of it, or its key says what has."""
+    if isinstance(error, OutcomeUnknown):
+        return key is not None
+    return state_of(error) in RETRIED or is_of_server(error)
+
+
+async def _commit(tx: RuleTransaction, committing: Committing) -> None:
+    committing("UNKNOWN")
+    try:
+        await tx.commit()
+    except OutcomeUnknown:
+        raise
+    except Exception:
+        committing(None)
+        raise
+    committing("DONE")
+
+
+async def _run(tx: RuleTransaction, call: Arguments) -> Outcome:
+    """The rule in its transaction, which is left to be committed; in a dry run, to be rolled back."""
+    rule, claimed = call.rule, None
+    role = DatabaseRole.RULES if rule.begins_as_rules else tx.actor.database_role
+    await tx.begin(role_of_rule=role if call.key is None else None)
+    if call.key is not None:
+        request = idempotency.hash_of(call.values)
+        claimed = await idempotency.claim(tx, call.operation, call.key, request)
+        if claimed.outcome is not None:
+            return _kept(claimed.outcome)
+        await tx.start(role)
+    try:
+        result = await _run_rule(tx, rule, call.values)
+        outcome = Outcome(_values(rule, result), [], [*tx.calls], [*tx.opened])
+        if call.validate_only:
+            # What a deferred constraint says, it says now.
+            await tx.run(f"SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE {tx.actor.database_role.value}")
+            return Outcome(outcome.values, [], opened=outcome.opened, dry_run=tx)
+        if claimed is not None:
+            await tx.keep()
+    except Refused as refusal:
+        await tx.undo()
+        await tx.save(*refusal.kept)
+        outcome = Outcome({}, [_refusal(refusal)])
+    if claimed is not None:
+        secret = {result.name for result in rule.results if result.once}
+        kept = {name: value for name, value in outcome.values.items() if name not in secret}
+        calls = [each.kept() for each in outcome.calls]
+        stored = {"made": kept, "refused": outcome.refusals, "calls": calls, "opened": outcome.opened}
+        await idempotency.store(tx, claimed, stored)
+    return outcome
+
+
+async def _run_rule(tx: RuleTransaction, rule: Rule[..., Any], values: dict[str, Any]) -> Any:
+    caller = CallerTransaction(tx)
+    arguments = await arguments_of(caller, rule, values)
+    wants_rules = issubclass(rule.signature.transaction, RuleTransaction)
+    return await rule(tx if wants_rules else caller, **arguments)
+
+
+async def _call_outside(services: Services, actor: Actor, outcome: Outcome, counting: Counting) -> Outcome:
+    """Make the rule's calls now; one that fails is made again by the worker, which has it as a job.
+
+    The rule has been done, so nothing that goes wrong here is an error of the mutation.
+    """
+    values, unreached, unwilling, unfinished = dict(outcome.values), [], [], False
+    for call in outcome.calls:
+        result = "done"
+        try:
+            values |= await call.make(services) or {}
+        except ProviderUnavailable as error:
+            result = "unreached"
+            unreached.append(error.provider)
+        except ProviderRefused as error:
+            result = "refused"
+            unwilling.append(error.provider)
+        except Exception as error:
+            result, unfinished = "failed", True
+            log.error("outside call failed", job=call.job.name, request_id=actor.request_id, exc_info=error)
+        counting(call.job.name, result)
+    return Outcome(values, outcome.refusals, [], outcome.opened, unreached, unwilling, unfinished)
+
+
+def _kept(stored: dict[str, Any]) -> Outcome:
+    calls = [Call.of(kept) for kept in stored.get("calls", [])]
+    return Outcome(stored.get("made", {}), stored.get("refused", []), calls, stored.get("opened", []))
+
+
+def _refusal(refusal: Refused) -> dict[str, Any]:
+    return {"code": refusal.code(), "message": refusal.message, "field": refusal.field, "details": refusal.details}
+
+
+def _values(rule: Rule[..., Any], result: Any) -> dict[str, Any]:
+    """The payload's values: for a row the parts of its key, because the payload reads it anew; others as they are."""
+    if isinstance(result, DeclarativeBase):
+        (only,) = rule.results
+        return {only.name: _value(result)}
+    return {each.name: _value(getattr(result, each.name, None)) for each in rule.results}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, DeclarativeBase):
+        mapper = inspect(type(value))
+        return [str(getattr(value, mapper.get_property_by_column(column).key)) for column in mapper.primary_key]
+    return [_value(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""The double-entry ledger: postings, balances and their proofs."""

@@ -1,0 +1,324 @@
+"""The ledger: every movement of money is one balanced transaction, and every balance can be proved from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from lango.db.prepared import Prepared
+from lango.db.session import Transaction
+from lango.rules.transaction import RuleTransaction
+from models.base import Base
+from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from models.pots import Pot
+from resolvers.ledger import proofs
+
+XOF = "XOF"
+WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of the chart. Debits are positive; what the platform owes grows by credits."""
+
+    code: str
+    kind: str
+    owner_type: str
+    owner_id: UUID | None = None
+    currency: str = XOF
+    # The column that holds its balance, with the row, where there is one: what is posted is added to it.
+    projection: Projection | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A balance of a locked row, which grows by what its account is credited."""
+
+    row: Base
+    column: InstrumentedAttribute[Any]
+
+    def add(self, amount: Decimal) -> None:
+        name = self.column.key
+        current = getattr(self.row, name)
+        setattr(self.row, name, current + type(current)(amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An amount that leaves `credit` and arrives at `debit`."""
+
+    debit: Account
+    credit: Account
+    amount: Decimal | int
+
+
+def pot_account(pot_id: UUID) -> Account:
+    """What a pot may still spend, where its row is not at hand: its column does not follow."""
+    return Account(f"pot:{pot_id}:balance", "liability", "pot", pot_id)
+
+
+def pot_balance(pot: Pot) -> Account:
+    """What a locked pot may still spend."""
+    return Account(f"pot:{pot.id}:balance", "liability", "pot", pot.id, projection=Projection(pot, Pot.balance_cfa))
+
+
+def pot_reserved(pot_id: UUID) -> Account:
+    """What is set aside for codes that are not redeemed yet."""
+    return Account(f"pot:{pot_id}:reserved", "liability", "pot", pot_id)
+
+
+def partner_payable(partner_id: UUID) -> Account:
+    """What a partner is owed."""
+    return Account(f"partner:{partner_id}:payable", "liability", "partner", partner_id)
+
+
+def user_account(user_id: UUID, part: Literal["available", "pending", "locked"], currency: str) -> Account:
+    """What a user may spend, has on the way, or has set aside, in one currency."""
+    return Account(f"user:{user_id}:{part}:{currency}", "liability", "user", user_id, currency)
+
+
+def provider(name: str, currency: str = XOF) -> Account:
+    """What is held at a provider: `wave`, `mpesa`, `lithic`, `bank` or `chain`."""
+    return Account(f"provider:{name}:{currency}", "asset", "provider", None, currency)
+
+
+def commission(currency: str = XOF) -> Account:
+    """The platform's part of redemptions."""
+    return Account(f"platform:commission:{currency}", "income", "platform", None, currency)
+
+
+def promotion(currency: str = XOF) -> Account:
+    """What the platform gives for points."""
+    return Account(f"platform:promotion:{currency}", "expense", "platform", None, currency)
+
+
+def fees(currency: str) -> Account:
+    """What the platform charges."""
+    return Account(f"platform:fees:{currency}", "income", "platform", None, currency)
+
+
+def suspense(currency: str = XOF) -> Account:
+    """What came in and counts for nothing yet, or is on its way back to whoever paid it."""
+    return Account(f"platform:suspense:{currency}", "liability", "platform", None, currency)
+
+
+async def transfer(
+    tx: RuleTransaction, kind: str, debit: Account, credit: Account, amount: Decimal | int, *, of: Base
+) -> None:
+    """Move an amount from one account to another: the balances of their rows change, and it is posted."""
+    await post(tx, kind, [Movement(debit, credit, amount)], of=of)
+
+
+async def post(tx: RuleTransaction, kind: str, movements: Sequence[Movement], *, of: Any) -> None:
+    """Post one transaction about the row `of`, and write the balances that its accounts have in rows.
+
+    Movements of nothing are left out. Raises AmountOutOfRange where a balance would not fit its column.
+    """
+    sums: dict[Account, Decimal] = {}
+    for movement in movements:
+        for account, amount in ((movement.debit, movement.amount), (movement.credit, -movement.amount)):
+            sums[account] = sums.get(account, Decimal()) + amount
+    for account, amount in sums.items():
+        if account.projection is not None and amount:
+            # What is owed grows by credits, which are negative.
+            account.projection.add(-amount)
+            await tx.save(account.projection.row)
+    transaction, (about, about_id) = uuid4(), _reference(of)
+    header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": tx.actor.user_id}
+    entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}
+    posted = {row["id"] for row in await POST.run(tx, **header, **_written(transaction, entries))}
+    missing = {key: entry for key, entry in entries.items() if key not in posted}
+    if missing:
+        await _open(tx, [account for account, _ in missing.values()])
+        await POST_MORE.run(tx, **_written(transaction, missing))
+
+
+def _reference(of: Any) -> tuple[str, UUID]:
+    """What a posting is about: the name of the row's kind, and its id."""
+    return of if isinstance(of, tuple) else (WORD.sub("_", type(of).__name__).lower(), of.id)
+
+
+def _written(transaction: UUID, entries: Mapping[UUID, tuple[Account, Decimal]]) -> dict[str, Any]:
+    return {
+        "transaction_id": transaction,
+        "ids": list(entries),
+        "codes": [account.code for account, _ in entries.values()],
+        "amounts": [amount for _, amount in entries.values()],
+    }
+
+
+def _posting() -> Insert:
+    """Writes the entries of those accounts that there are, and tells which."""
+    parts = (("ids", Uuid), ("codes", Text), ("amounts", Numeric))
+    asked = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in parts))
+    wanted = asked.table_valued("id", "code", "amount").render_derived("wanted")
+    account, entry = LedgerAccount.table(), LedgerEntry.table()
+    transaction = bindparam("transaction_id", type_=Uuid)
+    rows = select(wanted.c.id, transaction, account.c.id, wanted.c.amount).join_from(
+        wanted, account, account.c.code == wanted.c.code
+    )
+    columns = [entry.c.id, entry.c.transaction_id, entry.c.account_id, entry.c.amount]
+    return insert(entry).from_select(columns, rows, include_defaults=False).returning(entry.c.id)
+
+
+def _header() -> CTE:
+    named = ("kind", "reference_type", "reference_id", "created_by")
+    values = {name: bindparam(name) for name in named} | {"id": bindparam("transaction_id", type_=Uuid)}
+    return insert(LedgerTransaction.table()).values(values).cte("header")
+
+
+# A transaction with its entries in one statement; a second one for accounts that have to be opened first.
+POST_MORE = Prepared(_posting())
+POST = Prepared(_posting().add_cte(_header()))
+
+
+async def _open(tx: Transaction, accounts: Iterable[Account]) -> None:
+    """Open accounts; in the order of their codes, so that no two callers cross."""
+    rows: list[dict[str, Any]] = [
+        {"id": uuid4(), "code": item.code, "kind": item.kind, "owner_type": item.owner_type,
+         "owner_id": item.owner_id, "currency": item.currency}
+        for item in sorted(accounts, key=lambda account: account.code)
+    ]  # fmt: skip
+    await tx.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A figure that the ledger does not bear out."""
+
+    what: str
+    key: str
+    stored: Decimal
+    proved: Decimal
+
+
+BALANCES = """
+    SELECT a.code, a.owner_type, a.owner_id, a.currency, -sum(e.amount) AS owed
+    FROM ledger.ledger_entries e JOIN ledger.ledger_accounts a ON a.id = e.account_id
+    GROUP BY a.id
+"""
+
+# Each proof gives: what, whose, what is stored, what the entries say.
+PROOFS = {
+    "transactions balance": """
+        SELECT 'transaction', t.id || ' in ' || a.currency, sum(e.amount), 0
+        FROM ledger.ledger_transactions t
+        JOIN ledger.ledger_entries e ON e.transaction_id = t.id JOIN ledger.ledger_accounts a ON a.id = e.account_id
+        GROUP BY t.id, a.currency HAVING sum(e.amount) <> 0
+    """,
+    "pots may spend what their account holds": f"""
+        SELECT 'pots.balance_cfa', p.id::text, p.balance_cfa, coalesce(b.owed, 0)
+        FROM pots.pots p LEFT JOIN ({BALANCES}) b ON b.code = 'pot:' || p.id || ':balance'
+        WHERE p.balance_cfa <> coalesce(b.owed, 0)
+    """,
+    "pots have raised what was given, less refunds": """
+        SELECT 'pots.raised_cfa', p.id::text, p.raised_cfa, coalesce(r.raised, 0)
+        FROM pots.pots p LEFT JOIN (
+            SELECT a.owner_id, -sum(e.amount) AS raised
+            FROM ledger.ledger_entries e JOIN ledger.ledger_accounts a ON a.id = e.account_id
+            JOIN ledger.ledger_transactions t ON t.id = e.transaction_id
+            WHERE a.code LIKE 'pot:%:balance'
+              AND t.kind IN ('donation', 'donation_refund', 'points_conversion', 'points_conversion_reversal')
+            GROUP BY a.owner_id
+        ) r ON r.owner_id = p.id
+        WHERE p.raised_cfa <> coalesce(r.raised, 0)
+    """,
+    "what is reserved is the price of the codes outstanding": f"""
+        SELECT 'qr_codes.price_cfa outstanding', 'pot ' || p.id, coalesce(q.reserved, 0), coalesce(b.owed, 0)
+        FROM pots.pots p LEFT JOIN ({BALANCES}) b ON b.code = 'pot:' || p.id || ':reserved'
+        LEFT JOIN (
+            SELECT pot_id, sum(price_cfa) AS reserved FROM redemption.qr_codes WHERE status = 'issued' GROUP BY pot_id
+        ) q ON q.pot_id = p.id
+        WHERE coalesce(q.reserved, 0) <> coalesce(b.owed, 0)
+    """,
+    "partners are owed their shares less what was paid": f"""
+        SELECT 'qr_codes.partner_share_cfa unpaid', 'partner ' || p.id, coalesce(q.share, 0), coalesce(b.owed, 0)
+        FROM packs.partners p LEFT JOIN ({BALANCES}) b ON b.code = 'partner:' || p.id || ':payable'
+        LEFT JOIN (
+            SELECT c.redeemed_by_partner_id, sum(c.partner_share_cfa) AS share
+            FROM redemption.qr_codes c LEFT JOIN redemption.partner_settlements s ON s.id = c.settlement_id
+            WHERE c.status = 'redeemed' AND coalesce(s.status, 'pending') <> 'paid'
+            GROUP BY c.redeemed_by_partner_id
+        ) q ON q.redeemed_by_partner_id = p.id
+        WHERE coalesce(q.share, 0) <> coalesce(b.owed, 0)
+    """,
+    "settlements are the sums of their codes": """
+        SELECT 'partner_settlements.' || part.name, s.id::text, coalesce(part.stored, 0), part.proved
+        FROM redemption.partner_settlements s LEFT JOIN (
+            SELECT settlement_id, redeemed_by_partner_id, count(*) AS codes, sum(price_cfa) AS revenue,
+                   sum(partner_share_cfa) AS share
+            FROM redemption.qr_codes WHERE settlement_id IS NOT NULL AND status = 'redeemed' GROUP BY 1, 2
+        ) c ON c.settlement_id = s.id AND c.redeemed_by_partner_id = s.partner_id
+        CROSS JOIN LATERAL (
+            VALUES ('total_redemptions_count', s.total_redemptions_count, coalesce(c.codes, 0)),
+                   ('total_revenue_cfa', s.total_revenue_cfa, coalesce(c.revenue, 0)),
+                   ('partner_share_cfa', s.partner_share_cfa, coalesce(c.share, 0)),
+                   ('wolo_commission_cfa', s.wolo_commission_cfa, coalesce(c.revenue - c.share, 0))
+        ) part (name, stored, proved)
+        WHERE coalesce(part.stored, 0) <> part.proved
+    """,
+    "what stands in a settlement was redeemed at its partner": """
+        SELECT 'qr_codes.settlement_id', c.id::text, c.price_cfa, 0
+        FROM redemption.qr_codes c JOIN redemption.partner_settlements s ON s.id = c.settlement_id
+        WHERE c.status <> 'redeemed' OR c.redeemed_by_partner_id IS DISTINCT FROM s.partner_id
+    """,
+    # A code names one settlement; so one that is paid for twice shows here, as a settlement that was.
+    "settlements are paid once": """
+        SELECT 'partner_settlements paid', coalesce(s.id, p.reference_id)::text,
+               CASE WHEN s.status = 'paid' THEN s.partner_share_cfa ELSE 0 END, coalesce(p.paid, 0)
+        FROM redemption.partner_settlements s FULL JOIN (
+            SELECT t.reference_id, sum(e.amount) AS paid
+            FROM ledger.ledger_transactions t JOIN ledger.ledger_entries e ON e.transaction_id = t.id
+            JOIN ledger.ledger_accounts a ON a.id = e.account_id
+            WHERE t.kind = 'settlement_paid' AND a.owner_type = 'partner' GROUP BY t.reference_id
+        ) p ON p.reference_id = s.id
+        WHERE CASE WHEN s.status = 'paid' THEN s.partner_share_cfa ELSE 0 END <> coalesce(p.paid, 0)
+    """,
+    "users hold what their accounts hold": f"""
+        SELECT 'user_balances.' || part.name, u.user_id || ' in ' || u.currency, part.stored, coalesce(b.owed, 0)
+        FROM treasury.user_balances u
+        CROSS JOIN LATERAL (VALUES ('available', u.available_balance), ('pending', u.pending_balance),
+                                   ('locked', u.locked_balance)) part (name, stored)
+        LEFT JOIN ({BALANCES}) b ON b.code = 'user:' || u.user_id || ':' || part.name || ':' || u.currency
+        WHERE u.dao_id IS NULL AND part.stored <> coalesce(b.owed, 0)
+    """,
+    "treasuries hold what their accounts hold": f"""
+        SELECT 'dao_treasuries.' || part.name, t.dao_id || ' in ' || t.currency, part.stored, coalesce(b.owed, 0)
+        FROM treasury.dao_treasuries t
+        CROSS JOIN LATERAL (VALUES ('available', t.available_balance), ('allocated', t.allocated_balance),
+                                   ('reserve', t.reserve_balance)) part (name, stored)
+        LEFT JOIN ({BALANCES}) b ON b.code = 'dao:' || t.dao_id || ':' || part.name || ':' || t.currency
+        WHERE part.stored <> coalesce(b.owed, 0)
+    """,
+    "card accounts hold what their account holds": f"""
+        SELECT 'accounts.balance', c.id || ' in ' || c.currency, c.balance, coalesce(b.owed, 0)
+        FROM cards.accounts c
+        LEFT JOIN ({BALANCES}) b ON b.code = 'card_account:' || c.id || ':available:' || c.currency
+        WHERE c.balance <> coalesce(b.owed, 0)
+    """,
+    "nothing is held for whom no balance is kept": f"""
+        SELECT 'user_balances', b.code, 0, b.owed FROM ({BALANCES}) b
+        WHERE b.owner_type = 'user' AND b.owed <> 0 AND NOT EXISTS (
+            SELECT FROM treasury.user_balances u
+            WHERE u.user_id = b.owner_id AND u.dao_id IS NULL AND u.currency = b.currency)
+    """,
+} | proofs.proofs()
+
+
+async def verify(session: AsyncSession) -> list[Difference]:
+    """Recompute every balance from the entries, look for the posting of every row that moves money, and for the row of
+    every posting; name each difference. Reads as a role that sees all rows."""
+    found = []
+    for proof in PROOFS.values():
+        rows = await session.execute(text(proof.replace(":", "\\:")))
+        found += [Difference(what, key, Decimal(stored), Decimal(proved)) for what, key, stored, proved in rows]
+    return found

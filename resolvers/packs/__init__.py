@@ -1,0 +1,1 @@
+"""Packs, the partners that offer them, and the campaigns that boost them."""

@@ -1,0 +1,293 @@
+"""Sponsors' campaigns: staff run them, and while one lasts it multiplies the points of an accepted invitation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, or_, text
+
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup, Prepared
+from lango.errors import Refused
+from lango.jobs.job import scheduled
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.packs import SponsorCampaign, SponsorCampaignStatus
+from resolvers.kernel import clock, due
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.system_config import number
+from resolvers.kernel.texts import TextMissing, check_text
+from resolvers.packs.packs import DatesNotInOrder
+from resolvers.points import points
+
+# Every client's calendar ends before.
+LAST_YEAR = 9998
+UNFINISHED = (SponsorCampaignStatus.ACTIVE, SponsorCampaignStatus.PAUSED)
+
+
+class MultiplierTooSmall(Refused):
+    """A campaign multiplies points by more than 1."""
+
+
+class AgesNotInOrder(Refused):
+    """The ages go from the youngest to the oldest."""
+
+
+class BudgetBelowSpent(Refused):
+    """More than that is spent already."""
+
+
+class CampaignOver(Refused):
+    """The campaign's time is over: give it another end first."""
+
+
+CHECKED = (TextMissing, AmountNotPositive, AmountOutOfRange, MultiplierTooSmall, AgesNotInOrder, DatesNotInOrder)
+
+
+@rule(*CHECKED, staff=True)
+async def create(tx: RuleTransaction, **details: Any) -> SponsorCampaign:
+    """Prepare a sponsor's campaign. Staff; it boosts nothing before it is started."""
+    campaign = SponsorCampaign(id=uuid4(), status=SponsorCampaignStatus.DRAFT, spent_cfa=0)
+    _describe(campaign, details)
+    await tx.save(campaign)
+    await publish(tx, "campaign.created", campaign.id)
+    return campaign
+
+
+@rule(NotFound, InvalidState, BudgetBelowSpent, *CHECKED, staff=True)
+async def update(caller: CallerTransaction, campaign_id: UUID, **changes: Any) -> SponsorCampaign:
+    """Change a campaign that is not over. Staff; what is left out stays as it is."""
+    campaign = await _held(caller, campaign_id)
+    tx = await caller.as_rules()
+    if campaign.status == SponsorCampaignStatus.COMPLETED:
+        raise InvalidState(f"The campaign is {campaign.status}.", field="campaignId", state=campaign.status)
+    _describe(campaign, changes)
+    if campaign.budget_cfa < campaign.spent_cfa:
+        raise BudgetBelowSpent(field="budgetCfa", spentCfa=campaign.spent_cfa)
+    await tx.save(campaign)
+    await publish(tx, "campaign.updated", campaign.id)
+    return campaign
+
+
+@rule(NotFound, InvalidState, CampaignOver, staff=True)
+async def start(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+    """Let a campaign boost points between its start and its end, also after a pause. Staff."""
+    return await _step(caller, campaign_id, SponsorCampaignStatus.ACTIVE, "campaign.started")
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def pause(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+    """Stop a campaign for now. Staff."""
+    return await _step(caller, campaign_id, SponsorCampaignStatus.PAUSED, "campaign.paused")
+
+
+@rule(NotFound, InvalidState, staff=True)
+async def complete(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+    """End a campaign for good. Staff."""
+    return await _step(caller, campaign_id, SponsorCampaignStatus.COMPLETED, "campaign.completed")
+
+
+@dataclass(frozen=True, slots=True)
+class Boost:
+    """What points are multiplied by, whose campaign pays for it, and how much; nobody's where nothing is boosted."""
+
+    multiplier: Decimal = points.UNBOOSTED
+    campaign_id: UUID | None = None
+    cost_cfa: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What a campaign asks of people: of whom accepted, and which packs those two wish for."""
+
+    age: int | None
+    regions: frozenset[str]
+    interests: frozenset[str]
+    categories: frozenset[str]
+
+    def matches(self, campaign: SponsorCampaign) -> bool:
+        """Whether the campaign is for them. One whose targets nobody understands is for nobody."""
+        boosted = campaign.pack_categories
+        if boosted and not self.categories & _folded(boosted):
+            return False
+        targets = campaign.target_demographics.parsed() if campaign.target_demographics else None
+        if targets is None:
+            return True
+        return isinstance(targets, dict) and all(self._is(name, wanted) for name, wanted in targets.items())
+
+    def _is(self, name: str, wanted: Any) -> bool:
+        if wanted is None or wanted == []:
+            return True
+        if not isinstance(wanted, list):
+            return False
+        if name == "age":
+            return len(wanted) == 2 and self._is_aged(*wanted)
+        known = {"regions": self.regions, "interests": self.interests}.get(name, frozenset[str]())
+        return bool(known & _folded(wanted))
+
+    def _is_aged(self, youngest: Any, oldest: Any) -> bool:
+        if self.age is None or not all(bound is None or isinstance(bound, int) for bound in (youngest, oldest)):
+            return False
+        return (youngest or 0) <= self.age and (oldest is None or self.age <= oldest)
+
+
+async def boost_for(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID, usual: int) -> Boost:
+    """The best boost of `usual` points that a campaign for these people can pay for; it is paid with that.
+
+    Locks the campaigns that are for them, in the order of their ids. In the rules' role.
+    """
+    running = [campaign for (campaign,) in await RUNNING.all(tx)]
+    if not running or usual <= 0:
+        return Boost()
+    audience = await _audience(tx, accepted_by, sponsor)
+    wanted = [campaign.id for campaign in running if audience.matches(campaign)]
+    # The extra points are counted under the lock: whatever was left a moment ago may be gone.
+    locked = await tx.lock_all(SponsorCampaign, wanted)
+    still = {campaign.id for (campaign,) in await RUNNING.all(tx)}
+    rate = await number(tx, points.CFA_PER_POINT)
+    paying = [
+        (campaign, cost)
+        for campaign in locked.values()
+        if campaign.id in still and audience.matches(campaign)
+        and campaign.spent_cfa + (cost := _cost(campaign, usual, rate)) <= campaign.budget_cfa
+    ]  # fmt: skip
+    if not paying:
+        return Boost()
+    campaign, cost = max(paying, key=lambda each: (each[0].points_multiplier, each[0].budget_cfa - each[0].spent_cfa))
+    campaign.spent_cfa += cost
+    campaign.conversions = (campaign.conversions or 0) + 1
+    await tx.save(campaign)
+    assert campaign.points_multiplier is not None
+    return Boost(campaign.points_multiplier, campaign.id, cost)
+
+
+@scheduled("campaigns.complete_ended_campaigns", "* * * * *")
+async def complete_ended_campaigns(services: Services) -> None:
+    """A campaign whose time is over is completed."""
+    await due.each(services, complete_ended_campaigns, ENDED, _complete_ended)
+
+
+async def _complete_ended(tx: RuleTransaction, campaign_id: UUID) -> None:
+    campaign = await tx.lock(SponsorCampaign, campaign_id)
+    if campaign.ends_at <= await clock.now(tx) and _allows(campaign, SponsorCampaignStatus.COMPLETED):
+        campaign.status = SponsorCampaignStatus.COMPLETED
+        await tx.save(campaign)
+        await publish(tx, "campaign.completed", campaign.id)
+
+
+async def _step(
+    caller: CallerTransaction, campaign_id: UUID, following: SponsorCampaignStatus, topic: str
+) -> SponsorCampaign:
+    campaign = await _held(caller, campaign_id)
+    tx = await caller.as_rules()
+    if not _allows(campaign, following):
+        raise InvalidState(f"The campaign is {campaign.status}.", field="campaignId", state=campaign.status)
+    if following == SponsorCampaignStatus.ACTIVE and campaign.ends_at <= await clock.now(tx):
+        raise CampaignOver(field="campaignId", endsAt=campaign.ends_at.isoformat())
+    campaign.status = following
+    await tx.save(campaign)
+    await publish(tx, topic, campaign.id)
+    return campaign
+
+
+async def _held(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+    """The campaign, locked, in the rules' role. Reads as staff."""
+    if await caller.find(SponsorCampaign, campaign_id) is None:
+        raise NotFound("There is no such campaign.", field="campaignId")
+    tx = await caller.as_rules()
+    return await tx.lock(SponsorCampaign, campaign_id)
+
+
+def _describe(campaign: SponsorCampaign, given: dict[str, Any]) -> None:
+    """Put what is given into the campaign, and refuse what does not hold together."""
+    for name in ("sponsor_company_name", "campaign_name"):
+        if name in given:
+            check_text(given[name], field={"campaign_name": "campaignName"}.get(name, "sponsorCompanyName"))
+    if "budget_cfa" in given:
+        check_amount(given["budget_cfa"], SponsorCampaign.budget_cfa, field="budgetCfa")
+    if "points_multiplier" in given:
+        if given["points_multiplier"] <= 1:
+            raise MultiplierTooSmall(field="pointsMultiplier")
+        if not fits(given["points_multiplier"], SponsorCampaign.points_multiplier):
+            raise AmountOutOfRange(field="pointsMultiplier")
+    targets = given.pop("targets", None)
+    if targets is not None:
+        campaign.target_demographics = RawJson.of(_demographics(targets))
+    for name, value in given.items():
+        setattr(campaign, name, value)
+    if not campaign.starts_at < campaign.ends_at or campaign.ends_at.year > LAST_YEAR:
+        raise DatesNotInOrder("A campaign ends after it begins.", field="endsAt" if "ends_at" in given else "startsAt")
+
+
+def _demographics(targets: dict[str, Any]) -> dict[str, Any]:
+    """The targets as they are stored: only what is asked for."""
+    youngest, oldest = targets.get("min_age"), targets.get("max_age")
+    if (youngest or 0) < 0:
+        raise AgesNotInOrder(field="targets.minAge")
+    if oldest is not None and oldest < (youngest or 0):
+        raise AgesNotInOrder(field="targets.maxAge")
+    stored: dict[str, Any] = {name: targets[name] for name in ("regions", "interests") if targets.get(name)}
+    return stored if youngest is None and oldest is None else stored | {"age": [youngest, oldest]}
+
+
+def _cost(campaign: SponsorCampaign, usual: int, rate: Decimal) -> int:
+    """What the extra points cost, in whole francs rounded up: a campaign never pays less than it gives."""
+    assert campaign.points_multiplier is not None
+    extra = points.boosted(usual, campaign.points_multiplier) - points.boosted(usual, points.UNBOOSTED)
+    return int((extra * rate).to_integral_value(ROUND_CEILING))
+
+
+def _allows(campaign: SponsorCampaign, following: SponsorCampaignStatus) -> bool:
+    return SponsorCampaign.__transitions__.allows(campaign.status, following)
+
+
+def _folded(words: Any) -> frozenset[str]:
+    return frozenset(str(word).strip().casefold() for word in words or ())
+
+
+async def _audience(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID) -> Audience:
+    (found,) = await AUDIENCE.run(tx, accepted_by=accepted_by, sponsor=sponsor)
+    return Audience(found["age"], *(_folded(found[name]) for name in ("regions", "interests", "categories")))
+
+
+RUNNING = Lookup(
+    [SponsorCampaign],
+    lambda rows: rows.where(
+        SponsorCampaign.status == SponsorCampaignStatus.ACTIVE,
+        SponsorCampaign.points_multiplier > 1,
+        SponsorCampaign.spent_cfa < SponsorCampaign.budget_cfa,
+        SponsorCampaign.starts_at <= func.clock_timestamp(),
+        func.clock_timestamp() < SponsorCampaign.ends_at,
+    ).order_by(SponsorCampaign.id),
+)
+ENDED = due.Due(
+    SponsorCampaign.id,
+    lambda rows: rows.where(
+        or_(*(SponsorCampaign.status == status for status in UNFINISHED)),
+        SponsorCampaign.ends_at <= func.now(),
+    ).order_by(SponsorCampaign.id),
+)
+# What somebody is interested in is told by the packs that their pots wish for.
+AUDIENCE = Prepared(
+    text("""
+    WITH wished AS (
+        SELECT p.owner_user_id, k.category, k.marketing_tags
+        FROM pots.pots p JOIN packs.packs k ON k.id = p.preferred_pack_id
+        WHERE p.owner_user_id IN (CAST(:accepted_by AS uuid), CAST(:sponsor AS uuid)) AND p.deleted_at IS NULL
+          AND p.status IN ('scheduled', 'open', 'funded')
+    )
+    SELECT (SELECT CAST(extract(year FROM age(CURRENT_DATE, f.date_of_birth)) AS int)
+            FROM profiles.profiles f WHERE f.user_id = CAST(:accepted_by AS uuid)) AS age,
+           ARRAY(SELECT a.region FROM profiles.user_addresses a
+                 WHERE a.user_id = CAST(:accepted_by AS uuid) AND a.deleted_at IS NULL
+                   AND a.region IS NOT NULL) AS regions,
+           ARRAY(SELECT unnest(CAST(w.category AS text) || coalesce(w.marketing_tags, '{}')) FROM wished w
+                 WHERE w.owner_user_id = CAST(:accepted_by AS uuid)) AS interests,
+           ARRAY(SELECT w.category FROM wished w) AS categories
+    """)
+)

@@ -1,0 +1,258 @@
+"""Invitations to act for a partner: to a phone number or an email address, for whoever has it to accept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import DateTime, bindparam, func, or_
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.errors import Refused
+from lango.jobs.job import scheduled
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.identity import User
+from models.notifications import NotificationChannel
+from models.packs import (
+    Partner,
+    PartnerInvitation,
+    PartnerInvitationStatus,
+    PartnerMember,
+    PartnerMemberRole,
+    PartnerStatus,
+)
+from resolvers.kernel import clock, contacts, due, system_config
+from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid
+from resolvers.kernel.guardianship import first_name
+from resolvers.kernel.invitees import ContactMissing
+from resolvers.kernel.notifications import notify, send_to
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter
+from resolvers.kernel.system_config import Configured
+from resolvers.packs.partner_members import (
+    OWNERS,
+    AlreadyMember,
+    NotPartnerOwner,
+    check_role,
+    hold,
+    member_of,
+    refuse_own_part,
+)
+
+INVITATION_DAYS = Configured("partners.invitation_days", 14)
+DAILY_INVITATIONS = Configured("partners.daily_invitations", 50)
+Status = PartnerInvitationStatus
+
+
+class AlreadyInvited(Refused):
+    """This contact has been invited by the partner, and may answer yet."""
+
+
+class DeclinedLately(Refused):
+    """Whoever has this contact declined lately, and is not to be asked again yet."""
+
+
+class DailyLimitReached(Refused):
+    """No more invitations can be sent for this partner today."""
+
+
+class NotInvited(Refused):
+    """Only who has the phone number or the email address of this invitation may answer it."""
+
+
+class InvitationExpired(Refused):
+    """This invitation has expired: ask the partner for another one."""
+
+
+TO_CONTACT = or_(PartnerInvitation.phone == bindparam("phone"), PartnerInvitation.email == bindparam("email"))
+IS_PENDING = PartnerInvitation.status == Status.PENDING
+HAS_LAPSED = PartnerInvitation.expires_at <= func.now()
+# How many to this contact are pending, or were declined since then; and how many were sent at all within a day.
+SENT = Lookup(
+    [
+        func.count().filter(TO_CONTACT, IS_PENDING, ~HAS_LAPSED),
+        func.count().filter(
+            TO_CONTACT,
+            PartnerInvitation.status == Status.DECLINED,
+            PartnerInvitation.answered_at > bindparam("since", type_=DateTime(timezone=True)),
+        ),
+        func.count().filter(PartnerInvitation.created_at > func.now() - func.make_interval(0, 0, 0, 1)),
+    ],
+    lambda rows: rows.where(PartnerInvitation.partner_id == bindparam("partner_id")),
+)
+KNOWN = Lookup(
+    [User.id], lambda rows: rows.where(or_(User.phone == bindparam("phone"), User.email == bindparam("email")))
+)
+LAPSED = due.Due(
+    PartnerInvitation.id,
+    lambda rows: rows.where(IS_PENDING, HAS_LAPSED).order_by(PartnerInvitation.expires_at, PartnerInvitation.id),
+)
+LAPSED_OF = Lookup(
+    [PartnerInvitation],
+    lambda rows: (
+        rows.where(PartnerInvitation.partner_id == bindparam("partner_id"), TO_CONTACT, IS_PENDING, HAS_LAPSED)
+        .order_by(PartnerInvitation.id)
+        .with_for_update(key_share=True)
+    ),
+)
+
+
+@rule(
+    NotFound, NotPartnerOwner, OwnMatter, InvalidState, ContactMissing, PhoneNotValid, EmailNotValid, AlreadyInvited,
+    DeclinedLately, DailyLimitReached,
+)  # fmt: skip
+async def invite(
+    caller: CallerTransaction,
+    partner_id: UUID,
+    role: PartnerMemberRole,
+    phone: str | None = None,
+    email: str | None = None,
+) -> PartnerInvitation:
+    """Invite whoever has a phone number or an email address to act for a partner. Its owners, or staff.
+
+    The answer is the same whether or not anybody here has that contact; who has none yet may sign up and accept. Staff
+    who are not on the partner do not invite themselves, nor whom they act for.
+    """
+    if (phone is None) == (email is None):
+        raise ContactMissing("Give either a phone number or an email address.")
+    partner = await hold(caller, partner_id)
+    tx = await caller.as_rules()
+    _check_lasting(partner, field="partnerId")
+    region = await contacts.region_of(tx, tx.user_id)
+    number = None if phone is None else contacts.phone(phone, field="phone", region=region)
+    address = None if email is None else contacts.email(email, field="email")
+    now = await clock.now(tx)
+    days, most = await system_config.numbers(tx, INVITATION_DAYS, DAILY_INVITATIONS)
+    contact = {"partner_id": partner.id, "phone": number, "email": address}
+    # Counted under the partner's lock: of many at once one is sent.
+    ((pending, declined, today),) = await SENT.all(tx, **contact, since=now - timedelta(days=days))
+    field = "email" if phone is None else "phone"
+    known = [user_id for (user_id,) in await KNOWN.all(tx, phone=number, email=address)]
+    await refuse_own_part(tx, tx.user_id, partner.id, *known, field=field)
+    if pending:
+        raise AlreadyInvited(field=field)
+    if declined:
+        raise DeclinedLately(field=field)
+    if today >= most:
+        raise DailyLimitReached(limit=most, left=0)
+    # The worker may not have been here since: of two pending ones the database would refuse one.
+    for (lapsed,) in await LAPSED_OF.all(tx, **contact):
+        await _expire(tx, lapsed)
+    invitation = PartnerInvitation(
+        id=uuid4(), **contact, partner_name=partner.name, role=role, invited_by=tx.user_id, status=Status.PENDING,
+        expires_at=now + timedelta(days=days),
+    )  # fmt: skip
+    await tx.save(invitation)
+    await publish(tx, "partner_invitation.sent", invitation.id, partner_id=partner.id)
+    channel = NotificationChannel.EMAIL if number is None else NotificationChannel.SMS
+    recipient = number or address
+    assert recipient is not None
+    await send_to(tx, channel, recipient, "partner_invitation", partner_name=partner.name, role=role.value)
+    return invitation
+
+
+@rule(NotFound, NotInvited, OwnMatter, InvalidState, InvitationExpired, AlreadyMember)
+async def accept(caller: CallerTransaction, invitation_id: UUID) -> PartnerMember:
+    """Accept an invitation to one's own phone number or email address: from then on one acts for the partner."""
+    partner, invitation = await _to_answer(caller, invitation_id)
+    tx = await caller.as_rules()
+    _check_lasting(partner, field="invitationId")
+    # The contact may be theirs only since: they would be on the partner by nobody's word but their own.
+    await refuse_own_part(tx, invitation.invited_by, partner.id, invitation.invited_by, field="invitationId")
+    if await member_of(tx, partner.id, tx.user_id) is not None:
+        raise AlreadyMember(field="invitationId")
+    member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
+    await _answer(tx, invitation, Status.ACCEPTED)
+    await tx.save(member)
+    name = await first_name(tx, tx.user_id)
+    await notify(tx, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name)
+    return member
+
+
+@rule(NotFound, NotInvited, InvalidState, InvitationExpired)
+async def decline(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvitation:
+    """Decline an invitation to one's own phone number or email address. The partner does not ask again for a while."""
+    _, invitation = await _to_answer(caller, invitation_id)
+    tx = await caller.as_rules()
+    return await _answer(tx, invitation, Status.DECLINED)
+
+
+@rule(NotFound, NotPartnerOwner, InvalidState)
+async def cancel(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvitation:
+    """Call an invitation off, as long as it is not answered. The partner's owners, or staff."""
+    seen = await _see(caller, invitation_id)
+    tx = await caller.as_rules()
+    await tx.lock(Partner, seen.partner_id)
+    invitation = await tx.lock(PartnerInvitation, invitation_id)
+    await check_role(tx, seen.partner_id, OWNERS, field="invitationId")
+    _check_pending(invitation)
+    invitation.status = Status.CANCELLED
+    await tx.save(invitation)
+    await publish(tx, "partner_invitation.cancelled", invitation.id, partner_id=invitation.partner_id)
+    return invitation
+
+
+@scheduled("partner_invitations.expire_lapsed_invitations", "*/5 * * * *")
+async def expire_lapsed_invitations(services: Services) -> None:
+    """Take back the invitations that nobody answered in time."""
+    await due.each(services, expire_lapsed_invitations, LAPSED, _expire_lapsed)
+
+
+async def _expire_lapsed(tx: RuleTransaction, invitation_id: UUID) -> None:
+    invitation = await tx.lock(PartnerInvitation, invitation_id)
+    if invitation.status == Status.PENDING and invitation.expires_at <= await clock.now(tx):
+        await _expire(tx, invitation)
+
+
+async def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
+    invitation.status = Status.EXPIRED
+    await tx.save(invitation)
+    await publish(tx, "partner_invitation.expired", invitation.id, partner_id=invitation.partner_id)
+
+
+async def _see(tx: Transaction, invitation_id: UUID) -> PartnerInvitation:
+    seen = await tx.find(PartnerInvitation, invitation_id)
+    if seen is None:
+        raise NotFound("There is no such invitation.", field="invitationId")
+    return seen
+
+
+async def _to_answer(caller: CallerTransaction, invitation_id: UUID) -> tuple[Partner, PartnerInvitation]:
+    """A pending invitation to the caller's own contact, and its partner, locked, in the rules' role."""
+    seen = await _see(caller, invitation_id)
+    tx = await caller.as_rules()
+    # Under the user's lock the contact stays theirs.
+    user = await tx.lock(User, tx.user_id)
+    partner = await tx.lock(Partner, seen.partner_id)
+    invitation = await tx.lock(PartnerInvitation, invitation_id)
+    if (invitation.phone, invitation.email) not in ((user.phone, None), (None, user.email)):
+        raise NotInvited(field="invitationId")
+    _check_pending(invitation)
+    if invitation.expires_at <= await clock.now(tx):
+        raise InvitationExpired(field="invitationId")
+    return partner, invitation
+
+
+async def _answer(tx: RuleTransaction, invitation: PartnerInvitation, status: Status) -> PartnerInvitation:
+    invitation.status, invitation.answered_by = status, tx.user_id
+    invitation.answered_at = await clock.now(tx)
+    await tx.save(invitation)
+    await publish(tx, f"partner_invitation.{status}", invitation.id, partner_id=invitation.partner_id)
+    return invitation
+
+
+def _check_pending(invitation: PartnerInvitation) -> None:
+    if invitation.status == Status.EXPIRED:
+        raise InvalidState("The invitation has expired.", field="invitationId", state=invitation.status)
+    if invitation.status != Status.PENDING:
+        raise InvalidState(
+            f"The invitation was {invitation.status} already.", field="invitationId", state=invitation.status
+        )
+
+
+def _check_lasting(partner: Partner, *, field: str) -> None:
+    if partner.status == PartnerStatus.TERMINATED or partner.deleted_at is not None:
+        raise InvalidState("The partner is terminated.", field=field, state=PartnerStatus.TERMINATED)

@@ -1,0 +1,294 @@
+"""Points: a sponsor earns them by those who accepted an invitation; they mature, unless they are taken back before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, bindparam, func, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup, Prepared
+from lango.db.session import Transaction
+from lango.errors import Refused
+from lango.jobs.job import scheduled
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.identity import User
+from models.packs import SponsorCampaign
+from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
+from models.referrals import PointsLedgerEntryEventType as Event
+from models.referrals import PointsLedgerEntryStatus as Status
+from resolvers.kernel import clock, due, guardianship
+from resolvers.kernel.notifications import notify
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.system_config import Configured, number, numbers
+from resolvers.kernel.texts import TextMissing, check_text
+
+CFA_PER_POINT = Configured("points.cfa_per_point", Decimal(5))
+MATURATION_DAYS = Configured("points.maturation_days", 14)
+USUAL = {
+    Event.REFERRAL_ACCEPTED: Configured("points.referral_accepted", 100),
+    Event.POT_OPENED: Configured("points.pot_opened", 50),
+    Event.FIRST_DONATION: Configured("points.first_donation", 50),
+}
+# A donation of which less is left earns nothing: no smaller one could have been given.
+SMALLEST_DONATION = Configured("donations.minimum_cfa", 100)
+# What an event's points are multiplied by before any campaign, and by a campaign where there is none.
+BASE = UNBOOSTED = Decimal("1.00")
+
+
+class NotEarned(Refused):
+    """These points were spent, not earned: there is nothing to take back."""
+
+
+class AlreadySpent(Refused):
+    """These points were turned into money already."""
+
+
+async def earn_for(
+    tx: RuleTransaction,
+    sponsored_user_id: UUID,
+    reason: Literal[Event.POT_OPENED, Event.FIRST_DONATION],
+) -> None:
+    """Whoever sponsored that user earns the points of that reason, once; nobody where the user has no sponsor.
+
+    In the rules' role.
+    """
+    # Locked: what is earned here and what `take_back` finds undone elsewhere queue.
+    found = await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
+    if found is not None:
+        await earn(tx, found[0], reason)
+
+
+async def earn(
+    tx: RuleTransaction,
+    referral: Referral,
+    reason: Event,
+    *,
+    boost: Decimal = UNBOOSTED,
+    campaign_id: UUID | None = None,
+    cost_cfa: int = 0,
+) -> int:
+    """The sponsor earns the points of that reason by that referral: how many, which is 0 for a second time.
+
+    They are pending. What a campaign paid for its boost is noted, to be given back with them. In the rules' role.
+    """
+    sponsored = referral.sponsored_user_id
+    # Somebody may have become the guardian since the referral was accepted.
+    if sponsored is None or await guardianship.same_hands(tx, referral.sponsor_user_id, sponsored):
+        return 0
+    usual, days = await numbers(tx, USUAL[reason], MATURATION_DAYS)
+    points = boosted(usual, boost)
+    metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})
+    key = uuid4()
+    values = {
+        "id": key, "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": reason,
+        "points_earned": points, "base_multiplier": BASE, "sponsor_boost_multiplier": boost, "metadata": metadata,
+        "matures_at": await clock.now(tx) + timedelta(days=days),
+    }  # fmt: skip
+    # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
+    if points <= 0 or not await EARN.run(tx, **values):
+        return 0
+    await publish(tx, "points.earned", key, sponsor_user_id=referral.sponsor_user_id)
+    return points
+
+
+async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -> int:
+    """Take back whatever that user's sponsor earned by something that has been undone since: how many points.
+
+    Call it when that is saved: a donation given back, a pot called off. Each event is held against what is there now,
+    so that it does not matter which one was undone, nor how often this is called: a first donation stands while any
+    donation does, of which not less is left than is the smallest; an opened pot while any is that was not cancelled.
+    Only pending points go back, and may be earned again; the sponsor reads `why`. Locks the referral, its entries and
+    campaigns. In the rules' role.
+    """
+    await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
+    smallest = await number(tx, SMALLEST_DONATION)
+    undone = [row["id"] for row in await UNDONE.run(tx, user_id=sponsored_user_id, smallest=smallest)]
+    if not undone:
+        return 0
+    entries = await tx.lock_all(PointsLedgerEntry, undone)
+    now = await clock.now(tx)
+    for entry in entries.values():
+        entry.taken_back_at = now
+        await _revoke(tx, entry, why)
+    return sum(entry.points_earned for entry in entries.values())
+
+
+async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> None:
+    """Revoke points whose entry is locked, give the campaign back what their boost cost, and tell the sponsor."""
+    entry.status, entry.description = Status.REVOKED, f"Revoked: {why}"
+    await tx.save(entry)
+    paid_by = entry.metadata_.parsed() if entry.metadata_ else None
+    if isinstance(paid_by, dict) and paid_by.get("costCfa"):
+        campaign = await tx.lock(SponsorCampaign, UUID(paid_by["campaign"]))
+        campaign.spent_cfa = max(0, campaign.spent_cfa - paid_by["costCfa"])
+        campaign.conversions = max(0, (campaign.conversions or 0) - 1)
+        await tx.save(campaign)
+    await publish(tx, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
+    await notify(tx, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
+
+
+def boosted(usual: int, boost: Decimal) -> int:
+    """An event's usual points with both multipliers, rounded half to even."""
+    return int((usual * BASE * boost).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+async def available(tx: Transaction, sponsor_user_id: UUID) -> int:
+    """The points that a sponsor may spend: matured less spent. Decide by it only under the sponsor's lock."""
+    ((points,),) = await AVAILABLE.all(tx, user_id=sponsor_user_id)
+    return int(points)
+
+
+@rule(NotFound, OwnMatter, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
+async def revoke(caller: CallerTransaction, points_ledger_entry_id: UUID, reason: str) -> PointsLedgerEntry:
+    """Take points back that should not have been earned. Staff; the sponsor reads the reason.
+
+    What the sponsor has turned into money already is not taken back.
+    """
+    seen = await caller.find(PointsLedgerEntry, points_ledger_entry_id)
+    if seen is None:
+        raise NotFound("There is no such entry.", field="pointsLedgerEntryId")
+    check_text(reason, field="reason")
+    tx = await caller.as_rules()
+    referral = await tx.find(Referral, seen.referral_id) if seen.referral_id else None
+    concerned = (seen.sponsor_user_id, referral.sponsored_user_id if referral else None)
+    await refuse_own_matter(tx, *concerned, field="pointsLedgerEntryId")
+    # Under the sponsor's lock: what is taken back cannot be spent meanwhile.
+    await tx.lock(User, seen.sponsor_user_id)
+    entry = await tx.lock(PointsLedgerEntry, points_ledger_entry_id)
+    if entry.points_spent:
+        raise NotEarned(field="pointsLedgerEntryId")
+    if not PointsLedgerEntry.__transitions__.allows(entry.status, Status.REVOKED):
+        raise InvalidState(f"The points are {entry.status}.", field="pointsLedgerEntryId", state=entry.status)
+    if entry.status == Status.MATURED:
+        left = await available(tx, entry.sponsor_user_id)
+        if left < entry.points_earned:
+            told = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
+            raise AlreadySpent(told, field="pointsLedgerEntryId", available=left)
+    await _revoke(tx, entry, reason)
+    return entry
+
+
+@scheduled("points.mature_points", "* * * * *")
+async def mature_points(services: Services) -> None:
+    """Points become spendable `points.maturation_days` after they were earned.
+
+    Where either person is a minor, only when the identities of both are collected and verified.
+    """
+    await due.each(services, mature_points, IDENTIFIED, _note_identities, part="identities")
+    await due.each(services, mature_points, RIPE, _mature)
+
+
+async def _note_identities(tx: RuleTransaction, referral_id: UUID) -> None:
+    await NOTE_IDENTITIES.run(tx, referral_id=referral_id)
+
+
+async def _mature(tx: RuleTransaction, entry_id: UUID) -> None:
+    for entry in await MATURE.run(tx, entry_id=entry_id):
+        await publish(tx, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
+
+
+def _came_by(rows: Select[Any]) -> Select[Any]:
+    return rows.where(Referral.sponsored_user_id == bindparam("user_id"), Referral.status == ReferralStatus.ACCEPTED)
+
+
+CAME_BY = Lookup([Referral], _came_by)
+CAME_BY_LOCKED = Lookup([Referral], lambda rows: _came_by(rows).with_for_update(key_share=True))
+EARN = Prepared(
+    upsert(PointsLedgerEntry.table()).on_conflict_do_nothing().returning(PointsLedgerEntry.table().c.id),
+    [
+        "id", "sponsor_user_id", "referral_id", "event_type", "points_earned", "base_multiplier",
+        "sponsor_boost_multiplier", "metadata", "matures_at",
+    ],
+)  # fmt: skip
+AVAILABLE = Lookup(
+    [func.coalesce(func.sum(PointsLedgerEntry.points_earned - PointsLedgerEntry.points_spent), 0)],
+    lambda rows: rows.where(
+        PointsLedgerEntry.sponsor_user_id == bindparam("user_id"), PointsLedgerEntry.status == Status.MATURED
+    ),
+)
+
+# The pending points of whoever sponsored a user, whose event no longer stands.
+UNDONE = Prepared(
+    text("""
+    SELECT e.id FROM referrals.referrals r JOIN referrals.points_ledger e ON e.referral_id = r.id
+    WHERE r.sponsored_user_id = CAST(:user_id AS uuid) AND e.status = 'pending' AND NOT CASE e.event_type
+        WHEN 'referral_accepted' THEN r.status = 'accepted'
+        WHEN 'pot_opened' THEN EXISTS (
+            SELECT FROM pots.pots p
+            WHERE p.owner_user_id = r.sponsored_user_id AND p.status NOT IN ('scheduled', 'cancelled'))
+        WHEN 'first_donation' THEN EXISTS (
+            SELECT FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
+            WHERE p.owner_user_id = r.sponsored_user_id AND d.status = 'succeeded'
+              AND least(d.amount_cfa, CAST(:smallest AS int)) <= d.amount_cfa - coalesce(
+                  (SELECT sum(f.amount_cfa) FROM donations.refunds f WHERE f.donation_id = d.id), 0))
+        ELSE true END
+    """)
+)
+DUE = "e.status = 'pending' AND e.matures_at <= now()"
+# What has become known of both since the referral was accepted; what is known is not forgotten again.
+KNOWN = """
+    SELECT r.id, sponsor.id_type IS NOT NULL AND sponsored.id_type IS NOT NULL AS collected,
+           sponsor.id_verified_at IS NOT NULL AS sponsor, sponsored.id_verified_at IS NOT NULL AS sponsored
+    FROM referrals.referrals r
+    JOIN profiles.profiles sponsor ON sponsor.user_id = r.sponsor_user_id
+    JOIN profiles.profiles sponsored ON sponsored.user_id = r.sponsored_user_id
+"""
+IS_NEWS = """
+    known.collected AND NOT r.both_ids_collected OR known.sponsor AND NOT r.sponsor_id_verified
+    OR known.sponsored AND NOT r.sponsored_id_verified
+"""
+IDENTIFIED = due.Due(
+    Referral.id,
+    lambda rows: rows.where(
+        text(f"""
+        referrals.referrals.id IN (
+            WITH known AS ({KNOWN} WHERE r.id IN (SELECT e.referral_id FROM referrals.points_ledger e WHERE {DUE}))
+            SELECT r.id FROM referrals.referrals r JOIN known ON known.id = r.id WHERE {IS_NEWS}
+        )
+        """)
+    ).order_by(Referral.id),
+)
+NOTE_IDENTITIES = Prepared(
+    text(f"""
+    WITH known AS ({KNOWN} WHERE r.id = :referral_id FOR UPDATE OF r SKIP LOCKED)
+    UPDATE referrals.referrals r SET
+        both_ids_collected = r.both_ids_collected OR known.collected,
+        sponsor_id_verified = r.sponsor_id_verified OR known.sponsor,
+        sponsored_id_verified = r.sponsored_id_verified OR known.sponsored
+    FROM known WHERE known.id = r.id AND ({IS_NEWS})
+    """)
+)
+MAY_MATURE = """
+    NOT EXISTS (
+        SELECT FROM referrals.referrals r
+        JOIN profiles.profiles p ON p.user_id IN (r.sponsor_user_id, r.sponsored_user_id)
+        WHERE r.id = e.referral_id AND p.date_of_birth > CURRENT_DATE - INTERVAL '18 years'
+          AND NOT (r.both_ids_collected AND r.sponsor_id_verified AND r.sponsored_id_verified)
+    )
+"""
+RIPE = due.Due(
+    PointsLedgerEntry.id,
+    lambda rows: rows.where(
+        text(f"""
+        referrals.points_ledger.id IN (SELECT e.id FROM referrals.points_ledger e WHERE {DUE} AND {MAY_MATURE})
+        """)
+    ).order_by(PointsLedgerEntry.matures_at, PointsLedgerEntry.id),
+)
+MATURE = Prepared(
+    text(f"""
+    WITH ripe AS (
+        SELECT e.id FROM referrals.points_ledger e WHERE e.id = :entry_id AND e.status = 'pending' AND {MAY_MATURE}
+        FOR UPDATE OF e SKIP LOCKED
+    )
+    UPDATE referrals.points_ledger e SET status = 'matured', matured_at = now()
+    FROM ripe WHERE ripe.id = e.id RETURNING e.id, e.sponsor_user_id
+    """)
+)

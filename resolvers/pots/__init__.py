@@ -1,0 +1,1 @@
+"""Birthday pots: planned, opened, shared, cancelled."""

@@ -1,0 +1,162 @@
+"""Invitations to a pot: each goes to one address, with a link of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, or_
+
+from lango.db.prepared import Lookup
+from lango.errors import Refused
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.values import codes
+from models.identity import User
+from models.notifications import NotificationChannel
+from models.pots import Pot, PotInvitation, PotStatus
+from models.pots import PotInvitationInvitationMethod as Method
+from resolvers.kernel import clock, opt_outs, system_config
+from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid, email, phone
+from resolvers.kernel.guardianship import first_name
+from resolvers.kernel.invitees import ContactOptedOut
+from resolvers.kernel.notifications import send_to
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.share_links import hash_of, hashes_of
+from resolvers.kernel.system_config import Configured
+from resolvers.kernel.texts import TextMissing, check_text
+from resolvers.pots.pots import NotYourPot, own_pot, share_token
+
+DAILY_LIMIT = Configured("pots.daily_invitations", 100)
+INVITES = frozenset({PotStatus.SCHEDULED, PotStatus.OPEN, PotStatus.FUNDED})
+CHANNELS = {
+    Method.WHATSAPP: NotificationChannel.WHATSAPP,
+    Method.SMS: NotificationChannel.SMS,
+    Method.EMAIL: NotificationChannel.EMAIL,
+}
+
+
+class AlreadyInvited(Refused):
+    """This person has been invited to the pot already."""
+
+
+class DailyLimitReached(Refused):
+    """No more invitations can be sent for this pot today."""
+
+
+# How often this recipient was invited to the pot, and how many were within a day.
+SENT = Lookup(
+    [
+        func.count().filter(
+            PotInvitation.invitation_method == bindparam("method"),
+            PotInvitation.recipient_identifier == bindparam("recipient"),
+        ),
+        func.count().filter(PotInvitation.sent_at > func.now() - func.make_interval(0, 0, 0, 1)),
+    ],
+    lambda rows: rows.where(PotInvitation.pot_id == bindparam("pot_id")),
+)
+KNOWN = Lookup(
+    [User.id],
+    lambda rows: rows.where(
+        or_(User.phone == bindparam("recipient"), User.email == bindparam("recipient")), User.deleted_at.is_(None)
+    ),
+)
+BY_TOKEN = Lookup(
+    [PotInvitation],
+    lambda rows: rows.where(PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text)))),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation, and the token of its link."""
+
+    invitation: PotInvitation
+    token: str
+
+
+@rule(
+    NotFound, NotYourPot, InvalidState, AlreadyInvited, ContactOptedOut, DailyLimitReached, PhoneNotValid,
+    EmailNotValid, TextMissing,
+)  # fmt: skip
+async def invite(
+    caller: CallerTransaction, pot_id: UUID, method: Method, recipient: str, message: str | None = None
+) -> Invited:
+    """Invite somebody to a pot, before or while it takes donations.
+
+    A message with the link goes out by the chosen way; on a social network the owner passes the link on.
+    """
+    await own_pot(caller, pot_id)
+    address = _address(method, recipient)
+    tx = await caller.as_rules()
+    # Counted under the pot's lock: nobody is invited twice, and the day's last invitation is sent once.
+    pot = await tx.lock(Pot, pot_id)
+    if pot.status not in INVITES:
+        raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
+    sent = await SENT.one(tx, pot_id=pot_id, method=method, recipient=address)
+    assert sent is not None
+    again, today = sent
+    now = await clock.now(tx)
+    if again:
+        raise AlreadyInvited(field="recipient")
+    if method != Method.SOCIAL and await opt_outs.among(tx, [address]):
+        raise ContactOptedOut(field="recipient")
+    limit = await system_config.number(tx, DAILY_LIMIT)
+    if today >= limit:
+        raise DailyLimitReached(limit=limit, left=0)
+    known = None if method == Method.SOCIAL else await KNOWN.one(tx, recipient=address)
+    token = codes.new(codes.LONG)
+    invitation = PotInvitation(
+        id=uuid4(), pot_id=pot_id, invited_by_user_id=tx.user_id, invitation_method=method,
+        recipient_identifier=address, custom_message=message, sent_at=now, token_hash=hash_of(token),
+        invited_user_id=known[0] if known else None,
+    )  # fmt: skip
+    await tx.save(invitation)
+    await publish(tx, "pot_invitation.sent", invitation.id, pot_id=pot_id)
+    if (channel := CHANNELS.get(method)) is not None:
+        name = await first_name(tx, pot.owner_user_id)
+        await send_to(
+            tx, channel, address, "pot_invitation", user_id=invitation.invited_user_id,
+            user_name=name, pot_title=pot.title, message=message or "", token=token,
+        )  # fmt: skip
+    return Invited(invitation, token)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The pot that an invitation leads to, and what opens it to whoever has it."""
+
+    pot: Pot
+    invitation: PotInvitation
+    share_token: str
+
+
+# Not idempotent: it changes nothing the second time, and its token is kept nowhere else.
+@rule(NotFound, anonymous=True, idempotent=False)
+async def open_(tx: RuleTransaction, token: str) -> Opened:
+    """Open an invitation by the token of its link: it is marked opened, and the pot can be seen and given to."""
+    found = await BY_TOKEN.one(tx, hashes=hashes_of(token))
+    if found is None:
+        raise NotFound("There is no such invitation.", field="token")
+    pot = await tx.lock(Pot, found[0].pot_id)
+    if pot.deleted_at is not None:
+        raise NotFound("There is no such invitation.", field="token")
+    invitation = await tx.lock(PotInvitation, found[0].id)
+    now = await clock.now(tx)
+    if invitation.opened_at is None:
+        invitation.opened_at = now
+    stranger = tx.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
+    if invitation.invited_user_id is None and stranger:
+        invitation.invited_user_id = tx.user_id
+    await tx.save(invitation)
+    opens = await share_token(tx, pot)
+    tx.open_to_caller(pot.id, invitation.id)
+    return Opened(pot, invitation, opens)
+
+
+def _address(method: Method, recipient: str) -> str:
+    """Where an invitation goes, as it is stored. Raises PhoneNotValid, EmailNotValid and TextMissing."""
+    check_text(recipient, field="recipient")
+    if method in (Method.WHATSAPP, Method.SMS):
+        return phone(recipient, field="recipient")
+    return email(recipient, field="recipient") if method == Method.EMAIL else recipient.strip()

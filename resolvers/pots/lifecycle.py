@@ -1,0 +1,128 @@
+"""When a pot opens and when it expires: each on its day, once, however many workers look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Date, DateTime, Integer, bindparam, cast, func, or_
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.jobs.job import scheduled
+from lango.rules.services import Services
+from lango.rules.transaction import RuleTransaction
+from models.pots import Pot, PotStatus
+from models.referrals import PointsLedgerEntryEventType as Earning
+from resolvers.kernel import clock, due, system_config
+from resolvers.kernel.amounts import fits
+from resolvers.kernel.guardianship import first_name
+from resolvers.kernel.notifications import notify
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.system_config import Configured
+from resolvers.ledger import ledger
+from resolvers.points import points
+
+EXPIRY_DAYS = Configured("pots.expiry_days", 30)
+TAKES_DONATIONS = frozenset({PotStatus.OPEN, PotStatus.FUNDED})
+# What remains in these goes to the owner's next pot. A cancelled one has given everything back.
+CARRIED_FROM = (PotStatus.CLOSED, PotStatus.EXPIRED)
+
+TO_OPEN = due.Due(
+    Pot.id,
+    lambda rows: rows.where(
+        Pot.status == PotStatus.SCHEDULED, Pot.scheduled_open_at <= func.now(), Pot.deleted_at.is_(None)
+    ).order_by(Pot.scheduled_open_at, Pot.id),
+)
+# The day on which a pot expires begins at midnight in its own time zone.
+EXPIRES_AT = func.timezone(
+    Pot.time_zone,
+    cast(Pot.birthday_date + bindparam("days", type_=Integer), DateTime(timezone=False)),
+    type_=DateTime(timezone=True),
+)
+TO_EXPIRE = due.Due(
+    Pot.id,
+    lambda rows: rows.where(
+        or_(*(Pot.status == status for status in sorted(TAKES_DONATIONS))),
+        # The index narrows by the day; no zone is further than a day from UTC.
+        Pot.birthday_date <= cast(func.now(), Date) + 1 - bindparam("days", type_=Integer),
+        func.now() >= EXPIRES_AT,
+    ).order_by(Pot.birthday_date, Pot.id),
+)
+LEFT_OVER = Lookup(
+    [Pot.id],
+    lambda rows: rows.where(
+        Pot.owner_user_id == bindparam("owner_user_id"),
+        or_(*(Pot.status == status for status in CARRIED_FROM)),
+        Pot.balance_cfa > 0,
+        Pot.deleted_at.is_(None),
+    ),
+)
+
+
+async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: datetime) -> None:
+    """Open a pot that is locked, and carry over what remains in `older` pots of its owner, locked as well."""
+    pot.status, pot.actual_opened_at = PotStatus.OPEN, now
+    for left in older:
+        await _carry_over(tx, left, pot)
+    await tx.save(pot)
+    await publish(tx, "pot.opened", pot.id)
+    name = await first_name(tx, pot.owner_user_id)
+    await notify(tx, pot.owner_user_id, "pot_opened", user_name=name, pot_title=pot.title)
+    await points.earn_for(tx, pot.owner_user_id, Earning.POT_OPENED)
+
+
+async def left_over(tx: Transaction, owner_user_id: UUID) -> list[UUID]:
+    """The ended pots of somebody in which money remains."""
+    return [key for (key,) in await LEFT_OVER.all(tx, owner_user_id=owner_user_id)]
+
+
+@scheduled("openings.open_due_pots", "* * * * *", timeout=300)
+async def open_due_pots(services: Services) -> None:
+    """Open the pots whose day has come."""
+    await due.each(services, open_due_pots, TO_OPEN, _open_due)
+
+
+@scheduled("openings.expire_due_pots", "* * * * *", timeout=300)
+async def expire_due_pots(services: Services) -> None:
+    """Expire the pots whose birthday is long enough ago."""
+    async with services.work() as tx:
+        days = await system_config.number(tx, EXPIRY_DAYS)
+    await due.each(services, expire_due_pots, TO_EXPIRE, _expire_due, days=days)
+
+
+async def _open_due(tx: RuleTransaction, pot_id: UUID) -> None:
+    seen = await tx.find(Pot, pot_id)
+    assert seen is not None
+    # All in the order of their ids: another pot of the same owner may be opening beside this one.
+    locked = await tx.lock_all(Pot, [pot_id, *await left_over(tx, seen.owner_user_id)])
+    pot = locked.pop(pot_id)
+    now = await clock.now(tx)
+    if pot.status == PotStatus.SCHEDULED and pot.scheduled_open_at <= now and pot.deleted_at is None:
+        await open_now(tx, pot, list(locked.values()), now)
+
+
+async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
+    pot = await tx.lock(Pot, pot_id)
+    if pot.status not in TAKES_DONATIONS:
+        return
+    now = await clock.now(tx)
+    pot.status, pot.closed_at = PotStatus.EXPIRED, now
+    await tx.save(pot)
+    await publish(tx, "pot.expired", pot.id)
+    name = await first_name(tx, pot.owner_user_id)
+    await notify(tx, pot.owner_user_id, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
+
+
+async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
+    """Move what remains in an ended pot to one that opens. What was raised stays where it was raised."""
+    amount = left.balance_cfa
+    if left.status not in CARRIED_FROM or not amount or not fits(pot.balance_cfa + amount, Pot.balance_cfa):
+        return
+    left.balance_cfa -= amount
+    pot.balance_cfa += amount
+    await tx.save(left)
+    carried = ledger.Movement(ledger.pot_account(left.id), ledger.pot_account(pot.id), amount)
+    await ledger.post(tx, "pot_carry_over", [carried], of=("pot", pot.id))
+    await publish(tx, "pot.carried_over", left.id, to_pot_id=pot.id)

@@ -1,0 +1,145 @@
+"""Conversions: a sponsor turns points into money for a pot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam
+
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.errors import Refused
+from lango.rules.rule import NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.identity import User
+from models.pots import Pot
+from models.referrals import PointsConversion, PointsLedgerEntry, PointsLedgerEntryStatus, Referral, ReferralStatus
+from models.referrals import PointsLedgerEntryEventType as Event
+from resolvers.kernel import clock, guardianship, system_config
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.kernel.notifications import notify
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.system_config import Configured
+from resolvers.ledger import ledger
+from resolvers.points.points import CFA_PER_POINT, available
+from resolvers.pots import pots, views
+from resolvers.pots.pots import PotNotOpen
+
+MINIMUM = Configured("points.minimum_conversion", 100)
+# The rate is kept with so many decimals.
+RATE_STEP = Decimal("0.0001")
+
+
+class InsufficientPoints(Refused):
+    """You have not so many points to spend."""
+
+
+class BelowMinimum(Refused):
+    """So few points are not converted."""
+
+
+class PotNotEligible(Refused):
+    """Points go to a pot of your own, or of somebody you sponsored."""
+
+
+@rule(
+    NotFound, PotNotEligible, PotNotOpen, AmountNotPositive, BelowMinimum, InsufficientPoints, AmountOutOfRange
+)  # fmt: skip
+async def convert(
+    caller: CallerTransaction,
+    points: int,
+    pot_id: UUID,
+    share_token: str | None = None,
+    sponsor_id: UUID | None = None,
+) -> PointsConversion:
+    """Turn points into money for a pot of one's own, or of somebody one sponsored.
+
+    Only matured points count, less what was spent. A guardian converts a minor's by `sponsorId`.
+    """
+    sponsor = await guardianship.acting_for(caller, sponsor_id, field="sponsorId")
+    check_amount(points, PointsConversion.points_converted, field="points")
+    await views.visible(caller, pot_id, share_token)
+    tx = await caller.as_rules()
+    pot = await tx.lock(Pot, pot_id)
+    # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
+    await tx.lock(User, sponsor)
+    if pot.owner_user_id != sponsor and not await _may_give(tx, sponsor, pot.owner_user_id):
+        raise PotNotEligible(field="potId")
+    if pot.status not in pots.TAKES_DONATIONS or pot.deleted_at is not None:
+        raise PotNotOpen(field="potId", state=pot.status)
+    rate = (await system_config.number(tx, CFA_PER_POINT)).quantize(RATE_STEP)
+    worth = await _worth(tx, points, rate)
+    left = await available(tx, sponsor)
+    if left < points:
+        raise InsufficientPoints(f"You have {max(left, 0)} points to spend.", field="points", available=max(left, 0))
+    was = pot.status
+    pots.credit(pot, worth)
+    if pot.status != was:
+        await publish(tx, "pot.funded", pot.id)
+    return await _give(tx, pot, sponsor, points, worth, rate)
+
+
+async def _may_give(tx: Transaction, sponsor: UUID, owner: UUID) -> bool:
+    """Whether a sponsor's points may go to the pot of that other person."""
+    if not await SPONSORED.all(tx, sponsor=sponsor, sponsored=owner):
+        return False
+    # Or a guardian could turn the points of a minor into money of their own.
+    return not await guardianship.same_hands(tx, sponsor, owner)
+
+
+async def _worth(tx: Transaction, points: int, rate: Decimal) -> int:
+    """What points are worth in whole francs, rounded down. Raises BelowMinimum and AmountOutOfRange."""
+    minimum = await system_config.number(tx, MINIMUM)
+    worth = int((points * rate).to_integral_value(ROUND_DOWN))
+    if points < minimum or worth <= 0:
+        raise BelowMinimum(f"At least {minimum} points are converted at once.", field="points", minimum=minimum)
+    if not fits(worth, PointsConversion.credits_issued):
+        raise AmountOutOfRange(field="points")
+    return worth
+
+
+async def _give(
+    tx: RuleTransaction, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal
+) -> PointsConversion:
+    now = await clock.now(tx)
+    conversion = PointsConversion(
+        id=uuid4(), sponsor_user_id=sponsor, points_converted=points, credits_issued=worth, conversion_rate=rate,
+        applied_to_pot_id=pot.id,
+    )  # fmt: skip
+    spent = PointsLedgerEntry(
+        id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
+        status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now, points_conversion_id=conversion.id,
+    )  # fmt: skip
+    await tx.save(pot, conversion, spent)
+    given = ledger.Movement(ledger.promotion(), ledger.pot_account(pot.id), worth)
+    await ledger.post(tx, "points_conversion", [given], of=("points_conversion", conversion.id))
+    await publish(tx, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
+    if pot.owner_user_id != sponsor:
+        name = await guardianship.first_name(tx, sponsor)
+        await notify(tx, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
+    return conversion
+
+
+async def give_back(tx: RuleTransaction, conversion: PointsConversion, pot: Pot, now: datetime) -> None:
+    """Give a sponsor the points back that were converted for a pot that is called off: they may be spent again."""
+    returned = PointsLedgerEntry(
+        id=uuid4(), sponsor_user_id=conversion.sponsor_user_id, event_type=Event.CONVERSION_RETURNED,
+        points_earned=conversion.points_converted, points_spent=0, status=PointsLedgerEntryStatus.MATURED,
+        matures_at=now, matured_at=now, points_conversion_id=conversion.id,
+    )  # fmt: skip
+    await tx.save(returned)
+    sponsor = conversion.sponsor_user_id
+    await publish(tx, "points.returned", returned.id, sponsor_user_id=sponsor)
+    await notify(tx, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
+
+
+SPONSORED = Lookup(
+    [Referral.id],
+    lambda rows: rows.where(
+        Referral.sponsor_user_id == bindparam("sponsor"),
+        Referral.sponsored_user_id == bindparam("sponsored"),
+        Referral.status == ReferralStatus.ACCEPTED,
+    ),
+)

@@ -1,0 +1,112 @@
+"""Visits of pots: each view and each sharing is an analytics event, from which the counts are rolled up."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, update
+
+from lango.db.prepared import Prepared
+from lango.errors import BadUserInput
+from lango.jobs.job import scheduled
+from lango.rules.rule import NotFound, rule
+from lango.rules.services import Services
+from lango.rules.transaction import CallerTransaction
+from models.analytics import AnalyticsEventPlatform
+from models.pots import Pot, PotInvitation
+from resolvers.analytics.events import Counting, note
+from resolvers.kernel import due
+from resolvers.kernel.share_links import hashes_of, present
+
+CATEGORY = "pots"
+VIEWED, SHARED = "pot_viewed", "pot_shared"
+VISITS = Counting(Pot, view_count=VIEWED, share_count=SHARED)
+CLICKED = Prepared(
+    update(PotInvitation.table())
+    .where(
+        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
+        PotInvitation.pot_id == bindparam("pot"),
+        PotInvitation.clicked_at.is_(None),
+    )
+    .values(clicked_at=func.now(), opened_at=func.coalesce(PotInvitation.opened_at, func.now()))
+    .returning(PotInvitation.id)
+)
+
+
+@rule(NotFound, anonymous=True, idempotent=False)
+async def record_view(
+    caller: CallerTransaction,
+    pot_id: UUID | None = None,
+    share_token: str | None = None,
+    invitation_token: str | None = None,
+    visitor: str | None = None,
+    platform: AnalyticsEventPlatform | None = None,
+    referrer: str | None = None,
+) -> Pot:
+    """Note that somebody looks at a pot; who came by an invitation marks it clicked. It is counted later."""
+    pot, _ = await visible(caller, pot_id, share_token)
+    tx = await caller.as_rules()
+    if invitation_token is not None:
+        await CLICKED.run(tx, hashes=hashes_of(invitation_token), pot=pot.id)
+    await note(
+        tx,
+        VIEWED,
+        CATEGORY,
+        subject=pot.id,
+        visitor=visitor,
+        platform=platform,
+        referrer=referrer,
+        potId=pot.id,
+    )
+    return pot
+
+
+@rule(NotFound, anonymous=True, idempotent=False)
+async def record_share(
+    caller: CallerTransaction,
+    pot_id: UUID | None = None,
+    share_token: str | None = None,
+    channel: str | None = None,
+    visitor: str | None = None,
+    platform: AnalyticsEventPlatform | None = None,
+) -> Pot:
+    """Note that somebody passes a pot's link on. It is counted later."""
+    pot, _ = await visible(caller, pot_id, share_token)
+    tx = await caller.as_rules()
+    await note(
+        tx,
+        SHARED,
+        CATEGORY,
+        subject=pot.id,
+        visitor=visitor,
+        platform=platform,
+        potId=pot.id,
+        channel=channel or None,
+    )
+    return pot
+
+
+@scheduled("visits.count_visits", "*/15 * * * *", timeout=300)
+async def count_visits(services: Services) -> None:
+    """Bring the pots' views and shares up to what has been noted."""
+    await due.each(services, count_visits, VISITS.due, VISITS.count)
+
+
+async def visible(caller: CallerTransaction, pot_id: UUID | None, share_token: str | None) -> tuple[Pot, str]:
+    """The pot that a caller names by its id, or by the token of its share link, which is the right to see it; and the
+    input that names it.
+
+    Reads as the caller, who sees the pot for the rest of the transaction. Raises NotFound, and BadUserInput where
+    neither is named.
+    """
+    field = "potId" if share_token is None else "shareToken"
+    if share_token is not None:
+        opened = await present(caller, share_token)
+        pot_id = opened if pot_id in (None, opened) else None
+    elif pot_id is None:
+        raise BadUserInput("Say which pot: by `potId` or by `shareToken`.")
+    pot = None if pot_id is None else await caller.find(Pot, pot_id)
+    if pot is None:
+        raise NotFound("There is no such pot.", field=field)
+    caller.open_to_caller(pot.id)
+    return pot, field

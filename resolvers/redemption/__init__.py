@@ -1,0 +1,1 @@
+"""Redemption: codes, their reversals, and what partners are paid for them."""

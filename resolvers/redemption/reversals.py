@@ -1,0 +1,101 @@
+"""Redemptions that were a mistake: staff take one back, and its holder may redeem the code again."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Annotated
+from uuid import uuid4
+
+from lango.db.postgres import RawJson
+from lango.db.session import Transaction
+from lango.errors import Refused
+from lango.rules.inputs import Locked, Referred, Text
+from lango.rules.rule import InvalidState, rule
+from lango.rules.transaction import RuleTransaction
+from models.packs import Pack
+from models.pots import Pot
+from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
+from models.redemption import QrRedemptionLogValidationResult as Result
+from resolvers.kernel import clock, system_config
+from resolvers.kernel.notifications import notify
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.system_config import Configured
+from resolvers.kernel.texts import TextMissing, check_text
+from resolvers.ledger import ledger
+from resolvers.packs.partner_members import managers_of, members_of
+
+LONGEST_REASON = 500
+REVERSAL_HOURS = Configured("redemption.reversal_hours", 24)
+
+
+class ReversalTooLate(Refused):
+    """This was redeemed too long ago to be taken back."""
+
+
+class RedemptionSettled(Refused):
+    """This redemption is in a settlement already: dispute the settlement instead."""
+
+
+@rule(OwnMatter, TextMissing, InvalidState, RedemptionSettled, ReversalTooLate, staff=True)
+async def reverse_redemption(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Referred(QrCode.pot_id)],
+    qr_code: Annotated[QrCode, Locked("The code that was redeemed by mistake.")],
+    reason: Annotated[str, Text("Why it is taken back: its holder and the partner read it.", LONGEST_REASON)],
+) -> QrCode:
+    """Take a redemption back, within `redemption.reversal_hours` and before it is settled; staff.
+
+    The code is issued again: its price goes from the partner and the platform back to the pot's reserve, and it may be
+    redeemed until it expires, or given back. The pot's owner and the partner's managers are told.
+    """
+    check_text(reason, field="reason")
+    concerned = [pot.owner_user_id, *await members_of(tx, qr_code.redeemed_by_partner_id)]
+    await refuse_own_matter(tx, *concerned, field="qr_code_id")
+    if qr_code.status != QrCodeStatus.REDEEMED:
+        raise InvalidState(f"The code is {qr_code.status}.", field="qr_code_id", state=qr_code.status)
+    await _check_reversible(tx, qr_code)
+    partner_id, share = qr_code.redeemed_by_partner_id, qr_code.partner_share_cfa
+    assert partner_id is not None
+    assert share is not None
+    note = _log(qr_code, reason.strip())
+    qr_code.status = QrCodeStatus.ISSUED
+    qr_code.redeemed_at = qr_code.redeemed_by_partner_id = qr_code.redeemed_at_venue = None
+    qr_code.partner_notes = qr_code.partner_share_cfa = None
+    await tx.save(qr_code, note)
+    reserve = ledger.pot_reserved(pot.id)
+    returned = [
+        ledger.Movement(ledger.partner_payable(partner_id), reserve, share),
+        ledger.Movement(ledger.commission(), reserve, qr_code.price_cfa - share),
+    ]
+    await ledger.post(tx, "qr_redeem_reversal", returned, of=qr_code)
+    await publish(tx, "qr_code.reversed", qr_code.id, pot_id=pot.id, partner_id=partner_id)
+    pack = await tx.find(Pack, qr_code.pack_id)
+    assert pack is not None
+    for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):
+        await notify(
+            tx, user_id, "redemption_reversed", pack=pack.name, amount=qr_code.price_cfa, reason=reason.strip()
+        )
+    return qr_code
+
+
+async def _check_reversible(tx: Transaction, code: QrCode) -> None:
+    if code.settlement_id is not None:
+        raise RedemptionSettled(field="qr_code_id", settlementId=str(code.settlement_id))
+    assert code.redeemed_at is not None
+    hours = await system_config.number(tx, REVERSAL_HOURS)
+    if code.redeemed_at + timedelta(hours=hours) <= await clock.now(tx):
+        raise ReversalTooLate(field="qr_code_id", redeemedAt=code.redeemed_at.isoformat(), hours=hours)
+
+
+def _log(code: QrCode, reason: str) -> QrRedemptionLog:
+    """What the redemption was, which its code says no more. Who reversed it is in the audit log."""
+    assert code.redeemed_at is not None
+    venue = code.redeemed_at_venue.parsed() if code.redeemed_at_venue else None
+    facts = {"venue": venue, "redeemed_at": code.redeemed_at.isoformat(), "partner_share_cfa": code.partner_share_cfa}
+    return QrRedemptionLog(
+        id=uuid4(), qr_code_id=code.id, partner_id=code.redeemed_by_partner_id, validation_result=Result.REVERSED,
+        error_message=reason, venue_context=RawJson.of(facts),
+        presented_code_sha256=hashlib.sha256(code.code.encode()).hexdigest(),
+    )  # fmt: skip

@@ -1,0 +1,261 @@
+"""Batches of contacts, from which a sponsor chooses whom to invite: at most 50 each, kept as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam, func
+
+from lango.db.postgres import RawJson
+from lango.db.prepared import Lookup
+from lango.db.session import Transaction
+from lango.errors import Refused
+from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.referrals import Referral, SponsorContactBatch
+from models.referrals import SponsorContactBatchStatus as Status
+from resolvers.kernel import clock, contacts, guardianship
+from resolvers.kernel.amounts import AmountOutOfRange, fits
+from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee
+from resolvers.kernel.outbox import publish
+from resolvers.kernel.texts import TooMany, check_count
+from resolvers.referrals.daily_limits import DailyLimitReached, lock_today
+from resolvers.referrals.invitations import NobodyInvited, invite
+
+SIZE = 50
+MOST_CONTACTS = 1_000
+CHOSEN_FROM = frozenset({Status.PENDING, Status.SELECTED})
+
+
+class ContactUnknown(Refused):
+    """There is no such contact in this batch."""
+
+
+class ContactTwice(Refused):
+    """Two contacts have the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The batches that contacts were cut into."""
+
+    batches: list[SponsorContactBatch]
+
+
+@rule(NotFound, NobodyInvited, TooMany, ContactTwice, AmountOutOfRange, *WRITTEN)
+async def prepare(
+    tx: RuleTransaction,
+    contacts: list[dict[str, Any]],
+    start_position: int | None = None,
+    sponsor_id: UUID | None = None,
+) -> Prepared:
+    """Cut contacts into batches of at most 50, each kept as it is now, to choose from.
+
+    A guardian prepares them for a minor by `sponsorId`.
+    """
+    sponsor = await guardianship.acting_for(tx, sponsor_id, field="sponsorId")
+    if not contacts:
+        raise NobodyInvited(field="contacts")
+    check_count(contacts, MOST_CONTACTS, field="contacts")
+    allowance = await lock_today(tx, sponsor)
+    day = allowance.day
+    begins = (day.current_batch_start or 0) if start_position is None else start_position
+    if begins < 0 or not fits(begins + len(contacts), SponsorContactBatch.end_position):
+        raise AmountOutOfRange(
+            "There is no such place in a list.", field="contacts" if start_position is None else "startPosition"
+        )
+    kept = await _kept(tx, sponsor, contacts, begins)
+    number = await _last_number(tx, sponsor, day.limit_date)
+    batches: list[SponsorContactBatch] = []
+    for place in range(0, len(kept), SIZE):
+        part = kept[place : place + SIZE]
+        batches.append(
+            SponsorContactBatch(
+                id=uuid4(), sponsor_user_id=sponsor, batch_date=day.limit_date,
+                batch_number=number + 1 + len(batches), start_position=begins + place,
+                end_position=begins + place + len(part), status=Status.PENDING, contact_snapshot=RawJson.of(part),
+            )
+        )  # fmt: skip
+    day.current_batch_start = begins + len(kept)
+    await tx.save(day, *batches)
+    for batch in batches:
+        await publish(tx, "contact_batch.prepared", batch.id, sponsor_user_id=sponsor)
+    return Prepared(batches)
+
+
+@rule(NotFound, InvalidState, NobodyInvited, ContactUnknown, ContactTwice)
+async def select(
+    caller: CallerTransaction, batch_id: UUID, contact_ids: list[str] | None = None
+) -> SponsorContactBatch:
+    """Choose whom of a batch to invite, again until it is sent; without `contactIds` everybody who may be invited."""
+    sponsor = await _own(caller, batch_id)
+    tx = await caller.as_rules()
+    batch = await _locked(tx, batch_id)
+    listed = _listed(batch)
+    if contact_ids is None:
+        chosen = await _invitable(tx, sponsor, listed)
+    else:
+        chosen = _chosen(listed, contact_ids, field="contactIds")
+    if not chosen:
+        raise NobodyInvited(field="batchId" if contact_ids is None else "contactIds")
+    batch.status, batch.selected_count = Status.SELECTED, len(chosen)
+    batch.auto_selected = contact_ids is None
+    batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
+    await tx.save(batch)
+    await publish(tx, "contact_batch.selected", batch.id, sponsor_user_id=sponsor)
+    return batch
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSent:
+    """A batch, the invitations that were sent from it, and how many more may be sent today."""
+
+    batch: SponsorContactBatch
+    referrals: list[Referral]
+    left: int
+
+
+@rule(NotFound, InvalidState, NobodyInvited, ContactUnknown, ContactTwice, DailyLimitReached, *WRITTEN, *INVITED)
+async def send(caller: CallerTransaction, batch_id: UUID, message: str | None = None) -> BatchSent:
+    """Invite those who were chosen from a batch: all of them or nobody.
+
+    Where nobody was chosen, it is everybody in it who may be invited. A refusal of one of them says which in
+    `details.path`, which leads into the batch.
+    """
+    sponsor = await _own(caller, batch_id)
+    tx = await caller.as_rules()
+    allowance = await lock_today(tx, sponsor)
+    batch = await _locked(tx, batch_id)
+    listed = _listed(batch)
+    with _of_batch():
+        if batch.manual_selections is None:
+            batch.auto_selected = True
+            chosen = await _invitable(tx, sponsor, listed)
+        else:
+            chosen = _chosen(listed, batch.manual_selections.parsed(), field="manualSelections")
+        if not chosen:
+            raise NobodyInvited("There is nobody in this batch who may be invited.", field="batchId")
+        given = [(_path(place), person) for place, person in chosen]
+        sent = await invite(tx, allowance, given, message, field="batchId", batch_id=batch.id)
+    batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
+    await tx.save(batch)
+    await publish(tx, "contact_batch.sent", batch.id, sponsor_user_id=sponsor)
+    return BatchSent(batch, sent.referrals, sent.left)
+
+
+@rule(NotFound, InvalidState)
+async def skip(caller: CallerTransaction, batch_id: UUID) -> SponsorContactBatch:
+    """Pass a batch over: nobody in it is invited."""
+    sponsor = await _own(caller, batch_id)
+    tx = await caller.as_rules()
+    batch = await _locked(tx, batch_id)
+    batch.status = Status.SKIPPED
+    await tx.save(batch)
+    await publish(tx, "contact_batch.skipped", batch.id, sponsor_user_id=sponsor)
+    return batch
+
+
+async def _own(tx: Transaction, batch_id: UUID) -> UUID:
+    """Whose batch it is: the caller's, or a minor's for whom the caller answers. Reads as the caller."""
+    batch = await tx.find(SponsorContactBatch, batch_id)
+    if batch is None or batch.sponsor_user_id not in await guardianship.my_people(tx):
+        raise NotFound("There is no such batch of yours.", field="batchId")
+    return batch.sponsor_user_id
+
+
+async def _locked(tx: RuleTransaction, batch_id: UUID) -> SponsorContactBatch:
+    batch = await tx.lock(SponsorContactBatch, batch_id)
+    if batch.status not in CHOSEN_FROM:
+        raise InvalidState(f"The batch is {batch.status} already.", field="batchId", state=batch.status)
+    return batch
+
+
+async def _kept(tx: Transaction, sponsor: UUID, given: list[dict[str, Any]], begins: int) -> list[dict[str, Any]]:
+    """The contacts as a snapshot has them; one without an id is called by its place in the list."""
+    region = await contacts.region_of(tx, sponsor)
+    kept: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for place, contact in enumerate(given):
+        person = Invitee.read(contact, region, field=f"contacts.{place}")
+        key = contact.get("id") or str(begins + place)
+        if key in seen:
+            raise ContactTwice(field=f"contacts.{place}.id")
+        seen.add(key)
+        kept.append({"id": key} | ({} if person.name is None else {"name": person.name}) | person.ways)
+    return kept
+
+
+def _listed(batch: SponsorContactBatch) -> list[dict[str, Any]]:
+    """The contacts of a batch; what is no contact there is none."""
+    kept = batch.contact_snapshot.parsed() if batch.contact_snapshot else []
+    return [contact for contact in kept if _is_contact(contact)] if isinstance(kept, list) else []
+
+
+def _is_contact(kept: Any) -> bool:
+    return isinstance(kept, dict) and all(value is None or isinstance(value, str) for value in kept.values())
+
+
+def _chosen(listed: list[dict[str, Any]], ids: Sequence[str], *, field: str) -> list[tuple[int, dict[str, Any]]]:
+    """Those contacts with their places in the batch. Raises ContactUnknown and ContactTwice."""
+    places = {contact.get("id"): place for place, contact in enumerate(listed)}
+    for index, key in enumerate(ids):
+        if key not in places:
+            raise ContactUnknown(field=f"{field}.{index}")
+        if key in ids[:index]:
+            raise ContactTwice(field=f"{field}.{index}")
+    return [(places[key], listed[places[key]]) for key in ids]
+
+
+async def _invitable(tx: Transaction, sponsor: UUID, listed: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+    """Those of a batch who may be invited, with their places in it."""
+    region = await contacts.region_of(tx, sponsor)
+    read: list[tuple[int, Invitee]] = []
+    for place, contact in enumerate(listed):
+        try:
+            read.append((place, Invitee.read(contact, region, field=_path(place))))
+        except WRITTEN:
+            continue
+    now = await clock.now(tx)
+    invitable = await Invitable.among(tx, sponsor, [person for _, person in read], now)
+    found = []
+    for place, person in read:
+        try:
+            invitable.take(person, field=_path(place))
+        except INVITED:
+            continue
+        found.append((place, listed[place]))
+    return found
+
+
+def _path(place: int) -> str:
+    return f"contactSnapshot.{place}"
+
+
+@contextmanager
+def _of_batch() -> Iterator[None]:
+    """What is refused of somebody in a batch is said of the batch, which is what the caller named."""
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.field not in (None, "batchId"):
+            refusal.details["path"], refusal.field = refusal.field.split("."), "batchId"
+        raise
+
+
+async def _last_number(tx: Transaction, sponsor: UUID, day: date) -> int:
+    ((last,),) = await LAST_NUMBER.all(tx, sponsor_user_id=sponsor, day=day)
+    return int(last)
+
+
+LAST_NUMBER = Lookup(
+    [func.coalesce(func.max(SponsorContactBatch.batch_number), 0)],
+    lambda rows: rows.where(
+        SponsorContactBatch.sponsor_user_id == bindparam("sponsor_user_id"),
+        SponsorContactBatch.batch_date == bindparam("day"),
+    ),
+)

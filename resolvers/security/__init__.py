@@ -1,0 +1,1 @@
+"""How people prove that they are who they are."""

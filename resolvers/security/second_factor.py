@@ -1,0 +1,115 @@
+"""The second factor: codes of an authenticator app (RFC 6238), each good for once."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import pyotp
+from sqlalchemy import Integer, bindparam, func, or_, select
+
+from lango.actor import Actor
+from lango.db.prepared import Lookup
+from lango.errors import Refused
+from lango.rules.transaction import RuleTransaction
+from lango.security.encryption import opened
+from models.security import SecurityEvent, SecurityEventSeverity, TwoFactorAuth, TwoFactorAuthMethod
+from resolvers.kernel import system_config
+from resolvers.kernel.system_config import Configured
+
+STEP = 30
+CODE = re.compile(r"\d{6}", re.ASCII)
+FAILED = "two_factor_failed"
+THRESHOLD = Configured("security.lockout_threshold", 5)
+LOCKOUT_MINUTES = Configured("security.lockout_minutes", 15)
+
+
+class TwoFactorRequired(Refused):
+    """This needs a code of the authenticator app."""
+
+
+class TwoFactorInvalid(Refused):
+    """This code is not valid, or was used before."""
+
+
+class TwoFactorLocked(Refused):
+    """Too many codes were wrong: wait a little, then try again."""
+
+
+class TwoFactorUnreadable(Refused):
+    """The authenticator app cannot be checked any more: set it up anew."""
+
+
+REFUSALS = (TwoFactorRequired, TwoFactorInvalid, TwoFactorLocked, TwoFactorUnreadable)
+
+# Lock first: two that bring the same code must queue, not race.
+FACTOR = Lookup(
+    [TwoFactorAuth, TwoFactorAuth.secret],
+    lambda rows: rows.where(
+        TwoFactorAuth.user_id == bindparam("user_id"),
+        TwoFactorAuth.method == TwoFactorAuthMethod.TOTP,
+        TwoFactorAuth.enabled,
+        TwoFactorAuth.secret.is_not(None),
+    ).with_for_update(key_share=True),
+)
+FAILURES = (
+    select(func.count())
+    .where(
+        SecurityEvent.user_id == bindparam("user_id"),
+        SecurityEvent.event_type == FAILED,
+        SecurityEvent.created_at > func.now() - func.make_interval(0, 0, 0, 0, 0, bindparam("minutes", type_=Integer)),
+        or_(
+            bindparam("last_used_at", type_=TwoFactorAuth.last_used_at.type).is_(None),
+            SecurityEvent.created_at > bindparam("last_used_at", type_=TwoFactorAuth.last_used_at.type),
+        ),
+    )
+    .scalar_subquery()
+)
+TRIED = Lookup([FAILURES, func.clock_timestamp()], lambda rows: rows)
+
+
+async def demand_code(tx: RuleTransaction, user_id: UUID, code: str | None, *, field: str) -> None:
+    """Refuses without a fresh code of that user's second factor; a code that is taken is used up. In the rules' role.
+
+    A wrong one leaves a security event; `security.lockout_threshold` of them in a row lock the factor for
+    `security.lockout_minutes`.
+    """
+    if code is None:
+        raise TwoFactorRequired(field=field)
+    found = await FACTOR.one(tx, user_id=user_id)
+    if found is None:
+        raise TwoFactorRequired("Set up an authenticator app first: this needs a code of it.", field=field)
+    factor, sealed = found
+    threshold, minutes = await system_config.numbers(tx, THRESHOLD, LOCKOUT_MINUTES)
+    tried = await TRIED.one(tx, user_id=user_id, minutes=minutes, last_used_at=factor.last_used_at)
+    assert tried is not None
+    failures, now = tried
+    if failures >= threshold:
+        raise TwoFactorLocked(field=field)
+    secret = opened(sealed, TwoFactorAuth.secret, factor.id)
+    if secret is None:
+        raise TwoFactorUnreadable(field=field)
+    counter = accepted(secret, code, now)
+    if counter is None or counter <= (factor.last_counter or 0):
+        raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, user_id))
+    factor.last_counter, factor.last_used_at = counter, now
+    await tx.save(factor)
+
+
+def accepted(secret: str, code: str, now: datetime) -> int | None:
+    """The 30-second step whose code this is: the present one, or one on either side of it."""
+    given = code.replace(" ", "")
+    if not CODE.fullmatch(given):
+        return None
+    present = int(now.timestamp()) // STEP
+    known = {step: pyotp.TOTP(secret).generate_otp(step) for step in (present, present - 1, present + 1)}
+    return next((step for step, right in known.items() if hmac.compare_digest(right, given)), None)
+
+
+def _failure(actor: Actor, user_id: UUID) -> SecurityEvent:
+    return SecurityEvent(
+        id=uuid4(), user_id=user_id, event_type=FAILED, severity=SecurityEventSeverity.MEDIUM,
+        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent,
+    )  # fmt: skip
