@@ -145,9 +145,9 @@ async def open_(tx: RuleTransaction, token: str) -> Opened:
     now = await clock.now(tx)
     if invitation.opened_at is None:
         invitation.opened_at = now
-    stranger = tx.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
+    stranger = tx.actor.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
     if invitation.invited_user_id is None and stranger:
-        invitation.invited_user_id = tx.user_id
+        invitation.invited_user_id = tx.actor.user_id
     await tx.save(invitation)
     opens = await share_token(tx, pot)
     tx.open_to_caller(pot.id, invitation.id)
