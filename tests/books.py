@@ -1,13 +1,15 @@
-"""Books that must add up: the ledger before a test and after it, and what the database holds behind the API.
+"""Books that must add up: the ledger before a module's tests and after them, and what the database holds behind the API.
 
-A folder whose tests move money takes these fixtures in its conftest; its rows are made by rules, or by factories that
-post them.
+A folder whose tests write rows that move money takes these fixtures in its conftest; its rows are made by rules, or by
+factories that post them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -25,12 +27,32 @@ async def owner_engine(owner_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@pytest.fixture(autouse=True)
+def _proved(*, fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+    """Proofs scan the whole ledger, so a module has one; `--prove-each` finds which of its tests is to blame."""
+    return "function" if config.getoption("prove_each") else "module"
+
+
+@pytest.fixture(autouse=True, scope=_proved)
 async def balanced(owner_engine: AsyncEngine) -> AsyncIterator[None]:
-    """After every test, the ledger bears out every balance."""
+    """After the tests, the ledger bears out every balance."""
+    async with proving(owner_engine):
+        yield
+
+
+@asynccontextmanager
+async def proving(engine: AsyncEngine) -> AsyncIterator[None]:
+    """What happens meanwhile adds no difference to the ledger's proofs.
+
+    Differences that were there before are another's: one database serves many modules.
+    """
+
+    async def differences() -> Counter[ledger.Difference]:
+        async with AsyncSession(engine) as session:
+            return Counter(await ledger.verify(session))
+
+    before = await differences()
     yield
-    async with AsyncSession(owner_engine) as session:
-        assert await ledger.verify(session) == []
+    assert [*(await differences() - before)] == []
 
 
 @pytest.fixture

@@ -32,6 +32,10 @@ KEY = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--prove-each", action="store_true", help="prove the ledger after each test, not once a module")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The first process starts the server and migrates a template; each worker copies it."""
     # As JSON: drawing a traceback for a terminal takes seconds, and errors are logged here on purpose.

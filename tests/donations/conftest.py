@@ -1,4 +1,4 @@
-"""A gateway whose Wave is in memory, a pot that takes donations, and a ledger that must add up after every test."""
+"""A gateway whose Wave is in memory, a pot that takes donations, and a ledger that must add up."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from lango.jobs.job import Job, enqueue
 from lango.jobs.worker import Worker
 from lango.rules.services import Services
 from lango.settings import Settings
+from tests.books import balanced, owner_engine  # noqa: F401 - fixtures
 from tests.jobs import trials
 
 TRIALS = (trials.greet, trials.remember, trials.fail, trials.dawdle, trials.take_long)

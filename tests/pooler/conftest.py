@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from lango.settings import Settings
+from tests.books import balanced, owner_engine  # noqa: F401 - fixtures
 from tests.pooler.bouncer import KEEPS_APART, PROGRAM, pgbouncer, version
 from tests.pooler.multiplexer import multiplexer
 

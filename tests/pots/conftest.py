@@ -1,4 +1,4 @@
-"""Pots, those who plan them, and a ledger that must add up after every test."""
+"""Pots, those who plan them, and a ledger that must add up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A till with a code to redeem, and a ledger that must add up before the test and after it."""
+"""A till with a code to redeem, and a ledger that must add up."""
 
 from __future__ import annotations
 

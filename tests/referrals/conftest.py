@@ -1,4 +1,4 @@
-"""A sponsor, and what a refusal must leave alone; the ledger adds up before each test and after it."""
+"""A sponsor, what a refusal must leave alone, and a ledger that must add up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A partner with an owner, a manager and a cashier, and a ledger that must add up after every test."""
+"""A partner with an owner, a manager and a cashier, and a ledger that must add up."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ async def test_a_posting_without_its_row_is_named(owner_engine: AsyncEngine, pos
 async def test_a_posting_of_nothing_is_named(owner_engine: AsyncEngine) -> None:
     found = await differences(owner_engine, ("INSERT INTO ledger.ledger_transactions (kind) VALUES ('donation')", {}))
 
-    assert [each.what for each in found] == ["ledger_transactions.reference_id"]
+    assert "ledger_transactions.reference_id" in {each.what for each in found}
 
 
 @pytest.mark.parametrize("posting", NEEDED, ids=lambda posting: posting.kind)

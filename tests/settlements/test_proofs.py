@@ -55,6 +55,7 @@ async def test_a_settlement_that_is_not_the_sum_of_its_codes_or_paid_otherwise_i
     known = {"code": code.id, "settlement": UUID(keys[0]), "other": UUID(keys[1]), "rivals": UUID(keys[2])}
 
     async with AsyncSession(owner_engine) as session:
+        before = await ledger.verify(session)
         # Nothing of this stays: the triggers that would refuse it are away for this transaction.
         await session.execute(text("SET LOCAL session_replication_role = replica"))
         changed = await session.execute(text(wrong), {name: key for name, key in known.items() if f":{name}" in wrong})
@@ -62,4 +63,4 @@ async def test_a_settlement_that_is_not_the_sum_of_its_codes_or_paid_otherwise_i
         differences = await ledger.verify(session)
         await session.rollback()
 
-    assert found in {difference.what for difference in differences}
+    assert found in {difference.what for difference in differences if difference not in before}

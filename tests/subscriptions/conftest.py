@@ -24,6 +24,7 @@ from lango.http.app import create_app, server_options
 from lango.security.authentication import mint
 from lango.settings import Settings
 from resolvers.kernel.audit import staff_read
+from tests.books import balanced, owner_engine  # noqa: F401 - fixtures
 
 POT_UPDATED = """
     subscription ($id: ID!, $after: String) {

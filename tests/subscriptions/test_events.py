@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from models.donations import Donation
 from models.identity import User
 from models.pots import Pot
 from models.trading import CryptoEscrow, CryptoTrade
@@ -59,8 +58,8 @@ async def test_a_contribution_is_shown_as_others_may_see_it(served: Served, make
     async with served.socket(as_=friend) as client:
         await client.subscribe(query, id=str(pot.id))
 
-        donation = await make(
-            Donation, pot_id=pot.id, amount_cfa=2500, show_amount=False, donor_name="Moussa", is_anonymous=False
+        donation = await make.donation(
+            pot_id=pot.id, amount_cfa=2500, show_amount=False, donor_name="Moussa", is_anonymous=False
         )
         await world.happen("donation.succeeded", donation.id, pot_id=pot.id)
 
