@@ -104,14 +104,6 @@ class Books:
         rows = await self.owner.fetch("SELECT topic FROM platform.outbox_events WHERE key = $1 ORDER BY id", str(key))
         return [row["topic"] for row in rows]
 
-    async def everything(self) -> tuple[int, ...]:
-        """Counts and sums that a refusal must leave alone."""
-        row = await self.owner.fetchrow(
-            "SELECT (SELECT count(*) FROM ledger.ledger_entries) AS entries, (SELECT count(*) FROM redemption.qr_codes) AS codes,"
-            " (SELECT sum(balance_cfa) FROM pots.pots) AS balances, (SELECT count(*) FROM platform.outbox_events) AS events"
-        )
-        return tuple(int(value or 0) for value in row.values())
-
 
 @pytest.fixture(scope="session")
 def books(owner: asyncpg.Pool[Any]) -> Books:

@@ -24,6 +24,9 @@ from lango.security.authentication import mint
 from lango.settings import Settings
 from resolvers.kernel.audit import staff_read
 
+# The roles that staff have in their tokens.
+STAFF = ("admin",)
+
 
 @dataclass(frozen=True)
 class Answer:

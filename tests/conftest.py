@@ -21,6 +21,7 @@ from lango.db import migrate, roles
 from lango.db.postgres import create_engine
 from lango.embedded import embedded
 from lango.settings import Settings
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 
@@ -159,6 +160,12 @@ async def owner(owner_url: str) -> AsyncIterator[asyncpg.Pool[Any]]:
 def make(owner: asyncpg.Pool[Any]) -> Factory:
     """Makes rows: `await make.pot(visibility="public")`."""
     return Factory(owner)
+
+
+@pytest.fixture
+def changes(owner: asyncpg.Pool[Any]) -> Changes:
+    """What has changed: `before = await changes.mark()`, and later `assert await changes.since(before) == []`."""
+    return Changes(owner)
 
 
 @pytest.fixture(scope="session")

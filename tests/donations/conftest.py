@@ -78,27 +78,6 @@ def giving(api: Api, wave: FakeWave, services: Services, make: Factory) -> Givin
 
 
 @pytest.fixture
-def facts(owner: asyncpg.Pool[Any]) -> Any:
-    """Counts and sums of all that these rules write, which a refusal must leave alone."""
-
-    async def read() -> tuple[Any, ...]:
-        row = await owner.fetchrow(
-            """
-            SELECT (SELECT count(*) FROM ledger.ledger_entries), (SELECT sum(balance_cfa::bigint + raised_cfa) FROM pots.pots),
-                   (SELECT count(*) FROM platform.outbox_events), (SELECT count(*) FROM donations.refunds),
-                   (SELECT jsonb_object_agg(status, n) FROM (
-                       SELECT status, count(*) AS n FROM donations.donations GROUP BY 1) d)::text,
-                   (SELECT jsonb_object_agg(status, n) FROM (
-                       SELECT status, count(*) AS n FROM pots.pots GROUP BY 1) p)::text,
-                   (SELECT count(*) FROM jobs.pgqueuer), (SELECT count(*) FROM notifications.notifications)
-            """
-        )
-        return tuple(row.values())
-
-    return read
-
-
-@pytest.fixture
 async def templates(owner: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
     """Writes the wording of a notice for the time of a test."""
     keys: list[str] = []

@@ -13,6 +13,7 @@ from models.identity import User
 from models.pots import Pot
 from resolvers.donations.checkouts import open_checkout
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.donations.giving import DONATE, Giving
 from tests.donations.wave import FakeWave
@@ -115,14 +116,14 @@ async def test_a_token_of_no_receipt_opens_none(giving: Giving, token: str) -> N
     assert await giving.receipt(token) is None
 
 
-async def test_a_pot_may_want_donors_to_sign_in(giving: Giving, make: Factory, donor: Any, facts: Any) -> None:
+async def test_a_pot_may_want_donors_to_sign_in(giving: Giving, make: Factory, donor: Any, changes: Changes) -> None:
     pot = await make(Pot, visibility="public", allow_anonymous_donations=False)
-    before = await facts()
+    before = await changes.mark()
 
     refused = await giving.donate(pot, 1000, None)
 
     assert refused.refusals("donate") == ["NOT_ANONYMOUS"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await giving.donate(pot, 1000, donor)).refusals("donate") == []
 
 
@@ -160,16 +161,16 @@ async def test_some_pot_must_be_named(giving: Giving, donor: Any) -> None:
 
 @pytest.mark.parametrize("status", ["scheduled", "closed", "expired", "cancelled"])
 async def test_only_a_pot_that_is_open_or_funded_takes_donations(
-    giving: Giving, make: Factory, donor: Any, facts: Any, status: str
+    giving: Giving, make: Factory, donor: Any, changes: Changes, status: str
 ) -> None:
     pot = await make(Pot, visibility="public", status=status)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.donate(pot, 1000, donor)
 
     assert answer.refusals("donate") == ["POT_NOT_OPEN"]
     assert answer["donate"]["userErrors"][0]["details"] == {"state": status}
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -178,27 +179,27 @@ async def test_only_a_pot_that_is_open_or_funded_takes_donations(
      (2_147_483_647, "ABOVE_MAXIMUM")],
 )  # fmt: skip
 async def test_an_amount_has_its_bounds(
-    giving: Giving, pot: Any, donor: Any, facts: Any, amount: int, refusal: str
+    giving: Giving, pot: Any, donor: Any, changes: Changes, amount: int, refusal: str
 ) -> None:
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.donate(pot, amount, donor)
 
     assert answer.refusals("donate") == [refusal]
     assert answer["donate"]["userErrors"][0]["field"] == ["amountCfa"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("amount", [10**30, 2**31, "NaN", "5000", 100.5, True, None, [100], {"a": 1}])
 async def test_what_is_no_whole_number_is_bad_input(
-    giving: Giving, pot: Any, donor: Any, facts: Any, amount: Any
+    giving: Giving, pot: Any, donor: Any, changes: Changes, amount: Any
 ) -> None:
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.donate(pot, amount, donor)
 
     assert answer.codes == ["BAD_USER_INPUT"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("amount", [100, 2_000_000])
@@ -217,11 +218,11 @@ async def test_staff_may_move_the_bounds(giving: Giving, pot: Any, donor: Any, c
 
 
 @pytest.mark.parametrize("phone", ["12", "not a phone", "+221", "+1", "🎂", "' OR 1=1"])
-async def test_a_phone_must_be_one(giving: Giving, pot: Any, donor: Any, facts: Any, phone: str) -> None:
-    before = await facts()
+async def test_a_phone_must_be_one(giving: Giving, pot: Any, donor: Any, changes: Changes, phone: str) -> None:
+    before = await changes.mark()
 
     assert (await giving.donate(pot, 1000, donor, phone=phone)).refusals("donate") == ["PHONE_NOT_VALID"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -398,17 +399,17 @@ async def test_a_failed_donation_may_be_tried_again(giving: Giving, wave: FakeWa
 
 
 async def test_what_is_paid_or_has_no_open_pot_is_not_retried(
-    giving: Giving, make: Factory, pot: Any, donor: Any, facts: Any
+    giving: Giving, make: Factory, pot: Any, donor: Any, changes: Changes
 ) -> None:
     paid = await giving.given(pot, 1000, donor)
     late = await giving.begun(pot, 1000, donor)
     await giving.owner.execute("UPDATE pots.pots SET status = 'closed' WHERE id = $1", pot.id)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await giving.retry(donor, donationId=paid.id)).refusals("retryDonation") == ["INVALID_STATE"]
     assert (await giving.retry(donor, donationId=late.id)).refusals("retryDonation") == ["POT_NOT_OPEN"]
     assert (await giving.retry(donor)).codes == ["BAD_USER_INPUT"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_with_wave_down_a_retry_warns_and_the_old_url_is_shown_no_more(

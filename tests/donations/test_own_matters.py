@@ -11,6 +11,7 @@ import pytest
 from models.identity import User
 from models.pots import Pot
 from models.profiles import Profile
+from tests.changes import Changes
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
 from tests.factories import Factory, now
@@ -38,50 +39,50 @@ async def held(giving: Giving, pot: Any, amount: int, as_: Any, **more: Any) -> 
 
 
 async def test_a_donor_of_the_staff_has_the_donors_time_and_no_more(
-    giving: Giving, pot: Any, admin: Any, facts: Any
+    giving: Giving, pot: Any, admin: Any, changes: Changes
 ) -> None:
     early, late = await giving.given(pot, 5000, admin), await giving.given(pot, 3000, admin)
     await long_ago(giving, late.id)
 
     in_time = await giving.refund(admin, STAFF, donationId=early.id)
-    before = await facts()
+    before = await changes.mark()
     too_late = await giving.refund(admin, STAFF, donationId=late.id)
     by_another_reason = await giving.refund(admin, STAFF, donationId=late.id, reason="ADMIN_ACTION")
 
     assert in_time["refundDonation"]["refund"]["reason"] == "USER_REQUEST"
     assert too_late.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
     assert by_another_reason.refusals("refundDonation") == ["REASON_NOT_ALLOWED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_who_shows_a_receipt_is_its_donor_whoever_else_they_are(
-    giving: Giving, pot: Any, admin: Any, facts: Any
+    giving: Giving, pot: Any, admin: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000)
     await long_ago(giving, given.id)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.refund(admin, STAFF, receiptToken=given.token)
 
     assert answer.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_staff_give_nothing_back_that_their_own_phone_paid_for(
-    giving: Giving, pot: Any, admin: Any, facts: Any
+    giving: Giving, pot: Any, admin: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, phone=admin.phone)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.refund(admin, STAFF, donationId=given.id)
 
     assert answer.refusals("refundDonation") == ["OWN_MATTER"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("as_guardian", [False, True], ids=["own", "minor"])
 async def test_staff_give_nothing_back_out_of_a_pot_of_their_own(
-    giving: Giving, make: Factory, admin: Any, donor: Any, facts: Any, as_guardian: bool
+    giving: Giving, make: Factory, admin: Any, donor: Any, changes: Changes, as_guardian: bool
 ) -> None:
     whose = admin
     if as_guardian:
@@ -90,17 +91,17 @@ async def test_staff_give_nothing_back_out_of_a_pot_of_their_own(
         await make(Profile, user_id=whose.id, guardian_user_id=admin.id, relationship_type="parent", **child)
     pot = await make(Pot, owner_user_id=whose.id, visibility="public", target_amount_cfa=10_000_000)
     given = await giving.given(pot, 5000, donor)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.refund(admin, STAFF, donationId=given.id)
 
     assert answer.refusals("refundDonation") == ["OWN_MATTER"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("name", ["releaseHeldDonation", "rejectHeldDonation"])
 async def test_staff_decide_on_no_held_donation_of_their_own(
-    giving: Giving, make: Factory, pot: Any, admin: Any, donor: Any, facts: Any, name: str
+    giving: Giving, make: Factory, pot: Any, admin: Any, donor: Any, changes: Changes, name: str
 ) -> None:
     own_pot = await make(Pot, owner_user_id=admin.id, visibility="public", target_amount_cfa=10_000_000)
     matters = [
@@ -108,18 +109,18 @@ async def test_staff_decide_on_no_held_donation_of_their_own(
         await held(giving, pot, 1100, None, phone=admin.phone),
         await held(giving, own_pot, 1200, donor),
     ]
-    before = await facts()
+    before = await changes.mark()
 
     answers = [await giving.by(name, admin, STAFF, donationId=each.id) for each in matters]
 
     assert [answer.refusals(name) for answer in answers] == [["OWN_MATTER"]] * 3
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await giving.as_staff(name, donationId=matters[0].id)).refusals(name) == []
 
 
 @pytest.mark.parametrize("name", ["retryRefund", "markRefundPaid"])
 async def test_staff_send_no_refund_of_their_own(
-    giving: Giving, make: Factory, pot: Any, admin: Any, facts: Any, name: str
+    giving: Giving, make: Factory, pot: Any, admin: Any, changes: Changes, name: str
 ) -> None:
     given = await giving.given(pot, 5000, admin)
     giving.wave.refuses.add("refund")
@@ -128,37 +129,37 @@ async def test_staff_send_no_refund_of_their_own(
     (key,) = [row["id"] for row in await giving.owner.fetch(
         "SELECT id FROM donations.refunds WHERE donation_id = $1", given.id)]  # fmt: skip
     more = {"reference": "by hand"} if name == "markRefundPaid" else {}
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.by(name, admin, STAFF, refundId=str(key), **more)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await giving.as_staff(name, refundId=str(key), **more)).refusals(name) == []
 
 
-async def test_staff_replay_no_payment_of_their_own(giving: Giving, pot: Any, admin: Any, facts: Any) -> None:
+async def test_staff_replay_no_payment_of_their_own(giving: Giving, pot: Any, admin: Any, changes: Changes) -> None:
     begun = await giving.begun(pot, 5000, admin)
     event = giving.wave.paid(begun.checkout)
     await giving.hear(event)
     stored = await giving.event_of(event)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.by("replayWaveEvent", admin, STAFF, eventId=str(stored["id"]))
 
     assert answer.refusals("replayWaveEvent") == ["OWN_MATTER"]
     assert (await giving.event_of(event))["retry_count"] == stored["retry_count"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_staff_call_no_pot_off_that_they_gave_to(giving: Giving, pot: Any, admin: Any, facts: Any) -> None:
+async def test_staff_call_no_pot_off_that_they_gave_to(giving: Giving, pot: Any, admin: Any, changes: Changes) -> None:
     await giving.given(pot, 5000, admin)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await giving.api(CANCEL, {"id": str(pot.id)}, as_=admin, roles=STAFF)
 
     assert answer["cancelPot"]["userErrors"] == [{"code": "OWN_MATTER", "field": ["potId"]}]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_staff_call_a_pot_of_their_own_off_as_any_owner_does(giving: Giving, make: Factory, admin: Any) -> None:

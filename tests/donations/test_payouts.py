@@ -8,6 +8,7 @@ from typing import Any
 from models.identity import User
 from resolvers.donations.refunds import send_pending_refunds, send_refund
 from tests.books import Books
+from tests.changes import Changes
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
@@ -57,18 +58,18 @@ async def test_a_receipt_takes_a_part_back_to_the_phone_that_was_given(
 
 
 async def test_a_part_without_a_known_phone_is_refused_and_the_whole_is_not(
-    giving: Giving, wave: FakeWave, make: Factory, pot: Any, facts: Any
+    giving: Giving, wave: FakeWave, make: Factory, pot: Any, changes: Changes
 ) -> None:
     by_mail = await make(User)
     given, nobodys = await giving.given(pot, 5000, by_mail), await giving.given(pot, 5000)
-    before, asked = await facts(), len(wave.calls)
+    before, asked = await changes.mark(), len(wave.calls)
 
     part = await giving.refund(by_mail, donationId=given.id, amountCfa=4999)
     by_receipt = await giving.refund(None, receiptToken=nobodys.token, amountCfa=1)
 
     assert part.refusals("refundDonation") == by_receipt.refusals("refundDonation") == ["PHONE_UNKNOWN"]
     assert part["refundDonation"]["userErrors"][0]["field"] == ["amountCfa"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert len(wave.calls) == asked
     assert (await giving.refund(by_mail, donationId=given.id, amountCfa=5000)).refusals("refundDonation") == []
     assert wave.given_back(given.checkout) == [5000]

@@ -16,6 +16,8 @@ from models.redemption import QrCode
 from models.referrals import Referral
 from resolvers.donations.refunds import send_pending_refunds, send_refund
 from tests.books import Books
+from tests.changes import Changes
+from tests.client import STAFF
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory, now
@@ -53,20 +55,22 @@ async def test_the_donor_takes_a_donation_back(
     assert await books.events(refund["rowId"]) == ["refund.requested", "refund.succeeded"]
 
 
-async def test_the_refunds_of_a_donation_never_exceed_it(giving: Giving, pot: Any, donor: Any, facts: Any) -> None:
+async def test_the_refunds_of_a_donation_never_exceed_it(
+    giving: Giving, pot: Any, donor: Any, changes: Changes
+) -> None:
     given = await giving.given(pot, 5000, donor)
 
     first = await giving.refund(donor, donationId=given.id, amountCfa=2000)
-    before = await facts()
+    before = await changes.mark()
     over = await giving.refund(donor, donationId=given.id, amountCfa=3001)
-    unchanged = await facts()
+    changed = await changes.since(before)
     rest = await giving.refund(donor, donationId=given.id, amountCfa=3000)
     more = await giving.refund(donor, donationId=given.id, amountCfa=1)
 
     assert first["refundDonation"]["refund"]["donation"] == {"status": "SUCCEEDED"}
     assert over.refusals("refundDonation") == ["REFUND_EXCEEDS_DONATION"]
     assert over["refundDonation"]["userErrors"][0]["details"] == {"leftCfa": 3000}
-    assert unchanged == before
+    assert changed == []
     assert rest["refundDonation"]["refund"]["donation"] == {"status": "REFUNDED"}
     assert more.refusals("refundDonation") == ["INVALID_STATE"]
     assert await giving.money(pot) == (0, 0)
@@ -102,13 +106,13 @@ async def test_with_one_key_it_goes_back_once(giving: Giving, wave: FakeWave, po
     ("amount", "refusal"), [(0, "AMOUNT_NOT_POSITIVE"), (-1, "AMOUNT_NOT_POSITIVE"), (5001, "REFUND_EXCEEDS_DONATION")]
 )
 async def test_an_amount_has_its_bounds(
-    giving: Giving, pot: Any, donor: Any, facts: Any, amount: int, refusal: str
+    giving: Giving, pot: Any, donor: Any, changes: Changes, amount: int, refusal: str
 ) -> None:
     given = await giving.given(pot, 5000, donor)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await giving.refund(donor, donationId=given.id, amountCfa=amount)).refusals("refundDonation") == [refusal]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("amount", [10**30, "NaN", 100.5, "1"])
@@ -119,19 +123,19 @@ async def test_what_is_no_whole_number_is_bad_input(giving: Giving, pot: Any, do
 
 
 async def test_the_donor_has_24_hours_and_staff_have_longer(
-    giving: Giving, pot: Any, donor: Any, admin: Any, facts: Any
+    giving: Giving, pot: Any, donor: Any, admin: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     await giving.owner.execute(
         "UPDATE donations.donations SET confirmed_at = now() - $2::interval WHERE id = $1",
         given.id, timedelta(hours=24, seconds=1),
     )  # fmt: skip
-    before = await facts()
+    before = await changes.mark()
 
     late = await giving.refund(donor, donationId=given.id)
 
     assert late.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     by_staff = await giving.refund(admin, ("admin",), donationId=given.id, reason="FRAUD", description="a stolen phone")
     assert by_staff["refundDonation"]["refund"]["reason"] == "FRAUD"
 
@@ -147,38 +151,40 @@ async def test_a_minute_before_the_day_is_over_it_goes_back(giving: Giving, pot:
 
 @pytest.mark.parametrize("status", ["closed", "expired"])
 async def test_of_an_ended_pot_only_staff_give_back(
-    giving: Giving, pot: Any, donor: Any, admin: Any, facts: Any, status: str
+    giving: Giving, pot: Any, donor: Any, admin: Any, changes: Changes, status: str
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     await giving.owner.execute("UPDATE pots.pots SET status = $2 WHERE id = $1", pot.id, status)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await giving.refund(donor, donationId=given.id)).refusals("refundDonation") == ["POT_NOT_OPEN"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await giving.refund(admin, ("admin",), donationId=given.id)).refusals("refundDonation") == []
     assert await giving.money(pot) == (0, 0)
 
 
 async def test_what_the_pot_has_spent_does_not_go_back(
-    giving: Giving, pot: Any, donor: Any, admin: Any, facts: Any
+    giving: Giving, pot: Any, donor: Any, admin: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     await spend(giving, pot, 4500)
-    before = await facts()
+    before = await changes.mark()
 
     for caller, roles in ((donor, ()), (admin, ("admin",))):
         refused = await giving.refund(caller, roles, donationId=given.id)
         assert refused.refusals("refundDonation") == ["POT_FUNDS_SPENT"]
         assert refused["refundDonation"]["userErrors"][0]["details"] == {"balanceCfa": 500}
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await giving.refund(donor, donationId=given.id, amountCfa=500)).refusals("refundDonation") == []
     assert await giving.money(pot) == (4500, 0)
 
 
-async def test_what_is_set_aside_for_codes_does_not_go_back(giving: Giving, pot: Any, donor: Any, facts: Any) -> None:
+async def test_what_is_set_aside_for_codes_does_not_go_back(
+    giving: Giving, pot: Any, donor: Any, changes: Changes
+) -> None:
     given = await giving.given(pot, 5000, donor)
     await reserve(giving, pot, 4500)
-    before = await facts()
+    before = await changes.mark()
 
     refused = await giving.refund(donor, donationId=given.id)
 
@@ -186,22 +192,22 @@ async def test_what_is_set_aside_for_codes_does_not_go_back(giving: Giving, pot:
     assert refused["refundDonation"]["userErrors"][0]["details"] == {
         "codes": 1, "reservedCfa": 4500, "balanceCfa": 500,
     }  # fmt: skip
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_strangers_owners_and_nobody_give_nothing_back(
-    giving: Giving, make: Factory, pot: Any, donor: Any, facts: Any
+    giving: Giving, make: Factory, pot: Any, donor: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     stranger, owner = await make(User), await giving.owner_of(pot)
-    before = await facts()
+    before = await changes.mark()
 
     for caller in (stranger, owner, None):
         assert (await giving.refund(caller, donationId=given.id)).refusals("refundDonation") == ["NOT_FOUND"]
     claimed = await giving.refund(stranger, ("admin",), donationId=given.id)
     assert claimed.refusals("refundDonation") == ["NOT_FOUND"]
     assert (await giving.refund(donor)).codes == ["BAD_USER_INPUT"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_receipt_is_the_right_to_take_it_back(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
@@ -296,26 +302,26 @@ async def test_what_wave_refuses_has_failed_and_staff_send_it_again(
 
 
 async def test_a_part_that_wave_will_not_pay_out_is_paid_by_hand_once(
-    giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books, facts: Any
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any, admin: Any, books: Books, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     suspense, at_wave = await books.owed("platform:suspense:XOF"), await books.owed("provider:wave:XOF")
     wave.refuses.add("pay_out")
     key = (await giving.refund(donor, donationId=given.id, amountCfa=2000))["refundDonation"]["refund"]["rowId"]
-    before = await facts()
+    before = await changes.mark()
 
     by_donor = await giving.by("markRefundPaid", donor, refundId=key, reference="T-1")
-    unnamed = await giving.as_staff("markRefundPaid", refundId=key, reference=" ")
-    unknown = await giving.as_staff("markRefundPaid", refundId=str(uuid4()), reference="T-1")
-    unchanged = await facts()
+    unnamed = await giving.by("markRefundPaid", admin, STAFF, refundId=key, reference=" ")
+    unknown = await giving.by("markRefundPaid", admin, STAFF, refundId=str(uuid4()), reference="T-1")
+    changed = await changes.since(before)
     answers = await asyncio.gather(
-        *(giving.as_staff("markRefundPaid", refundId=key, reference=" T-1 ") for _ in range(5))
+        *(giving.by("markRefundPaid", admin, STAFF, refundId=key, reference=" T-1 ") for _ in range(5))
     )
 
     assert by_donor.codes == ["FORBIDDEN"]
     assert unnamed.refusals("markRefundPaid") == ["TEXT_MISSING"]
     assert unknown.refusals("markRefundPaid") == ["NOT_FOUND"]
-    assert unchanged == before
+    assert changed == []
     assert sorted(answer.refusals("markRefundPaid") for answer in answers) == [[]] + [["INVALID_STATE"]] * 4
     assert await giving.refunds(given.id) == [(2000, "succeeded", "user_request")]
     assert await giving.owner.fetchval("SELECT wave_refund_id FROM donations.refunds WHERE id = $1", key) == "T-1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -13,11 +12,11 @@ from lango.db.postgres import RawJson
 from lango.errors import BadUserInput
 from lango.values.exact_json import written_length
 from models.identity import User
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 
 TRADE = "00000000-0000-4000-8000-000000000007"
-DISPUTES = "SELECT count(*) FROM trading.crypto_disputes"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ def test_json_of_short_numbers_that_are_written_out_at_length_is_refused() -> No
 
 @pytest.mark.parametrize("by_variable", [True, False])
 async def test_a_mutation_refuses_it_before_anything_is_done(
-    api: Api, owner: Any, make: Factory, by_variable: bool
+    api: Api, make: Factory, changes: Changes, by_variable: bool
 ) -> None:
     person: SimpleNamespace = await make(User)
     powers = f"[{','.join(['1e308'] * 20)}]"
@@ -61,9 +60,9 @@ async def test_a_mutation_refuses_it_before_anything_is_done(
     headers = {"content-type": "application/json", **api.headers(person)}
     body = f'{{"query": {RawJson.of(query)}, "variables": {{"evidence": {powers}}}}}'
 
-    before = await owner.fetchval(DISPUTES)
+    before = await changes.mark()
 
     answer = (await api.client.post("/graphql", content=body, headers=headers)).json()
 
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
-    assert await owner.fetchval(DISPUTES) == before
+    assert await changes.since(before) == []

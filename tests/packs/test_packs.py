@@ -13,6 +13,7 @@ import pytest
 from models.identity import User
 from models.packs import Pack, Partner
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.packs.calls import STAFF, call
@@ -160,32 +161,32 @@ async def test_a_change_keeps_what_is_left_out_and_null_clears(api: Api, make: F
     ],
 )
 async def test_a_change_is_checked_with_what_stays(
-    api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], given: dict[str, Any], code: str
+    api: Api, make: Factory, shop: Any, given: dict[str, Any], code: str, changes: Changes
 ) -> None:
     pack = await make(
         Pack, partner_id=shop.partner.id, base_price_cfa=5000, discounted_price_cfa=4000,
         available_from=date(2026, 1, 1),
     )  # fmt: skip
-    before = await packs(owner, shop.partner)
+    before = await changes.mark()
 
     answer = await call(api, "updatePack", shop.manager, packId=pack, **given)
 
     assert answer.refusals("updatePack") == [code]
-    assert await packs(owner, shop.partner) == before
+    assert await changes.since(before) == []
 
 
 async def test_everyone_sees_a_pack_on_offer_and_only_its_partners_managers_change_it(
-    api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, shop: Any, changes: Changes
 ) -> None:
     pack, rival, rivals = await make(Pack, partner_id=shop.partner.id), await make(User), await make(Partner)
     await make.member(rivals, rival, "owner")
-    before = await packs(owner, shop.partner)
+    before = await changes.mark()
 
     for name in ("updatePack", "publishPack", "withdrawPack"):
         for caller in (rival, shop.cashier):
             assert (await call(api, name, caller, packId=pack)).refusals(name) == ["NOT_PARTNER_MANAGER"]
 
-    assert await packs(owner, shop.partner) == before
+    assert await changes.since(before) == []
 
 
 async def test_a_pack_that_is_not_on_offer_is_not_found_by_a_stranger(api: Api, make: Factory, shop: Any) -> None:

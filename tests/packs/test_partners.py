@@ -13,6 +13,7 @@ from models.admin import SystemConfig
 from models.identity import User
 from models.packs import Partner
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 from tests.packs.calls import STAFF, call
@@ -87,14 +88,14 @@ async def test_a_retry_registers_one_partner(api: Api, make: Factory, owner: asy
     ],
 )
 async def test_what_a_partner_says_of_itself_is_checked(
-    api: Api, make: Factory, owner: asyncpg.Pool[Any], given: dict[str, Any], code: str
+    api: Api, make: Factory, given: dict[str, Any], code: str, changes: Changes
 ) -> None:
-    before = await owner.fetchval("SELECT count(*) FROM packs.partners")
+    user, before = await make(User), await changes.mark()
 
-    answer = await call(api, "registerPartner", await make(User), **{"name": "Spa", "type": "spa", **given})
+    answer = await call(api, "registerPartner", user, **{"name": "Spa", "type": "spa", **given})
 
     assert answer.refusals("registerPartner") == [code]
-    assert await owner.fetchval("SELECT count(*) FROM packs.partners") == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -162,16 +163,16 @@ async def test_at_a_partner_that_is_stopped_no_code_is_redeemed_until_it_goes_on
     ],
 )  # fmt: skip
 async def test_a_step_begins_where_it_may(
-    api: Api, make: Factory, admin: Any, books: Books, owner: asyncpg.Pool[Any], name: str, status: str
+    api: Api, make: Factory, admin: Any, books: Books, name: str, status: str, changes: Changes
 ) -> None:
     partner = await make(Partner, status=status)
-    before = await row(owner, partner)
+    before = await changes.mark()
 
     answer = await call(api, name, admin, STAFF, partnerId=partner)
 
     (error,) = answer[name]["userErrors"]
     assert (error["code"], error["field"], error["details"]) == ("INVALID_STATE", ["partnerId"], {"state": status})
-    assert await row(owner, partner) == before
+    assert await changes.since(before) == []
     assert await books.events(partner.id) == []
 
 
@@ -230,13 +231,13 @@ async def test_null_clears_what_may_be_empty_and_what_is_left_out_stays(api: Api
 
 
 @pytest.mark.parametrize("who", ["manager", "cashier"])
-async def test_who_is_no_owner_changes_nothing(api: Api, shop: Any, owner: asyncpg.Pool[Any], who: str) -> None:
-    before = await row(owner, shop.partner)
+async def test_who_is_no_owner_changes_nothing(api: Api, shop: Any, who: str, changes: Changes) -> None:
+    before = await changes.mark()
 
     answer = await call(api, "updatePartner", getattr(shop, who), partnerId=shop.partner, name="Ours")
 
     assert answer.refusals("updatePartner") == ["NOT_PARTNER_OWNER"]
-    assert await row(owner, shop.partner) == before
+    assert await changes.since(before) == []
 
 
 async def test_a_stranger_sees_no_partner_to_change_though_everyone_sees_its_face(
@@ -262,15 +263,13 @@ async def test_staff_may_change_a_partner(api: Api, shop: Any, admin: Any) -> No
         ({"venues": [{"name": "A"}, {"name": "A"}]}, "VENUE_TWICE"),
     ],
 )
-async def test_a_change_is_checked(
-    api: Api, shop: Any, owner: asyncpg.Pool[Any], given: dict[str, Any], code: str
-) -> None:
-    before = await row(owner, shop.partner)
+async def test_a_change_is_checked(api: Api, shop: Any, given: dict[str, Any], code: str, changes: Changes) -> None:
+    before = await changes.mark()
 
     answer = await call(api, "updatePartner", shop.owner, partnerId=shop.partner, **given)
 
     assert answer.refusals("updatePartner") == [code]
-    assert await row(owner, shop.partner) == before
+    assert await changes.since(before) == []
 
 
 # setPartnerTerms
@@ -320,16 +319,16 @@ async def test_a_split_may_be_all_or_nothing(api: Api, shop: Any, admin: Any, sp
     ],
 )
 async def test_staff_decide_nothing_about_a_partner_they_are_on(
-    api: Api, make: Factory, owner: asyncpg.Pool[Any], name: str, status: str, more: dict[str, Any]
+    api: Api, make: Factory, name: str, status: str, more: dict[str, Any], changes: Changes
 ) -> None:
     admin, partner = await make(User, roles=["user", "admin"]), await make(Partner, status=status)
     await make.member(partner, admin, "cashier")
-    before = await row(owner, partner)
+    before = await changes.mark()
 
     answer = await call(api, name, admin, STAFF, partnerId=partner, **more)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
-    assert await row(owner, partner) == before
+    assert await changes.since(before) == []
 
 
 async def test_staff_who_are_on_a_partner_may_do_what_their_part_in_it_lets_them(

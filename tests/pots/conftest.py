@@ -13,7 +13,6 @@ from tests.donations.conftest import (  # noqa: F401 - fixtures
     api,
     configure,
     donor,
-    facts,
     giving,
     services,
     templates,

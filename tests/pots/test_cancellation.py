@@ -14,6 +14,7 @@ from models.pots import Pot
 from models.redemption import QrCode
 from models.referrals import PointsLedgerEntry, Referral
 from tests.books import Books
+from tests.changes import Changes
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
@@ -76,44 +77,44 @@ async def test_an_empty_pot_is_just_called_off(
 
 @pytest.mark.parametrize("status", ["closed", "expired", "cancelled"])
 async def test_an_ended_pot_is_not_called_off(
-    planning: Planning, make: Factory, owner_of_pots: Any, facts: Any, status: str
+    planning: Planning, make: Factory, owner_of_pots: Any, changes: Changes, status: str
 ) -> None:
     pot = await make(Pot, owner_user_id=owner_of_pots.id, status=status)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await cancel(planning, pot, owner_of_pots)).refusals("cancelPot") == ["INVALID_STATE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_what_is_spent_cannot_go_back(
-    planning: Planning, giving: Giving, make: Factory, pot: Any, owner_of_pots: Any, donor: Any, facts: Any
+    planning: Planning, giving: Giving, make: Factory, pot: Any, owner_of_pots: Any, donor: Any, changes: Changes
 ) -> None:
     await giving.given(pot, 5000, donor)
     await make.move(f"pot:{pot.id}:balance", "platform:commission:XOF", 1, "qr_redeem")
     await giving.owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - 1 WHERE id = $1", pot.id)
-    before = await facts()
+    before = await changes.mark()
 
     refused = await cancel(planning, pot, owner_of_pots)
 
     assert refused.refusals("cancelPot") == ["POT_FUNDS_SPENT"]
     assert refused["cancelPot"]["userErrors"][0]["details"] == {"balanceCfa": 4999}
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_codes_are_cancelled_first(
-    planning: Planning, giving: Giving, make: Factory, pot: Any, owner_of_pots: Any, donor: Any, facts: Any
+    planning: Planning, giving: Giving, make: Factory, pot: Any, owner_of_pots: Any, donor: Any, changes: Changes
 ) -> None:
     await giving.given(pot, 5000, donor)
     pack = await make(Pack, base_price_cfa=3000)
     code = await make(QrCode, pot_id=pot.id, pack_id=pack.id, price_cfa=3000)
     await make.issued(code)
     await giving.owner.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - 3000 WHERE id = $1", pot.id)
-    before = await facts()
+    before = await changes.mark()
 
     refused = await cancel(planning, pot, owner_of_pots)
 
     assert refused.refusals("cancelPot") == ["CODES_OUTSTANDING"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     await planning.api(
         "mutation ($id: ID!) { cancelQrCode(input: {qrCodeId: $id}) { userErrors { code } } }",
         {"id": str(code.id)}, as_=owner_of_pots,

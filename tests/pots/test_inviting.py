@@ -14,6 +14,7 @@ from lango.rules.services import Services
 from models.identity import User
 from models.pots import Pot, PotInvitation
 from resolvers.pots.views import count_visits
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 from tests.pots.planning import Planning
@@ -84,12 +85,12 @@ async def test_each_way_has_its_own_addresses(
      ("EMAIL", "", "TEXT_MISSING")],
 )  # fmt: skip
 async def test_what_is_no_address_is_refused(
-    planning: Planning, pot: Any, owner_of_pots: Any, facts: Any, method: str, recipient: str, refusal: str
+    planning: Planning, pot: Any, owner_of_pots: Any, changes: Changes, method: str, recipient: str, refusal: str
 ) -> None:
-    before = await facts()
+    before = await changes.mark()
 
     assert (await invite(planning, pot, owner_of_pots, recipient, method=method)).refusals("inviteToPot") == [refusal]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_nobody_is_invited_twice_to_a_pot(
@@ -137,14 +138,14 @@ async def test_to_an_ended_pot_nobody_is_invited(
     assert (await invite(planning, pot, owner_of_pots)).refusals("inviteToPot") == ["INVALID_STATE"]
 
 
-async def test_only_the_owner_invites(planning: Planning, make: Factory, pot: Any, facts: Any) -> None:
+async def test_only_the_owner_invites(planning: Planning, make: Factory, pot: Any, changes: Changes) -> None:
     public, stranger = await make(Pot, visibility="public"), await make(User)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await invite(planning, pot, stranger)).refusals("inviteToPot") == ["NOT_FOUND"]
     assert (await invite(planning, public, stranger)).refusals("inviteToPot") == ["NOT_YOUR_POT"]
     assert (await invite(planning, public, None)).codes == ["UNAUTHENTICATED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_the_token_is_shown_once(planning: Planning, pot: Any, owner_of_pots: Any) -> None:

@@ -17,6 +17,7 @@ from models.pots import Pot
 from models.profiles import Profile
 from models.referrals import Referral
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.pots.planning import Planning
@@ -85,11 +86,13 @@ async def test_the_time_zone_is_the_owners_unless_another_is_named(planning: Pla
 
 
 @pytest.mark.parametrize("days", [-1, 0, -10_000])
-async def test_the_birthday_is_in_the_future(planning: Planning, owner_of_pots: Any, facts: Any, days: int) -> None:
-    before = await facts()
+async def test_the_birthday_is_in_the_future(
+    planning: Planning, owner_of_pots: Any, changes: Changes, days: int
+) -> None:
+    before = await changes.mark()
 
     assert (await planning.create(owner_of_pots, in_days=days)).refusals("createPot") == ["BIRTHDAY_NOT_IN_FUTURE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_tomorrow_is_counted_in_the_pots_time_zone(planning: Planning, owner_of_pots: Any) -> None:
@@ -129,17 +132,17 @@ async def test_what_is_no_whole_number_is_bad_input(planning: Planning, owner_of
     assert (await planning.create(owner_of_pots, targetAmountCfa=target)).codes == ["BAD_USER_INPUT"]
 
 
-async def test_a_minors_pot_is_planned_by_the_guardian(planning: Planning, make: Factory, facts: Any) -> None:
+async def test_a_minors_pot_is_planned_by_the_guardian(planning: Planning, make: Factory, changes: Changes) -> None:
     guardian, stranger = await make(User), await make(User)
     minor = await minor_of(make, guardian)
-    before = await facts()
+    before = await changes.mark()
 
     alone = await planning.create(minor)
     foreign = await planning.create(stranger, ownerId=str(minor.id))
 
     assert alone.refusals("createPot") == ["GUARDIAN_REQUIRED"]
     assert foreign.refusals("createPot") == ["NOT_FOUND"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     planned = await planning.create(guardian, ownerId=str(minor.id))
     assert (await planning.row(planned["createPot"]["pot"]["rowId"]))["owner_user_id"] == minor.id
 
@@ -263,19 +266,19 @@ async def test_what_is_left_out_stays_and_an_empty_text_clears(planning: Plannin
 
 
 async def test_the_target_changes_only_before_the_pot_opens(
-    planning: Planning, make: Factory, owner_of_pots: Any, facts: Any
+    planning: Planning, make: Factory, owner_of_pots: Any, changes: Changes
 ) -> None:
     planned = await make(Pot, owner_user_id=owner_of_pots.id, status="scheduled", target_amount_cfa=5)
     opened = await make(Pot, owner_user_id=owner_of_pots.id, status="open", target_amount_cfa=5)
 
-    before = await facts()
+    before = await changes.mark()
     refused = await planning("updatePot", owner_of_pots, potId=str(opened.id), targetAmountCfa=6)
-    unchanged = await facts()
+    by_refusal = await changes.since(before)
     changed = await planning("updatePot", owner_of_pots, potId=str(planned.id), targetAmountCfa=6)
     same = await planning("updatePot", owner_of_pots, potId=str(opened.id), targetAmountCfa=5)
 
     assert refused.refusals("updatePot") == ["TARGET_FIXED"]
-    assert unchanged == before
+    assert by_refusal == []
     assert changed["updatePot"]["pot"]["targetAmountCfa"] == 6
     assert same.refusals("updatePot") == []
 
@@ -300,10 +303,10 @@ async def test_an_ended_pot_is_not_changed(planning: Planning, make: Factory, ow
 
 
 @pytest.mark.parametrize("name", ["updatePot", "sharePot", "closePot", "cancelPot"])
-async def test_a_pot_is_its_owners(planning: Planning, make: Factory, facts: Any, name: str) -> None:
+async def test_a_pot_is_its_owners(planning: Planning, make: Factory, changes: Changes, name: str) -> None:
     private, public = await make(Pot), await make(Pot, visibility="public")
     stranger = await make(User)
-    before = await facts()
+    before = await changes.mark()
 
     hidden = await planning(name, stranger, potId=str(private.id))
     seen = await planning(name, stranger, potId=str(public.id))
@@ -312,7 +315,7 @@ async def test_a_pot_is_its_owners(planning: Planning, make: Factory, facts: Any
     assert hidden.refusals(name) == ["NOT_FOUND"]
     assert seen.refusals(name) == ["NOT_YOUR_POT"]
     assert nobody.codes == ["UNAUTHENTICATED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 # sharePot
@@ -370,13 +373,13 @@ async def test_a_closed_pot_keeps_what_it_has(
 
 @pytest.mark.parametrize("status", ["scheduled", "closed", "expired", "cancelled"])
 async def test_only_an_open_or_funded_pot_is_closed(
-    planning: Planning, make: Factory, owner_of_pots: Any, facts: Any, status: str
+    planning: Planning, make: Factory, owner_of_pots: Any, changes: Changes, status: str
 ) -> None:
     pot = await make(Pot, owner_user_id=owner_of_pots.id, status=status)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await planning("closePot", owner_of_pots, potId=str(pot.id))).refusals("closePot") == ["INVALID_STATE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_of_ten_who_close_it_at_once_one_does(

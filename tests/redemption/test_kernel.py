@@ -22,6 +22,7 @@ from lango.settings import Settings
 from models.packs import Pack
 from resolvers.redemption import codes as redemption
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 from tests.redemption.test_rules import issue
@@ -160,9 +161,9 @@ async def test_a_key_has_1_to_255_characters(api: Api, till: Any, key: str) -> N
 
 
 async def test_a_bug_in_the_rule_leaves_nothing_and_is_not_replayed(
-    api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
+    api: Api, till: Any, monkeypatch: pytest.MonkeyPatch, changes: Changes
 ) -> None:
-    key, before = str(uuid4()), await books.everything()
+    key, before = str(uuid4()), await changes.mark()
 
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret of the house")
@@ -173,14 +174,14 @@ async def test_a_bug_in_the_rule_leaves_nothing_and_is_not_replayed(
 
     assert failed.codes == ["INTERNAL"]
     assert "secret" not in failed.response.text
-    assert await books.everything() == before
+    assert await changes.since(before) == []
     assert (await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key)).refusals("redeemQrCode") == []
 
 
 async def test_an_unbalanced_posting_is_refused_before_the_answer(
-    api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
+    api: Api, till: Any, monkeypatch: pytest.MonkeyPatch, changes: Changes
 ) -> None:
-    before = await books.everything()
+    before = await changes.mark()
 
     async def crooked(tx: Any, *_: Any, **__: Any) -> None:
         await tx.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('crooked')"))
@@ -189,7 +190,7 @@ async def test_an_unbalanced_posting_is_refused_before_the_answer(
     answer = await api.redeem(till.code.code, as_=till.cashier)
 
     assert answer.codes == ["INTERNAL"]
-    assert await books.everything() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("by", ["the gateway", "the database"])
@@ -228,9 +229,9 @@ async def test_one_mutation_is_committed_before_the_next_runs(api: Api, make: Fa
 
 
 async def test_when_the_server_is_killed_half_way_nothing_is_half_done(
-    api: Api, till: Any, books: Books, owner: asyncpg.Pool[Any]
+    api: Api, till: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
-    key, before = str(uuid4()), await books.everything()
+    key, before = str(uuid4()), await changes.mark()
     async with owner.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM redemption.qr_codes WHERE id = $1 FOR UPDATE", till.code.id)
         waiting = asyncio.create_task(api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key))
@@ -244,7 +245,7 @@ async def test_when_the_server_is_killed_half_way_nothing_is_half_done(
 
     assert killed == 1
     assert answer.errors
-    assert await books.everything() == before
+    assert await changes.since(before) == []
     assert (await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key)).refusals("redeemQrCode") == []
 
 
@@ -301,23 +302,23 @@ async def test_a_deadlock_among_deferred_constraints_is_tried_again(
 
 
 async def test_a_rule_that_waits_too_long_for_a_lock_says_that_others_work_on_the_rows(
-    hurried: Api, till: Any, books: Books, owner: asyncpg.Pool[Any]
+    hurried: Api, till: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
-    before = await books.everything()
+    before = await changes.mark()
     async with owner.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM redemption.qr_codes WHERE id = $1 FOR UPDATE", till.code.id)
         answer = await hurried.redeem(till.code.code, as_=till.cashier)
 
     assert answer.codes == ["SERVICE_UNAVAILABLE"]
     assert answer.errors[0]["message"] == "Others are working on the same rows: try again in a moment."
-    assert await books.everything() == before
+    assert await changes.since(before) == []
     assert (await hurried.redeem(till.code.code, as_=till.cashier)).refusals("redeemQrCode") == []
 
 
 async def test_a_rule_whose_statement_takes_too_long_says_so_too(
-    api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
+    api: Api, till: Any, monkeypatch: pytest.MonkeyPatch, changes: Changes
 ) -> None:
-    before = await books.everything()
+    before = await changes.mark()
 
     async def slow(tx: Any, *_: Any, **__: Any) -> None:
         await tx.execute(text("SET LOCAL statement_timeout = '50ms'"))
@@ -328,7 +329,7 @@ async def test_a_rule_whose_statement_takes_too_long_says_so_too(
 
     assert answer.codes == ["SERVICE_UNAVAILABLE"]
     assert answer.errors[0]["message"] == "Others are working on the same rows: try again in a moment."
-    assert await books.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_slow_readers_of_a_payload_do_not_delay_others_who_write_the_same_rows(
@@ -443,14 +444,14 @@ async def test_a_replayed_issue_makes_no_second_code(api: Api, make: Factory, ti
 
 
 async def test_a_cancelled_request_leaves_the_connection_clean(
-    engine: AsyncEngine, api: Api, till: Any, books: Books
+    engine: AsyncEngine, api: Api, till: Any, changes: Changes
 ) -> None:
-    before = await books.everything()
+    before = await changes.mark()
     for delay in (0.001, 0.005, 0.01, 0.02):
         task = asyncio.create_task(api.redeem("not-a-code", as_=till.cashier))
         await asyncio.sleep(delay)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    assert await books.everything() == before
+    assert await changes.since(before) == []
     assert (await api.redeem(till.code.code, as_=till.cashier)).refusals("redeemQrCode") == []

@@ -1,4 +1,4 @@
-"""A sponsor, what a refusal must leave alone, and a ledger that must add up."""
+"""A sponsor, and a ledger that must add up."""
 
 from __future__ import annotations
 
@@ -46,32 +46,6 @@ async def sponsor(make: Factory) -> SimpleNamespace:
 async def no_campaigns(owner: asyncpg.Pool[Any]) -> None:
     """What another test left running boosts nothing here."""
     await owner.execute("UPDATE packs.sponsor_campaigns SET status = 'completed' WHERE status = 'active'")
-
-
-@pytest.fixture
-def facts(owner: asyncpg.Pool[Any]) -> Any:
-    """Counts and sums of all that these rules write, which a refusal must leave alone."""
-
-    async def read() -> tuple[Any, ...]:
-        row = await owner.fetchrow(
-            """
-            SELECT (SELECT count(*) FROM ledger.ledger_entries), (SELECT sum(balance_cfa::bigint + raised_cfa) FROM pots.pots),
-                   (SELECT count(*) FROM pots.pots), (SELECT count(*) FROM platform.outbox_events),
-                   (SELECT count(*) FROM notifications.notifications),
-                   (SELECT jsonb_object_agg(status, n) FROM (
-                       SELECT status, count(*) AS n FROM referrals.referrals GROUP BY 1) r)::text,
-                   (SELECT jsonb_object_agg(status, n) FROM (
-                       SELECT status, sum(points_earned - points_spent) AS n FROM referrals.points_ledger GROUP BY 1) p)::text,
-                   (SELECT count(*) FROM referrals.points_conversions),
-                   (SELECT sum(invitations_sent_today) FROM referrals.sponsor_daily_limits),
-                   (SELECT jsonb_object_agg(status, n) FROM (
-                       SELECT status, count(*) AS n FROM referrals.sponsor_contact_batches GROUP BY 1) b)::text,
-                   (SELECT sum(spent_cfa + conversions) FROM packs.sponsor_campaigns)
-            """
-        )
-        return tuple(row.values())
-
-    return read
 
 
 async def person(make: Factory, **given: Any) -> SimpleNamespace:

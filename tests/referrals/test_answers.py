@@ -18,6 +18,7 @@ from models.notifications import NotificationTemplate
 from models.referrals import Referral
 from resolvers.referrals.invitations import expire_referrals, next_birthday
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.referrals.calls import call, error_of
@@ -90,21 +91,23 @@ async def test_the_sponsor_is_told(
     assert (row["user_id"], row["body"]) == (invitation.sponsor_user_id, "Moussa: 100")
 
 
-async def test_nobody_accepts_an_invitation_of_their_own(api: Api, sponsor: Any, invitation: Any, facts: Any) -> None:
-    before = await facts()
+async def test_nobody_accepts_an_invitation_of_their_own(
+    api: Api, sponsor: Any, invitation: Any, changes: Changes
+) -> None:
+    before = await changes.mark()
 
     for name in ("acceptReferral", "declineReferral"):
         answer = await call(api, name, sponsor, code=invitation.referral_code)
         assert answer.refusals(name) == ["OWN_REFERRAL"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_who_has_the_same_guardian_does_not_earn_by_the_other(api: Api, make: Factory, facts: Any) -> None:
+async def test_who_has_the_same_guardian_does_not_earn_by_the_other(api: Api, make: Factory, changes: Changes) -> None:
     child, guardian = await minor(make)
     other = await person(make, date_of_birth=date(date.today().year - 10, 1, 1), guardian_user_id=guardian.id,
                          relationship_type="parent", guardian_accepted_at=now())  # fmt: skip
     by_child, by_guardian = await invited_by(make, child), await invited_by(make, guardian)
-    before = await facts()
+    before = await changes.mark()
 
     answers = [
         await call(api, "acceptReferral", guardian, code=by_child.referral_code, userId=str(other.id)),
@@ -114,29 +117,29 @@ async def test_who_has_the_same_guardian_does_not_earn_by_the_other(api: Api, ma
     ]
 
     assert [answer.refusals("acceptReferral") for answer in answers] == [["OWN_REFERRAL"]] * 4
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_a_guardian_does_not_accept_their_own_for_the_minor(api: Api, make: Factory, facts: Any) -> None:
+async def test_a_guardian_does_not_accept_their_own_for_the_minor(api: Api, make: Factory, changes: Changes) -> None:
     child, guardian = await minor(make)
     invitation = await invited_by(make, guardian)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await call(api, "acceptReferral", guardian, code=invitation.referral_code, userId=str(child.id))
 
     assert answer.refusals("acceptReferral") == ["OWN_REFERRAL"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_a_user_accepts_once(api: Api, make: Factory, guest: Any, invitation: Any, facts: Any) -> None:
+async def test_a_user_accepts_once(api: Api, make: Factory, guest: Any, invitation: Any, changes: Changes) -> None:
     other = await invited_by(make, await person(make))
     await call(api, "acceptReferral", guest, code=invitation.referral_code)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await call(api, "acceptReferral", guest, code=other.referral_code)
 
     assert answer.refusals("acceptReferral") == ["ALREADY_SPONSORED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_of_many_invitations_accepted_at_once_one_counts(
@@ -206,17 +209,17 @@ async def test_accepting_and_declining_at_once_one_wins(
     ],
 )
 async def test_what_is_over_is_not_answered(
-    api: Api, make: Factory, sponsor: Any, guest: Any, facts: Any, name: str, given: dict[str, Any], refusal: str
+    api: Api, make: Factory, sponsor: Any, guest: Any, changes: Changes, name: str, given: dict[str, Any], refusal: str
 ) -> None:
     invitation = await invited_by(make, sponsor, **given)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, name, guest, code=invitation.referral_code), name)
 
     assert error["code"] == refusal
     if refusal == "INVALID_STATE":
         assert error["details"] == {"state": "declined"}
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("code", ["", "x", "%", "' OR 1=1 --", "🎂"])
@@ -250,13 +253,15 @@ async def test_without_a_token_nothing_is_accepted(api: Api, invitation: Any) ->
     assert (await call(api, "acceptReferral", None, code=invitation.referral_code)).codes == ["UNAUTHENTICATED"]
 
 
-async def test_nobody_accepts_for_a_stranger(api: Api, make: Factory, guest: Any, invitation: Any, facts: Any) -> None:
-    stranger, before = await person(make), await facts()
+async def test_nobody_accepts_for_a_stranger(
+    api: Api, make: Factory, guest: Any, invitation: Any, changes: Changes
+) -> None:
+    stranger, before = await person(make), await changes.mark()
 
     answer = await call(api, "acceptReferral", guest, code=invitation.referral_code, userId=str(stranger.id))
 
     assert answer.refusals("acceptReferral") == ["NOT_FOUND"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_what_is_known_of_both_identities_is_noted(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
@@ -319,16 +324,16 @@ def test_the_next_birthday_is_after_today(born: date, today: date, following: da
 
 
 async def test_without_a_birthday_there_is_no_pot_and_nothing_is_accepted(
-    api: Api, make: Factory, invitation: Any, facts: Any
+    api: Api, make: Factory, invitation: Any, changes: Changes
 ) -> None:
-    guest, before = await make(User), await facts()
+    guest, before = await make(User), await changes.mark()
 
     error = error_of(
         await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot={}), "acceptReferral"
     )
 
     assert (error["code"], error["field"]) == ("BIRTHDAY_UNKNOWN", ["createPot"])
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await call(api, "acceptReferral", guest, code=invitation.referral_code)).refusals("acceptReferral") == []
 
 
@@ -338,25 +343,27 @@ async def test_without_a_birthday_there_is_no_pot_and_nothing_is_accepted(
      ({"targetAmountCfa": -5}, "AMOUNT_NOT_POSITIVE", "targetAmountCfa")],
 )  # fmt: skip
 async def test_a_pot_that_cannot_be_is_refused_with_the_rest(
-    api: Api, guest: Any, invitation: Any, facts: Any, wanted: dict[str, Any], code: str, field: str
+    api: Api, guest: Any, invitation: Any, changes: Changes, wanted: dict[str, Any], code: str, field: str
 ) -> None:
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(
         await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot=wanted), "acceptReferral"
     )
 
     assert (error["code"], error["field"]) == (code, ["createPot", field])
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_a_minors_pot_is_planned_by_the_guardian(api: Api, make: Factory, invitation: Any, facts: Any) -> None:
+async def test_a_minors_pot_is_planned_by_the_guardian(
+    api: Api, make: Factory, invitation: Any, changes: Changes
+) -> None:
     child, guardian = await minor(make)
-    before = await facts()
+    before = await changes.mark()
 
     alone = await call(api, "acceptReferral", child, code=invitation.referral_code, createPot={})
     assert alone.refusals("acceptReferral") == ["GUARDIAN_REQUIRED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
     answer = await call(
         api, "acceptReferral", guardian, code=invitation.referral_code, createPot={}, userId=str(child.id)

@@ -13,6 +13,7 @@ import pytest
 from lango.values import codes
 from models.referrals import Referral, SponsorContactBatch, SponsorDailyLimit
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 from tests.referrals.calls import as_staff, call, error_of, phones
@@ -82,14 +83,14 @@ async def test_the_snapshot_keeps_contacts_as_they_are_reached(api: Api, sponsor
     ],
 )
 async def test_what_is_no_list_of_contacts_is_refused(
-    api: Api, sponsor: Any, facts: Any, contacts: Any, more: dict[str, Any], code: str, field: list[str]
+    api: Api, sponsor: Any, changes: Changes, contacts: Any, more: dict[str, Any], code: str, field: list[str]
 ) -> None:
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, PREPARE, sponsor, contacts=contacts, **more), PREPARE)
 
     assert (error["code"], error["field"]) == (code, field)
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_batches_prepared_at_once_do_not_share_a_place(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
@@ -139,15 +140,15 @@ async def test_without_a_choice_it_is_everybody_who_may_be_invited(api: Api, mak
     ],
 )
 async def test_a_choice_is_of_contacts_in_the_batch(
-    api: Api, sponsor: Any, facts: Any, ids: list[str], code: str, field: list[str]
+    api: Api, sponsor: Any, changes: Changes, ids: list[str], code: str, field: list[str]
 ) -> None:
     batch = await prepared(api, sponsor, phones(3))
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, SELECT, sponsor, batchId=batch, contactIds=ids), SELECT)
 
     assert (error["code"], error["field"]) == (code, field)
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 # sendBatch
@@ -183,41 +184,41 @@ async def test_a_batch_that_nobody_was_chosen_from_goes_to_all_who_may_be_invite
 
 
 async def test_a_batch_goes_out_whole_or_not_at_all(
-    api: Api, make: Factory, sponsor: Any, facts: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, sponsor: Any, changes: Changes, owner: asyncpg.Pool[Any]
 ) -> None:
     await make(SponsorDailyLimit, sponsor_user_id=sponsor.id, limit_date=here(), invitations_sent_today=48)
     batch = await prepared(api, sponsor, phones(3))
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, SEND, sponsor, batchId=batch), SEND)
 
     assert (error["code"], error["field"], error["details"]["left"]) == ("DAILY_LIMIT_REACHED", ["batchId"], 2)
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await kept(owner, batch))["status"] == "pending"
 
 
-async def test_somebody_chosen_who_was_invited_meanwhile_is_named(api: Api, sponsor: Any, facts: Any) -> None:
+async def test_somebody_chosen_who_was_invited_meanwhile_is_named(api: Api, sponsor: Any, changes: Changes) -> None:
     people = phones(3)
     batch = await prepared(api, sponsor, people)
     await call(api, SELECT, sponsor, batchId=batch, contactIds=["0", "2"])
     await call(api, "sendReferrals", sponsor, invitees=[people[2]])
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, SEND, sponsor, batchId=batch), SEND)
 
     assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["batchId"])
     assert error["details"] == {"path": ["contactSnapshot", "2", "phone"]}
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_a_batch_in_which_nobody_is_left_is_not_sent(api: Api, sponsor: Any, facts: Any) -> None:
+async def test_a_batch_in_which_nobody_is_left_is_not_sent(api: Api, sponsor: Any, changes: Changes) -> None:
     batch = await prepared(api, sponsor, phones(2))
     await call(api, "sendReferrals", sponsor, invitees=phones(2))
-    before = await facts()
+    before = await changes.mark()
 
     assert (await call(api, SEND, sponsor, batchId=batch)).refusals(SEND) == ["NOBODY_INVITED"]
     assert (await call(api, SELECT, sponsor, batchId=batch)).refusals(SELECT) == ["NOBODY_INVITED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_of_many_who_send_a_batch_at_once_one_does(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
@@ -253,29 +254,31 @@ async def test_a_batch_whose_contacts_are_not_kept_is_not_sent(
 # skipBatch, and who may
 
 
-async def test_a_skipped_batch_invites_nobody(api: Api, sponsor: Any, facts: Any, books: Books) -> None:
+async def test_a_skipped_batch_invites_nobody(api: Api, sponsor: Any, changes: Changes, books: Books) -> None:
     batch = await prepared(api, sponsor, phones(2))
 
     assert (await call(api, SKIP, sponsor, batchId=batch))[SKIP]["batch"] == {"status": "SKIPPED"}
-    before = await facts()
+    before = await changes.mark()
 
     for name in (SELECT, SEND, SKIP):
         error = error_of(await call(api, name, sponsor, batchId=batch), name)
         assert (error["code"], error["details"]) == ("INVALID_STATE", {"state": "skipped"})
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await books.events(batch))[-1] == "contact_batch.skipped"
 
 
 @pytest.mark.parametrize("name", [SELECT, SEND, SKIP])
-async def test_a_batch_is_its_sponsors_alone(api: Api, make: Factory, sponsor: Any, facts: Any, name: str) -> None:
+async def test_a_batch_is_its_sponsors_alone(
+    api: Api, make: Factory, sponsor: Any, changes: Changes, name: str
+) -> None:
     batch = await prepared(api, sponsor, phones(2))
     stranger, admin = await person(make), await person(make, user={"roles": ["user", "admin"]})
-    before = await facts()
+    before = await changes.mark()
 
     assert (await call(api, name, stranger, batchId=batch)).refusals(name) == ["NOT_FOUND"]
     assert (await as_staff(api, name, admin, batchId=batch)).refusals(name) == ["NOT_FOUND"]
     assert (await call(api, name, None, batchId=batch)).codes == ["UNAUTHENTICATED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_guardian_handles_a_minors_batch(api: Api, make: Factory) -> None:

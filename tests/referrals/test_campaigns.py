@@ -20,6 +20,7 @@ from models.profiles import UserAddress
 from resolvers.packs.campaign_counters import count_impressions
 from resolvers.packs.campaigns import complete_ended_campaigns
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.referrals.calls import as_staff, call, error_of
@@ -274,10 +275,10 @@ INVALID = [
 
 @pytest.mark.parametrize(("given", "code", "field"), INVALID)
 async def test_a_campaign_that_does_not_hold_together_is_refused(
-    api: Api, make: Factory, admin: Any, facts: Any, given: dict[str, Any], code: str, field: list[str]
+    api: Api, make: Factory, admin: Any, changes: Changes, given: dict[str, Any], code: str, field: list[str]
 ) -> None:
     campaign = await running(make, starts_at=now(), ends_at=now() + timedelta(days=9))
-    before = await facts()
+    before = await changes.mark()
 
     made = error_of(await as_staff(api, "createCampaign", admin, **(CREATED | given)), "createCampaign")
     changed = error_of(
@@ -285,7 +286,7 @@ async def test_a_campaign_that_does_not_hold_together_is_refused(
     )
 
     assert (made["code"], made["field"]) == (changed["code"], changed["field"]) == (code, field)
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_campaign_is_changed_in_part(api: Api, make: Factory, admin: Any) -> None:
@@ -300,16 +301,18 @@ async def test_a_campaign_is_changed_in_part(api: Api, make: Factory, admin: Any
     }  # fmt: skip
 
 
-async def test_a_budget_does_not_fall_below_what_is_spent(api: Api, make: Factory, admin: Any, facts: Any) -> None:
+async def test_a_budget_does_not_fall_below_what_is_spent(
+    api: Api, make: Factory, admin: Any, changes: Changes
+) -> None:
     campaign = await running(make, spent_cfa=500)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(
         await as_staff(api, "updateCampaign", admin, campaignId=str(campaign.id), budgetCfa=499), "updateCampaign"
     )
 
     assert (error["code"], error["details"]) == ("BUDGET_BELOW_SPENT", {"spentCfa": 500})
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -362,14 +365,14 @@ async def test_a_campaign_whose_time_is_over_completes(
 
 
 @pytest.mark.parametrize("name", ["createCampaign", "updateCampaign", *STEPS])
-async def test_only_staff_run_campaigns(api: Api, make: Factory, facts: Any, name: str) -> None:
+async def test_only_staff_run_campaigns(api: Api, make: Factory, changes: Changes, name: str) -> None:
     campaign, user = await running(make), await person(make)
     values = CREATED if name == "createCampaign" else {"campaignId": str(campaign.id)}
-    before = await facts()
+    before = await changes.mark()
 
     assert (await call(api, name, user, **values)).codes == ["FORBIDDEN"]
     assert (await call(api, name, None, **values)).codes == ["UNAUTHENTICATED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("name", ["updateCampaign", *STEPS])

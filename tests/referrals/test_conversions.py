@@ -16,6 +16,7 @@ from models.notifications import NotificationTemplate
 from models.pots import Pot
 from models.referrals import Referral
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.referrals.calls import as_staff, call, error_of
@@ -95,67 +96,67 @@ async def test_the_rate_is_staffs_to_change_and_francs_are_whole(
 
 @pytest.mark.parametrize("status", ["pending", "revoked"])
 async def test_only_matured_points_count(
-    api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any, status: str
+    api: Api, make: Factory, sponsor: Any, pot: Any, changes: Changes, status: str
 ) -> None:
     await matured(make, sponsor, 120)
     await matured(make, sponsor, 500, status=status)
     await matured(make, sponsor, 0, points_spent=10, event_type="conversion")
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await convert(api, sponsor, 111, pot), NAME)
 
     assert (error["code"], error["field"], error["details"]) == ("INSUFFICIENT_POINTS", ["points"], {"available": 110})
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await convert(api, sponsor, 110, pot)).refusals(NAME) == []
 
 
 @pytest.mark.parametrize("points", [99, 1])
 async def test_so_few_points_are_not_converted(
-    api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any, points: int
+    api: Api, make: Factory, sponsor: Any, pot: Any, changes: Changes, points: int
 ) -> None:
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await convert(api, sponsor, points, pot), NAME)
 
     assert (error["code"], error["details"]) == ("BELOW_MINIMUM", {"minimum": 100})
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("minimum", [100, -10])
 @pytest.mark.parametrize("points", [0, -5, -100, -(2**31)])
 async def test_nothing_and_less_is_no_amount_whatever_the_minimum(
-    api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any, configure: Any, minimum: int, points: int
+    api: Api, make: Factory, sponsor: Any, pot: Any, changes: Changes, configure: Any, minimum: int, points: int
 ) -> None:
     await configure("points.minimum_conversion", minimum)
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await convert(api, sponsor, points, pot), NAME)
 
     assert (error["code"], error["field"]) == ("AMOUNT_NOT_POSITIVE", ["points"])
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_more_than_a_pot_can_hold_is_out_of_range(
-    api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any
+    api: Api, make: Factory, sponsor: Any, pot: Any, changes: Changes
 ) -> None:
     await matured(make, sponsor, 2**31 - 1)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await convert(api, sponsor, 2**31 - 1, pot)).refusals(NAME) == ["AMOUNT_OUT_OF_RANGE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_what_would_overflow_the_pots_sum_is_out_of_range(
-    api: Api, make: Factory, sponsor: Any, facts: Any
+    api: Api, make: Factory, sponsor: Any, changes: Changes
 ) -> None:
     pot = await make.funded_pot(2**31 - 100, owner_user_id=sponsor.id)
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await convert(api, sponsor, 100, pot)).refusals(NAME) == ["AMOUNT_OUT_OF_RANGE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("points", [2**31, 1.5, "100"])
@@ -165,16 +166,16 @@ async def test_what_is_no_whole_number_is_bad_input(api: Api, sponsor: Any, pot:
 
 @pytest.mark.parametrize("status", ["scheduled", "closed", "expired", "cancelled"])
 async def test_a_pot_that_takes_nothing_gets_nothing(
-    api: Api, make: Factory, sponsor: Any, facts: Any, status: str
+    api: Api, make: Factory, sponsor: Any, changes: Changes, status: str
 ) -> None:
     pot = await make(Pot, owner_user_id=sponsor.id, status=status)
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await convert(api, sponsor, 100, pot), NAME)
 
     assert (error["code"], error["details"]) == ("POT_NOT_OPEN", {"state": status})
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_points_go_to_a_pot_of_somebody_they_sponsored(
@@ -234,7 +235,7 @@ async def test_a_private_pot_of_somebody_sponsored_is_reached_by_its_share_link(
 
 @pytest.mark.parametrize("related", ["nobody", "invited", "sponsor"])
 async def test_points_do_not_go_to_a_strangers_pot(
-    api: Api, make: Factory, sponsor: Any, facts: Any, related: str
+    api: Api, make: Factory, sponsor: Any, changes: Changes, related: str
 ) -> None:
     other = await person(make)
     if related == "invited":
@@ -255,15 +256,15 @@ async def test_points_do_not_go_to_a_strangers_pot(
         )
     pot = await make(Pot, owner_user_id=other.id, visibility="public")
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     assert (await convert(api, sponsor, 100, pot)).refusals(NAME) == ["POT_NOT_ELIGIBLE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("whose", ["minor's", "guardian's"])
 async def test_points_do_not_go_from_a_minor_to_the_guardian_nor_back(
-    api: Api, make: Factory, facts: Any, whose: str
+    api: Api, make: Factory, changes: Changes, whose: str
 ) -> None:
     child, guardian = await minor(make)
     sponsor, sponsored = (child, guardian) if whose == "minor's" else (guardian, child)
@@ -271,12 +272,12 @@ async def test_points_do_not_go_from_a_minor_to_the_guardian_nor_back(
                referral_code=codes.new())  # fmt: skip
     pot = await make(Pot, owner_user_id=sponsored.id)
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await convert(api, guardian, 100, pot, sponsorId=str(sponsor.id))
 
     assert answer.refusals(NAME) == ["POT_NOT_ELIGIBLE"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_pot_that_cannot_be_seen_is_not_found(api: Api, make: Factory, sponsor: Any) -> None:
@@ -285,16 +286,18 @@ async def test_a_pot_that_cannot_be_seen_is_not_found(api: Api, make: Factory, s
     assert (await convert(api, sponsor, 100, await make(Pot))).refusals(NAME) == ["NOT_FOUND"]
 
 
-async def test_staff_do_not_convert_for_others(api: Api, make: Factory, sponsor: Any, pot: Any, facts: Any) -> None:
+async def test_staff_do_not_convert_for_others(
+    api: Api, make: Factory, sponsor: Any, pot: Any, changes: Changes
+) -> None:
     admin = await make(User, roles=["user", "admin"])
     await matured(make, sponsor, 500)
-    before = await facts()
+    before = await changes.mark()
 
     own = await as_staff(api, NAME, admin, points=100, potId=str(pot.id))
     others = await as_staff(api, NAME, admin, points=100, potId=str(pot.id), sponsorId=str(sponsor.id))
 
     assert (own.refusals(NAME), others.refusals(NAME)) == (["POT_NOT_ELIGIBLE"], ["NOT_FOUND"])
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_guardian_converts_a_minors_points(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:

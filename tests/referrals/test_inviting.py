@@ -17,6 +17,7 @@ from models.identity import User
 from models.notifications import NotificationTemplate
 from models.referrals import Referral, SponsorDailyLimit
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.referrals.calls import call, error_of, phones
@@ -83,15 +84,15 @@ async def test_the_first_of_the_day_at_once_have_one_count(api: Api, sponsor: An
     assert [row[0] for row in orders] == list(range(1, 21))
 
 
-async def test_more_than_what_is_left_sends_nothing(api: Api, make: Factory, sponsor: Any, facts: Any) -> None:
+async def test_more_than_what_is_left_sends_nothing(api: Api, make: Factory, sponsor: Any, changes: Changes) -> None:
     await make(SponsorDailyLimit, sponsor_user_id=sponsor.id, limit_date=here(), invitations_sent_today=47)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, "sendReferrals", sponsor, invitees=phones(4)), "sendReferrals")
 
     assert (error["code"], error["details"]) == ("DAILY_LIMIT_REACHED", {"left": 3, "limit": 50})
     assert error["field"] == ["invitees"]
-    assert await facts() == before
+    assert await changes.since(before) == []
     assert (await call(api, "sendReferrals", sponsor, invitees=phones(3)))["sendReferrals"]["left"] == 0
 
 
@@ -159,22 +160,22 @@ async def test_after_a_day_without_any_the_row_begins_anew(
 @pytest.mark.parametrize("status", ["sent", "accepted"])
 @pytest.mark.parametrize("way", ["phone", "email"])
 async def test_nobody_is_invited_twice(
-    api: Api, make: Factory, sponsor: Any, facts: Any, status: str, way: str
+    api: Api, make: Factory, sponsor: Any, changes: Changes, status: str, way: str
 ) -> None:
     contact = {"phone": "+221771112233", "email": "fatou@example.sn"}
     await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone=contact["phone"],
                invited_email=contact["email"], status=status)  # fmt: skip
-    before = await facts()
+    before = await changes.mark()
 
     answer = await call(api, "sendReferrals", sponsor, invitees=[*phones(3), {way: contact[way].upper()}])
 
     error = error_of(answer, "sendReferrals")
     assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["invitees", "3", way])
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_the_same_person_twice_in_one_call_is_refused(api: Api, sponsor: Any, facts: Any) -> None:
-    before = await facts()
+async def test_the_same_person_twice_in_one_call_is_refused(api: Api, sponsor: Any, changes: Changes) -> None:
+    before = await changes.mark()
 
     answer = await call(
         api, "sendReferrals", sponsor, invitees=[{"phone": "771234567"}, {"phone": "+221 77 123 45 67"}]
@@ -182,7 +183,7 @@ async def test_the_same_person_twice_in_one_call_is_refused(api: Api, sponsor: A
 
     error = error_of(answer, "sendReferrals")
     assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["invitees", "1", "phone"])
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_many_at_once_invite_one_person_once(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
@@ -220,25 +221,27 @@ async def test_two_sponsors_may_invite_the_same_person(api: Api, make: Factory, 
 
 
 @pytest.mark.parametrize("way", ["phone", "email"])
-async def test_who_wishes_no_invitations_gets_none(api: Api, make: Factory, sponsor: Any, facts: Any, way: str) -> None:
+async def test_who_wishes_no_invitations_gets_none(
+    api: Api, make: Factory, sponsor: Any, changes: Changes, way: str
+) -> None:
     number = f"+22170{uuid4().int % 10**7:07d}"
     quiet = await person(make, user={"phone": number}, allow_contact_by_sponsors=False)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await call(api, "sendReferrals", sponsor, invitees=[*phones(1), {way: getattr(quiet, way)}])
 
     error = error_of(answer, "sendReferrals")
     assert (error["code"], error["field"]) == ("CONTACT_OPTED_OUT", ["invitees", "1", way])
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
-async def test_nobody_invites_themselves(api: Api, sponsor: Any, facts: Any) -> None:
-    before = await facts()
+async def test_nobody_invites_themselves(api: Api, sponsor: Any, changes: Changes) -> None:
+    before = await changes.mark()
 
     answer = await call(api, "sendReferrals", sponsor, invitees=[{"email": sponsor.email.upper()}])
 
     assert answer.refusals("sendReferrals") == ["OWN_CONTACT"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -257,14 +260,14 @@ async def test_nobody_invites_themselves(api: Api, sponsor: Any, facts: Any) -> 
     ],
 )
 async def test_who_cannot_be_reached_is_named(
-    api: Api, sponsor: Any, facts: Any, invitee: dict[str, str], code: str, field: list[str]
+    api: Api, sponsor: Any, changes: Changes, invitee: dict[str, str], code: str, field: list[str]
 ) -> None:
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await call(api, "sendReferrals", sponsor, invitees=[*phones(1), invitee]), "sendReferrals")
 
     assert (error["code"], error["field"]) == (code, field)
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -324,14 +327,14 @@ async def test_a_guardian_invites_for_a_minor(api: Api, make: Factory, owner: as
     assert await day_of(owner, guardian) is None
 
 
-async def test_nobody_invites_for_a_stranger(api: Api, make: Factory, sponsor: Any, facts: Any) -> None:
+async def test_nobody_invites_for_a_stranger(api: Api, make: Factory, sponsor: Any, changes: Changes) -> None:
     stranger = await person(make)
-    before = await facts()
+    before = await changes.mark()
 
     answer = await call(api, "sendReferrals", sponsor, invitees=phones(1), sponsorId=str(stranger.id))
 
     assert answer.refusals("sendReferrals") == ["NOT_FOUND"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_without_a_token_nobody_is_invited(api: Api) -> None:

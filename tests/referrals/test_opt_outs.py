@@ -16,6 +16,7 @@ from models.identity import User
 from models.pots import Pot, PotInvitation
 from models.referrals import Referral
 from resolvers.kernel.share_links import hash_of
+from tests.changes import Changes
 from tests.client import Answer, Api
 from tests.factories import Factory, now
 from tests.referrals.calls import call, error_of, phones
@@ -43,19 +44,19 @@ async def send(api: Api, sponsor: Any, **contact: Any) -> Answer:
 
 
 async def test_who_declined_is_not_invited_again_at_once_by_the_same_sponsor(
-    api: Api, make: Factory, sponsor: Any, facts: Any
+    api: Api, make: Factory, sponsor: Any, changes: Changes
 ) -> None:
     invitation = await invited(make, sponsor)
     await call(api, "declineReferral", None, code=invitation.referral_code)
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(await send(api, sponsor), SEND)
-    unchanged = await facts()
+    changed = await changes.since(before)
     by_another = await send(api, await person(make))
 
     assert (error["code"], error["field"]) == ("INVITATION_DECLINED", ["invitees", "0", "phone"])
     assert timedelta(days=29) < datetime.fromisoformat(error["details"]["until"]) - now() <= timedelta(days=30)
-    assert unchanged == before
+    assert changed == []
     assert by_another.refusals(SEND) == []
 
 
@@ -74,19 +75,21 @@ async def test_how_long_is_staffs_to_change(api: Api, make: Factory, sponsor: An
 
 @pytest.mark.parametrize("status", ["sent", "expired", "declined"])
 async def test_who_opts_out_by_a_code_is_invited_by_nobody(
-    api: Api, make: Factory, sponsor: Any, owner: asyncpg.Pool[Any], facts: Any, status: str
+    api: Api, make: Factory, sponsor: Any, owner: asyncpg.Pool[Any], changes: Changes, status: str
 ) -> None:
     invitation = await invited(make, sponsor, invited_email="fatou@example.sn", status=status,
                                sent_at=now() - timedelta(days=40), expired_at=now() + timedelta(days=1))  # fmt: skip
 
+    *others, another = [await person(make) for _ in range(3)]
+
     answer = await call(api, OUT, None, code=invitation.referral_code.lower())
-    before = await facts()
-    others = [await send(api, each) for each in (await person(make), await person(make))]
-    by_email = await call(api, SEND, await person(make), invitees=[{"email": "Fatou@example.sn"}])
+    before = await changes.mark()
+    by_phone = [await send(api, each) for each in others]
+    by_email = await call(api, SEND, another, invitees=[{"email": "Fatou@example.sn"}])
 
     assert answer[OUT] == {"invitations": False, "userErrors": []}
-    assert [each.refusals(SEND) for each in (*others, by_email)] == [["CONTACT_OPTED_OUT"]] * 3
-    assert await facts() == before
+    assert [each.refusals(SEND) for each in (*by_phone, by_email)] == [["CONTACT_OPTED_OUT"]] * 3
+    assert await changes.since(before) == []
     kept = await owner.fetchrow("SELECT status FROM referrals.referrals WHERE id = $1", invitation.id)
     assert kept["status"] == ("declined" if status == "sent" else status)
     rows = await owner.fetch("SELECT * FROM referrals.invitation_opt_outs")

@@ -19,6 +19,7 @@ from models.referrals import PointsLedgerEntry, Referral
 from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers.points import points
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.referrals.calls import as_staff, call, error_of
@@ -344,18 +345,18 @@ async def test_staff_take_points_back_and_say_why(
 
 
 async def test_points_that_were_spent_are_not_taken_back(
-    api: Api, make: Factory, admin: Any, sponsor: Any, facts: Any
+    api: Api, make: Factory, admin: Any, sponsor: Any, changes: Changes
 ) -> None:
     entry = await matured(make, sponsor, 100)
     await matured(make, sponsor, 0, points_spent=40, event_type="conversion")
-    before = await facts()
+    before = await changes.mark()
 
     error = error_of(
         await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="Why not"), "revokePoints"
     )
 
     assert (error["code"], error["details"]) == ("ALREADY_SPENT", {"available": 60})
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_what_others_points_pay_for_may_be_taken_back(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
@@ -378,15 +379,17 @@ async def test_points_are_taken_back_once(api: Api, make: Factory, admin: Any, s
     assert sorted(answer.refusals("revokePoints") for answer in answers) == [[]] + [["INVALID_STATE"]] * 9
 
 
-async def test_what_was_spent_is_not_earned(api: Api, make: Factory, admin: Any, sponsor: Any, facts: Any) -> None:
+async def test_what_was_spent_is_not_earned(
+    api: Api, make: Factory, admin: Any, sponsor: Any, changes: Changes
+) -> None:
     await matured(make, sponsor, 500)
     entry = await matured(make, sponsor, 0, points_spent=100, event_type="conversion")
-    before = await facts()
+    before = await changes.mark()
 
     answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["NOT_EARNED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_reason_must_be_given(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
@@ -397,31 +400,31 @@ async def test_a_reason_must_be_given(api: Api, make: Factory, admin: Any, spons
     assert answer.refusals("revokePoints") == ["TEXT_MISSING"]
 
 
-async def test_only_staff_take_points_back(api: Api, make: Factory, sponsor: Any, facts: Any) -> None:
-    entry = await matured(make, sponsor, 100)
-    before = await facts()
+async def test_only_staff_take_points_back(api: Api, make: Factory, sponsor: Any, changes: Changes) -> None:
+    entry, another = await matured(make, sponsor, 100), await person(make)
+    before = await changes.mark()
     values = {"pointsLedgerEntryId": str(entry.id), "reason": "x"}
 
     assert (await call(api, "revokePoints", sponsor, **values)).codes == ["FORBIDDEN"]
-    assert (await call(api, "revokePoints", await person(make), **values)).codes == ["FORBIDDEN"]
+    assert (await call(api, "revokePoints", another, **values)).codes == ["FORBIDDEN"]
     # A claim that the database does not bear out is none.
     assert (await call(api, "revokePoints", sponsor, roles=("admin",), **values)).codes == ["FORBIDDEN"]
     assert (await call(api, "revokePoints", None, **values)).codes == ["UNAUTHENTICATED"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("part", ["sponsor", "sponsored"])
 async def test_staff_take_no_points_back_that_they_have_a_part_in(
-    api: Api, make: Factory, admin: Any, sponsor: Any, facts: Any, part: str
+    api: Api, make: Factory, admin: Any, sponsor: Any, changes: Changes, part: str
 ) -> None:
     sides = (admin, await person(make)) if part == "sponsor" else (sponsor, admin)
     entry = await pending(make, await sponsored(make, *sides))
-    before = await facts()
+    before = await changes.mark()
 
     answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["OWN_MATTER"]
-    assert await facts() == before
+    assert await changes.since(before) == []
 
 
 async def test_an_entry_that_is_none_is_not_found(api: Api, admin: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from models.referrals import Referral
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.referrals.calls import call
@@ -81,12 +82,11 @@ async def test_what_is_no_code_is_null(api: Api, code: str) -> None:
     assert await shown(api, code) is None
 
 
-async def test_looking_changes_nothing(api: Api, make: Factory, sponsor: Any, invite: Any, facts: Any) -> None:
+async def test_looking_changes_nothing(api: Api, make: Factory, sponsor: Any, invite: Any, changes: Changes) -> None:
     code, guest = await invite(sponsor, "J"), await person(make)
-    before = await facts()
+    before = await changes.mark()
 
     await shown(api, code)
-    unchanged = await facts()
 
-    assert unchanged == before
+    assert await changes.since(before) == []
     assert (await call(api, "acceptReferral", guest, code=code)).refusals("acceptReferral") == []

@@ -10,13 +10,11 @@ import pytest
 
 from models.identity import User
 from models.packs import Pack, Partner
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 from tests.packs.calls import call as call_of_partner
 from tests.settlements.calls import IN_JUNE, JULY, STAFF, call, generate
-
-TABLES = ("packs.partners", "packs.packs", "packs.partner_members", "redemption.partner_settlements",
-          "ledger.ledger_entries", "platform.outbox_events")  # fmt: skip
 
 
 @pytest.fixture
@@ -27,16 +25,11 @@ async def cashier(make: Factory, shop: Any) -> SimpleNamespace:
     return user
 
 
-async def everything(owner: asyncpg.Pool[Any]) -> list[Any]:
-    query = "SELECT md5(coalesce(string_agg(t::text, '' ORDER BY t::text), '')) FROM {} t"
-    return [await owner.fetchval(query.format(name)) for name in TABLES]
-
-
 async def test_staff_decide_no_settlement_of_a_partner_they_act_for(
-    api: Api, make: Factory, shop: Any, approved: Any, cashier: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, shop: Any, approved: Any, cashier: Any, changes: Changes
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
-    before = await everything(owner)
+    before = await changes.mark()
 
     generated = await generate(api, cashier, shop.partner, *JULY)
     paid = await call(api, "markSettlementPaid", cashier, STAFF, settlementId=approved.id, reference="VIR-1")
@@ -44,29 +37,29 @@ async def test_staff_decide_no_settlement_of_a_partner_they_act_for(
 
     assert generated.refusals("generateSettlement") == paid.refusals("markSettlementPaid") == ["OWN_MATTER"]
     assert disputed.refusals("disputeSettlement") == ["NOT_PARTNER_MANAGER"]
-    assert await everything(owner) == before
+    assert await changes.since(before) == []
 
 
 async def test_staff_approve_and_reopen_none_either(
-    api: Api, shop: Any, pending: Any, cashier: Any, owner: asyncpg.Pool[Any]
+    api: Api, shop: Any, pending: Any, cashier: Any, changes: Changes
 ) -> None:
     approved = await call(api, "approveSettlement", cashier, STAFF, settlementId=pending.id)
     assert approved.refusals("approveSettlement") == ["OWN_MATTER"]
     await call(api, "disputeSettlement", shop.manager, settlementId=pending.id, reason="too little")
-    before = await everything(owner)
+    before = await changes.mark()
 
     reopened = await call(api, "reopenSettlement", cashier, STAFF, settlementId=pending.id)
 
     assert reopened.refusals("reopenSettlement") == ["OWN_MATTER"]
-    assert await everything(owner) == before
+    assert await changes.since(before) == []
 
 
 async def test_staff_neither_verify_nor_stop_nor_pay_more_to_a_partner_they_act_for(
-    api: Api, make: Factory, shop: Any, cashier: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, shop: Any, cashier: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
     registered = await make(Partner, status="pending")
     await make.member(registered, cashier, "owner")
-    before = await everything(owner)
+    before = await changes.mark()
     asked: dict[str, dict[str, Any]] = {
         "verifyPartner": {"partnerId": registered},
         "suspendPartner": {"partnerId": shop.partner},
@@ -79,18 +72,18 @@ async def test_staff_neither_verify_nor_stop_nor_pay_more_to_a_partner_they_act_
         answer = await call_of_partner(api, name, cashier, STAFF, **given)
         assert answer.refusals(name) == ["OWN_MATTER"], name
 
-    assert await everything(owner) == before
+    assert await changes.since(before) == []
 
 
 async def test_staff_have_at_a_partner_they_act_for_their_own_role(
-    api: Api, make: Factory, shop: Any, cashier: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, shop: Any, cashier: Any, changes: Changes
 ) -> None:
     pack = await make(Pack, partner_id=shop.partner.id, is_active=False)
-    before = await everything(owner)
+    before = await changes.mark()
 
     updated = await call_of_partner(api, "updatePartner", cashier, STAFF, partnerId=shop.partner, name="Ours")
     published = await call_of_partner(api, "publishPack", cashier, STAFF, packId=pack)
 
     assert updated.refusals("updatePartner") == ["NOT_PARTNER_OWNER"]
     assert published.refusals("publishPack") == ["NOT_PARTNER_MANAGER"]
-    assert await everything(owner) == before
+    assert await changes.since(before) == []

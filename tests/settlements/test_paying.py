@@ -15,6 +15,7 @@ from models.identity import User
 from models.notifications import NotificationTemplate
 from models.packs import Partner
 from tests.books import Books
+from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 from tests.settlements.calls import IN_JUNE, JUNE, STAFF, Settlements, call, generate
@@ -106,24 +107,26 @@ async def test_owners_and_managers_are_told_that_they_are_paid(
     ],
 )
 async def test_a_payment_is_noted_with_a_reference_and_real_links(
-    api: Api, admin: Any, approved: Any, books: Books, given: dict[str, str], code: str
+    api: Api, admin: Any, approved: Any, given: dict[str, str], code: str, changes: Changes
 ) -> None:
-    before = await books.everything()
+    before = await changes.mark()
 
     assert (await pay(api, admin, approved, **given)).refusals("markSettlementPaid") == [code]
-    assert await books.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_what_is_not_approved_is_not_paid(api: Api, admin: Any, pending: Any, books: Books) -> None:
-    before = await books.everything()
+async def test_what_is_not_approved_is_not_paid(api: Api, admin: Any, pending: Any, changes: Changes) -> None:
+    before = await changes.mark()
 
     waiting = await pay(api, admin, pending)
+    changed = await changes.since(before)
     await call(api, "disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Wrong")
+    before = await changes.mark()
     disputed = await pay(api, admin, pending)
 
     assert waiting["markSettlementPaid"]["userErrors"][0]["details"] == {"state": "pending"}
     assert disputed["markSettlementPaid"]["userErrors"][0]["details"] == {"state": "disputed"}
-    assert (await books.everything())[0] == before[0]
+    assert changed + await changes.since(before) == []
 
 
 async def test_a_settlement_paid_by_20_at_once_is_paid_once(
@@ -251,7 +254,7 @@ async def test_a_payment_and_a_dispute_at_once_one_wins(
 
 @pytest.mark.parametrize("name", ["approveSettlement", "markSettlementPaid", "reopenSettlement", "generateSettlement"])
 async def test_staff_who_are_on_the_partner_decide_nothing_about_its_settlements(
-    api: Api, make: Factory, admin: Any, shop: Any, pending: Any, stored: Settlements, name: str
+    api: Api, make: Factory, admin: Any, shop: Any, pending: Any, changes: Changes, name: str
 ) -> None:
     if name == "markSettlementPaid":
         await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
@@ -261,9 +264,9 @@ async def test_staff_who_are_on_the_partner_decide_nothing_about_its_settlements
     given = {"partnerId": shop.partner.id, "periodStart": IN_JUNE.date(), "periodEnd": IN_JUNE.date()}
     if name != "generateSettlement":
         given = {"settlementId": pending.id} | ({"reference": "BANK-1"} if name == "markSettlementPaid" else {})
-    before = await stored.all()
+    before = await changes.mark()
 
     answer = await call(api, name, admin, STAFF, **given)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
-    assert await stored.all() == before
+    assert await changes.since(before) == []

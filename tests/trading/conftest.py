@@ -29,11 +29,6 @@ from tests.factories import Factory
 
 STAFF = ("admin",)
 COINS = itertools.count(1)
-TABLES = (
-    "trading.crypto_trades", "trading.crypto_escrows", "trading.crypto_disputes", "trading.crypto_transactions",
-    "trading.crypto_profiles", "trading.crypto_wallets", "trading.crypto_payment_methods", "trading.crypto_prices",
-    "treasury.user_balances", "ledger.ledger_entries", "platform.outbox_events", "security.two_factor_auth",
-)  # fmt: skip
 SHOWN = {
     "Trade": "trade { rowId status escrow { rowId } totalValue fee feeCurrency paidAt sellerRating buyerRating }",
     "Escrow": "escrow { rowId status amount currency buyerAmount sellerAmount expiresAt trade { status } }",
@@ -227,15 +222,6 @@ class Desk:
         await self.owner.execute(
             "UPDATE trading.crypto_escrows SET expires_at = now() - interval '1 second' WHERE id = $1", deal.escrow
         )
-
-    async def everything(self) -> list[Any]:
-        """All that a refusal must leave alone."""
-        return [
-            await self.owner.fetchval(
-                f"SELECT md5(coalesce(string_agg(t::text, '' ORDER BY t::text), '')) FROM {name} t"
-            )
-            for name in TABLES
-        ]
 
 
 def plain(amount: Decimal) -> str:

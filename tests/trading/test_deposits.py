@@ -12,6 +12,7 @@ import pytest
 from models.identity import User
 from models.trading import CryptoTransaction
 from tests.books import Books
+from tests.changes import Changes
 from tests.factories import Factory
 from tests.trading.conftest import STAFF, Desk
 
@@ -67,19 +68,21 @@ async def test_many_deposits_of_one_coin_at_once_add_up(desk: Desk, make: Factor
         ({"amount": "-5"}, "AMOUNT_NOT_POSITIVE"),
     ],
 )
-async def test_what_is_no_confirmed_deposit_is_not_credited(desk: Desk, given: dict[str, Any], code: str) -> None:
+async def test_what_is_no_confirmed_deposit_is_not_credited(
+    desk: Desk, given: dict[str, Any], code: str, changes: Changes
+) -> None:
     coin, user, staff = await desk.coin(), await desk.person(), await desk.staff()
     row = await deposit(desk, user, coin, **given)
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert await record(desk, row, staff) == [code]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_deposits_are_recorded_by_staff_and_not_their_own(desk: Desk) -> None:
+async def test_deposits_are_recorded_by_staff_and_not_their_own(desk: Desk, changes: Changes) -> None:
     coin, user, staff = await desk.coin(), await desk.person(), await desk.staff()
     row, own = await deposit(desk, user, coin), await deposit(desk, staff, coin)
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert (await desk.ask("recordCryptoDeposit", user, transactionId=row.id)).codes == ["FORBIDDEN"]
     assert (await desk.ask("recordCryptoDeposit", None, transactionId=row.id)).codes == ["UNAUTHENTICATED"]
@@ -87,4 +90,4 @@ async def test_deposits_are_recorded_by_staff_and_not_their_own(desk: Desk) -> N
     assert (await desk.ask("recordCryptoDeposit", staff, STAFF, transactionId=uuid4())).refusals(
         "recordCryptoDeposit"
     ) == ["NOT_FOUND"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []

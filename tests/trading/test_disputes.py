@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from tests.books import Books
+from tests.changes import Changes
 from tests.trading.conftest import STAFF, Desk, plain
 
 # openDispute, resolveDispute
@@ -41,12 +42,12 @@ async def test_either_party_disputes_a_funded_trade(
     assert (await books.events(deal.escrow))[-1] == "escrow.disputed"
 
 
-async def test_disputing_is_for_the_parties_of_a_funded_trade(desk: Desk) -> None:
+async def test_disputing_is_for_the_parties_of_a_funded_trade(desk: Desk, changes: Changes) -> None:
     placed, taken, funded, disputed, stranger, staff = (
         await desk.placed(), await desk.taken(), await desk.funded(), await desk.disputed(), await desk.person(),
         await desk.staff(),
     )  # fmt: skip
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def dispute(user: Any, deal: Any, reason: str = "late", roles: tuple[str, ...] = ()) -> list[str]:
         return (await desk.ask("openDispute", user, roles, tradeId=deal.trade, reason=reason)).refusals("openDispute")
@@ -57,7 +58,7 @@ async def test_disputing_is_for_the_parties_of_a_funded_trade(desk: Desk) -> Non
     assert await dispute(funded.buyer, funded, "  ") == ["TEXT_MISSING"]
     assert await dispute(stranger, funded) == ["NOT_FOUND"]
     assert await dispute(staff, funded, roles=STAFF) == ["NOT_INVOLVED"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -105,28 +106,30 @@ async def test_staff_decide_and_what_each_got_is_kept(
         ("REFUND", "0.5"),
     ],
 )
-async def test_a_split_and_nothing_else_takes_a_share(desk: Desk, outcome: str, share: str | None) -> None:
+async def test_a_split_and_nothing_else_takes_a_share(
+    desk: Desk, outcome: str, share: str | None, changes: Changes
+) -> None:
     deal, staff = await desk.disputed(), await desk.staff()
-    before = await desk.everything()
+    before = await changes.mark()
     given = {} if share is None else {"buyerShare": share}
 
     answer = await desk.ask("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome=outcome, **given)
 
     assert answer.refusals("resolveDispute") == ["SHARE_NOT_VALID"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_only_staff_who_are_no_party_decide(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
+async def test_only_staff_who_are_no_party_decide(desk: Desk, owner: asyncpg.Pool[Any], changes: Changes) -> None:
     deal, stranger = await desk.disputed(), await desk.person()
     await owner.execute("UPDATE identity.users SET roles = '{user,admin}' WHERE id = $1", deal.seller.id)
-    before = await desk.everything()
+    before = await changes.mark()
 
     for user in (deal.buyer, stranger):
         assert (await desk.ask("resolveDispute", user, disputeId=deal.dispute, outcome="REFUND")).codes == ["FORBIDDEN"]
     own = await desk.ask("resolveDispute", deal.seller, STAFF, disputeId=deal.dispute, outcome="REFUND")
 
     assert own.refusals("resolveDispute") == ["OWN_MATTER"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_of_ten_decisions_at_once_one_counts(desk: Desk) -> None:
@@ -168,14 +171,14 @@ async def test_a_replayed_decision_answers_as_the_first_did(desk: Desk) -> None:
         ("openDispute", {"reason": None}),
     ],
 )
-async def test_hostile_input_is_bad_input(desk: Desk, name: str, given: dict[str, Any]) -> None:
+async def test_hostile_input_is_bad_input(desk: Desk, name: str, given: dict[str, Any], changes: Changes) -> None:
     deal = await desk.funded()
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask(name, deal.buyer, **{"tradeId": deal.trade, **given})
 
     assert answer.codes in (["BAD_USER_INPUT"], ["GRAPHQL_VALIDATION_FAILED"])
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_texts_of_any_script_are_kept_as_they_are(desk: Desk, owner: asyncpg.Pool[Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from models.admin import SystemConfig
 from resolvers.trading.deals import shares_of
 from tests.books import Books
+from tests.changes import Changes
 from tests.factories import Factory
 from tests.trading.conftest import STAFF, Desk, plain
 
@@ -40,14 +41,14 @@ async def test_once_funded_the_buyer_has_an_hour_to_pay(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("holds", "left"), [("0.00000001", "0.00000001"), ("99.99999999", "99.99999999")])
-async def test_what_is_not_there_cannot_be_locked(desk: Desk, holds: str, left: str) -> None:
+async def test_what_is_not_there_cannot_be_locked(desk: Desk, holds: str, left: str, changes: Changes) -> None:
     deal = await desk.taken("100", holds=holds)
-    before = await desk.everything()
+    before = await changes.mark()
 
     (error,) = (await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow))["fundEscrow"]["userErrors"]
 
     assert (error["code"], error["details"]) == ("INSUFFICIENT_FUNDS", {"needed": "100.00000000", "available": left})
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_who_never_had_a_coin_cannot_fund(desk: Desk) -> None:
@@ -58,12 +59,12 @@ async def test_who_never_had_a_coin_cannot_fund(desk: Desk) -> None:
     ]
 
 
-async def test_funding_is_for_the_seller_in_time_and_once(desk: Desk) -> None:
+async def test_funding_is_for_the_seller_in_time_and_once(desk: Desk, changes: Changes) -> None:
     late, funded, taken, stranger, staff = (
         await desk.taken(), await desk.funded(), await desk.taken(), await desk.person(), await desk.staff(),
     )  # fmt: skip
     await desk.late(late)
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def fund(user: Any, deal: Any, roles: tuple[str, ...] = ()) -> list[str]:
         return (await desk.ask("fundEscrow", user, roles, escrowId=deal.escrow)).refusals("fundEscrow")
@@ -73,7 +74,7 @@ async def test_funding_is_for_the_seller_in_time_and_once(desk: Desk) -> None:
     assert await fund(taken.buyer, taken) == ["NOT_THE_SELLER"]
     assert await fund(staff, taken, STAFF) == ["NOT_THE_SELLER"]
     assert await fund(stranger, taken) == ["NOT_FOUND"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_balance_for_one_funds_one_of_two_at_once(desk: Desk) -> None:
@@ -207,18 +208,20 @@ async def test_staff_release_for_a_seller_without_their_code(desk: Desk) -> None
     assert (await desk.ask("releaseEscrow", staff, STAFF, escrowId=deal.escrow)).refusals("releaseEscrow") == []
 
 
-async def test_staff_who_buy_do_not_release_to_themselves(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
+async def test_staff_who_buy_do_not_release_to_themselves(
+    desk: Desk, owner: asyncpg.Pool[Any], changes: Changes
+) -> None:
     deal = await desk.funded()
     await owner.execute("UPDATE identity.users SET roles = '{user,admin}' WHERE id = $1", deal.buyer.id)
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert (await desk.ask("releaseEscrow", deal.buyer, STAFF, escrowId=deal.escrow)).refusals("releaseEscrow") == [
         "OWN_MATTER"
     ]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_releasing_and_refunding_are_refused_with_what_became_of_it(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
+async def test_releasing_and_refunding_are_refused_with_what_became_of_it(desk: Desk, changes: Changes) -> None:
     taken, expired, released, refunded, disputed, split = (
         await desk.taken(), await desk.taken(), await desk.completed(), await desk.funded(), await desk.disputed(),
         await desk.disputed(),
@@ -228,7 +231,7 @@ async def test_releasing_and_refunding_are_refused_with_what_became_of_it(desk: 
     await desk.ask(
         "resolveDispute", await desk.staff(), STAFF, disputeId=split.dispute, outcome="SPLIT", buyerShare="0.5"
     )
-    before = await desk.everything()
+    before = await changes.mark()
 
     for deal, code in (
         (taken, "NOT_FUNDED"), (expired, "NOT_FUNDED"), (released, "ALREADY_RELEASED"),
@@ -237,12 +240,12 @@ async def test_releasing_and_refunding_are_refused_with_what_became_of_it(desk: 
         release = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
         refund = await desk.ask("refundEscrow", deal.buyer, escrowId=deal.escrow)
         assert (release.refusals("releaseEscrow"), refund.refusals("refundEscrow")) == ([code], [code])
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_only_the_seller_releases_and_only_the_buyer_refunds(desk: Desk) -> None:
+async def test_only_the_seller_releases_and_only_the_buyer_refunds(desk: Desk, changes: Changes) -> None:
     deal, stranger, staff = await desk.funded(), await desk.person(), await desk.staff()
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def ask(name: str, user: Any, roles: tuple[str, ...] = ()) -> list[str]:
         return (await desk.ask(name, user, roles, escrowId=deal.escrow)).refusals(name)
@@ -253,7 +256,7 @@ async def test_only_the_seller_releases_and_only_the_buyer_refunds(desk: Desk) -
     assert await ask("refundEscrow", staff, STAFF) == ["NOT_THE_BUYER"]
     assert await ask("refundEscrow", stranger) == ["NOT_FOUND"]
     assert (await desk.ask("releaseEscrow", None, escrowId=deal.escrow)).codes == ["UNAUTHENTICATED"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_replayed_release_answers_the_same_and_moves_nothing(desk: Desk) -> None:

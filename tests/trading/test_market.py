@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from models.identity import User
+from tests.changes import Changes
 from tests.factories import Factory
 from tests.trading.conftest import STAFF, Desk
 
@@ -57,16 +58,16 @@ async def test_a_coin_without_a_name_goes_by_its_code(desk: Desk) -> None:
     ],
 )  # fmt: skip
 async def test_prices_that_are_none_change_nothing(
-    desk: Desk, coins: list[dict[str, Any]], code: str, field: list[str]
+    desk: Desk, coins: list[dict[str, Any]], code: str, field: list[str], changes: Changes
 ) -> None:
     staff = await desk.staff()
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await prices(desk, staff, *coins)
 
     assert answer.refusals("upsertCryptoPrices") == [code]
     assert answer["upsertCryptoPrices"]["userErrors"][0]["field"] == field
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_many_who_write_the_same_prices_at_once_do_not_cross(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
@@ -102,9 +103,11 @@ async def test_staff_confirm_or_reject_an_identity_and_set_limits(desk: Desk, ma
     assert Decimal(kept["dailyLimit"]) == 5000
 
 
-async def test_staff_do_not_confirm_their_own_identity_nor_anybodys_who_is_not_there(desk: Desk, make: Factory) -> None:
+async def test_staff_do_not_confirm_their_own_identity_nor_anybodys_who_is_not_there(
+    desk: Desk, make: Factory, changes: Changes
+) -> None:
     user, staff = await make(User), await desk.staff()
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def set_to(who: Any, **given: Any) -> list[str]:
         answer = await desk.ask("setKycStatus", staff, STAFF, userId=who, status="VERIFIED", **given)
@@ -114,4 +117,4 @@ async def test_staff_do_not_confirm_their_own_identity_nor_anybodys_who_is_not_t
     assert await set_to(uuid4()) == ["NOT_FOUND"]
     assert await set_to(user.id, dailyLimit="0") == ["AMOUNT_NOT_POSITIVE"]
     assert await set_to(user.id, monthlyLimit="1000000000000") == ["AMOUNT_OUT_OF_RANGE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []

@@ -15,6 +15,7 @@ from lango.security.encryption import Keyring
 from lango.settings import settings as settings_of_process
 from models.identity import User
 from models.trading import CryptoPaymentMethod
+from tests.changes import Changes
 from tests.factories import Factory
 from tests.trading.conftest import STAFF, Desk
 
@@ -97,10 +98,12 @@ async def test_details_that_cannot_be_read_are_to_be_added_anew_and_the_log_name
 
 
 @pytest.mark.usefixtures("keyless")
-async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_says_why(desk: Desk, make: Factory) -> None:
+async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_says_why(
+    desk: Desk, make: Factory, changes: Changes
+) -> None:
     user = await make(User)
     kept = await make(CryptoPaymentMethod, user_id=user.id)
-    before = await desk.everything()
+    before = await changes.mark()
 
     with capture_logs() as lines:
         added = await add(desk, user)
@@ -111,7 +114,7 @@ async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_says_why(desk:
         assert "LANGO_ENCRYPTION_KEYS" not in answer.response.text
     reasons = [line["reason"] for line in lines if line["event"] == "nothing can be encrypted"]
     assert [reason.startswith("No key for encrypted columns") for reason in reasons] == [True, True]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
     removed = await desk.ask("removePaymentMethod", user, paymentMethodId=kept.id)
     assert removed.refusals("removePaymentMethod") == []
 

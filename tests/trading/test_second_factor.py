@@ -10,20 +10,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from models.security import TwoFactorAuth
+from tests.changes import Changes
 from tests.trading.conftest import STAFF, Desk
 
 
-async def test_a_seller_with_a_second_factor_must_show_a_code_of_it(desk: Desk) -> None:
+async def test_a_seller_with_a_second_factor_must_show_a_code_of_it(desk: Desk, changes: Changes) -> None:
     deal = await desk.funded()
     app = await desk.second_factor(deal.seller)
-    before = await desk.everything()
+    before = await changes.mark()
 
     without = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
-    unchanged = await desk.everything() == before
+    changed = await changes.since(before)
     right = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=app.now())
 
     assert without.refusals("releaseEscrow") == ["TWO_FACTOR_REQUIRED"]
-    assert unchanged
+    assert changed == []
     assert right.refusals("releaseEscrow") == []
 
 
@@ -52,16 +53,16 @@ async def test_a_code_of_one_step_on_either_side_is_good(desk: Desk, owner: asyn
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "' OR 1=1"])
 async def test_a_wrong_code_is_refused_and_leaves_an_event_alone(
-    desk: Desk, owner: asyncpg.Pool[Any], code: str
+    desk: Desk, owner: asyncpg.Pool[Any], code: str, changes: Changes
 ) -> None:
     deal = await desk.funded()
     await desk.second_factor(deal.seller)
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
 
     assert answer.refusals("releaseEscrow") == ["TWO_FACTOR_INVALID"]
-    assert await desk.everything() == before
+    assert await changes.since(before, but=("security.security_events",)) == []
     events = await owner.fetch("SELECT event_type FROM security.security_events WHERE user_id = $1", deal.seller.id)
     assert [event["event_type"] for event in events] == ["two_factor_failed"]
 
@@ -93,11 +94,13 @@ async def test_after_five_wrong_codes_the_right_one_does_not_help(desk: Desk, ow
     assert await release(app.now()) == []
 
 
-async def test_a_secret_that_cannot_be_read_releases_nothing(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
+async def test_a_secret_that_cannot_be_read_releases_nothing(
+    desk: Desk, owner: asyncpg.Pool[Any], changes: Changes
+) -> None:
     deal, staff = await desk.funded(), await desk.staff()
     app = await desk.second_factor(deal.seller)
     await owner.execute("UPDATE security.two_factor_auth SET secret = 'ZGVtbw==' WHERE user_id = $1", deal.seller.id)
-    before = await desk.everything()
+    before = await changes.mark()
 
     with capture_logs() as lines:
         answers = [
@@ -110,26 +113,26 @@ async def test_a_secret_that_cannot_be_read_releases_nothing(desk: Desk, owner: 
     told = [line["reason"] for line in lines if line["event"] == "an encrypted value cannot be read"]
     assert told == ["A value of security.two_factor_auth.secret was not encrypted here."] * 2
     assert "ZGVtbw" not in str(lines)
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
     by_staff = await desk.ask("releaseEscrow", staff, STAFF, escrowId=deal.escrow)
     assert by_staff.refusals("releaseEscrow") == []
 
 
 @pytest.mark.usefixtures("keyless")
 async def test_without_a_key_no_code_can_be_checked_and_nothing_is_released(
-    desk: Desk, owner: asyncpg.Pool[Any]
+    desk: Desk, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
     deal = await desk.funded()
     await desk.make(TwoFactorAuth, user_id=deal.seller.id, method="totp", enabled=True, secret="v1:tests:AAAA")
     await owner.execute(
         "UPDATE trading.crypto_profiles SET two_factor_enabled = true WHERE user_id = $1", deal.seller.id
     )
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode="123456")
 
     assert answer.codes == ["SERVICE_UNAVAILABLE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_code_works_once_also_for_two_releases_at_once(desk: Desk) -> None:

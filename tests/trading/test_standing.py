@@ -13,6 +13,7 @@ import pytest
 from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoTransaction, CryptoWallet
+from tests.changes import Changes
 from tests.factories import Factory, now
 from tests.trading.conftest import STAFF, Desk
 
@@ -44,12 +45,12 @@ async def place(desk: Desk, user: Any, coin: str) -> list[str]:
     return answer.refusals("placeTrade")
 
 
-async def test_a_minor_neither_trades_nor_adds_what_trading_needs(desk: Desk, born: Profiled) -> None:
+async def test_a_minor_neither_trades_nor_adds_what_trading_needs(desk: Desk, born: Profiled, changes: Changes) -> None:
     coin, deal = await desk.coin(), await desk.placed()
     minor = await desk.person(coin, "10")
     wallet = await desk.make(CryptoWallet, user_id=minor.id, currency=coin, is_connected=True)
     await born(minor, date.today() - timedelta(days=12 * 365))
-    before = await desk.everything()
+    before = await changes.mark()
     asked: dict[str, dict[str, Any]] = {
         "placeTrade": {"side": "SELL", "pair": f"{coin}/KES", "price": "1", "amount": "1"},
         "takeTrade": {"tradeId": deal.trade},
@@ -62,7 +63,7 @@ async def test_a_minor_neither_trades_nor_adds_what_trading_needs(desk: Desk, bo
         answer = await desk.ask(name, minor, **given)
         assert answer.refusals(name) == ["NOT_OF_AGE"], name
 
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_one_comes_of_age_at_midnight_of_ones_own_zone(
@@ -89,46 +90,46 @@ async def test_from_a_minor_nobody_takes_and_why_is_not_told(desk: Desk, born: P
     assert (error["code"], error["details"]) == ("COUNTERPARTY_NOT_AVAILABLE", None)
 
 
-async def test_the_identity_of_a_minor_is_not_confirmed(desk: Desk, born: Profiled) -> None:
+async def test_the_identity_of_a_minor_is_not_confirmed(desk: Desk, born: Profiled, changes: Changes) -> None:
     minor, staff = await desk.person(), await desk.staff()
     await born(minor, date.today() - timedelta(days=17 * 365))
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask("setKycStatus", staff, STAFF, userId=minor.id, status="VERIFIED")
 
     assert answer.refusals("setKycStatus") == ["NOT_OF_AGE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(("kept", "code"), [(BANNED, "TRADER_BANNED"), (REJECTED, "KYC_REJECTED")])
 async def test_whoever_is_banned_or_rejected_neither_funds_nor_withdraws(
-    desk: Desk, owner: asyncpg.Pool[Any], kept: dict[str, Any], code: str
+    desk: Desk, owner: asyncpg.Pool[Any], kept: dict[str, Any], code: str, changes: Changes
 ) -> None:
     deal = await desk.taken()
     wallet = await desk.make(CryptoWallet, user_id=deal.seller.id, currency=deal.coin, is_connected=True)
     await set_profile(owner, deal.seller, kept)
-    before = await desk.everything()
+    before = await changes.mark()
 
     funded = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
     withdrawn = await desk.ask("withdrawCrypto", deal.seller, walletId=wallet.id, amount="1")
 
     assert funded.refusals("fundEscrow") == [code]
     assert withdrawn.refusals("withdrawCrypto") == [code]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("kept", [BANNED, REJECTED])
 async def test_for_a_buyer_who_is_barred_since_nobody_locks_coins(
-    desk: Desk, owner: asyncpg.Pool[Any], kept: dict[str, Any]
+    desk: Desk, owner: asyncpg.Pool[Any], kept: dict[str, Any], changes: Changes
 ) -> None:
     deal = await desk.taken()
     await set_profile(owner, deal.buyer, kept)
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
 
     assert answer.refusals("fundEscrow") == ["COUNTERPARTY_NOT_AVAILABLE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_trade_that_is_under_way_is_ended_also_by_whoever_was_banned_since(
@@ -190,17 +191,17 @@ async def guarded(make: Factory, minor: Any, guardian: Any, *, accepted: bool = 
 @pytest.mark.parametrize("accepted", [True, False])
 @pytest.mark.parametrize("maker_is_minor", [True, False])
 async def test_nobody_takes_the_offer_of_somebody_for_whom_they_act(
-    desk: Desk, make: Factory, accepted: bool, maker_is_minor: bool
+    desk: Desk, make: Factory, accepted: bool, maker_is_minor: bool, changes: Changes
 ) -> None:
     deal = await desk.placed()
     minor, guardian = (deal.maker, deal.taker) if maker_is_minor else (deal.taker, deal.maker)
     await guarded(make, minor, guardian, accepted=accepted)
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask("takeTrade", deal.taker, tradeId=deal.trade)
 
     assert answer.refusals("takeTrade") == ["OWN_TRADE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_two_who_have_one_guardian_do_not_trade_with_each_other(desk: Desk, make: Factory) -> None:
@@ -213,35 +214,41 @@ async def test_two_who_have_one_guardian_do_not_trade_with_each_other(desk: Desk
     assert answer.refusals("takeTrade") == ["OWN_TRADE"]
 
 
-async def test_what_was_taken_before_one_became_the_others_guardian_is_not_funded(desk: Desk, make: Factory) -> None:
+async def test_what_was_taken_before_one_became_the_others_guardian_is_not_funded(
+    desk: Desk, make: Factory, changes: Changes
+) -> None:
     deal = await desk.taken()
     await guarded(make, deal.buyer, deal.seller)
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
 
     assert answer.refusals("fundEscrow") == ["OWN_TRADE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_a_trade_of_a_guardian_with_the_minor_is_rated_by_neither(desk: Desk, make: Factory) -> None:
+async def test_a_trade_of_a_guardian_with_the_minor_is_rated_by_neither(
+    desk: Desk, make: Factory, changes: Changes
+) -> None:
     deal = await desk.completed()
     await guarded(make, deal.buyer, deal.seller)
-    before = await desk.everything()
+    before = await changes.mark()
 
     for party in (deal.buyer, deal.seller):
         answer = await desk.ask("rateTrade", party, tradeId=deal.trade, rating="5")
         assert answer.refusals("rateTrade") == ["OWN_TRADE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_staff_decide_no_dispute_of_a_minor_for_whom_they_act(desk: Desk, make: Factory) -> None:
+async def test_staff_decide_no_dispute_of_a_minor_for_whom_they_act(
+    desk: Desk, make: Factory, changes: Changes
+) -> None:
     deal, staff = await desk.disputed(), await desk.staff()
     await guarded(make, deal.buyer, staff)
-    before = await desk.everything()
+    before = await changes.mark()
 
     decided = await desk.ask("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome="RELEASE")
     confirmed = await desk.ask("setKycStatus", staff, STAFF, userId=deal.buyer.id, status="PENDING")
 
     assert decided.refusals("resolveDispute") == confirmed.refusals("setKycStatus") == ["OWN_MATTER"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []

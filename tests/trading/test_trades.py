@@ -17,6 +17,7 @@ from models.profiles import Profile
 from resolvers.trading.escrows import expire_lapsed_offers
 from resolvers.trading.traders import begin_trading_days
 from tests.books import Books
+from tests.changes import Changes
 from tests.factories import Factory, now
 from tests.trading.conftest import Desk, plain
 
@@ -77,9 +78,11 @@ async def test_who_never_traded_begins_with_the_configured_limits(desk: Desk, ma
         ({"expiresAt": "2020-01-01T00:00:00Z"}, "EXPIRY_PAST", "expiresAt"),
     ],
 )
-async def test_placing_is_refused_and_changes_nothing(desk: Desk, given: dict[str, Any], code: str, field: str) -> None:
+async def test_placing_is_refused_and_changes_nothing(
+    desk: Desk, given: dict[str, Any], code: str, field: str, changes: Changes
+) -> None:
     coin, user = await desk.coin(), await desk.person()
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask(
         "placeTrade", user, **{"side": "SELL", "pair": f"{coin}/KES", "price": "1", "amount": "1", **given}
@@ -87,7 +90,7 @@ async def test_placing_is_refused_and_changes_nothing(desk: Desk, given: dict[st
 
     assert answer.refusals("placeTrade") == [code]
     assert answer["placeTrade"]["userErrors"][0]["field"] == [field]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -100,17 +103,17 @@ async def test_placing_is_refused_and_changes_nothing(desk: Desk, given: dict[st
     ],
 )
 async def test_a_limit_a_ban_or_a_rejected_identity_keeps_from_placing_and_taking(
-    desk: Desk, profile: dict[str, Any], code: str
+    desk: Desk, profile: dict[str, Any], code: str, changes: Changes
 ) -> None:
     deal, kept = await desk.placed("50"), await desk.person(**profile)
-    before = await desk.everything()
+    before = await changes.mark()
 
     placed = await desk.ask("placeTrade", kept, side="SELL", pair=f"{deal.coin}/KES", price="1", amount="50")
     taken = await desk.ask("takeTrade", kept, tradeId=deal.trade)
 
     assert placed.refusals("placeTrade") == [code]
     assert taken.refusals("takeTrade") == [code]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_up_to_the_limit_one_may_trade(desk: Desk) -> None:
@@ -226,9 +229,9 @@ async def test_a_trade_that_was_taken_is_cancelled_as_long_as_no_coins_are_locke
     ]
 
 
-async def test_cancelling_is_for_who_placed_it_and_not_once_coins_are_locked(desk: Desk) -> None:
+async def test_cancelling_is_for_who_placed_it_and_not_once_coins_are_locked(desk: Desk, changes: Changes) -> None:
     deal, stranger = await desk.funded(), await desk.person()
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def cancel(user: Any) -> list[str]:
         return (await desk.ask("cancelTrade", user, tradeId=deal.trade)).refusals("cancelTrade")
@@ -236,7 +239,7 @@ async def test_cancelling_is_for_who_placed_it_and_not_once_coins_are_locked(des
     assert await cancel(deal.maker) == ["INVALID_STATE"]
     assert await cancel(deal.taker) == ["INVALID_STATE"]
     assert await cancel(stranger) == ["NOT_FOUND"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_guardian_cancels_for_the_minor(desk: Desk, make: Factory) -> None:
@@ -278,23 +281,23 @@ async def test_an_offer_is_taken_by_the_id_under_which_it_is_shown(desk: Desk) -
     assert answer["takeTrade"]["trade"]["rowId"] == str(deal.trade)
 
 
-async def test_ones_own_offer_is_not_taken(desk: Desk) -> None:
+async def test_ones_own_offer_is_not_taken(desk: Desk, changes: Changes) -> None:
     deal = await desk.placed()
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert (await desk.ask("takeTrade", deal.maker, tradeId=deal.trade)).refusals("takeTrade") == ["OWN_TRADE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_who_comes_too_late_hears_for_a_while_what_became_of_an_offer(
-    desk: Desk, owner: asyncpg.Pool[Any]
+    desk: Desk, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
     lapsed, taken, stranger = await desk.placed(), await desk.taken(), await desk.person()
     expired, cancelled, done = await desk.placed(), await desk.placed(), await desk.completed()
     await owner.execute("UPDATE trading.crypto_trades SET expires_at = now() WHERE id = $1", lapsed.trade)
     await owner.execute("UPDATE trading.crypto_trades SET status = 'expired' WHERE id = $1", expired.trade)
     await desk.ask("cancelTrade", cancelled.maker, tradeId=cancelled.trade)
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def take(user: Any, trade: UUID) -> list[str]:
         return (await desk.ask("takeTrade", user, tradeId=trade)).refusals("takeTrade")
@@ -304,7 +307,7 @@ async def test_who_comes_too_late_hears_for_a_while_what_became_of_an_offer(
     assert await take(stranger, lapsed.trade) == await take(stranger, expired.trade) == ["OFFER_EXPIRED"]
     assert await take(stranger, cancelled.trade) == ["INVALID_STATE"]
     assert await take(stranger, uuid4()) == ["NOT_FOUND"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_what_became_of_an_offer_long_ago_is_for_its_parties(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
@@ -391,14 +394,14 @@ async def test_the_buyer_marks_a_trade_paid_once(desk: Desk, books: Books) -> No
     assert (await books.events(deal.trade))[-1] == "trade.paid"
 
 
-async def test_marking_paid_is_for_the_buyer_of_a_funded_trade(desk: Desk) -> None:
+async def test_marking_paid_is_for_the_buyer_of_a_funded_trade(desk: Desk, changes: Changes) -> None:
     funded, placed, taken, stranger = (
         await desk.funded(),
         await desk.placed(side="BUY"),
         await desk.taken(),
         await desk.person(),
     )
-    before = await desk.everything()
+    before = await changes.mark()
 
     async def mark(user: Any, trade: UUID) -> list[str]:
         return (await desk.ask("markTradePaid", user, tradeId=trade)).refusals("markTradePaid")
@@ -407,7 +410,7 @@ async def test_marking_paid_is_for_the_buyer_of_a_funded_trade(desk: Desk) -> No
     assert await mark(stranger, funded.trade) == ["NOT_FOUND"]
     assert await mark(placed.buyer, placed.trade) == ["INVALID_STATE"]
     assert await mark(taken.buyer, taken.trade) == ["NOT_FUNDED"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 # rateTrade

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from models.identity import User
+from tests.changes import Changes
 from tests.factories import Factory
 from tests.trading.conftest import STAFF, Desk
 
@@ -77,12 +78,14 @@ async def test_of_many_who_connect_one_wallet_at_once_one_does(desk: Desk, make:
         ({"supportedCurrencies": ["ETH"] * 51}, "TOO_MANY"),
     ],
 )
-async def test_what_is_no_wallet_is_not_connected(desk: Desk, make: Factory, given: dict[str, Any], code: str) -> None:
+async def test_what_is_no_wallet_is_not_connected(
+    desk: Desk, make: Factory, given: dict[str, Any], code: str, changes: Changes
+) -> None:
     user = await make(User)
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert (await connect(desk, user, **given)).refusals("connectWallet") == [code]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_one_wallet_is_primary_also_when_many_are_made_so_at_once(
@@ -98,16 +101,16 @@ async def test_one_wallet_is_primary_also_when_many_are_made_so_at_once(
     assert await owner.fetchval(primary, user.id) == 1
 
 
-async def test_a_wallet_is_its_owners_to_change(desk: Desk, make: Factory) -> None:
+async def test_a_wallet_is_its_owners_to_change(desk: Desk, make: Factory, changes: Changes) -> None:
     user, stranger, staff = await make(User), await make(User), await desk.staff()
     key = (await connect(desk, user))["connectWallet"]["wallet"]["rowId"]
-    before = await desk.everything()
+    before = await changes.mark()
 
     for name in ("setPrimaryWallet", "disconnectWallet"):
         assert (await desk.ask(name, stranger, walletId=key)).refusals(name) == ["NOT_FOUND"]
         assert (await desk.ask(name, staff, STAFF, walletId=key)).refusals(name) == ["NOT_YOUR_WALLET"]
         assert (await desk.ask(name, None, walletId=key)).codes == ["UNAUTHENTICATED"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_disconnected_wallet_is_not_primary(desk: Desk, make: Factory) -> None:

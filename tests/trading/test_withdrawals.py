@@ -15,6 +15,7 @@ from models.profiles import Profile
 from models.trading import CryptoTransaction, CryptoWallet
 from models.treasury import UserBalance
 from tests.books import Books
+from tests.changes import Changes
 from tests.factories import Factory, now
 from tests.trading.conftest import STAFF, Desk
 
@@ -63,11 +64,13 @@ async def test_withdrawing_is_the_reverse_of_a_deposit(desk: Desk, holder: Any, 
         ("100.00000001", "INSUFFICIENT_FUNDS"),
     ],
 )  # fmt: skip
-async def test_an_amount_that_cannot_be_withdrawn_is_refused(desk: Desk, holder: Any, amount: str, code: str) -> None:
-    before = await desk.everything()
+async def test_an_amount_that_cannot_be_withdrawn_is_refused(
+    desk: Desk, holder: Any, amount: str, code: str, changes: Changes
+) -> None:
+    before = await changes.mark()
 
     assert await withdraw(desk, holder, amount) == [code]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_what_is_locked_in_an_escrow_cannot_be_withdrawn(desk: Desk) -> None:
@@ -77,18 +80,18 @@ async def test_what_is_locked_in_an_escrow_cannot_be_withdrawn(desk: Desk) -> No
     assert await withdraw(desk, deal.seller, "0.00000001") == ["INSUFFICIENT_FUNDS"]
 
 
-async def test_withdrawing_goes_to_ones_own_connected_wallet(desk: Desk, holder: Any) -> None:
+async def test_withdrawing_goes_to_ones_own_connected_wallet(desk: Desk, holder: Any, changes: Changes) -> None:
     other, staff = await desk.person(holder.coin, "5"), await desk.staff()
     off = await desk.make(CryptoWallet, user_id=holder.id, currency=holder.coin, is_connected=False)
     deleted = await wallet_of(desk, holder, holder.coin, deleted_at=now())
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert await withdraw(desk, other, "1", holder.wallet) == ["NOT_FOUND"]
     assert await withdraw(desk, holder, "1", off) == ["WALLET_NOT_CONNECTED"]
     assert await withdraw(desk, holder, "1", deleted) == ["NOT_FOUND"]
     answer = await desk.ask("withdrawCrypto", staff, STAFF, walletId=holder.wallet.id, amount="1")
     assert answer.refusals("withdrawCrypto") == ["NOT_YOUR_WALLET"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ async def test_through_two_wallets_at_once_nobody_exceeds_a_limit(desk: Desk, ho
 
 
 async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_again(
-    desk: Desk, owner: asyncpg.Pool[Any]
+    desk: Desk, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
     coin = await desk.coin()
     user = await desk.person(coin, "100")
@@ -166,7 +169,7 @@ async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_
 
     key = await connect()
     begins = await owner.fetchval("SELECT payable_from FROM trading.crypto_wallets WHERE id = $1", UUID(key))
-    before = await desk.everything()
+    before = await changes.mark()
     answer = await desk.ask("withdrawCrypto", user, walletId=key, amount="1")
 
     assert timedelta(hours=23, minutes=59) < begins - now() <= timedelta(hours=24)
@@ -174,7 +177,7 @@ async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_
     (error,) = answer["withdrawCrypto"]["userErrors"]
     assert error["details"] == {"payableFrom": begins.isoformat()}
     assert f"{begins:%Y-%m-%d at %H:%M} UTC" in error["message"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
     await wait(key)
     assert (await desk.ask("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == []
     await desk.ask("disconnectWallet", user, walletId=key)
@@ -345,10 +348,10 @@ async def test_what_failed_leaves_its_part_of_the_limit_free(desk: Desk, holder:
     assert await withdraw(desk, holder, "6", wallet) == []
 
 
-async def test_a_withdrawal_ends_once(desk: Desk, holder: Any) -> None:
+async def test_a_withdrawal_ends_once(desk: Desk, holder: Any, changes: Changes) -> None:
     confirmed, failed, staff = await sent(desk, holder, "10"), await sent(desk, holder, "20"), await desk.staff()
     assert [await confirm(desk, staff, confirmed), await fail(desk, staff, failed)] == [[], []]
-    before = await desk.everything()
+    before = await changes.mark()
 
     for key in (confirmed, failed):
         assert await confirm(desk, staff, key) == ["INVALID_STATE"]
@@ -356,7 +359,7 @@ async def test_a_withdrawal_ends_once(desk: Desk, holder: Any) -> None:
     again = await desk.ask(FAIL, staff, STAFF, transactionId=confirmed, reason="late")
 
     assert again[FAIL]["userErrors"][0]["details"] == {"state": "confirmed"}
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
     assert await desk.holds(holder, holder.coin) == ("90", "0")
 
 
@@ -418,15 +421,15 @@ async def test_a_hash_is_of_one_transaction(desk: Desk, holder: Any, owner: asyn
 @pytest.mark.parametrize(
     "told", ["", "0x123", "x" * 129, "two words here", "hash\nof lines", "ハッシュハッシュハッシュ"]
 )
-async def test_what_is_no_hash_confirms_nothing(desk: Desk, holder: Any, told: str) -> None:
+async def test_what_is_no_hash_confirms_nothing(desk: Desk, holder: Any, told: str, changes: Changes) -> None:
     key, staff = await sent(desk, holder), await desk.staff()
-    before = await desk.everything()
+    before = await changes.mark()
 
     answer = await desk.ask(CONFIRM, staff, STAFF, transactionId=key, transactionHash=told)
 
     assert answer.refusals(CONFIRM) == ["HASH_NOT_VALID"]
     assert answer[CONFIRM]["userErrors"][0]["field"] == ["transactionHash"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_hash_that_is_not_hexadecimal_keeps_its_case(desk: Desk, holder: Any) -> None:
@@ -437,44 +440,48 @@ async def test_a_hash_that_is_not_hexadecimal_keeps_its_case(desk: Desk, holder:
     assert answer[CONFIRM]["transaction"]["transactionHash"] == told
 
 
-async def test_a_failure_has_a_reason(desk: Desk, holder: Any) -> None:
+async def test_a_failure_has_a_reason(desk: Desk, holder: Any, changes: Changes) -> None:
     key, staff = await sent(desk, holder), await desk.staff()
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert await fail(desk, staff, key, " ") == ["TEXT_MISSING"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_what_was_taken_from_no_balance_is_neither_confirmed_nor_given_back(desk: Desk, holder: Any) -> None:
+async def test_what_was_taken_from_no_balance_is_neither_confirmed_nor_given_back(
+    desk: Desk, holder: Any, changes: Changes
+) -> None:
     staff, given = await desk.staff(), {"user_id": holder.id, "currency": holder.coin, "amount": 10}
     rows = [
         await desk.make(CryptoTransaction, **given, transaction_type=kind, status="pending")
         for kind in ("withdrawal", "deposit", "transfer", "escrow_release")
     ]
-    before = await desk.everything()
+    before = await changes.mark()
 
     for row in rows:
         assert await confirm(desk, staff, row.id) == ["NO_WITHDRAWAL"]
         assert await fail(desk, staff, row.id) == ["NO_WITHDRAWAL"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_coins_that_the_balance_cannot_hold_any_more_stay_pending(desk: Desk, holder: Any) -> None:
+async def test_coins_that_the_balance_cannot_hold_any_more_stay_pending(
+    desk: Desk, holder: Any, changes: Changes
+) -> None:
     key, staff = await sent(desk, holder), await desk.staff()
     await desk.give(holder, holder.coin, "99999999999999999939.99999999")
-    before = await desk.everything()
+    before = await changes.mark()
 
     assert await fail(desk, staff, key) == ["AMOUNT_OUT_OF_RANGE"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
-async def test_withdrawals_are_ended_by_staff_and_not_their_own(desk: Desk, holder: Any) -> None:
+async def test_withdrawals_are_ended_by_staff_and_not_their_own(desk: Desk, holder: Any, changes: Changes) -> None:
     staff, stranger = await desk.staff(), await desk.person()
     key = await sent(desk, holder)
     await desk.make(UserBalance, user_id=staff.id, currency=holder.coin)
     await desk.give(staff, holder.coin, "5")
     own = await sent(desk, staff, "5", await wallet_of(desk, staff, holder.coin))
-    before = await desk.everything()
+    before = await changes.mark()
 
     for name, more in ((CONFIRM, {"transactionHash": a_hash()}), (FAIL, {"reason": "lost"})):
         for who in (holder, stranger):
@@ -484,7 +491,7 @@ async def test_withdrawals_are_ended_by_staff_and_not_their_own(desk: Desk, hold
         assert (await desk.ask(name, None, transactionId=key, **more)).codes == ["UNAUTHENTICATED"]
         assert (await desk.ask(name, staff, STAFF, transactionId=own, **more)).refusals(name) == ["OWN_MATTER"]
         assert (await desk.ask(name, staff, STAFF, transactionId=uuid4(), **more)).refusals(name) == ["NOT_FOUND"]
-    assert await desk.everything() == before
+    assert await changes.since(before) == []
 
 
 async def test_a_replayed_end_answers_as_the_first_did(desk: Desk, holder: Any) -> None:
