@@ -17,6 +17,7 @@ from gql.kit.mutation import Once, mutation
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
 from models.pots import Pot, PotStatus
+from models.topics import Topic
 from resolvers.donations import checkouts, held_donations, receipts, refunds, wave_events
 
 for choice in (m.DonationStatus, m.RefundReason, PotStatus):
@@ -221,7 +222,7 @@ class Subscription:
     contribution_received = subscription(
         m.Contribution,
         name="contributionReceived",
-        topics=("donation.succeeded",),
+        topics=(Topic.DONATION_SUCCEEDED,),
         by="pot_id",
         of=Pot,
         doc=f"Whenever a pot is given something. {LATER}",

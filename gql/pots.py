@@ -29,6 +29,7 @@ from lango.errors import BadUserInput
 from models.analytics import AnalyticsEventPlatform
 from models.identity import User
 from models.packs import Pack
+from models.topics import Topic
 from resolvers.donations import pot_cancellation
 from resolvers.kernel.share_links import tokens_of
 from resolvers.pots import invitations, pots, views
@@ -235,12 +236,12 @@ class Subscription:
         name="potUpdated",
         topics=(
             "pot.*",
-            "donation.succeeded",
-            "donation.refunded",
-            "points.converted",
-            "qr_code.issued",
-            "qr_code.cancelled",
-            "qr_code.expired",
+            Topic.DONATION_SUCCEEDED,
+            Topic.DONATION_REFUNDED,
+            Topic.POINTS_CONVERTED,
+            Topic.QR_CODE_ISSUED,
+            Topic.QR_CODE_CANCELLED,
+            Topic.QR_CODE_EXPIRED,
         ),
         by="pot_id",
         doc=f"Whenever a pot changes: its money, its state, or what it says of itself. {LATER}",

@@ -12,6 +12,7 @@ from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
 from lango.graphql.cost import LONGEST
 from models.packs import Partner
+from models.topics import Topic
 from resolvers.redemption import codes, reversals, settlements
 
 
@@ -56,7 +57,7 @@ class Subscription:
     qr_code_redeemed = subscription(
         m.QrCode,
         name="qrCodeRedeemed",
-        topics=("qr_code.redeemed",),
+        topics=(Topic.QR_CODE_REDEEMED,),
         by="partner_id",
         of=Partner,
         doc="Whenever a code is redeemed at a partner: for its dashboard.",

@@ -60,8 +60,8 @@ class Money:
     currency_column: str | None = None
 
 
-class Choice(StrEnum):
-    """An allowed-value list: a GraphQL enum and a CHECK. Each value comes with what it means."""
+class Documented(StrEnum):
+    """A list of words, each of which comes with what it means."""
 
     doc: str
 
@@ -71,6 +71,10 @@ class Choice(StrEnum):
         member._value_ = value
         member.doc = doc
         return member
+
+
+class Choice(Documented):
+    """An allowed-value list of a column: a GraphQL enum and a CHECK."""
 
     @classmethod
     def sql_list(cls) -> str:

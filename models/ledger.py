@@ -20,7 +20,7 @@ from models.access import (
     where,
 )
 from models.base import Base
-from models.columns import STAFF_ONLY, Choice, CreatedAt, Id, choice, reference, to_many, to_one
+from models.columns import STAFF_ONLY, Choice, CreatedAt, Documented, Id, choice, reference, to_many, to_one
 
 if TYPE_CHECKING:
     from models.identity import User
@@ -47,6 +47,30 @@ class LedgerAccountOwnerType(Choice):
     CARD_ACCOUNT = "card_account", "A card account's, seen by its members."
     PLATFORM = "platform", "The platform's own."
     PROVIDER = "provider", "What a payment provider, a bank or a chain holds for the platform."
+
+
+class LedgerKind(Documented):
+    """What rules move money for: the kinds of transactions that they post."""
+
+    DONATION = "donation", "What a donor paid counts for a pot."
+    DONATION_HELD = "donation_held", "What a donor paid waits in suspense: it counts for nothing yet."
+    DONATION_REFUND = "donation_refund", "It leaves the pot for suspense, or suspense for the donor."
+    POINTS_CONVERSION = "points_conversion", "The platform gives a pot what a sponsor's points are worth."
+    POINTS_CONVERSION_REVERSAL = "points_conversion_reversal", "That goes back, as the pot was called off."
+    POT_CARRY_OVER = "pot_carry_over", "What an ended pot holds goes to its owner's next one, or back to where it was."
+    QR_ISSUE = "qr_issue", "The price of a code is reserved."
+    QR_REDEEM = "qr_redeem", "It is the partner's and the platform's, each its part."
+    QR_REDEEM_REVERSAL = "qr_redeem_reversal", "They give it back, as the redemption was taken back."
+    QR_CANCEL = "qr_cancel", "It is the pot's again, as the code was given back."
+    QR_EXPIRE = "qr_expire", "It is the pot's again, as the code was not redeemed in time."
+    SETTLEMENT_PAID = "settlement_paid", "A partner has what it is owed for a period."
+    CRYPTO_DEPOSIT = "crypto_deposit", "Coins that arrived on a chain are the user's."
+    CRYPTO_WITHDRAWAL = "crypto_withdrawal", "Coins leave a user's balance for an address outside."
+    CRYPTO_WITHDRAWAL_REVERSAL = "crypto_withdrawal_reversal", "They are the user's again, as they were not sent."
+    ESCROW_FUND = "escrow_fund", "A seller's coins are locked for a trade."
+    ESCROW_RELEASE = "escrow_release", "They are the buyer's, less the fee."
+    ESCROW_REFUND = "escrow_refund", "They are the seller's again."
+    ESCROW_SPLIT = "escrow_split", "Both parties get a part, as staff decided."
 
 
 class LedgerAccount(Base):

@@ -9,6 +9,7 @@ from itertools import accumulate
 from uuid import UUID
 
 from models.donations import Donation, Refund, WaveWebhookEvent
+from models.ledger import LedgerKind
 from models.pots import Pot, PotInvitation
 from models.referrals import PointsConversion, PointsLedgerEntry
 from resolvers.ledger.ledger import Movement, pot_account, provider
@@ -112,7 +113,7 @@ def _donate(world: World, dice: Dice, books: Books, pot: Filled, moment: datetim
         return
     pot.last, wave, balance = paid, provider("wave"), pot_account(pot.id)
     pot.donors += 1
-    books.post("donation", paid, [Movement(wave, balance, amount)], of=("donation", donation), by=None)
+    books.post(LedgerKind.DONATION, paid, [Movement(wave, balance, amount)], of=("donation", donation), by=None)
     if dice.happens(world.size.webhooks):
         _put_webhook(world, donation, amount, paid)
     back = amount if given_back else amount // 2 if 0.9275 < throw <= 0.93 else 0
@@ -120,7 +121,7 @@ def _donate(world: World, dice: Dice, books: Books, pot: Filled, moment: datetim
     if back:
         when = given_back or paid + AN_HOUR / 2
         refund = _refund(world, dice, donation, back, when, donor, cancelled=cancelled)
-        books.post("donation_refund", when, [Movement(balance, wave, back)], of=("refund", refund))
+        books.post(LedgerKind.DONATION_REFUND, when, [Movement(balance, wave, back)], of=("refund", refund))
         pot.last = max(pot.last, when)
 
 
@@ -164,7 +165,7 @@ def _convert(world: World, dice: Dice, books: Books, pot: Filled, sponsoring: Sp
         conversion_rate=Decimal(CFA_PER_POINT), applied_to_pot_id=pot.id, created_at=when,
     )  # fmt: skip
     credit = Movement(PROMOTION, pot_account(pot.id), francs)
-    books.post("points_conversion", when, [credit], of=("points_conversion", conversion), by=owner.id)
+    books.post(LedgerKind.POINTS_CONVERSION, when, [credit], of=("points_conversion", conversion), by=owner.id)
     pot.raised += francs
     pot.last = when
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from models.ledger import LedgerKind
 from models.redemption import PartnerSettlement, QrCode, QrRedemptionLog
 from resolvers.ledger.ledger import Movement, commission, partner_payable, pot_account, pot_reserved, provider
 from resolvers.redemption.codes import partner_share
@@ -88,7 +89,7 @@ class Tills:
         if paid:
             payout = Movement(partner_payable(shop.id), provider("bank"), sums[2])
             of = ("partner_settlement", key)
-            self.books.post("settlement_paid", paid, [payout], of=of, by=self.world.staff)
+            self.books.post(LedgerKind.SETTLEMENT_PAID, paid, [payout], of=of, by=self.world.staff)
         return (
             key, *sums, sums[1] - sums[2], status, approved, f"VIR-{last:%Y%m}-{shop.number:04d}" if paid else None,
             paid, self.world.staff if approved and shop.number % 3 != 1 else None,
@@ -182,16 +183,16 @@ def _issue(
     )  # fmt: skip
     tills.issued += 1
     of = ("qr_code", key)
-    books.post("qr_issue", made, [Movement(balance, reserved, price)], of=of, by=plan.owner.id)
+    books.post(LedgerKind.QR_ISSUE, made, [Movement(balance, reserved, price)], of=of, by=plan.owner.id)
     if used is not None and share is not None:
         split = [Movement(reserved, partner_payable(shop.id), share), Movement(reserved, commission(), price - share)]
-        books.post("qr_redeem", used, split, of=of, by=shop.cashiers[0])
+        books.post(LedgerKind.QR_REDEEM, used, split, of=of, by=shop.cashiers[0])
         _log(tills, shop, key, code, used, "success", venue)
         if dice.happens(0.1) and used + AN_HOUR < world.today:
             _log(tills, shop, key, code, used + AN_HOUR, "already_used", venue)
     elif status in ("cancelled", "expired"):
         back = min(now, made + AN_HOUR) if status == "cancelled" else ends
-        kind = "qr_cancel" if status == "cancelled" else "qr_expire"
+        kind = LedgerKind.QR_CANCEL if status == "cancelled" else LedgerKind.QR_EXPIRE
         books.post(kind, back, [Movement(reserved, balance, price)], of=of)
         _log_refusal(tills, shop, key, code, status, back)
         return False

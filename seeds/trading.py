@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from models.ledger import LedgerKind
 from models.trading import (
     CryptoDispute,
     CryptoEscrow,
@@ -140,7 +141,7 @@ def _put_trader(world: World, dice: Dice, books: Books, trader: Person, number: 
         )  # fmt: skip
     _put_transaction(world, dice, trader, DEPOSIT, "deposit", begun, None, key=deposit, wallet=wallet)
     arrived = Movement(provider("chain", COIN), user_account(trader.id, "available", COIN), DEPOSIT)
-    books.post("crypto_deposit", begun, [arrived], of=("crypto_transaction", deposit), by=world.staff)
+    books.post(LedgerKind.CRYPTO_DEPOSIT, begun, [arrived], of=("crypto_transaction", deposit), by=world.staff)
 
 
 def _put_transaction(
@@ -204,7 +205,7 @@ def _put_escrow(world: World, dice: Dice, books: Books, trade: Trade) -> None:
         return
     of = ("crypto_escrow", escrow)
     available, locked = (user_account(trade.seller.id, part, COIN) for part in ("available", "locked"))
-    books.post("escrow_fund", funded, [Movement(available, locked, trade.amount)], of=of, by=trade.seller.id)
+    books.post(LedgerKind.ESCROW_FUND, funded, [Movement(available, locked, trade.amount)], of=of, by=trade.seller.id)
     _put_transaction(world, dice, trade.seller, trade.amount, "escrow_fund", funded, trade.id)
     if to_buyer is None or to_seller is None:
         return
@@ -215,7 +216,7 @@ def _put_escrow(world: World, dice: Dice, books: Books, trade: Trade) -> None:
     ]  # fmt: skip
     by = world.staff if state == "split" else trade.seller.id
     kind = "escrow_refund" if state == "refunded" else "escrow_release"
-    books.post("escrow_split" if state == "split" else kind, ended, movements, of=of, by=by)
+    books.post(LedgerKind.ESCROW_SPLIT if state == "split" else LedgerKind(kind), ended, movements, of=of, by=by)
     _put_transaction(world, dice, trade.buyer, to_buyer or to_seller, kind, ended, trade.id, fee=charged)
 
 

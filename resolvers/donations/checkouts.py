@@ -19,6 +19,7 @@ from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction
 from models.donations import Donation, DonationStatus
 from models.pots import Pot
+from models.topics import Topic
 from resolvers.donations import risk
 from resolvers.donations.payments import WAITING, Payment, settle
 from resolvers.donations.receipts import new_token, presented
@@ -114,7 +115,7 @@ async def donate(
         receipt_token_hash=hash_of(token) if token else None,
     )  # fmt: skip
     await tx.save(donation)
-    await publish(tx, "donation.begun", donation.id, pot_id=pot.id)
+    await publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
     await call_soon(tx, open_checkout, donation_id=donation.id)
     tx.open_to_caller(donation.id, pot.id)
     return Begun(donation, str(donation.id), token)
@@ -147,7 +148,7 @@ async def retry(
     # Without a URL, a checkout is wanted.
     donation.status, donation.wave_payment_url = DonationStatus.PENDING, None
     await tx.save(donation)
-    await publish(tx, "donation.begun", donation.id, pot_id=pot.id)
+    await publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
     await call_soon(tx, open_checkout, donation_id=donation.id)
     tx.open_to_caller(donation.id, pot.id)
     return Renewed(donation, str(donation.id))
@@ -246,7 +247,7 @@ async def _opened(
         if donation.wave_checkout_session_id == before:
             donation.wave_checkout_session_id, donation.wave_payment_url = checkout.id, checkout.url
             await tx.save(donation)
-            await publish(tx, "donation.payable", donation.id, pot_id=donation.pot_id)
+            await publish(tx, Topic.DONATION_PAYABLE, donation.id, pot_id=donation.pot_id)
         return {"payment_url": donation.wave_payment_url} if donation.wave_payment_url else None
 
 
@@ -259,4 +260,4 @@ async def _give_up(services: Services, donation_id: UUID, checkout_id: str | Non
         donation.failed_at = await clock.now(tx)
         donation.status, donation.wave_payment_url = DonationStatus.FAILED, None
         await tx.save(donation)
-        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)
+        await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)

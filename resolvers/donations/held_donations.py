@@ -9,6 +9,7 @@ from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction
 from models.donations import Donation, DonationStatus, RefundReason
 from models.pots import Pot
+from models.topics import Topic
 from resolvers.donations import donors
 from resolvers.donations.payments import Payment, count, send_back
 from resolvers.kernel import clock
@@ -55,7 +56,7 @@ async def reject(
         donation.failed_at = await clock.now(tx)
         donation.status = DonationStatus.FAILED
         await tx.save(donation)
-        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)
+        await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
     return donation
 
 

@@ -17,8 +17,10 @@ from lango.jobs.job import enqueue
 from lango.providers.wave import Checkout
 from lango.rules.transaction import RuleTransaction
 from models.donations import Donation, DonationStatus, RefundReason
+from models.ledger import LedgerKind
 from models.pots import Pot, PotStatus
 from models.referrals import PointsLedgerEntryEventType as Earning
+from models.topics import Topic
 from resolvers.donations import hidden_totals, refunds, risk
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.amounts import fits
@@ -137,7 +139,7 @@ async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, 
         donation.status, donation.failed_at = DonationStatus.FAILED, now
         donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
         await tx.save(donation)
-        await publish(tx, "donation.failed", donation.id, pot_id=donation.pot_id)
+        await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
     return donation, None
 
 
@@ -149,11 +151,11 @@ async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledge
     credit(pot, donation.amount_cfa)
     await tx.save(pot, donation)
     given = ledger.Movement(source, ledger.pot_account(pot.id), donation.amount_cfa)
-    await ledger.post(tx, "donation", [given], of=("donation", donation.id))
+    await ledger.post(tx, LedgerKind.DONATION, [given], of=("donation", donation.id))
     until = await hidden_totals.hidden_until(tx, donation)
-    await publish(tx, "donation.succeeded", donation.id, pot_id=pot.id, hidden_until=until)
+    await publish(tx, Topic.DONATION_SUCCEEDED, donation.id, pot_id=pot.id, hidden_until=until)
     if before != pot.status == PotStatus.FUNDED:
-        await publish(tx, "pot.funded", pot.id)
+        await publish(tx, Topic.POT_FUNDED, pot.id)
     name = await first_name(tx, pot.owner_user_id)
     await notify(
         tx, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
@@ -173,7 +175,7 @@ async def send_back(
     donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     await tx.save(donation)
     refund = await refunds.written(tx, donation, amount, reason, description)
-    await publish(tx, "donation.refunded", donation.id, pot_id=donation.pot_id, refund_id=refund.id)
+    await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=donation.pot_id, refund_id=refund.id)
     await enqueue(tx, refunds.send_refund, refund_id=refund.id)
 
 
@@ -195,13 +197,13 @@ async def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> No
     donation.status = DonationStatus.PROCESSING
     await tx.save(donation)
     await _put_aside(tx, donation, payment)
-    await publish(tx, "donation.held", donation.id, pot_id=donation.pot_id)
+    await publish(tx, Topic.DONATION_HELD, donation.id, pot_id=donation.pot_id)
 
 
 async def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     if payment.francs:
         held = ledger.Movement(ledger.provider("wave"), ledger.suspense(), payment.francs)
-        await ledger.post(tx, "donation_held", [held], of=("donation", donation.id))
+        await ledger.post(tx, LedgerKind.DONATION_HELD, [held], of=("donation", donation.id))
 
 
 async def _paid_elsewhere(tx: Transaction, payment: Payment, donation: Donation) -> str | None:

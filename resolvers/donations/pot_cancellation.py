@@ -12,9 +12,10 @@ from lango.jobs.job import enqueue
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.donations import Donation, DonationStatus, Refund, RefundReason
-from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.pots import Pot, PotStatus
 from models.referrals import PointsConversion
+from models.topics import Topic
 from resolvers.donations import refunds
 from resolvers.donations.refunds import CodesOutstanding, PotFundsSpent
 from resolvers.kernel import clock, guardianship
@@ -60,7 +61,7 @@ CARRIED = Lookup(
         .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
         .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
         .where(
-            LedgerTransaction.kind == "pot_carry_over",
+            LedgerTransaction.kind == LedgerKind.POT_CARRY_OVER,
             LedgerTransaction.reference_type == "pot",
             LedgerTransaction.reference_id == bindparam("pot_id"),
             LedgerEntry.amount > 0,
@@ -101,12 +102,12 @@ async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
         await tx.save(donation)
         refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
-        await publish(tx, "donation.refunded", donation.id, pot_id=pot_id, refund_id=refund.id)
+        await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot_id, refund_id=refund.id)
         await enqueue(tx, refunds.send_refund, refund_id=refund.id)
     balance = ledger.pot_account(pot_id)
     for kind, account, amount in (
-        ("donation_refund", ledger.suspense(), given),
-        ("points_conversion_reversal", ledger.promotion(), converted),
+        (LedgerKind.DONATION_REFUND, ledger.suspense(), given),
+        (LedgerKind.POINTS_CONVERSION_REVERSAL, ledger.promotion(), converted),
     ):
         if amount:
             await ledger.post(tx, kind, [ledger.Movement(balance, account, amount)], of=("pot", pot_id))
@@ -118,7 +119,7 @@ async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
     await tx.save(pot)
     for conversion in conversions:
         await give_back(tx, conversion, pot, now)
-    await publish(tx, "pot.cancelled", pot.id)
+    await publish(tx, Topic.POT_CANCELLED, pot.id)
     await points.take_back(tx, pot.owner_user_id, why="the pot was called off")
     return pot
 
@@ -139,4 +140,4 @@ async def _return(tx: RuleTransaction, pot: Pot, earlier: Pot, amount: int) -> N
         earlier.balance_cfa += returned
         await tx.save(earlier)
         back = ledger.Movement(ledger.pot_account(pot.id), ledger.pot_account(earlier.id), returned)
-        await ledger.post(tx, "pot_carry_over", [back], of=("pot", earlier.id))
+        await ledger.post(tx, LedgerKind.POT_CARRY_OVER, [back], of=("pot", earlier.id))

@@ -27,8 +27,10 @@ from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.donations import Donation, DonationStatus, Refund, RefundReason
 from models.donations import RefundWaveRefundStatus as Sent
 from models.identity import User
+from models.ledger import LedgerKind
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus
+from models.topics import Topic
 from resolvers.donations import donors, hidden_totals
 from resolvers.donations.receipts import presented
 from resolvers.kernel import clock, due, guardianship
@@ -153,11 +155,11 @@ async def refund(
     made = await written(tx, donation, amount, reason or usual, description)
     await tx.save(pot, donation)
     taken = ledger.Movement(ledger.pot_account(pot.id), ledger.suspense(), amount)
-    await ledger.post(tx, "donation_refund", [taken], of=("refund", made.id))
+    await ledger.post(tx, LedgerKind.DONATION_REFUND, [taken], of=("refund", made.id))
     hidden = await hidden_totals.hidden_until(tx, donation)
-    await publish(tx, "donation.refunded", donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
+    await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
     if pot.status != was:
-        await publish(tx, "pot.reopened", pot.id)
+        await publish(tx, Topic.POT_REOPENED, pot.id)
     await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
     await call_soon(tx, send_refund, refund_id=made.id)
     tx.open_to_caller(made.id, donation.id, pot.id)
@@ -180,7 +182,7 @@ async def retry(caller: CallerTransaction, refund_id: UUID) -> Refund:
     # Without this moment it is a new request to Wave, which would answer the old one as before.
     again.wave_refund_status, again.processed_at = Sent.PENDING, None
     await tx.save(again)
-    await publish(tx, "refund.requested", again.id, donation_id=again.donation_id)
+    await publish(tx, Topic.REFUND_REQUESTED, again.id, donation_id=again.donation_id)
     await call_soon(tx, send_refund, refund_id=again.id)
     return again
 
@@ -227,7 +229,7 @@ async def written(
         reason_description=description, wave_refund_status=Sent.PENDING,
     )  # fmt: skip
     await tx.save(made)
-    await publish(tx, "refund.requested", made.id, donation_id=donation.id)
+    await publish(tx, Topic.REFUND_REQUESTED, made.id, donation_id=donation.id)
     return made
 
 
@@ -338,8 +340,8 @@ async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None
     refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
     await tx.save(refund)
     gone = ledger.Movement(ledger.suspense(), ledger.provider("wave"), refund.amount_cfa)
-    await ledger.post(tx, "donation_refund", [gone], of=("refund", refund.id))
-    await publish(tx, "refund.succeeded", refund.id, donation_id=refund.donation_id)
+    await ledger.post(tx, LedgerKind.DONATION_REFUND, [gone], of=("refund", refund.id))
+    await publish(tx, Topic.REFUND_SUCCEEDED, refund.id, donation_id=refund.donation_id)
     donation = await tx.find(Donation, refund.donation_id)
     if donation is not None and donation.donor_user_id is not None:
         name = await first_name(tx, donation.donor_user_id)
@@ -368,4 +370,4 @@ async def _refused(services: Services, refund_id: UUID) -> None:
         if refused.wave_refund_status == Sent.PENDING:
             refused.wave_refund_status = Sent.FAILED
             await tx.save(refused)
-            await publish(tx, "refund.failed", refused.id, donation_id=refused.donation_id)
+            await publish(tx, Topic.REFUND_FAILED, refused.id, donation_id=refused.donation_id)

@@ -22,6 +22,7 @@ from lango.rules.rule import NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.donations import WaveWebhookEvent
+from models.topics import Topic
 from resolvers.donations import donors
 from resolvers.donations.payments import Payment, donation_of, fail, settle
 from resolvers.kernel import clock
@@ -121,5 +122,5 @@ async def _act_on(tx: RuleTransaction, event: WaveWebhookEvent) -> None:
         event.processed_at = await clock.now(tx)
     else:
         log.warning("wave_event_left_to_staff", event_id=str(event.id), problem=problem)
-        await publish(tx, "wave_event.unprocessed", event.id, donation_id=event.donation_id)
+        await publish(tx, Topic.WAVE_EVENT_UNPROCESSED, event.id, donation_id=event.donation_id)
     await tx.save(event)

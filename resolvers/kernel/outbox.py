@@ -12,6 +12,7 @@ from lango.jobs.job import scheduled
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from models.platform import OutboxEvent
+from models.topics import Topic
 from resolvers.kernel import system_config
 from resolvers.kernel.system_config import Configured
 
@@ -27,7 +28,7 @@ DELETE = Prepared(delete(OutboxEvent.table()).where(tuple_(EVENT.created_at, EVE
 PUBLISH = Prepared(insert(OutboxEvent.table()).inline(), ["topic", "key", "payload"])
 
 
-async def publish(tx: RuleTransaction, topic: str, key: UUID, **payload: Any) -> None:
+async def publish(tx: RuleTransaction, topic: Topic, key: UUID, **payload: Any) -> None:
     """Tell that something happened to the object `key`. The payload holds ids only: who watches reads the rest."""
     told = {name: str(value) for name, value in payload.items() if value is not None}
     await PUBLISH.run(tx, topic=topic, key=str(key), payload=told)

@@ -18,7 +18,7 @@ from lango.db.prepared import Prepared
 from lango.db.session import Transaction
 from lango.rules.transaction import RuleTransaction
 from models.base import Base
-from models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
+from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.pots import Pot
 from resolvers.ledger import proofs
 
@@ -112,13 +112,13 @@ def suspense(currency: str = XOF) -> Account:
 
 
 async def transfer(
-    tx: RuleTransaction, kind: str, debit: Account, credit: Account, amount: Decimal | int, *, of: Base
+    tx: RuleTransaction, kind: LedgerKind, debit: Account, credit: Account, amount: Decimal | int, *, of: Base
 ) -> None:
     """Move an amount from one account to another: the balances of their rows change, and it is posted."""
     await post(tx, kind, [Movement(debit, credit, amount)], of=of)
 
 
-async def post(tx: RuleTransaction, kind: str, movements: Sequence[Movement], *, of: Any) -> None:
+async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *, of: Any) -> None:
     """Post one transaction about the row `of`, and write the balances that its accounts have in rows.
 
     Movements of nothing are left out. Raises AmountOutOfRange where a balance would not fit its column.

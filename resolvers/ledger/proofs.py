@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.ledger import LedgerKind
+
 
 @dataclass(frozen=True, slots=True)
 class Posting:
@@ -13,7 +15,7 @@ class Posting:
     none. An amount that is null is not compared, as where what was paid is not what was asked for.
     """
 
-    kind: str
+    kind: LedgerKind
     reference: str
     table: str
     needs: str
@@ -22,10 +24,10 @@ class Posting:
     # Only those of its entries count that are on such accounts; of all, those that debit.
     account: str | None = None
     # The kind that takes one back: the row then has none, or one more.
-    undone_by: str | None = None
+    undone_by: LedgerKind | None = None
 
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[LedgerKind, ...]:
         return (self.kind,) if self.undone_by is None else (self.kind, self.undone_by)
 
     def proof(self) -> str:
@@ -61,53 +63,59 @@ CHAIN = "trading.crypto_transactions"
 FUNDED = "r.status IN ('funded', 'disputed', 'released', 'refunded', 'split')"
 POSTINGS = (
     Posting(
-        "donation", "donation", DONATIONS, "r.status = 'succeeded'", "r.amount_cfa",
+        LedgerKind.DONATION, "donation", DONATIONS, "r.status = 'succeeded'", "r.amount_cfa",
         # One that was never counted goes back as well.
         may="r.status IN ('succeeded', 'refunded')",
     ),
-    Posting("donation_held", "donation", DONATIONS, "false", may="r.status <> 'pending'"),
-    Posting("donation_refund", "donation", DONATIONS, "false"),
+    Posting(LedgerKind.DONATION_HELD, "donation", DONATIONS, "false", may="r.status <> 'pending'"),
+    Posting(LedgerKind.DONATION_REFUND, "donation", DONATIONS, "false"),
     # When it has left: what leaves the pot before that is proved by what the pot has raised.
     Posting(
-        "donation_refund", "refund", "donations.refunds", "r.wave_refund_status = 'succeeded'", "r.amount_cfa",
+        LedgerKind.DONATION_REFUND, "refund", "donations.refunds", "r.wave_refund_status = 'succeeded'", "r.amount_cfa",
         account="provider:%",
     ),
     Posting(
-        "donation_refund", "refund", "donations.refunds", "false", "r.amount_cfa", may="true", account="pot:%",
+        LedgerKind.DONATION_REFUND, "refund", "donations.refunds", "false", "r.amount_cfa", may="true", account="pot:%",
     ),
-    Posting("points_conversion", "points_conversion", "referrals.points_conversions", "true", "r.credits_issued"),
-    Posting("points_conversion_reversal", "pot", "pots.pots", "false", may="r.status = 'cancelled'"),
-    Posting("qr_issue", "qr_code", CODES, "true", "r.price_cfa"),
-    Posting("qr_redeem", "qr_code", CODES, "r.status = 'redeemed'", "r.price_cfa", undone_by="qr_redeem_reversal"),
-    Posting("qr_cancel", "qr_code", CODES, "r.status = 'cancelled'", "r.price_cfa"),
-    Posting("qr_expire", "qr_code", CODES, "r.status = 'expired'", "r.price_cfa"),
+    Posting(
+        LedgerKind.POINTS_CONVERSION, "points_conversion", "referrals.points_conversions", "true", "r.credits_issued"
+    ),
+    Posting(LedgerKind.POINTS_CONVERSION_REVERSAL, "pot", "pots.pots", "false", may="r.status = 'cancelled'"),
+    Posting(LedgerKind.QR_ISSUE, "qr_code", CODES, "true", "r.price_cfa"),
+    Posting(
+        LedgerKind.QR_REDEEM, "qr_code", CODES, "r.status = 'redeemed'", "r.price_cfa",
+        undone_by=LedgerKind.QR_REDEEM_REVERSAL,
+    ),
+    Posting(LedgerKind.QR_CANCEL, "qr_code", CODES, "r.status = 'cancelled'", "r.price_cfa"),
+    Posting(LedgerKind.QR_EXPIRE, "qr_code", CODES, "r.status = 'expired'", "r.price_cfa"),
     # Nothing is posted for a partner whose part is nothing.
     Posting(
-        "settlement_paid", "partner_settlement", "redemption.partner_settlements",
+        LedgerKind.SETTLEMENT_PAID, "partner_settlement", "redemption.partner_settlements",
         "r.status = 'paid' AND r.partner_share_cfa <> 0", "r.partner_share_cfa",
     ),
     # Staff credit a deposit some time after it was confirmed.
     Posting(
-        "crypto_deposit", "crypto_transaction", CHAIN, "false", "r.amount",
+        LedgerKind.CRYPTO_DEPOSIT, "crypto_transaction", CHAIN, "false", "r.amount",
         may="r.transaction_type = 'deposit' AND r.status = 'confirmed'",
     ),
     # One that was written down by hand, and has left our account by no rule, has none.
     Posting(
-        "crypto_withdrawal", "crypto_transaction", CHAIN, "false", "r.amount", may="r.transaction_type = 'withdrawal'"
+        LedgerKind.CRYPTO_WITHDRAWAL, "crypto_transaction", CHAIN, "false", "r.amount",
+        may="r.transaction_type = 'withdrawal'",
     ),
     Posting(
-        "crypto_withdrawal_reversal", "crypto_transaction", CHAIN,
+        LedgerKind.CRYPTO_WITHDRAWAL_REVERSAL, "crypto_transaction", CHAIN,
         "r.transaction_type = 'withdrawal' AND r.status = 'failed' AND EXISTS (SELECT FROM ledger.ledger_transactions w"
         " WHERE w.kind = 'crypto_withdrawal' AND w.reference_id = r.id)",
         "r.amount",
     ),
-    Posting("escrow_fund", "crypto_escrow", ESCROWS, FUNDED, "r.amount"),
-    Posting("escrow_release", "crypto_escrow", ESCROWS, "r.status = 'released'", "r.amount"),
-    Posting("escrow_refund", "crypto_escrow", ESCROWS, "r.status = 'refunded'", "r.amount"),
-    Posting("escrow_split", "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
+    Posting(LedgerKind.ESCROW_FUND, "crypto_escrow", ESCROWS, FUNDED, "r.amount"),
+    Posting(LedgerKind.ESCROW_RELEASE, "crypto_escrow", ESCROWS, "r.status = 'released'", "r.amount"),
+    Posting(LedgerKind.ESCROW_REFUND, "crypto_escrow", ESCROWS, "r.status = 'refunded'", "r.amount"),
+    Posting(LedgerKind.ESCROW_SPLIT, "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
 )  # fmt: skip
 # What is posted for a balance alone, and proved by it.
-OF_BALANCES = frozenset({"pot_carry_over"})
+OF_BALANCES = frozenset({LedgerKind.POT_CARRY_OVER})
 UNREFERENCED = """
     SELECT 'ledger_transactions.reference_id', t.id::text, 0, 0 FROM ledger.ledger_transactions t
     WHERE t.reference_type IS NULL OR t.reference_id IS NULL

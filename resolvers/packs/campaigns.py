@@ -17,6 +17,7 @@ from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.packs import SponsorCampaign, SponsorCampaignStatus
+from models.topics import Topic
 from resolvers.kernel import clock, due
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.kernel.outbox import publish
@@ -55,7 +56,7 @@ async def create(tx: RuleTransaction, **details: Any) -> SponsorCampaign:
     campaign = SponsorCampaign(id=uuid4(), status=SponsorCampaignStatus.DRAFT, spent_cfa=0)
     _describe(campaign, details)
     await tx.save(campaign)
-    await publish(tx, "campaign.created", campaign.id)
+    await publish(tx, Topic.CAMPAIGN_CREATED, campaign.id)
     return campaign
 
 
@@ -70,26 +71,26 @@ async def update(caller: CallerTransaction, campaign_id: UUID, **changes: Any) -
     if campaign.budget_cfa < campaign.spent_cfa:
         raise BudgetBelowSpent(field="budgetCfa", spentCfa=campaign.spent_cfa)
     await tx.save(campaign)
-    await publish(tx, "campaign.updated", campaign.id)
+    await publish(tx, Topic.CAMPAIGN_UPDATED, campaign.id)
     return campaign
 
 
 @rule(NotFound, InvalidState, CampaignOver, staff=True)
 async def start(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """Let a campaign boost points between its start and its end, also after a pause. Staff."""
-    return await _step(caller, campaign_id, SponsorCampaignStatus.ACTIVE, "campaign.started")
+    return await _step(caller, campaign_id, SponsorCampaignStatus.ACTIVE, Topic.CAMPAIGN_STARTED)
 
 
 @rule(NotFound, InvalidState, staff=True)
 async def pause(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """Stop a campaign for now. Staff."""
-    return await _step(caller, campaign_id, SponsorCampaignStatus.PAUSED, "campaign.paused")
+    return await _step(caller, campaign_id, SponsorCampaignStatus.PAUSED, Topic.CAMPAIGN_PAUSED)
 
 
 @rule(NotFound, InvalidState, staff=True)
 async def complete(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
     """End a campaign for good. Staff."""
-    return await _step(caller, campaign_id, SponsorCampaignStatus.COMPLETED, "campaign.completed")
+    return await _step(caller, campaign_id, SponsorCampaignStatus.COMPLETED, Topic.CAMPAIGN_COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +178,11 @@ async def _complete_ended(tx: RuleTransaction, campaign_id: UUID) -> None:
     if campaign.ends_at <= await clock.now(tx) and _allows(campaign, SponsorCampaignStatus.COMPLETED):
         campaign.status = SponsorCampaignStatus.COMPLETED
         await tx.save(campaign)
-        await publish(tx, "campaign.completed", campaign.id)
+        await publish(tx, Topic.CAMPAIGN_COMPLETED, campaign.id)
 
 
 async def _step(
-    caller: CallerTransaction, campaign_id: UUID, following: SponsorCampaignStatus, topic: str
+    caller: CallerTransaction, campaign_id: UUID, following: SponsorCampaignStatus, topic: Topic
 ) -> SponsorCampaign:
     campaign = await _held(caller, campaign_id)
     tx = await caller.as_rules()

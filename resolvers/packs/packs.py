@@ -10,6 +10,7 @@ from lango.errors import Refused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.packs import Pack, Partner, PartnerStatus
+from models.topics import Topic
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.texts import TextMissing, TooMany, UrlNotValid, check_count, check_text, check_url
@@ -102,7 +103,7 @@ async def withdraw(caller: CallerTransaction, pack_id: UUID) -> Pack:
 async def _offer(tx: RuleTransaction, pack: Pack, *, offered: bool) -> Pack:
     pack.is_active = offered
     await tx.save(pack)
-    topic = "pack.published" if offered else "pack.withdrawn"
+    topic = Topic.PACK_PUBLISHED if offered else Topic.PACK_WITHDRAWN
     await publish(tx, topic, pack.id, partner_id=pack.partner_id)
     return pack
 

@@ -24,6 +24,7 @@ from models.packs import (
     PartnerMemberRole,
     PartnerStatus,
 )
+from models.topics import Topic
 from resolvers.kernel import clock, contacts, due, system_config
 from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid
 from resolvers.kernel.guardianship import first_name
@@ -146,7 +147,7 @@ async def invite(
         expires_at=now + timedelta(days=days),
     )  # fmt: skip
     await tx.save(invitation)
-    await publish(tx, "partner_invitation.sent", invitation.id, partner_id=partner.id)
+    await publish(tx, Topic.PARTNER_INVITATION_SENT, invitation.id, partner_id=partner.id)
     channel = NotificationChannel.EMAIL if number is None else NotificationChannel.SMS
     recipient = number or address
     assert recipient is not None
@@ -165,7 +166,7 @@ async def accept(caller: CallerTransaction, invitation_id: UUID) -> PartnerMembe
     if await member_of(tx, partner.id, tx.user_id) is not None:
         raise AlreadyMember(field="invitationId")
     member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
-    await _answer(tx, invitation, Status.ACCEPTED)
+    await _answer(tx, invitation, Status.ACCEPTED, Topic.PARTNER_INVITATION_ACCEPTED)
     await tx.save(member)
     name = await first_name(tx, tx.user_id)
     await notify(tx, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name)
@@ -177,7 +178,7 @@ async def decline(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvi
     """Decline an invitation to one's own phone number or email address. The partner does not ask again for a while."""
     _, invitation = await _to_answer(caller, invitation_id)
     tx = await caller.as_rules()
-    return await _answer(tx, invitation, Status.DECLINED)
+    return await _answer(tx, invitation, Status.DECLINED, Topic.PARTNER_INVITATION_DECLINED)
 
 
 @rule(NotFound, NotPartnerOwner, InvalidState)
@@ -191,7 +192,7 @@ async def cancel(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvit
     _check_pending(invitation)
     invitation.status = Status.CANCELLED
     await tx.save(invitation)
-    await publish(tx, "partner_invitation.cancelled", invitation.id, partner_id=invitation.partner_id)
+    await publish(tx, Topic.PARTNER_INVITATION_CANCELLED, invitation.id, partner_id=invitation.partner_id)
     return invitation
 
 
@@ -210,7 +211,7 @@ async def _expire_lapsed(tx: RuleTransaction, invitation_id: UUID) -> None:
 async def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
     invitation.status = Status.EXPIRED
     await tx.save(invitation)
-    await publish(tx, "partner_invitation.expired", invitation.id, partner_id=invitation.partner_id)
+    await publish(tx, Topic.PARTNER_INVITATION_EXPIRED, invitation.id, partner_id=invitation.partner_id)
 
 
 async def _see(tx: Transaction, invitation_id: UUID) -> PartnerInvitation:
@@ -236,11 +237,13 @@ async def _to_answer(caller: CallerTransaction, invitation_id: UUID) -> tuple[Pa
     return partner, invitation
 
 
-async def _answer(tx: RuleTransaction, invitation: PartnerInvitation, status: Status) -> PartnerInvitation:
+async def _answer(
+    tx: RuleTransaction, invitation: PartnerInvitation, status: Status, topic: Topic
+) -> PartnerInvitation:
     invitation.status, invitation.answered_by = status, tx.user_id
     invitation.answered_at = await clock.now(tx)
     await tx.save(invitation)
-    await publish(tx, f"partner_invitation.{status}", invitation.id, partner_id=invitation.partner_id)
+    await publish(tx, topic, invitation.id, partner_id=invitation.partner_id)
     return invitation
 
 

@@ -18,6 +18,7 @@ from models.packs import (
     PartnerMember,
     PartnerMemberRole,
 )
+from models.topics import Topic
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 
@@ -184,7 +185,7 @@ async def _withdraw_invitations(tx: RuleTransaction, member: PartnerMember) -> N
     """Call off what somebody sent who is an owner no more: nobody comes back by an invitation of their own."""
     withdrawn = await WITHDRAW.run(tx, of_partner=member.partner_id, by_user=member.user_id)
     for row in withdrawn:
-        await publish(tx, "partner_invitation.cancelled", row["id"], partner_id=member.partner_id)
+        await publish(tx, Topic.PARTNER_INVITATION_CANCELLED, row["id"], partner_id=member.partner_id)
 
 
 async def _check_not_last(tx: Transaction, member: PartnerMember) -> None:

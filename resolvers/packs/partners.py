@@ -12,6 +12,7 @@ from lango.errors import Refused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.packs import Partner, PartnerMember, PartnerMemberRole, PartnerStatus
+from models.topics import Topic
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
@@ -45,7 +46,7 @@ async def register(caller: CallerTransaction, **details: Any) -> Partner:
     _describe(partner, details)
     owner = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=PartnerMemberRole.OWNER)
     await tx.save(partner, owner)
-    await publish(tx, "partner.registered", partner.id)
+    await publish(tx, Topic.PARTNER_REGISTERED, partner.id)
     return partner
 
 
@@ -88,7 +89,7 @@ async def verify(caller: CallerTransaction, partner_id: UUID) -> Partner:
     tx = await caller.as_rules()
     partner.verified_at = await clock.now(tx)
     partner.verified_by_user_id = tx.user_id
-    return await _move(tx, partner, PartnerStatus.ACTIVE, "partner.verified")
+    return await _move(tx, partner, PartnerStatus.ACTIVE, Topic.PARTNER_VERIFIED)
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
@@ -96,7 +97,7 @@ async def suspend(caller: CallerTransaction, partner_id: UUID) -> Partner:
     """Stop a partner for now: its packs are not offered, and its codes are refused at the till; staff."""
     partner = await _held_by_staff(caller, partner_id, PartnerStatus.ACTIVE)
     tx = await caller.as_rules()
-    return await _move(tx, partner, PartnerStatus.SUSPENDED, "partner.suspended")
+    return await _move(tx, partner, PartnerStatus.SUSPENDED, Topic.PARTNER_SUSPENDED)
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
@@ -104,7 +105,7 @@ async def reinstate(caller: CallerTransaction, partner_id: UUID) -> Partner:
     """Let a suspended partner go on; staff."""
     partner = await _held_by_staff(caller, partner_id, PartnerStatus.SUSPENDED)
     tx = await caller.as_rules()
-    return await _move(tx, partner, PartnerStatus.ACTIVE, "partner.reinstated")
+    return await _move(tx, partner, PartnerStatus.ACTIVE, Topic.PARTNER_REINSTATED)
 
 
 @rule(NotFound, OwnMatter, InvalidState, staff=True)
@@ -115,7 +116,7 @@ async def terminate(caller: CallerTransaction, partner_id: UUID) -> Partner:
     steps = Partner.__transitions__
     if steps is None or not steps.allows(partner.status, PartnerStatus.TERMINATED):
         raise _cannot(partner)
-    return await _move(tx, partner, PartnerStatus.TERMINATED, "partner.terminated")
+    return await _move(tx, partner, PartnerStatus.TERMINATED, Topic.PARTNER_TERMINATED)
 
 
 async def _held_by_staff(caller: CallerTransaction, partner_id: UUID, where: PartnerStatus | None = None) -> Partner:
@@ -137,7 +138,7 @@ def _cannot(partner: Partner) -> InvalidState:
     return InvalidState(f"The partner is {partner.status}.", field="partnerId", state=partner.status)
 
 
-async def _move(tx: RuleTransaction, partner: Partner, following: PartnerStatus, topic: str) -> Partner:
+async def _move(tx: RuleTransaction, partner: Partner, following: PartnerStatus, topic: Topic) -> Partner:
     partner.status = following
     await tx.save(partner)
     await publish(tx, topic, partner.id)

@@ -23,6 +23,7 @@ from models.packs import SponsorCampaign
 from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import PointsLedgerEntryStatus as Status
+from models.topics import Topic
 from resolvers.kernel import clock, due, guardianship
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
@@ -95,7 +96,7 @@ async def earn(
     # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
     if points <= 0 or not await EARN.run(tx, **values):
         return 0
-    await publish(tx, "points.earned", key, sponsor_user_id=referral.sponsor_user_id)
+    await publish(tx, Topic.POINTS_EARNED, key, sponsor_user_id=referral.sponsor_user_id)
     return points
 
 
@@ -131,7 +132,7 @@ async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> No
         campaign.spent_cfa = max(0, campaign.spent_cfa - paid_by["costCfa"])
         campaign.conversions = max(0, (campaign.conversions or 0) - 1)
         await tx.save(campaign)
-    await publish(tx, "points.revoked", entry.id, sponsor_user_id=entry.sponsor_user_id)
+    await publish(tx, Topic.POINTS_REVOKED, entry.id, sponsor_user_id=entry.sponsor_user_id)
     await notify(tx, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
 
 
@@ -192,7 +193,7 @@ async def _note_identities(tx: RuleTransaction, referral_id: UUID) -> None:
 
 async def _mature(tx: RuleTransaction, entry_id: UUID) -> None:
     for entry in await MATURE.run(tx, entry_id=entry_id):
-        await publish(tx, "points.matured", entry["id"], sponsor_user_id=entry["sponsor_user_id"])
+        await publish(tx, Topic.POINTS_MATURED, entry["id"], sponsor_user_id=entry["sponsor_user_id"])
 
 
 def _came_by(rows: Select[Any]) -> Select[Any]:

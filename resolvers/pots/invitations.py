@@ -16,6 +16,7 @@ from models.identity import User
 from models.notifications import NotificationChannel
 from models.pots import Pot, PotInvitation, PotStatus
 from models.pots import PotInvitationInvitationMethod as Method
+from models.topics import Topic
 from resolvers.kernel import clock, opt_outs, system_config
 from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid, email, phone
 from resolvers.kernel.guardianship import first_name
@@ -112,7 +113,7 @@ async def invite(
         invited_user_id=known[0] if known else None,
     )  # fmt: skip
     await tx.save(invitation)
-    await publish(tx, "pot_invitation.sent", invitation.id, pot_id=pot_id)
+    await publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot_id)
     if (channel := CHANNELS.get(method)) is not None:
         name = await first_name(tx, pot.owner_user_id)
         await send_to(

@@ -13,8 +13,10 @@ from lango.db.session import Transaction
 from lango.jobs.job import scheduled
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
+from models.ledger import LedgerKind
 from models.pots import Pot, PotStatus
 from models.referrals import PointsLedgerEntryEventType as Earning
+from models.topics import Topic
 from resolvers.kernel import clock, due, system_config
 from resolvers.kernel.amounts import fits
 from resolvers.kernel.guardianship import first_name
@@ -67,7 +69,7 @@ async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: dat
     for left in older:
         await _carry_over(tx, left, pot)
     await tx.save(pot)
-    await publish(tx, "pot.opened", pot.id)
+    await publish(tx, Topic.POT_OPENED, pot.id)
     name = await first_name(tx, pot.owner_user_id)
     await notify(tx, pot.owner_user_id, "pot_opened", user_name=name, pot_title=pot.title)
     await points.earn_for(tx, pot.owner_user_id, Earning.POT_OPENED)
@@ -110,7 +112,7 @@ async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
     now = await clock.now(tx)
     pot.status, pot.closed_at = PotStatus.EXPIRED, now
     await tx.save(pot)
-    await publish(tx, "pot.expired", pot.id)
+    await publish(tx, Topic.POT_EXPIRED, pot.id)
     name = await first_name(tx, pot.owner_user_id)
     await notify(tx, pot.owner_user_id, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
 
@@ -124,5 +126,5 @@ async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
     pot.balance_cfa += amount
     await tx.save(left)
     carried = ledger.Movement(ledger.pot_account(left.id), ledger.pot_account(pot.id), amount)
-    await ledger.post(tx, "pot_carry_over", [carried], of=("pot", pot.id))
-    await publish(tx, "pot.carried_over", left.id, to_pot_id=pot.id)
+    await ledger.post(tx, LedgerKind.POT_CARRY_OVER, [carried], of=("pot", pot.id))
+    await publish(tx, Topic.POT_CARRIED_OVER, left.id, to_pot_id=pot.id)

@@ -14,9 +14,11 @@ from lango.errors import Refused
 from lango.rules.rule import NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
+from models.ledger import LedgerKind
 from models.pots import Pot
 from models.referrals import PointsConversion, PointsLedgerEntry, PointsLedgerEntryStatus, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
+from models.topics import Topic
 from resolvers.kernel import clock, guardianship, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.kernel.notifications import notify
@@ -77,7 +79,7 @@ async def convert(
     was = pot.status
     pots.credit(pot, worth)
     if pot.status != was:
-        await publish(tx, "pot.funded", pot.id)
+        await publish(tx, Topic.POT_FUNDED, pot.id)
     return await _give(tx, pot, sponsor, points, worth, rate)
 
 
@@ -114,8 +116,8 @@ async def _give(
     )  # fmt: skip
     await tx.save(pot, conversion, spent)
     given = ledger.Movement(ledger.promotion(), ledger.pot_account(pot.id), worth)
-    await ledger.post(tx, "points_conversion", [given], of=("points_conversion", conversion.id))
-    await publish(tx, "points.converted", conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
+    await ledger.post(tx, LedgerKind.POINTS_CONVERSION, [given], of=("points_conversion", conversion.id))
+    await publish(tx, Topic.POINTS_CONVERTED, conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
     if pot.owner_user_id != sponsor:
         name = await guardianship.first_name(tx, sponsor)
         await notify(tx, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
@@ -131,7 +133,7 @@ async def give_back(tx: RuleTransaction, conversion: PointsConversion, pot: Pot,
     )  # fmt: skip
     await tx.save(returned)
     sponsor = conversion.sponsor_user_id
-    await publish(tx, "points.returned", returned.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.POINTS_RETURNED, returned.id, sponsor_user_id=sponsor)
     await notify(tx, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
 
 

@@ -21,6 +21,7 @@ from lango.values.time_zones import zones
 from models.packs import Pack
 from models.pots import Pot, PotStatus, PotVisibility
 from models.profiles import Profile
+from models.topics import Topic
 from resolvers.kernel import clock, guardianship, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.kernel.outbox import publish
@@ -157,7 +158,7 @@ async def plan(
         **(wishes or {}),
     )  # fmt: skip
     await tx.save(pot)
-    await publish(tx, "pot.created", pot.id)
+    await publish(tx, Topic.POT_CREATED, pot.id)
     if opens <= now:
         older = await tx.lock_all(Pot, await lifecycle.left_over(tx, owner_user_id))
         await lifecycle.open_now(tx, pot, list(older.values()), now)
@@ -224,7 +225,7 @@ async def update(
     for name, value in wanted.items():
         setattr(pot, name, value)
     await tx.save(pot)
-    await publish(tx, "pot.updated", pot.id)
+    await publish(tx, Topic.POT_UPDATED, pot.id)
     return pot
 
 
@@ -256,7 +257,7 @@ async def share_token(tx: RuleTransaction, pot: Pot, *, renew: bool = False) -> 
     if token is None or renew:
         pot.share_token = token = codes.new(codes.LONG)
         await tx.save(pot)
-        await publish(tx, "pot.shared", pot.id)
+        await publish(tx, Topic.POT_SHARED, pot.id)
     return token
 
 
@@ -274,7 +275,7 @@ async def close(caller: CallerTransaction, pot_id: UUID) -> Pot:
     now = await clock.now(tx)
     pot.status, pot.closed_at = PotStatus.CLOSED, now
     await tx.save(pot)
-    await publish(tx, "pot.closed", pot.id)
+    await publish(tx, Topic.POT_CLOSED, pot.id)
     return pot
 
 

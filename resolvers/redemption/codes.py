@@ -36,10 +36,12 @@ from lango.rules.rule import InvalidState, rule
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from lango.values import codes
+from models.ledger import LedgerKind
 from models.packs import Pack, Partner, PartnerMember, PartnerStatus
 from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
+from models.topics import Topic
 from resolvers.kernel import due
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
@@ -138,8 +140,8 @@ async def issue_qr_code(
         expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
     )  # fmt: skip
     await tx.save(code)
-    await ledger.transfer(tx, "qr_issue", ledger.pot_balance(pot), ledger.pot_reserved(pot.id), price, of=code)
-    await publish(tx, "qr_code.issued", code.id, pot_id=pot.id, pack_id=pack.id)
+    await ledger.transfer(tx, LedgerKind.QR_ISSUE, ledger.pot_balance(pot), ledger.pot_reserved(pot.id), price, of=code)
+    await publish(tx, Topic.QR_CODE_ISSUED, code.id, pot_id=pot.id, pack_id=pack.id)
     return code
 
 
@@ -153,8 +155,8 @@ async def cancel_qr_code(
     if qr_code.status != QrCodeStatus.ISSUED:
         raise InvalidState(f"The code is {qr_code.status} already.", field="qr_code_id", state=qr_code.status)
     qr_code.status = QrCodeStatus.CANCELLED
-    await _give_back(tx, pot, qr_code, "qr_cancel")
-    await publish(tx, "qr_code.cancelled", qr_code.id, pot_id=pot.id)
+    await _give_back(tx, pot, qr_code, LedgerKind.QR_CANCEL)
+    await publish(tx, Topic.QR_CODE_CANCELLED, qr_code.id, pot_id=pot.id)
     return qr_code
 
 
@@ -186,8 +188,8 @@ async def redeem_qr_code(
         ledger.Movement(reserve, ledger.partner_payable(scan.partner.id), share),
         ledger.Movement(reserve, ledger.commission(), redeemed.price_cfa - share),
     ]
-    await ledger.post(tx, "qr_redeem", split, of=redeemed)
-    await publish(tx, "qr_code.redeemed", redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
+    await ledger.post(tx, LedgerKind.QR_REDEEM, split, of=redeemed)
+    await publish(tx, Topic.QR_CODE_REDEEMED, redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
     return redeemed
 
 
@@ -231,11 +233,11 @@ async def _expire(tx: RuleTransaction, code_id: UUID) -> None:
     pot: Pot = found[0]
     code: QrCode = still_due[0]
     code.status = QrCodeStatus.EXPIRED
-    await _give_back(tx, pot, code, "qr_expire")
-    await publish(tx, "qr_code.expired", code.id, pot_id=pot.id)
+    await _give_back(tx, pot, code, LedgerKind.QR_EXPIRE)
+    await publish(tx, Topic.QR_CODE_EXPIRED, code.id, pot_id=pot.id)
 
 
-async def _give_back(tx: RuleTransaction, pot: Pot, code: QrCode, kind: str) -> None:
+async def _give_back(tx: RuleTransaction, pot: Pot, code: QrCode, kind: LedgerKind) -> None:
     """Write a code that is at its end, whose price returns from the reserve to the pot."""
     await tx.save(code)
     await ledger.transfer(tx, kind, ledger.pot_reserved(pot.id), ledger.pot_balance(pot), code.price_cfa, of=code)

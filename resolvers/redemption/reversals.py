@@ -13,10 +13,12 @@ from lango.errors import Refused
 from lango.rules.inputs import Locked, Referred, Text
 from lango.rules.rule import InvalidState, rule
 from lango.rules.transaction import RuleTransaction
+from models.ledger import LedgerKind
 from models.packs import Pack
 from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus, QrRedemptionLog
 from models.redemption import QrRedemptionLogValidationResult as Result
+from models.topics import Topic
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
@@ -69,8 +71,8 @@ async def reverse_redemption(
         ledger.Movement(ledger.partner_payable(partner_id), reserve, share),
         ledger.Movement(ledger.commission(), reserve, qr_code.price_cfa - share),
     ]
-    await ledger.post(tx, "qr_redeem_reversal", returned, of=qr_code)
-    await publish(tx, "qr_code.reversed", qr_code.id, pot_id=pot.id, partner_id=partner_id)
+    await ledger.post(tx, LedgerKind.QR_REDEEM_REVERSAL, returned, of=qr_code)
+    await publish(tx, Topic.QR_CODE_REVERSED, qr_code.id, pot_id=pot.id, partner_id=partner_id)
     pack = await tx.find(Pack, qr_code.pack_id)
     assert pack is not None
     for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):

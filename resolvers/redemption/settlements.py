@@ -29,8 +29,10 @@ from lango.rules.inputs import Locked, Named, Seen, Text, Value
 from lango.rules.rule import InvalidState, rule
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
+from models.ledger import LedgerKind
 from models.packs import Partner, PartnerPaymentTerms
 from models.redemption import PartnerSettlement, PartnerSettlementStatus, QrCode, QrCodeStatus
+from models.topics import Topic
 from resolvers.kernel import clock, due
 from resolvers.kernel.amounts import AmountOutOfRange, fits
 from resolvers.kernel.notifications import notify
@@ -120,7 +122,7 @@ async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> Partn
     settlement.partner_share_cfa = share
     settlement.wolo_commission_cfa = revenue - share
     await tx.save(settlement)
-    await publish(tx, "settlement.generated", settlement.id, partner_id=partner_id)
+    await publish(tx, Topic.SETTLEMENT_GENERATED, settlement.id, partner_id=partner_id)
     if partner.auto_approve_redemptions:
         await _approve(tx, settlement, by=None)
     log.info(
@@ -165,8 +167,8 @@ async def mark_settlement_paid(
     # A partner whose part is nothing is owed nothing.
     if amount:
         payable, bank = ledger.partner_payable(settlement.partner_id), ledger.provider("bank")
-        await ledger.transfer(tx, "settlement_paid", payable, bank, amount, of=settlement)
-    await publish(tx, "settlement.paid", settlement.id, partner_id=settlement.partner_id)
+        await ledger.transfer(tx, LedgerKind.SETTLEMENT_PAID, payable, bank, amount, of=settlement)
+    await publish(tx, Topic.SETTLEMENT_PAID, settlement.id, partner_id=settlement.partner_id)
     for user_id in await managers_of(tx, settlement.partner_id):
         await notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
@@ -184,7 +186,7 @@ async def dispute_settlement(
     step(settlement, PartnerSettlementStatus.DISPUTED, field="settlement_id")
     settlement.dispute_reason = reason
     await tx.save(settlement)
-    await publish(tx, "settlement.disputed", settlement.id, partner_id=settlement.partner_id)
+    await publish(tx, Topic.SETTLEMENT_DISPUTED, settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
@@ -197,7 +199,7 @@ async def reopen_settlement(
     step(settlement, PartnerSettlementStatus.PENDING, field="settlement_id")
     settlement.approved_at = settlement.approved_by_user_id = None
     await tx.save(settlement)
-    await publish(tx, "settlement.reopened", settlement.id, partner_id=settlement.partner_id)
+    await publish(tx, Topic.SETTLEMENT_REOPENED, settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
@@ -300,4 +302,4 @@ async def _approve(tx: RuleTransaction, settlement: PartnerSettlement, *, by: UU
     settlement.approved_at = await clock.now(tx)
     settlement.approved_by_user_id = by
     await tx.save(settlement)
-    await publish(tx, "settlement.approved", settlement.id, partner_id=settlement.partner_id)
+    await publish(tx, Topic.SETTLEMENT_APPROVED, settlement.id, partner_id=settlement.partner_id)

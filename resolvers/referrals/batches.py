@@ -19,6 +19,7 @@ from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.referrals import Referral, SponsorContactBatch
 from models.referrals import SponsorContactBatchStatus as Status
+from models.topics import Topic
 from resolvers.kernel import clock, contacts, guardianship
 from resolvers.kernel.amounts import AmountOutOfRange, fits
 from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee
@@ -84,7 +85,7 @@ async def prepare(
     day.current_batch_start = begins + len(kept)
     await tx.save(day, *batches)
     for batch in batches:
-        await publish(tx, "contact_batch.prepared", batch.id, sponsor_user_id=sponsor)
+        await publish(tx, Topic.CONTACT_BATCH_PREPARED, batch.id, sponsor_user_id=sponsor)
     return Prepared(batches)
 
 
@@ -107,7 +108,7 @@ async def select(
     batch.auto_selected = contact_ids is None
     batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
     await tx.save(batch)
-    await publish(tx, "contact_batch.selected", batch.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=sponsor)
     return batch
 
 
@@ -144,7 +145,7 @@ async def send(caller: CallerTransaction, batch_id: UUID, message: str | None = 
         sent = await invite(tx, allowance, given, message, field="batchId", batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
     await tx.save(batch)
-    await publish(tx, "contact_batch.sent", batch.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=sponsor)
     return BatchSent(batch, sent.referrals, sent.left)
 
 
@@ -156,7 +157,7 @@ async def skip(caller: CallerTransaction, batch_id: UUID) -> SponsorContactBatch
     batch = await _locked(tx, batch_id)
     batch.status = Status.SKIPPED
     await tx.save(batch)
-    await publish(tx, "contact_batch.skipped", batch.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.CONTACT_BATCH_SKIPPED, batch.id, sponsor_user_id=sponsor)
     return batch
 
 

@@ -24,6 +24,7 @@ from models.pots import Pot, PotInvitation, PotInvitationInvitationMethod, PotVi
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import Referral, ReferralStatus
+from models.topics import Topic
 from resolvers.kernel import clock, contacts, due, guardianship, opt_outs, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee
@@ -120,7 +121,7 @@ async def invite(
     await tx.save(day, *sent)
     name = await guardianship.first_name(tx, sponsor)
     for referral in sent:
-        await publish(tx, "referral.sent", referral.id, sponsor_user_id=sponsor)
+        await publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=sponsor)
         await _write_to(tx, referral, name)
     return Sent(sent, allowance.left)
 
@@ -163,7 +164,7 @@ async def accept(
     referral.status, referral.sponsored_user_id = ReferralStatus.ACCEPTED, user
     await _note_accepted(tx, referral)
     await tx.save(referral)
-    await publish(tx, "referral.accepted", referral.id, sponsor_user_id=referral.sponsor_user_id)
+    await publish(tx, Topic.REFERRAL_ACCEPTED, referral.id, sponsor_user_id=referral.sponsor_user_id)
     earned = await _reward(tx, referral, user)
     name = await guardianship.first_name(tx, user) or referral.invited_name or ""
     await notify(tx, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
@@ -242,7 +243,7 @@ async def expire_referrals(services: Services) -> None:
 
 async def _expire_overdue(tx: RuleTransaction, referral_id: UUID) -> None:
     for row in await EXPIRE.run(tx, referral_id=referral_id):
-        await publish(tx, "referral.expired", row["id"], sponsor_user_id=row["sponsor_user_id"])
+        await publish(tx, Topic.REFERRAL_EXPIRED, row["id"], sponsor_user_id=row["sponsor_user_id"])
 
 
 def next_birthday(born: date, today: date) -> date:
@@ -260,7 +261,7 @@ def _birthday_in(born: date, year: int) -> date:
 async def _decline(tx: RuleTransaction, referral: Referral) -> None:
     referral.status, referral.declined_at = ReferralStatus.DECLINED, await clock.now(tx)
     await tx.save(referral)
-    await publish(tx, "referral.declined", referral.id, sponsor_user_id=referral.sponsor_user_id)
+    await publish(tx, Topic.REFERRAL_DECLINED, referral.id, sponsor_user_id=referral.sponsor_user_id)
 
 
 async def _of_code(tx: Transaction, code: str) -> tuple[Referral | None, list[str]]:

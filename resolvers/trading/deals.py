@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 from lango.errors import Refused
 from lango.rules.rule import InvalidState
 from lango.rules.transaction import RuleTransaction
+from models.ledger import LedgerKind
+from models.topics import Topic
 from models.trading import (
     CryptoEscrow,
     CryptoEscrowStatus,
@@ -42,8 +44,10 @@ NOT_IN_IT: dict[str, type[Refused]] = {
 # What a rule that demands a funded escrow can refuse.
 UNFUNDED = (NotFunded, AlreadyReleased, AlreadyRefunded, Disputed, InvalidState)
 LEDGER_KINDS = {
-    State.RELEASED: "escrow_release", State.REFUNDED: "escrow_refund", State.SPLIT: "escrow_split",
-}  # fmt: skip
+    State.RELEASED: LedgerKind.ESCROW_RELEASE,
+    State.REFUNDED: LedgerKind.ESCROW_REFUND,
+    State.SPLIT: LedgerKind.ESCROW_SPLIT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,10 @@ async def reopen(tx: RuleTransaction, deal: Deal) -> None:
     else:
         trade.seller_id = None
     await tx.save(escrow, trade)
-    await tell(tx, deal, "escrow.expired", "trade.reopened")
+    await tell(tx, deal, Topic.ESCROW_EXPIRED, Topic.TRADE_REOPENED)
 
 
-async def tell(tx: RuleTransaction, deal: Deal, *topics: str) -> None:
+async def tell(tx: RuleTransaction, deal: Deal, *topics: Topic) -> None:
     """Publish events of the escrow and of the trade."""
     trade, escrow = deal.trade, deal.escrow
     # The escrow's parties: the trade may be open again, without the one who had taken it.
@@ -150,7 +154,7 @@ async def tell(tx: RuleTransaction, deal: Deal, *topics: str) -> None:
             await publish(tx, topic, trade.id, **parties, escrow_id=escrow.id)
 
 
-async def tell_of_trade(tx: RuleTransaction, trade: CryptoTrade, topic: str) -> None:
+async def tell_of_trade(tx: RuleTransaction, trade: CryptoTrade, topic: Topic) -> None:
     """Publish an event of a trade, which may have no escrow."""
     parties = {"buyer_id": trade.buyer_id, "seller_id": trade.seller_id}
     await publish(tx, topic, trade.id, **parties, escrow_id=trade.escrow_id)

@@ -10,7 +10,8 @@ from lango.db.prepared import Lookup
 from lango.errors import Refused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction
-from models.ledger import LedgerTransaction
+from models.ledger import LedgerKind, LedgerTransaction
+from models.topics import Topic
 from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
 from resolvers.kernel import clock
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
@@ -21,7 +22,6 @@ from resolvers.ledger.balances import change, lock_balance
 from resolvers.trading.seen import see
 
 CHAIN = "chain"
-DEPOSIT = "crypto_deposit"
 
 
 class NoDeposit(Refused):
@@ -34,7 +34,9 @@ class AlreadyCredited(Refused):
 
 CREDITED = Lookup(
     [LedgerTransaction.id],
-    lambda rows: rows.where(LedgerTransaction.kind == DEPOSIT, LedgerTransaction.reference_id == bindparam("id")),
+    lambda rows: rows.where(
+        LedgerTransaction.kind == LedgerKind.CRYPTO_DEPOSIT, LedgerTransaction.reference_id == bindparam("id")
+    ),
 )
 
 
@@ -60,6 +62,6 @@ async def record(caller: CallerTransaction, transaction_id: UUID) -> CryptoTrans
     await tx.save(balance)
     available = ledger.user_account(deposit.user_id, "available", deposit.currency)
     arrived = ledger.Movement(ledger.provider(CHAIN, deposit.currency), available, deposit.amount)
-    await ledger.post(tx, DEPOSIT, [arrived], of=("crypto_transaction", deposit.id))
-    await publish(tx, "crypto_deposit.credited", deposit.id, user_id=deposit.user_id)
+    await ledger.post(tx, LedgerKind.CRYPTO_DEPOSIT, [arrived], of=("crypto_transaction", deposit.id))
+    await publish(tx, Topic.CRYPTO_DEPOSIT_CREDITED, deposit.id, user_id=deposit.user_id)
     return deposit

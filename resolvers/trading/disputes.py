@@ -10,6 +10,7 @@ from lango.db.postgres import RawJson
 from lango.errors import Refused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.topics import Topic
 from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoTrade, CryptoTradeStatus
 from resolvers.kernel import guardianship
 from resolvers.kernel.amounts import AmountOutOfRange
@@ -73,7 +74,7 @@ async def open_dispute(
     for trader in deal.traders.values():
         trader.disputed_trades = (trader.disputed_trades or 0) + 1
     await tx.save(dispute, escrow, trade, *deal.traders.values())
-    await tell(tx, deal, "escrow.disputed", "trade.disputed")
+    await tell(tx, deal, Topic.ESCROW_DISPUTED, Topic.TRADE_DISPUTED)
     return dispute
 
 
@@ -106,8 +107,8 @@ async def resolve(
     deal.trade.dispute_status = CryptoDisputeStatus.RESOLVED
     await tx.save(dispute)
     await _hand_over(tx, deal, outcome, buyer_share)
-    ended = "trade.cancelled" if outcome == Outcome.REFUND else "trade.completed"
-    await tell(tx, deal, "escrow.resolved", ended)
+    ended = Topic.TRADE_CANCELLED if outcome == Outcome.REFUND else Topic.TRADE_COMPLETED
+    await tell(tx, deal, Topic.ESCROW_RESOLVED, ended)
     return dispute
 
 

@@ -11,6 +11,8 @@ from lango.jobs.job import scheduled
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.ledger import LedgerKind
+from models.topics import Topic
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
 from resolvers.kernel import clock, due, guardianship, system_config
 from resolvers.kernel.amounts import AmountOutOfRange
@@ -96,8 +98,8 @@ async def fund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
     await tx.save(balance, escrow, trade, locked)
     available, held = (ledger.user_account(escrow.seller_id, part, escrow.currency) for part in ("available", "locked"))
     moved = ledger.Movement(available, held, escrow.amount)
-    await ledger.post(tx, "escrow_fund", [moved], of=("crypto_escrow", escrow.id))
-    await tell(tx, deal, "escrow.funded")
+    await ledger.post(tx, LedgerKind.ESCROW_FUND, [moved], of=("crypto_escrow", escrow.id))
+    await tell(tx, deal, Topic.ESCROW_FUNDED)
     return escrow
 
 
@@ -123,7 +125,7 @@ async def release(caller: CallerTransaction, escrow_id: UUID, two_factor_code: s
     for trader in deal.traders.values():
         trader.successful_escrows = (trader.successful_escrows or 0) + 1
     await hand_over(tx, deal, State.RELEASED, deal.escrow.amount, field="escrowId")
-    await tell(tx, deal, "escrow.released", "trade.completed")
+    await tell(tx, deal, Topic.ESCROW_RELEASED, Topic.TRADE_COMPLETED)
     return deal.escrow
 
 
@@ -166,7 +168,7 @@ async def _end_due(tx: RuleTransaction, escrow_id: UUID) -> None:
 
 async def _give_back(tx: RuleTransaction, deal: Deal) -> None:
     await hand_over(tx, deal, State.REFUNDED, ZERO, field="escrowId")
-    await tell(tx, deal, "escrow.refunded", "trade.cancelled")
+    await tell(tx, deal, Topic.ESCROW_REFUNDED, Topic.TRADE_CANCELLED)
 
 
 async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
@@ -176,4 +178,4 @@ async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
         return
     trade.status = CryptoTradeStatus.EXPIRED
     await tx.save(trade)
-    await tell_of_trade(tx, trade, "trade.expired")
+    await tell_of_trade(tx, trade, Topic.TRADE_EXPIRED)

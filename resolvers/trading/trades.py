@@ -16,6 +16,7 @@ from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
+from models.topics import Topic
 from models.trading import (
     CryptoEscrow,
     CryptoEscrowStatus,
@@ -150,7 +151,7 @@ async def place(
         seller_id=tx.user_id if selling else None, buyer_id=None if selling else tx.user_id,
     )  # fmt: skip
     await tx.save(trade, trader)
-    await tell_of_trade(tx, trade, "trade.placed")
+    await tell_of_trade(tx, trade, Topic.TRADE_PLACED)
     return trade
 
 
@@ -180,10 +181,10 @@ async def cancel(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
         escrow = await tx.lock(CryptoEscrow, trade.escrow_id)
         escrow.status, escrow.cancelled_at, escrow.cancelled_by = CryptoEscrowStatus.EXPIRED, now, trade.user_id
         await tx.save(escrow)
-        await publish(tx, "escrow.expired", escrow.id, trade_id=trade.id)
+        await publish(tx, Topic.ESCROW_EXPIRED, escrow.id, trade_id=trade.id)
     trade.status, trade.cancelled_at = Status.CANCELLED, now
     await tx.save(trade)
-    await tell_of_trade(tx, trade, "trade.cancelled")
+    await tell_of_trade(tx, trade, Topic.TRADE_CANCELLED)
     return trade
 
 
@@ -246,8 +247,8 @@ async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     )  # fmt: skip
     trade.status, trade.escrow_id = Status.MATCHED, escrow.id
     await tx.save(escrow, trade, *traders.values())
-    await publish(tx, "escrow.created", escrow.id, trade_id=trade.id)
-    await tell_of_trade(tx, trade, "trade.taken")
+    await publish(tx, Topic.ESCROW_CREATED, escrow.id, trade_id=trade.id)
+    await tell_of_trade(tx, trade, Topic.TRADE_TAKEN)
     return trade
 
 
@@ -266,7 +267,7 @@ async def mark_paid(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
         raise AlreadyPaid(field="tradeId")
     deal.trade.paid_at = deal.now
     await tx.save(deal.trade)
-    await tell(tx, deal, "trade.paid")
+    await tell(tx, deal, Topic.TRADE_PAID)
     return deal.trade
 
 
@@ -300,7 +301,7 @@ async def rate(caller: CallerTransaction, trade_id: UUID, rating: Decimal, feedb
     ((average,),) = await RATINGS.all(tx, user_id=rated)
     trader.average_rating = average.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
     await tx.save(trader)
-    await tell_of_trade(tx, trade, "trade.rated")
+    await tell_of_trade(tx, trade, Topic.TRADE_RATED)
     return trade
 
 

@@ -15,7 +15,8 @@ from lango.errors import Refused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction
 from models.identity import User
-from models.ledger import LedgerTransaction
+from models.ledger import LedgerKind, LedgerTransaction
+from models.topics import Topic
 from models.trading import (
     CryptoTransaction,
     CryptoTransactionStatus,
@@ -35,7 +36,6 @@ from resolvers.trading.seen import see
 from resolvers.trading.standing import BARRED, check_standing_of
 from resolvers.trading.withdrawal_limits import check_limits
 
-WITHDRAWAL, REVERSAL = "crypto_withdrawal", "crypto_withdrawal_reversal"
 HASH = re.compile(r"[!-~]{10,128}", re.ASCII)
 HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+", re.ASCII)
 UNIQUE_VIOLATION = "23505"
@@ -65,7 +65,9 @@ class HashTaken(Refused):
 
 TAKEN = Lookup(
     [LedgerTransaction.id],
-    lambda rows: rows.where(LedgerTransaction.kind == WITHDRAWAL, LedgerTransaction.reference_id == bindparam("id")),
+    lambda rows: rows.where(
+        LedgerTransaction.kind == LedgerKind.CRYPTO_WITHDRAWAL, LedgerTransaction.reference_id == bindparam("id")
+    ),
 )
 
 
@@ -113,8 +115,8 @@ async def withdraw(
     await tx.save(balance, sent)
     available = ledger.user_account(wallet.user_id, "available", wallet.currency)
     left = ledger.Movement(available, ledger.provider(CHAIN, wallet.currency), amount)
-    await ledger.post(tx, WITHDRAWAL, [left], of=("crypto_transaction", sent.id))
-    await publish(tx, "crypto_withdrawal.requested", sent.id, user_id=wallet.user_id)
+    await ledger.post(tx, LedgerKind.CRYPTO_WITHDRAWAL, [left], of=("crypto_transaction", sent.id))
+    await publish(tx, Topic.CRYPTO_WITHDRAWAL_REQUESTED, sent.id, user_id=wallet.user_id)
     return sent
 
 
@@ -132,7 +134,7 @@ async def confirm(caller: CallerTransaction, transaction_id: UUID, transaction_h
         if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
             raise
         raise HashTaken(field="transactionHash") from error
-    await publish(tx, "crypto_withdrawal.confirmed", sent.id, user_id=sent.user_id)
+    await publish(tx, Topic.CRYPTO_WITHDRAWAL_CONFIRMED, sent.id, user_id=sent.user_id)
     return sent
 
 
@@ -148,8 +150,8 @@ async def fail(caller: CallerTransaction, transaction_id: UUID, reason: str) -> 
     await tx.save(balance, failed)
     available = ledger.user_account(failed.user_id, "available", failed.currency)
     returned = ledger.Movement(ledger.provider(CHAIN, failed.currency), available, failed.amount)
-    await ledger.post(tx, REVERSAL, [returned], of=("crypto_transaction", failed.id))
-    await publish(tx, "crypto_withdrawal.failed", failed.id, user_id=failed.user_id)
+    await ledger.post(tx, LedgerKind.CRYPTO_WITHDRAWAL_REVERSAL, [returned], of=("crypto_transaction", failed.id))
+    await publish(tx, Topic.CRYPTO_WITHDRAWAL_FAILED, failed.id, user_id=failed.user_id)
     return failed
 
 
