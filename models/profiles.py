@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.elements import conv
+from sqlalchemy.schema import conv
 
 from models.access import Face, own, read, staff
 from models.base import Base

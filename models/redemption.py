@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.elements import conv
+from sqlalchemy.schema import conv
 
 from models.access import managers_of_partner, members_of_partner, owner_of_pot, read, staff, where
 from models.base import Base

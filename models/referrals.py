@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.elements import conv
+from sqlalchemy.schema import conv
 
 from models.access import own, read, staff
 from models.base import Base

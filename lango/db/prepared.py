@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Executable, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm.base import instance_state
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.elements import CompilerElement
 
 from lango.db.postgres import dump_json
@@ -37,8 +37,7 @@ class Prepared:
         assert isinstance(statement, CompilerElement)
         made: Any = statement.compile(dialect=DIALECT, column_keys=columns)
         self.sql = str(made)
-        processors = made._bind_processors  # noqa: SLF001 - SQLAlchemy has no public name for it
-        self._parameters = [(name, processors.get(name), made.params.get(name)) for name in made.positiontup or ()]
+        self._parameters = [(name, processor_of(made, name), made.params.get(name)) for name in made.positiontup or ()]
 
     def values(self, given: dict[str, Any]) -> list[Any]:
         """The parameters in their order; those that are not given as the statement itself has them."""
@@ -122,6 +121,13 @@ class _Model:
         )
         state.key = self._mapper.identity_key_from_primary_key(key)
         return made
+
+
+def processor_of(compiled: Any, parameter: str) -> Callable[[Any], Any] | None:
+    """What makes of a parameter of a compiled statement what the driver takes; None where it takes it as it is."""
+    kind, dialect = compiled.binds[parameter].type, compiled.dialect
+    process: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return process
 
 
 def _processor(expression: Any) -> Callable[[Any], Any] | None:

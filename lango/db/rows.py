@@ -6,14 +6,14 @@ nothing is written behind its back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, any_, bindparam, insert, update
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm.base import instance_state
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from lango.db.prepared import Connected, Lookup, Prepared
 
@@ -51,18 +51,22 @@ async def save(tx: Connected, *rows: DeclarativeBase) -> None:
     for row in rows:
         state: Any = instance_state(row)
         model, mapper = type(row), state.mapper
+        changed: Collection[str]
         if state.key is None:
             held = {name: state.dict[name] for name in mapper.columns.keys() if name in state.dict}  # noqa: SIM118
+            changed = held
             await _insert(model, tuple(held)).run(
                 tx, **{mapper.columns[name].name: value for name, value in held.items()}
             )
             state.key = mapper.identity_key_from_instance(row)
-        elif changed := tuple(sorted(state.committed_state.keys() & mapper.columns.keys())):
+        elif changed := tuple(sorted(_columns(model) - state.unmodified)):
             given = {f"to {name}": state.dict[name] for name in changed}
             found = await _update(model, changed).run(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
             if not found:
                 raise RuntimeError(f"A {model.__name__} that was to be changed is there no longer.")
-        state._commit_all(state.dict)  # noqa: SLF001 - what is written is no change any more
+        for name in changed:
+            # What is written is no change any more.
+            set_committed_value(row, name, state.dict[name])
 
 
 @cache
@@ -91,6 +95,11 @@ def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
     values = {columns[name].name: bindparam(f"to {name}", type_=columns[name].type) for name in names}
     same = [column == bindparam(name, type_=column.type) for name, column in zip(_key(model), key, strict=True)]
     return Prepared(update(model.__table__).where(*same).values(values).returning(*key))  # type: ignore[arg-type]
+
+
+@cache
+def _columns(model: type[DeclarativeBase]) -> frozenset[str]:
+    return frozenset(model.__mapper__.columns.keys())
 
 
 @cache

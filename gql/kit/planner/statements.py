@@ -13,6 +13,7 @@ from gql.kit.deferred_values import Given, Read, Slot
 from gql.kit.planner.builder import Hole
 from lango.actor import DatabaseRole
 from lango.db.postgres import dump_json
+from lango.db.prepared import processor_of
 from lango.graphql.time_slices import pause
 
 
@@ -50,8 +51,7 @@ def compiled(statement: Select[Any], role: DatabaseRole, holes: Sequence[Hole], 
     """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement anew for each
     role: sharing one between two would have it planned at each turn."""
     made = statement.compile(dialect=PAUSING)
-    processors = made._bind_processors  # noqa: SLF001 - SQLAlchemy has no public name for it
-    readers = [_reader(made.params[name], processors.get(name)) for name in made.positiontup or ()]
+    readers = [_reader(made.params[name], processor_of(made, name)) for name in made.positiontup or ()]
     sql, token = f"/* {role.value} */ {made}", None if presented is None else _reader(presented, None)
     return Statement(sql, tuple(readers), tuple(holes), role is DatabaseRole.STAFF, token)
 

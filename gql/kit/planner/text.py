@@ -42,8 +42,10 @@ def text_of(parts: Parts) -> ColumnElement[str]:
         else:
             merged.append(part)
     pieces = [constant(part) if isinstance(part, str) else part for part in merged]
+    if len(pieces) == 1:
+        return pieces[0]
     # Not by adding one to the next: each sum would copy all the pieces before it.
-    return pieces[0] if len(pieces) == 1 else ExpressionClauseList._construct_for_list(concat_op, Text(), *pieces)  # noqa: SLF001 - SQLAlchemy has no public name for it
+    return ExpressionClauseList(concat_op, *(piece.self_group(against=concat_op) for piece in pieces), type_=Text())
 
 
 def object_of(members: Iterable[tuple[str, Parts]]) -> Parts:
