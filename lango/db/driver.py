@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import secrets
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ class DriverConnection(Driver):
         # The same text is prepared more than once, by the driver's cache and by SQLAlchemy's.
         self._suffixes = map(f"{secrets.token_hex(4)}{{:x}}".format, itertools.count())
         self._pins = ""
+        self.opened_at = time.monotonic()
         self.preamble = ""
         """What each transaction has to add to its SELECT of `set_config(…)`: empty where the session keeps it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from ipaddress import ip_address
@@ -11,7 +12,7 @@ from typing import Any
 import asyncpg
 import orjson
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lango.db.driver import DriverConnection
@@ -34,8 +35,8 @@ SESSION_SETTINGS = {
     "client_connection_check_interval": "200ms",
 }
 
-# Options of an engine: how long its transactions wait for a lock, and who may begin the next one.
-LOCK_TIMEOUT, SHARES = "lango_lock_timeout", "lango_shares"
+# Options of an engine: how long its transactions wait for a lock, who may begin the next one, and on what connections.
+LOCK_TIMEOUT, SHARES, GENERATION = "lango_lock_timeout", "lango_shares", "lango_generation"
 
 
 class RawJson(str):
@@ -230,6 +231,7 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
         execution_options={
             LOCK_TIMEOUT: settings.lock_timeout,
             SHARES: Shares(size, settings.caller_share, settings.pool_timeout),
+            GENERATION: Generation(),
         },
         pool_size=size,
         max_overflow=0,
@@ -239,7 +241,7 @@ def create_engine(address: str, settings: Settings, *, pool_size: int | None = N
         json_serializer=dump_json,
         json_deserializer=RawJson,
     )
-    event.listen(engine.sync_engine, "checkout", _check_open)
+    event.listen(engine.sync_engine, "checkout", generation_of(engine).check)
     return engine
 
 
@@ -255,7 +257,26 @@ def shares_of(engine: AsyncEngine) -> Shares:
     return shares
 
 
-def _check_open(connection: Any, _record: object, _lent: object) -> None:
-    """Before a connection is lent: one that the server has closed meanwhile is replaced, and so are those as old."""
-    if connection.driver_connection.is_closed():
-        raise InvalidatePoolError
+def generation_of(engine: AsyncEngine) -> Generation:
+    generation: Generation = engine.get_execution_options()[GENERATION]
+    return generation
+
+
+class Generation:
+    """Which connections of an engine may be used: those that were opened since the server was last lost."""
+
+    def __init__(self) -> None:
+        self._begun = 0.0
+
+    def end(self, lost: DriverConnection) -> None:
+        """Whatever happened to the server while `lost` was open happened to all that were opened before now."""
+        if lost.opened_at > self._begun:
+            self._begun = time.monotonic()
+
+    def check(self, connection: Any, _record: object, _proxy: object) -> None:
+        """Before a connection is used: one that is closed meanwhile is replaced, and so are those as old."""
+        driver: DriverConnection = connection.driver_connection
+        if driver.is_closed():
+            raise InvalidatePoolError
+        if driver.opened_at <= self._begun:
+            raise DisconnectionError

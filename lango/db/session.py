@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from lango.actor import Actor, DatabaseRole
 from lango.db import rows
 from lango.db.fair_queue import Caller, caller_of
-from lango.db.postgres import lock_timeout_of, shares_of
+from lango.db.postgres import generation_of, lock_timeout_of, shares_of
 from lango.db.rows import Row
 from lango.errors import OutcomeUnknown, is_of_server, is_unsent
 
@@ -88,9 +88,7 @@ async def discard(connection: AsyncConnection, driver: Any, error: BaseException
     if connection.invalidated:
         return
     if is_of_server(error):
-        lent = await connection.get_raw_connection()
-        # SQLAlchemy does so itself when a statement of its own finds that the connection is closed.
-        connection.sync_engine.pool._invalidate(lent, error, _checkin=False)  # noqa: SLF001
+        generation_of(connection.engine).end(driver)
     await connection.invalidate()
 
 

@@ -20,6 +20,7 @@ from gql.schema import make_planner, schema
 from lango.actor import NOBODY, Actor, DatabaseRole
 from lango.db import migrate, roles
 from lango.db.postgres import create_engine
+from lango.db.session import discard, raw_driver
 from lango.embedded import Server, embedded
 from lango.http.app import create_app
 from lango.rules.transaction import RuleTransaction
@@ -211,6 +212,33 @@ async def test_after_all_connections_were_ended(gateway: Gateway, shop: Any, own
     await activity(owner, TERMINATE)
 
     await assert_answers(gateway, shop)
+
+
+async def test_with_a_connection_that_was_lost_go_those_as_old(gateway_url: str, settings: Settings) -> None:
+    async def opened() -> tuple[list[Any], list[int]]:
+        connections = [await engine.connect() for _ in range(2)]
+        drivers = [await raw_driver(connection) for connection in connections]
+        return connections, [driver.get_server_pid() for driver in drivers]
+
+    engine = create_engine(gateway_url, settings, pool_size=2)
+    try:
+        (lost, other), before = await opened()
+        await other.close()
+        await discard(lost, await raw_driver(lost), asyncpg.ConnectionDoesNotExistError("it went"))
+        await lost.close()
+
+        connections, after = await opened()
+
+        assert not set(before) & set(after)
+        for connection in connections:
+            await connection.close()
+        # Those are not lost with what had been opened before them.
+        connections, again = await opened()
+        assert set(again) == set(after)
+        for connection in connections:
+            await connection.close()
+    finally:
+        await engine.dispose()
 
 
 async def test_connections_that_end_under_load_do_no_harm(
