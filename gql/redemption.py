@@ -13,7 +13,7 @@ from gql.kit.subscription import subscription
 from lango.graphql.cost import LONGEST
 from models.packs import Partner
 from models.topics import Topic
-from resolvers.redemption import codes, reversals, settlements
+from resolvers.redemption import codes, reversals, settlements, till
 
 
 @mirror(m.QrCode)
@@ -38,9 +38,9 @@ class QrRedemptionLog:
 Mutation = mutations(
     codes.issue_qr_code,
     codes.cancel_qr_code,
-    codes.redeem_qr_code,
+    till.redeem_qr_code,
     reversals.reverse_redemption,
-    codes.check_qr_code,
+    till.check_qr_code,
     settlements.generate_settlement,
     settlements.approve_settlement,
     settlements.mark_settlement_paid,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from models.ledger import LedgerKind
 from models.redemption import PartnerSettlement, QrCode, QrRedemptionLog
 from resolvers.ledger.ledger import Movement, commission, partner_payable, pot_account, pot_reserved, provider
-from resolvers.redemption.codes import partner_share
+from resolvers.redemption.till import partner_share
 from seeds import names
 from seeds.ledger import Books
 from seeds.packs import MINIMUM_PAYOUT, Offer, Shop

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.db import migrate, roles
 from lango.db.postgres import create_engine
 from lango.embedded import embedded
+from lango.rules.transaction import RuleTransaction
 from lango.settings import Settings
 from tests.changes import Changes
 from tests.client import Api
@@ -31,6 +32,14 @@ TEMPLATE = "lango_template"
 KEY = (
     '{"kty": "oct", "kid": "tests", "alg": "HS256", "k": "YS1rZXktb2YtdGhlLXRlc3RzLXRoYXQtaXMtdXNlZC1ub3doZXJlLWVsc2U"}'
 )
+
+
+def _out_of_order(what: str) -> None:
+    raise AssertionError(what)
+
+
+# Two rules that lock in different orders may wait for each other.
+RuleTransaction.out_of_order = staticmethod(_out_of_order)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

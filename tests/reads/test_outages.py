@@ -28,7 +28,7 @@ from lango.security.account_status import STANDING
 from lango.settings import Settings
 from models.packs import Pack
 from resolvers.kernel.audit import staff_read
-from resolvers.redemption import codes as redemption
+from resolvers.redemption import codes
 from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.reads.conftest import activity
@@ -283,7 +283,7 @@ async def test_a_rule_whose_connection_ends_before_its_commit_runs_again(
     gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also without a key: nothing of it was kept."""
-    publish, tries, before = redemption.publish, [], await issued(owner, shop)
+    publish, tries, before = codes.publish, [], await issued(owner, shop)
 
     async def cut_off_first(tx: Any, *given: Any, **options: Any) -> None:
         tries.append(tx)
@@ -291,7 +291,7 @@ async def test_a_rule_whose_connection_ends_before_its_commit_runs_again(
             await end_own(tx, owner)
         await publish(tx, *given, **options)
 
-    monkeypatch.setattr(redemption, "publish", cut_off_first)
+    monkeypatch.setattr(codes, "publish", cut_off_first)
     answer = await gateway.issue(shop)
 
     assert answer.refusals("issueQrCode") == []

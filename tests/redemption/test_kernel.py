@@ -20,7 +20,7 @@ from lango.rules.transaction import RuleTransaction
 from lango.security.account_status import STANDING
 from lango.settings import Settings
 from models.packs import Pack
-from resolvers.redemption import codes as redemption
+from resolvers.redemption import till as tills
 from tests.books import Books
 from tests.changes import Changes
 from tests.client import Api
@@ -169,7 +169,7 @@ async def test_a_bug_in_the_rule_leaves_nothing_and_is_not_replayed(
         raise RuntimeError("a secret of the house")
 
     with monkeypatch.context() as patched:
-        patched.setattr(redemption, "publish", broken)
+        patched.setattr(tills, "publish", broken)
         failed = await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key)
 
     assert failed.codes == ["INTERNAL"]
@@ -186,7 +186,7 @@ async def test_an_unbalanced_posting_is_refused_before_the_answer(
     async def crooked(tx: Any, *_: Any, **__: Any) -> None:
         await tx.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('crooked')"))
 
-    monkeypatch.setattr(redemption.ledger, "post", crooked)
+    monkeypatch.setattr(tills.ledger, "post", crooked)
     answer = await api.redeem(till.code.code, as_=till.cashier)
 
     assert answer.codes == ["INTERNAL"]
@@ -252,7 +252,7 @@ async def test_when_the_server_is_killed_half_way_nothing_is_half_done(
 async def test_a_deadlock_is_tried_again(api: Api, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rules that lock each other's rows the wrong way round: both are done in the end."""
     codes = [await make.code_at_the_till() for _ in range(2)]
-    original, tries = redemption._scan, []
+    original, tries = tills._scan, []
 
     async def crossed(tx: Any, presented: str, *rest: Any, **options: Any) -> Any:
         tries.append(presented)
@@ -263,7 +263,7 @@ async def test_a_deadlock_is_tried_again(api: Api, make: Factory, monkeypatch: p
             await original(tx, other, *rest, **options)
         return scan
 
-    monkeypatch.setattr(redemption, "_scan", crossed)
+    monkeypatch.setattr(tills, "_scan", crossed)
     answers = await asyncio.gather(*(api.redeem(item.code.code, as_=item.cashier) for item in codes))
 
     assert [answer.refusals("redeemQrCode") for answer in answers] == [[], []]
@@ -324,7 +324,7 @@ async def test_a_rule_whose_statement_takes_too_long_says_so_too(
         await tx.execute(text("SET LOCAL statement_timeout = '50ms'"))
         await tx.execute(text("SELECT pg_sleep(5)"))
 
-    monkeypatch.setattr(redemption, "publish", slow)
+    monkeypatch.setattr(tills, "publish", slow)
     answer = await api.redeem(till.code.code, as_=till.cashier)
 
     assert answer.codes == ["SERVICE_UNAVAILABLE"]

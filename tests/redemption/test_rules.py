@@ -19,7 +19,8 @@ from lango.rules.services import Services
 from models.identity import User
 from models.packs import Pack, Partner
 from models.profiles import Profile
-from resolvers.redemption.codes import expire_due_codes, partner_share
+from resolvers.redemption.codes import expire_due_codes
+from resolvers.redemption.till import partner_share
 from tests.books import Books
 from tests.changes import Changes
 from tests.client import Answer, Api

@@ -25,7 +25,7 @@ from benchmarks.peers.plain.reading import Reading
 from lango.db.session import become
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
-from resolvers.redemption.codes import redeem_qr_code
+from resolvers.redemption.till import redeem_qr_code
 
 Info = strawberry.Info[Reading, None]
 BigInt = NewType("BigInt", int)
