@@ -20,7 +20,7 @@ from lango.http.parameters import DEEPEST_JSON, ClientGone, nests_deeper, parse_
 from lango.observability.metrics import Metrics
 from lango.observability.request_log import exchange_of
 from lango.providers.chosen import WAVE_WEBHOOK, wave_secrets
-from lango.providers.wave_signature import HEADER, verify
+from lango.providers.wave.signature import HEADER, verify
 from lango.rules.services import Services
 from lango.settings import Settings
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.routing import Route
 
-from lango.providers.sandbox.wave import SandboxWave
-from lango.providers.sandbox.wave_page import PayPage
-from lango.providers.wave import HttpWave, NoWave, Wave
+from lango.providers.wave.client import HttpWave, NoWave, Wave
+from lango.providers.wave.sandbox.api import SandboxWave
+from lango.providers.wave.sandbox.page import PayPage
 from lango.settings import Settings
 
 RETURN_PATH = "/payments/return"

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.actor import Actor
 from lango.observability.metrics import JobMetrics
 from lango.providers.chosen import Close, make_wave
-from lango.providers.wave import Wave
+from lango.providers.wave.client import Wave
 from lango.rules.transaction import RuleTransaction
 from lango.settings import Settings
 

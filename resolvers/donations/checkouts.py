@@ -13,7 +13,7 @@ from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused
-from lango.providers.wave import Checkout
+from lango.providers.wave.client import Checkout
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction

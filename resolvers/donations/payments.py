@@ -14,7 +14,7 @@ from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.jobs.job import enqueue
-from lango.providers.wave import Checkout
+from lango.providers.wave.client import Checkout
 from lango.rules.transaction import RuleTransaction
 from models.donations import Donation, DonationStatus, RefundReason
 from models.ledger import LedgerKind

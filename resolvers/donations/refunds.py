@@ -20,7 +20,7 @@ from lango.jobs.calls import call_soon
 from lango.jobs.gauges import measure
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUndecided
-from lango.providers.wave import Wave
+from lango.providers.wave.client import Wave
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction

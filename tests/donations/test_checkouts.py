@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 
 from lango.providers import ProviderRefused, ProviderUnavailable
-from lango.providers.wave import Checkout
+from lango.providers.wave.client import Checkout
 from models.donations import Donation
 from resolvers.donations.checkouts import ask_about_checkouts, open_checkout
 from tests.donations.giving import Giving

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
-from lango.providers.wave import Checkout
+from lango.providers.wave.client import Checkout
 
 
 class FakeWave:

@@ -18,7 +18,7 @@ from lango.http.app import create_app
 from lango.jobs import maintenance
 from lango.jobs.gauges import Gauges
 from lango.jobs.maintenance import make_partitions, months_ahead, silent, warnings
-from lango.providers.wave import NoWave
+from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from tests.conftest import TEMPLATE, _create, _drop, _of_database

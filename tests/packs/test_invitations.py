@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.providers.wave import NoWave
+from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from lango.providers.chosen import make_wave
-from lango.providers.wave import Wave
+from lango.providers.wave.client import Wave
 from lango.settings import Settings
 
 SESSION = {

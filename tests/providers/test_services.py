@@ -13,7 +13,7 @@ from strawberry.types import Info
 from lango.doctor import Level
 from lango.doctor.machine import payments
 from lango.http.app import create_app
-from lango.providers.wave import HttpWave, NoWave
+from lango.providers.wave.client import HttpWave, NoWave
 from lango.rules.services import Services, make_services
 from tests.providers.conftest import Settled
 

@@ -12,7 +12,7 @@ import pytest
 
 from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
 from lango.providers.chosen import BadProvider, make_wave
-from lango.providers.wave import Checkout, NoWave, Wave
+from lango.providers.wave.client import Checkout, NoWave, Wave
 from tests.providers.conftest import SESSION, FakeServer, Settled, wave_of
 
 REFERENCE = "0199f3a0-0000-7000-8000-000000000001"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lango.providers.wave_signature import WINDOW, sign, verify
+from lango.providers.wave.signature import WINDOW, sign, verify
 
 NOW = 1_772_000_000
 SECRET = "wave_sn_WHS_first"

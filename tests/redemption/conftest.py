@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.providers.wave import NoWave
+from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures

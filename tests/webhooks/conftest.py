@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from lango.http.app import Gateway, create_app
 from lango.http.webhooks import Receive, wave_webhook
-from lango.providers.wave_signature import sign
+from lango.providers.wave.signature import sign
 from lango.rules.services import Services, make_services
 from lango.settings import Settings
 

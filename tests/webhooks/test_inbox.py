@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from lango.http import webhooks
-from lango.providers.wave_signature import WINDOW, sign
+from lango.providers.wave.signature import WINDOW, sign
 from lango.rules.services import Services
 from tests.webhooks.conftest import EVENT, SECRETS, Door, Open, Seen
 

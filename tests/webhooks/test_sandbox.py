@@ -12,10 +12,10 @@ import pytest
 
 from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
 from lango.providers.chosen import make_wave
-from lango.providers.sandbox import sessions as kept_sessions
-from lango.providers.sandbox import wave as sandbox
-from lango.providers.sandbox import wave_page
-from lango.providers.wave import Checkout
+from lango.providers.wave.client import Checkout
+from lango.providers.wave.sandbox import api as sandbox
+from lango.providers.wave.sandbox import page as wave_page
+from lango.providers.wave.sandbox import sessions as kept_sessions
 from tests.webhooks.conftest import Door, Open, Seen
 
 

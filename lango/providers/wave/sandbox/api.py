@@ -30,8 +30,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lango.providers.sandbox.sessions import Kept, Payout, Session, Sessions, expired_at, moment, sessions
-from lango.providers.wave import MISMATCH, PAYOUTS, SESSIONS
+from lango.providers.wave.client import MISMATCH, PAYOUTS, SESSIONS
+from lango.providers.wave.sandbox.sessions import Kept, Payout, Session, Sessions, expired_at, moment, sessions
 
 LIFETIME = timedelta(minutes=30)
 AMOUNT = re.compile(r"[1-9][0-9]{0,11}")

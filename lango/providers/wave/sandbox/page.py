@@ -25,8 +25,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from lango.providers.sandbox.sessions import Session, moment, sessions
-from lango.providers.wave_signature import HEADER, sign
+from lango.providers.wave.sandbox.sessions import Session, moment, sessions
+from lango.providers.wave.signature import HEADER, sign
 
 log = structlog.get_logger("lango.sandbox")
 

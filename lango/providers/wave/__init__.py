@@ -1,0 +1,1 @@
+"""Wave: mobile money in XOF."""

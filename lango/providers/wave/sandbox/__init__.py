@@ -1,0 +1,1 @@
+"""A twin of Wave inside the process: it speaks Wave's own protocol, and moves no money."""
