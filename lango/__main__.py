@@ -23,7 +23,7 @@ from lango.db.roles import UnsupportedServerError
 from lango.embedded import EmbeddedError
 from lango.graphql.documents import Document
 from lango.observability.metrics import Metrics
-from lango.providers.chosen import BadProvider
+from lango.providers import BadProvider
 from lango.security.keys import BadKey, NoSigningKey
 from lango.settings import Settings
 

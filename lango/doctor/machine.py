@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from lango.db.postgres import is_loopback
 from lango.embedded.places import EmbeddedError, account_for, programs
 from lango.observability.finding import Finding, Level
-from lango.providers.chosen import BadProvider, live_key, return_url, wave_mode, wave_secrets
+from lango.providers import BadProvider
+from lango.providers.chosen import live_key, return_url, wave_mode, wave_secrets
 from lango.security.encryption import NoEncryptionKey, keyring_of
 from lango.security.keys import BadKey, NoSigningKey, signing_keys
 from lango.settings import Settings

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.routing import Route
 
+from lango.providers.errors import BadProvider
 from lango.providers.wave.client import HttpWave, NoWave, Wave
 from lango.providers.wave.sandbox.api import SandboxWave
 from lango.providers.wave.sandbox.page import PayPage
@@ -23,10 +24,6 @@ SANDBOX_SECRET = "wave_sandbox_secret"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Close = Callable[[], Awaitable[None]]
-
-
-class BadProvider(ValueError):
-    """A provider cannot be used as the settings have it."""
 
 
 def public_url(settings: Settings) -> str:

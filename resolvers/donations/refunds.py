@@ -21,6 +21,7 @@ from lango.jobs.gauges import measure
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUndecided
 from lango.providers.wave.client import Wave
+from lango.providers.wave.errors import WaveRefused
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction
@@ -252,7 +253,7 @@ class Sending:
             return await wave.pay_out(
                 amount=self.amount, mobile=self.phone, reference=str(self.refund_id), key=self.key
             )
-        raise ProviderRefused("wave", "nowhere-to-pay", "no checkout goes back whole, and no phone is known")
+        raise WaveRefused("nowhere-to-pay", "no checkout goes back whole, and no phone is known")
 
 
 @job("refunds.send_refund")

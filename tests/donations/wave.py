@@ -7,8 +7,8 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
 from lango.providers.wave.client import Checkout
+from lango.providers.wave.errors import WaveRefused, WaveUnavailable, WaveUndecided
 
 
 class FakeWave:
@@ -44,7 +44,7 @@ class FakeWave:
     async def checkout(self, checkout_id: str) -> Checkout:
         await self._called("checkout", checkout_id)
         if checkout_id not in self.sessions:
-            raise ProviderRefused("wave", "not-found", "no such checkout")
+            raise WaveRefused("not-found", "no such checkout")
         return self._answer(self.sessions[checkout_id])
 
     async def checkouts(self, reference: str) -> list[Checkout]:
@@ -54,14 +54,14 @@ class FakeWave:
     async def expire(self, checkout_id: str) -> None:
         await self._called("expire", checkout_id)
         if self.sessions[checkout_id].payment_status == "succeeded":
-            raise ProviderRefused("wave", "already-paid", "it has been paid")
+            raise WaveRefused("already-paid", "it has been paid")
         self.change(checkout_id, status="expired")
         self._answer(None)
 
     async def refund(self, checkout_id: str, *, amount: int, key: str) -> str:
         await self._called("refund", checkout_id, amount, key)
         if amount != self.sessions[checkout_id].amount:
-            raise ProviderRefused("wave", "partial-refund", "a checkout is given back whole or not at all")
+            raise WaveRefused("partial-refund", "a checkout is given back whole or not at all")
         if key not in self.refunds:
             self.refunds[key] = (checkout_id, amount)
         return self._answer(f"R-{checkout_id}")
@@ -70,9 +70,9 @@ class FakeWave:
         await self._called("pay_out", amount, mobile, reference, key)
         asked = (mobile, amount, reference)
         if self.payouts.setdefault(key, asked) != asked:
-            raise ProviderUndecided("wave", "the key came with another payout before")
+            raise WaveUndecided("the key came with another payout before")
         if self.slow:
-            raise ProviderUndecided("wave", "the payout is processing")
+            raise WaveUndecided("the payout is processing")
         return self._answer(f"pt-{reference[:8]}")
 
     def change(self, checkout_id: str, **changes: Any) -> None:
@@ -107,11 +107,11 @@ class FakeWave:
         self.calls.append(call)
         await asyncio.sleep(0)
         if self.down or not self.fails.isdisjoint(call):
-            raise ProviderUnavailable("wave", "it is down")
+            raise WaveUnavailable("it is down")
         if call[0] in self.refuses:
-            raise ProviderRefused("wave", "refused", "it will not")
+            raise WaveRefused("refused", "it will not")
 
     def _answer(self, value: Any) -> Any:
         if self.deaf:
-            raise ProviderUnavailable("wave", "the answer was lost")
+            raise WaveUnavailable("the answer was lost")
         return value

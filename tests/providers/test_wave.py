@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
-from lango.providers.chosen import BadProvider, make_wave
+from lango.providers import BadProvider, ProviderRefused, ProviderUnavailable, ProviderUndecided
+from lango.providers.chosen import make_wave
 from lango.providers.wave.client import Checkout, NoWave, Wave
 from tests.providers.conftest import SESSION, FakeServer, Settled, wave_of
 

@@ -18,9 +18,8 @@ import httpx
 import orjson
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
+from lango.providers.wave.errors import WaveRefused, WaveUnavailable, WaveUndecided
 
-NAME = "wave"
 SESSIONS = "/v1/checkout/sessions"
 PAYOUTS = "/v1/payout"
 # The same key came with another payout before.
@@ -49,7 +48,7 @@ class Checkout:
 
 
 class Wave(Protocol):
-    """What the rules ask of Wave. Each call raises ProviderUnavailable, and ProviderRefused."""
+    """What the rules ask of Wave. Each call raises WaveUnavailable, and WaveRefused."""
 
     async def open_checkout(self, *, amount: int, reference: str, key: str) -> Checkout:
         """Open a checkout over whole francs; `reference` is our row's id, and the same `key` opens it once."""
@@ -61,7 +60,7 @@ class Wave(Protocol):
         """Every checkout that was opened for a row of ours: for an answer that was lost on its way."""
 
     async def expire(self, checkout_id: str) -> None:
-        """Make sure that a checkout can no longer be paid. Raises ProviderRefused where it has been paid."""
+        """Make sure that a checkout can no longer be paid. Raises WaveRefused where it has been paid."""
 
     async def refund(self, checkout_id: str, *, amount: int, key: str) -> str:
         """Give back what was paid, in whole francs; gives Wave's id of the refund. The same `key` refunds once."""
@@ -69,7 +68,7 @@ class Wave(Protocol):
     async def pay_out(self, *, amount: int, mobile: str, reference: str, key: str) -> str:
         """Send whole francs to the account of a phone (E.164); gives Wave's id of it. The same `key` pays once.
 
-        `reference` is our row's id. Raises ProviderUndecided while Wave has not finished.
+        `reference` is our row's id. Raises WaveUndecided while Wave has not finished.
         """
 
 
@@ -154,7 +153,7 @@ class HttpWave:
     async def expire(self, checkout_id: str) -> None:
         try:
             await self.call("POST", f"{session_path(checkout_id)}/expire")
-        except ProviderRefused:
+        except WaveRefused:
             # Wave refuses one that has expired as well as one that is paid.
             found = await self.checkout(checkout_id)
             if found.status == "open" or found.payment_status == "succeeded":
@@ -165,7 +164,7 @@ class HttpWave:
         found = await self.checkout(checkout_id)
         if found.amount != amount:
             # Wave takes no amount: asked for a part, it would give back everything.
-            raise ProviderRefused(NAME, "partial-refund", "a checkout is given back whole or not at all")
+            raise WaveRefused("partial-refund", "a checkout is given back whole or not at all")
         await self.call("POST", f"{session_path(checkout_id)}/refund", key=key)
         return found.transaction_id or found.id
 
@@ -173,27 +172,27 @@ class HttpWave:
         payout = {"currency": "XOF", "receive_amount": str(amount), "mobile": mobile, "client_reference": reference}
         try:
             made = parsed(await self.call("POST", PAYOUTS, content=payout, key=key), Payout)
-        except ProviderRefused as refusal:
+        except WaveRefused as refusal:
             if refusal.code != MISMATCH:
                 raise
             # It does not say that nothing was paid: on the contrary, something of this key has been asked for.
-            raise ProviderUndecided(NAME, "the key came with another payout before") from refusal
+            raise WaveUndecided("the key came with another payout before") from refusal
         if made.status == "processing":
             # With the same key Wave answers for ever as it did at first.
             made = await self.payout(made.id)
         if made.status in ("failed", "reversed"):
-            raise ProviderRefused(NAME, made.error, f"the payout has {made.status}")
+            raise WaveRefused(made.error, f"the payout has {made.status}")
         if made.status != "succeeded":
-            raise ProviderUndecided(NAME, f"the payout {made.id} is {made.status}")
+            raise WaveUndecided(f"the payout {made.id} is {made.status}")
         return made.id
 
     async def payout(self, payout_id: str) -> Payout:
         """How a payout stands that Wave has made."""
         try:
             return parsed(await self.call("GET", f"{PAYOUTS}/{quote(payout_id, safe='')}"), Payout)
-        except ProviderRefused as refusal:
+        except WaveRefused as refusal:
             # Not to be shown it is not to be told that it has failed.
-            raise ProviderUndecided(NAME, f"the payout {payout_id} is not shown ({refusal.code})") from refusal
+            raise WaveUndecided(f"the payout {payout_id} is not shown ({refusal.code})") from refusal
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -204,7 +203,7 @@ class HttpWave:
         return f"{self.return_url}{join}{urlencode({'payment': outcome, 'reference': reference})}"
 
     async def call(self, method: str, path: str, *, content: Any = None, key: str | None = None) -> httpx.Response:
-        """The answer to a call that Wave carried out. Raises ProviderUnavailable, and ProviderRefused."""
+        """The answer to a call that Wave carried out. Raises WaveUnavailable, and WaveRefused."""
         headers = {"idempotency-key": key} if key is not None else {}
         body = None
         if content is not None:
@@ -215,9 +214,9 @@ class HttpWave:
             async with asyncio.timeout(self.timeout):
                 answer = await self.client.request(method, path, content=body, headers=headers)
         except TimeoutError as error:
-            raise ProviderUnavailable(NAME, f"no answer within {self.timeout:g} s") from error
+            raise WaveUnavailable(f"no answer within {self.timeout:g} s") from error
         except httpx.HTTPError as error:
-            raise ProviderUnavailable(NAME, f"cannot be reached ({type(error).__name__})") from error
+            raise WaveUnavailable(f"cannot be reached ({type(error).__name__})") from error
         if not answer.is_success:
             fail(answer)
         return answer
@@ -245,8 +244,8 @@ class NoWave:
         raise switched_off()
 
 
-def switched_off() -> ProviderUnavailable:
-    return ProviderUnavailable(NAME, "LANGO_WAVE is off")
+def switched_off() -> WaveUnavailable:
+    return WaveUnavailable("LANGO_WAVE is off")
 
 
 def session_path(checkout_id: str) -> str:
@@ -254,27 +253,27 @@ def session_path(checkout_id: str) -> str:
 
 
 def parsed(answer: httpx.Response, form: type[Form]) -> Form:
-    """The answer's JSON. Raises ProviderUnavailable where it has another form, without repeating it."""
+    """The answer's JSON. Raises WaveUnavailable where it has another form, without repeating it."""
     try:
         return form.model_validate_json(answer.content)
     except ValidationError as error:
         wrong = ", ".join(sorted({".".join(map(str, each["loc"])) or "JSON" for each in error.errors()}))
-        raise ProviderUnavailable(NAME, f"an answer that cannot be understood: {wrong}") from None
+        raise WaveUnavailable(f"an answer that cannot be understood: {wrong}") from None
 
 
 def checked(session: Session) -> Checkout:
     try:
         return session.checkout()
     except (ValueError, ArithmeticError) as error:
-        raise ProviderUnavailable(NAME, f"an answer that cannot be understood: {error}") from None
+        raise WaveUnavailable(f"an answer that cannot be understood: {error}") from None
 
 
 def fail(answer: httpx.Response) -> NoReturn:
     """Raise what the answer says: refused where Wave will not, unavailable where it cannot now."""
     code, message = complaint(answer)
     if 400 <= answer.status_code < 500 and answer.status_code not in PASSING:
-        raise ProviderRefused(NAME, code, message)
-    raise ProviderUnavailable(NAME, f"{answer.status_code} {code}: {message}")
+        raise WaveRefused(code, message)
+    raise WaveUnavailable(f"{answer.status_code} {code}: {message}")
 
 
 def complaint(answer: httpx.Response) -> tuple[str, str]:
