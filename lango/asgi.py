@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 
+import resolvers
 from gql.schema import make_planner, schema
 from lango.db.migrate import behind
 from lango.http.app import create_app
-from lango.http.webhooks import wave_webhook
 from lango.jobs.maintenance import warnings
 from lango.observability.logs import configure
+from lango.providers.registry import PROVIDERS
+from lango.rules.handlers import handlers_in
 from lango.settings import settings
-from resolvers.donations.wave_events import receive_wave_event
 from resolvers.kernel.audit import staff_read
 
 configure(settings())
@@ -22,7 +23,7 @@ app = create_app(
     warn=warnings,
     witness=staff_read,
     make_planner=make_planner,
-    webhooks=[wave_webhook(settings(), receive_wave_event)],
+    handlers=handlers_in(resolvers, PROVIDERS),
 )
 # The schema is some hundred thousand objects that live as long as the process: looking through them again and again
 # would hold up every hundredth request for a third of a second.

@@ -1,14 +1,32 @@
-"""Every setting, its default and what it is for; read from the environment and from `.env`."""
+"""Every setting, its default and what it is for; read from the environment and from `.env`.
+
+What belongs to one provider is a `Section`, which that provider declares.
+"""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Section(BaseSettings):
+    """Settings that are declared elsewhere. `named` gives their names in the environment."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def named(prefix: str) -> Callable[[str], str]:
+    """The `alias_generator` of a section: `api_key` is `LANGO_WAVE_API_KEY` under the prefix `LANGO_WAVE_`."""
+    return lambda field: f"{prefix}{field.upper()}"
 
 
 class Settings(BaseSettings):
@@ -197,18 +215,6 @@ class Settings(BaseSettings):
         description="The page of your site to which a provider sends donors back, with `payment` (success or error) "
         "and `reference` in its query; without it a small page of the gateway's own.",
     )
-    wave: Literal["live", "sandbox", "off"] | None = Field(
-        None,
-        description="Payments by Wave: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango dev` and "
-        "the embedded server take the sandbox; else it is `live` where there is a key, `off` where there is none.",
-    )
-    wave_api_key: SecretStr | None = Field(None, description="The key of Wave's API.")
-    wave_webhook_secrets: SecretStr | None = Field(
-        None,
-        description="Comma-separated secrets that sign Wave's webhooks: while they are changed, the new and the old.",
-    )
-    wave_api_url: str = Field("https://api.wave.com", description="Where Wave's API is (https, or on this machine).")
-    wave_timeout: float = Field(10.0, gt=0, description="Seconds that one call of Wave's API may take.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."
@@ -217,29 +223,35 @@ class Settings(BaseSettings):
         "auto", description="JSON lines, or text for a terminal (auto: by whether there is one)."
     )
 
+    _sections: dict[type[Section], Section] = PrivateAttr(default_factory=dict)
+
     @field_validator("embedded_version", mode="before")
     @classmethod
     def _number(cls, value: object) -> object:
         """The environment has only texts."""
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
+    def section(self, kind: type[S]) -> S:
+        """The settings of this kind, read when they are first wanted. Raises ValidationError."""
+        found = self._sections.get(kind)
+        if found is None:
+            found = self._sections[kind] = kind()
+        assert isinstance(found, kind)
+        return found
+
+    def with_section(self, section: Section) -> Self:
+        """A copy that has this section, whatever the environment says."""
+        copied = self.model_copy()
+        copied._sections = {**self._sections, type(section): section}  # noqa: SLF001 - it is one of these itself
+        return copied
+
+
+def names_of(kind: type[BaseSettings]) -> dict[str, FieldInfo]:
+    """The fields by their names in the environment."""
+    return {str(field.validation_alias or f"LANGO_{name.upper()}"): field for name, field in kind.model_fields.items()}
+
 
 @lru_cache
 def settings() -> Settings:
     """The settings of this process."""
     return Settings()
-
-
-def page() -> str:
-    """The settings as a page: docs/settings.md, which `python -m lango.settings` prints."""
-    head = "# Settings\n\nRead from the environment and from a file `.env`.\n\n| name | default | what it is for |\n"
-    rows = []
-    for field_name, field in Settings.model_fields.items():
-        name = field.validation_alias or f"LANGO_{field_name.upper()}"
-        default = "" if field.default in (None, "") else f"`{str(field.default).lower()}`"
-        rows.append(f"| `{name}` | {default} | {(field.description or '').replace('|', chr(92) + '|')} |")
-    return head + "| --- | --- | --- |\n" + "\n".join(rows) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

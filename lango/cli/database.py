@@ -18,6 +18,7 @@ from lango.cli.console import fail, say
 from lango.db import roles
 from lango.db.postgres import async_url, connect, open_session
 from lango.embedded import embedded
+from lango.providers.registry import PROVIDERS
 from lango.settings import Settings, settings
 
 DATABASE = "lango"
@@ -57,7 +58,7 @@ def database(*, serving: bool = True) -> Iterator[Settings]:
 
 def sandbox(current: Settings) -> dict[str, str]:
     """What makes sure that nothing tried here moves money, unless the settings say that it shall."""
-    return {"LANGO_WAVE": "sandbox"} if current.wave is None else {}
+    return {name: value for provider in PROVIDERS for name, value in provider.development(current).items()}
 
 
 def owner_url(current: Settings) -> str:

@@ -17,7 +17,7 @@ from lango.db.postgres import create_engine
 from lango.doctor import Finding, Level, refusals, refusals_of_poolers
 from lango.doctor.machine import encryption, port_trouble
 from lango.observability.metrics import share_metrics
-from lango.providers.chosen import live_key, wave_mode
+from lango.rules.services import try_clients
 from lango.security.keys import signing_keys
 from lango.settings import Settings, settings
 
@@ -93,8 +93,7 @@ def run(current: Settings, app: str = "lango.asgi:app") -> None:
     # Asked here once: without a key every worker would fail by itself, and be started anew.
     signing_keys(current)
     check_encryption(current)
-    if wave_mode(current) == "live":
-        live_key(current)
+    asyncio.run(try_clients(current))
     if current.workers > 1:
         share_metrics(current)
     from lango.http.app import server_options

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from lango.db.postgres import is_loopback
 from lango.embedded.places import EmbeddedError, account_for, programs
 from lango.observability.finding import Finding, Level
-from lango.providers import BadProvider
-from lango.providers.chosen import live_key, return_url, wave_mode, wave_secrets
+from lango.providers.registry import PROVIDERS
 from lango.security.encryption import NoEncryptionKey, keyring_of
 from lango.security.keys import BadKey, NoSigningKey, signing_keys
-from lango.settings import Settings
+from lango.settings import Settings, names_of
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK = 1_000_000_000
@@ -84,7 +83,7 @@ def settings(current: Settings) -> Iterator[Finding]:
             "Set LANGO_TOKEN_KEYS and take LANGO_ALLOW_DEV_KEY away.",
         )  # fmt: skip
     yield from encryption(current)
-    yield from payments(current)
+    yield from providers(current)
     if current.database_tls == "off":
         yield Finding(
             "settings", Level.WARNING, "LANGO_DATABASE_TLS is off: what goes to a database elsewhere can be read.",
@@ -108,33 +107,15 @@ def encryption(current: Settings) -> Iterator[Finding]:
         yield Finding("settings", Level.OK, f"Encrypted columns: {keys.current} encrypts, {len(keys)} decrypt.")
 
 
-def payments(current: Settings) -> Iterator[Finding]:
-    mode = wave_mode(current)
-    if mode == "live":
-        try:
-            live_key(current)
-        except BadProvider as error:
-            yield Finding("settings", Level.ERROR, str(error), "The gateway does not start like this.")
-    if mode == "sandbox" and not is_loopback(current.host):
-        yield Finding(
-            "settings", Level.ERROR, f"Wave is a sandbox while lango listens on {current.host}: pots fill for nothing.",
-            "Set LANGO_WAVE to live, with LANGO_WAVE_API_KEY, or to off.",
-        )  # fmt: skip
-    if mode == "live" and not wave_secrets(current):
-        yield Finding(
-            "settings", Level.ERROR, "Wave is live and its webhooks cannot be verified: no payment is ever reported.",
-            "Set LANGO_WAVE_WEBHOOK_SECRETS to what Wave's portal shows for the webhook.",
-        )  # fmt: skip
-    if mode == "live" and not return_url(current).startswith("https://"):
-        yield Finding(
-            "settings", Level.ERROR, f"Wave sends donors back to https addresses only, not to {return_url(current)}.",
-            "Set LANGO_PUBLIC_URL or LANGO_PAYMENT_RETURN_URL.",
-        )  # fmt: skip
+def providers(current: Settings) -> Iterator[Finding]:
+    for provider in PROVIDERS:
+        yield from provider.checks(current)
 
 
 def unknown_names(current: Settings) -> Iterator[Finding]:
     """A misspelt setting is silent otherwise."""
-    known = {f"LANGO_{name}".upper() for name in type(current).model_fields}
+    kinds = [type(current), *(provider.settings for provider in PROVIDERS if provider.settings)]
+    known = {name for kind in kinds for name in names_of(kind)}
     for name in sorted(os.environ):
         if name.upper().startswith("LANGO_") and name.upper() not in known:
             yield Finding("settings", Level.WARNING, f"{name} is no setting of lango.", "Correct its name or unset it.")

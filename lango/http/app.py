@@ -37,11 +37,12 @@ from lango.http.protocols import BoundedProtocol, BoundedSocket
 from lango.http.proxies import Networks
 from lango.http.streaming.subscriptions import Subscriptions
 from lango.http.streaming.websocket import Sockets
-from lango.http.webhooks import Inbox, Webhook
+from lango.http.webhooks import Inbox
 from lango.jobs.gauges import Gauges
 from lango.jobs.supervision import bound_to_supervisor
 from lango.observability.metrics import Metrics
-from lango.providers.chosen import sandbox_routes
+from lango.providers.registry import PROVIDERS
+from lango.rules.handlers import Handler
 from lango.rules.services import Services, make_services
 from lango.security.account_status import Callers
 from lango.security.authentication import Authenticator
@@ -67,13 +68,13 @@ def create_app(
     witness: Witness | None = None,
     make_planner: MakePlanner | None = None,
     services: Services | None = None,
-    webhooks: Sequence[Webhook] = (),
+    handlers: Sequence[Handler[Any]] = (),
 ) -> Gateway:
     """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
     settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say;
     `warn` for its warnings. `witness` is told of the rows that staff were shown. `make_planner` makes what answers
     queries by finished JSON, unless the settings switch it off. `services` that are given stay their owner's, too;
-    rules and `webhooks` use them.
+    rules and `handlers` use them: the webhooks that these take in are served.
 
     Raises NoDatabase, BadProvider, and NoSigningKey where the settings name no key for tokens.
     """
@@ -140,8 +141,8 @@ def create_app(
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics_page),
         Route(payment_return.PATH, payment_return.came_back),
-        *(Inbox(webhook, services, metrics).route() for webhook in webhooks),
-        *sandbox_routes(settings),
+        *(Inbox(handler, services, metrics).route() for handler in handlers),
+        *(route for provider in PROVIDERS for route in provider.routes(settings)),
     ]
     if settings.graphiql:
         routes.insert(1, Mount(ASSETS, graphiql.Assets()))

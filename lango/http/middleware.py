@@ -77,4 +77,4 @@ class ExchangeMiddleware:
             self.metrics.in_flight.dec()
             self.metrics.request(exchange.operation, exchange.status, exchange.seconds, exchange.codes)
             if exchange.status >= 400 or not scope["path"].startswith(QUIET_PATHS):
-                log_exchange(exchange, scope["method"], scope["path"])
+                log_exchange(exchange, scope["method"], exchange.path or scope["path"])

@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope
 from lango.http.negotiation import BadRequest, PayloadTooLarge, UriTooLong
 from lango.values import exact_json
 
-DEEPEST_JSON = 100
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -96,9 +95,7 @@ def parse_json(text: bytes | str, what: str) -> Any:
     try:
         return exact_json.loads(text)
     except orjson.JSONDecodeError as error:
-        reasons = {"depth": "is nested too deeply", "infinity": "holds a number that is too large"}
-        reason = next((reason for word, reason in reasons.items() if word in str(error)), "is not JSON in UTF-8")
-        raise BadRequest(f"{what} {reason} (line {error.lineno}, column {error.colno}).") from None
+        raise BadRequest(f"{what} {exact_json.fault(error)}.") from None
 
 
 def checked(given: Mapping[str, Any]) -> Parameters:
@@ -112,24 +109,9 @@ def checked(given: Mapping[str, Any]) -> Parameters:
     for key, value in (("variables", variables), ("extensions", extensions)):
         if value is not None and not isinstance(value, dict):
             raise BadRequest(f"`{key}` must be an object.")
-        if value and nests_deeper(value, DEEPEST_JSON):
-            raise BadRequest(f"`{key}` are nested too deeply: at most {DEEPEST_JSON} levels.")
+        if value and exact_json.nests_deeper(value, exact_json.DEEPEST):
+            raise BadRequest(f"`{key}` are nested too deeply: at most {exact_json.DEEPEST} levels.")
     parameters = Parameters(query, name or None, variables or {}, extensions or {})
     if query is None and parameters.extensions.get("persistedQuery") is None:
         raise BadRequest("The request has no `query`.")
     return parameters
-
-
-def nests_deeper(value: Any, limit: int) -> bool:
-    """Whether containers stand inside one another more than `limit` times."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for container in level
-            for inner in (container.values() if isinstance(container, dict) else container)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lango.providers.chosen import RETURN_PATH as PATH
+from lango.providers.addresses import RETURN_PATH as PATH
 
 __all__ = ["PATH", "came_back"]
 

@@ -1,61 +1,27 @@
-"""The inbox for what providers report: verified, stored, answered; what is left to do then has its job anyway."""
+"""The inbox for what providers report: verified, handled, answered. It knows the webhooks, and no provider."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive as ReceiveMessage
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from lango.http.negotiation import BadRequest, HttpError
-from lango.http.parameters import DEEPEST_JSON, ClientGone, nests_deeper, parse_json, read_body
+from lango.http.parameters import ClientGone, read_body
 from lango.observability.metrics import Metrics
 from lango.observability.request_log import exchange_of
-from lango.providers.chosen import WAVE_WEBHOOK, wave_secrets
-from lango.providers.wave.signature import HEADER, verify
+from lango.providers.payloads import BadPayload
+from lango.providers.webhook import Delivery, Finish, Handled, Reply, WebhookRequest
+from lango.rules.handlers import Handler
 from lango.rules.services import Services
-from lango.settings import Settings
 
 log = structlog.get_logger("lango.http.webhooks")
-
-# Whether a provider has sent this body. The request is at hand for its headers and its path; its body has been read.
-Verify = Callable[[Request, bytes], bool]
-# What is still to be done about a stored event.
-Finish = Callable[[], Awaitable[None]]
-# Stores an event, with a job that makes sure of it, and commits; gives what is still to be done, or None.
-Receive = Callable[[Services, Mapping[str, Any]], Awaitable[Finish | None]]
-
-# Providers want an answer within 5 seconds.
-STORED_WITHIN = 4.0
-DONE_WITHIN = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """How one provider's events are taken in. `accepted` is the answer it wants to see."""
-
-    path: str
-    verify: Verify
-    receive: Receive
-    accepted: Mapping[str, Any] = field(default_factory=dict)
-
-
-def wave_webhook(settings: Settings, receive: Receive) -> Webhook:
-    secrets = wave_secrets(settings)
-
-    def is_wave(request: Request, body: bytes) -> bool:
-        signatures = request.headers.getlist(HEADER)
-        return len(signatures) == 1 and verify(secrets, signatures[0], body, time.time())
-
-    return Webhook(WAVE_WEBHOOK, is_wave, receive)
 
 
 class NotVerified(HttpError):
@@ -73,6 +39,12 @@ class OnlyPost(HttpError):
     headers: ClassVar[dict[str, str]] = {"allow": "POST"}
 
 
+class OnlyGetAndPost(OnlyPost):
+    """Webhooks are taken by POST; this one may be tried by GET."""
+
+    headers: ClassVar[dict[str, str]] = {"allow": "GET, POST"}
+
+
 class NotStored(HttpError):
     """The event could not be stored: send it again."""
 
@@ -81,11 +53,18 @@ class NotStored(HttpError):
     headers: ClassVar[dict[str, str]] = {"retry-after": "5"}
 
 
+OUTCOMES: dict[type[HttpError], str] = {
+    NotVerified: "not_verified",
+    NotStored: "not_stored",
+}
+
+
 class Inbox:
     """The ASGI application at a webhook's address."""
 
-    def __init__(self, webhook: Webhook, services: Services, metrics: Metrics) -> None:
-        self.webhook = webhook
+    def __init__(self, handler: Handler[Any], services: Services, metrics: Metrics) -> None:
+        self.handler = handler
+        self.webhook = handler.webhook
         self.services = services
         self.metrics = metrics
         self.largest = services.settings.max_body_bytes
@@ -93,70 +72,92 @@ class Inbox:
     def route(self) -> Route:
         return Route(self.webhook.path, self)
 
-    async def __call__(self, scope: Scope, receive: ReceiveMessage, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # What stands for a parameter may be a secret.
+        exchange_of(scope).path = self.webhook.path
         try:
-            outcome = await self.take(Request(scope, receive))
-            response = answer(self.webhook.accepted)
+            outcome, reply = await self.take(Request(scope, receive))
         except ClientGone:
             return
         except HttpError as error:
             outcome = OUTCOMES.get(type(error), "malformed")
             shown = {"message": error.message, "extensions": {"code": error.code}}
-            response = answer({"errors": [shown]}, error.status, error.headers)
+            reply = Reply.json({"errors": [shown]}, error.status, error.headers)
         self.metrics.webhook(self.webhook.path, outcome)
-        await response(scope, receive, send)
+        await response_of(reply)(scope, receive, send)
 
-    async def take(self, request: Request) -> str:
-        """Verify, store, and process as far as there is time; gives what came of it. Raises HttpError."""
-        if request.method != "POST":
-            raise OnlyPost
+    async def take(self, request: Request) -> tuple[str, Reply]:
+        """Verify, handle, and finish as far as there is time; gives what came of it and the reply. Raises HttpError."""
         began = time.monotonic()
+        if request.method == "GET" and self.webhook.handshake is not None:
+            return "handshake", self.shake_hands(request)
+        if request.method != "POST":
+            raise OnlyPost if self.webhook.handshake is None else OnlyGetAndPost
         body = await read_body(request.receive, request.headers.get("content-length"), self.largest)
-        if not self.webhook.verify(request, body):
+        incoming = request_of(request, body)
+        if not self.verify(incoming):
             raise NotVerified
-        finish = await self.store(request, event_of(body))
-        if finish is None:
-            return "accepted"
-        return await self.finish(request, finish, DONE_WITHIN - (time.monotonic() - began))
+        handled = await self.handle(incoming)
+        outcome = "accepted"
+        if handled.finish is not None:
+            outcome = await self.finish(incoming, handled.finish, self.webhook.within - (time.monotonic() - began))
+        return outcome, handled.reply or self.webhook.accepted
 
-    async def store(self, request: Request, event: Mapping[str, Any]) -> Finish | None:
+    def shake_hands(self, request: Request) -> Reply:
+        assert self.webhook.handshake is not None
+        reply = self.webhook.handshake(self.services.settings, request_of(request, b""))
+        if reply is None:
+            raise NotVerified
+        return reply
+
+    def verify(self, request: WebhookRequest) -> bool:
         try:
-            async with asyncio.timeout(STORED_WITHIN):
-                return await self.webhook.receive(self.services, event)
+            return self.webhook.verify(self.services.settings, request)
         except Exception as error:
-            self.tell("webhook not stored", request, error)
+            # Libraries raise this and that over a signature that is none: answered 500, it would be sent again.
+            self.log("webhook not verified", request, error)
+            return False
+
+    async def handle(self, request: WebhookRequest) -> Handled:
+        try:
+            payload = self.webhook.read(request.body)
+        except BadPayload as error:
+            raise BadRequest(str(error)) from None
+        try:
+            async with asyncio.timeout(self.webhook.within):
+                return await self.handler(self.services, Delivery(payload, request))
+        except Exception as error:
+            self.log("webhook not stored", request, error)
             raise NotStored from None
 
-    async def finish(self, request: Request, finish: Finish, seconds: float) -> str:
+    async def finish(self, request: WebhookRequest, finish: Finish, seconds: float) -> str:
         """Do what is left. An error is only logged: the event is stored, and its job will do the same again."""
         try:
             async with asyncio.timeout(seconds):
                 await finish()
         except Exception as error:
-            self.tell("webhook left to its job", request, error)
+            self.log("webhook left to its job", request, error)
             return "deferred"
         return "accepted"
 
-    def tell(self, what: str, request: Request, error: Exception) -> None:
+    def log(self, event: str, request: WebhookRequest, error: Exception) -> None:
         """The log line; what the event holds is nobody's business there."""
-        log.error(what, webhook=self.webhook.path, request_id=exchange_of(request.scope).request_id, exc_info=error)
+        log.error(event, webhook=self.webhook.path, request_id=request.id, exc_info=error)
 
 
-OUTCOMES: dict[type[HttpError], str] = {
-    NotVerified: "not_verified",
-    NotStored: "not_stored",
-}
+def request_of(request: Request, body: bytes) -> WebhookRequest:
+    exchange = exchange_of(request.scope)
+    return WebhookRequest(
+        id=exchange.request_id,
+        path=request.url.path,
+        parameters=request.path_params,
+        query=request.url.query,
+        headers=request.headers,
+        address=exchange.client,
+        body=body,
+    )
 
 
-def event_of(body: bytes) -> dict[str, Any]:
-    """The event as JSON. Raises BadRequest."""
-    event = parse_json(body, "The event")
-    if not isinstance(event, dict):
-        raise BadRequest("The event must be a JSON object.")
-    if nests_deeper(event, DEEPEST_JSON):
-        raise BadRequest(f"The event is nested too deeply: at most {DEEPEST_JSON} levels.")
-    return event
-
-
-def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse(dict(content), status, {"cache-control": "no-store", **(headers or {})})
+def response_of(reply: Reply) -> Response:
+    headers = {"cache-control": "no-store", **reply.headers}
+    return Response(reply.body, reply.status, headers, reply.media_type)

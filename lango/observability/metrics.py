@@ -105,7 +105,7 @@ class Metrics:
         (self._plan_hits if hit else self._plan_misses).inc()
 
     def webhook(self, path: str, outcome: str) -> None:
-        """Count a webhook: accepted, deferred to its job, not_verified, malformed or not_stored."""
+        """Count a webhook: accepted, deferred to its job, handshake, not_verified, malformed or not_stored."""
         self.webhooks.labels(path, outcome).inc()
 
     def request(self, operation: str, status: int, seconds: float, codes: list[str]) -> None:

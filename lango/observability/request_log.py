@@ -25,6 +25,8 @@ class Exchange:
     peer: Address | None
     client: Address | None
     headers: RequestHeaders
+    # What is logged in the place of the path, where that may hold a secret.
+    path: str | None = None
     started: float = field(default_factory=time.perf_counter)
     status: int = CLIENT_CLOSED
     operation: str = "none"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor
 from lango.observability.metrics import JobMetrics
-from lango.providers.chosen import Close, make_wave
-from lango.providers.wave.client import Wave
+from lango.providers.provider import Provider
+from lango.providers.registry import PROVIDERS
 from lango.rules.transaction import RuleTransaction
 from lango.settings import Settings
+
+Client = TypeVar("Client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +25,41 @@ class Services:
 
     engine: AsyncEngine
     settings: Settings
-    wave: Wave
-    closing: list[Close] = field(default_factory=list)
+    # How each provider is reached, as it has made it itself.
+    clients: Mapping[Provider[Any], Any] = field(default_factory=dict)
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     # What a worker counts; the gateway counts no jobs.
     metrics: JobMetrics | None = None
 
-    def work(self, actor: Actor | None = None) -> RuleTransaction:
-        """A transaction in the rules' role, for what the system does by itself, or on behalf of `actor`.
+    def client(self, provider: Provider[Client]) -> Client:
+        """What calls this provider: `services.client(WAVE).checkout(…)`.
 
-        Never call an outside service while one is open.
+        Never call an outside service while a transaction is open.
         """
+        found: Client = self.clients[provider]
+        return found
+
+    def work(self, actor: Actor | None = None) -> RuleTransaction:
+        """A transaction in the rules' role, for what the system does by itself, or on behalf of `actor`."""
         return RuleTransaction(self, actor or Actor(), system=actor is None)
 
     async def close(self) -> None:
         """Close what the outside services hold open; the engine stays its owner's."""
-        for close in self.closing:
-            await close()
+        await self.closing.aclose()
 
 
 def make_services(settings: Settings, engine: AsyncEngine, metrics: JobMetrics | None = None) -> Services:
     """What the settings choose. Raises BadProvider."""
-    wave, closing = make_wave(settings)
-    return Services(engine, settings, wave, closing, metrics)
+    closing = AsyncExitStack()
+    return Services(engine, settings, make_clients(settings, closing), closing, metrics)
+
+
+def make_clients(settings: Settings, closing: AsyncExitStack) -> Mapping[Provider[Any], Any]:
+    """How each provider is reached; what has to be closed at the end is put on the stack. Raises BadProvider."""
+    return {provider: provider.make(settings, closing) for provider in PROVIDERS}
+
+
+async def try_clients(settings: Settings) -> None:
+    """Raises BadProvider where a provider cannot be used as the settings have it; calls nobody."""
+    async with AsyncExitStack() as closing:
+        make_clients(settings, closing)

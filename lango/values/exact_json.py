@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+# Levels of containers that a value of a request may have.
+DEEPEST = 100
 # What a float or 64 bits might not give back to the digit. A text that looks like it costs a slower parser, no more.
 INEXACT = re.compile(rb"\d[.eE]|\d{16}")
 NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
@@ -67,3 +69,25 @@ def written_length(text: str) -> int:
     return len(text) + sum(
         len(format(Decimal(found), "f")) - len(found) for found in TEXT_OR_POWER.findall(text) if found[0] != '"'
     )
+
+
+def fault(error: orjson.JSONDecodeError) -> str:
+    """What is wrong with a text: "is not JSON in UTF-8 (line 1, column 2)"."""
+    reasons = {"depth": "is nested too deeply", "infinity": "holds a number that is too large"}
+    reason = next((reason for word, reason in reasons.items() if word in str(error)), "is not JSON in UTF-8")
+    return f"{reason} (line {error.lineno}, column {error.colno})"
+
+
+def nests_deeper(value: Any, limit: int) -> bool:
+    """Whether containers stand inside one another more than `limit` times."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for container in level
+            for inner in (container.values() if isinstance(container, dict) else container)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -13,6 +13,7 @@ from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import Checkout
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
@@ -172,7 +173,9 @@ async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, s
     # Whoever does this again asks with the same key, and is answered with the same checkout.
     key = f"{donation.id}:{before}" if before else str(donation.id)
     try:
-        checkout = await services.wave.open_checkout(amount=donation.amount_cfa, reference=str(donation.id), key=key)
+        checkout = await services.client(WAVE).open_checkout(
+            amount=donation.amount_cfa, reference=str(donation.id), key=key
+        )
     except ProviderRefused:
         await _give_up(services, donation_id, before)
         raise
@@ -214,11 +217,11 @@ async def _found(services: Services, donation: Donation) -> Checkout | None:
     """The checkout of a donation as Wave knows it; also the one whose answer never reached us."""
     if donation.wave_checkout_session_id is not None:
         try:
-            return await services.wave.checkout(donation.wave_checkout_session_id)
+            return await services.client(WAVE).checkout(donation.wave_checkout_session_id)
         except ProviderRefused as refusal:
             log.warning("checkout_unknown", donation_id=str(donation.id), code=refusal.code)
             return None
-    known = await services.wave.checkouts(str(donation.id))
+    known = await services.client(WAVE).checkouts(str(donation.id))
     paid = [checkout for checkout in known if checkout.payment_status == "succeeded"]
     return max(paid or known, key=lambda checkout: checkout.expires_at, default=None)
 
@@ -226,9 +229,9 @@ async def _found(services: Services, donation: Donation) -> Checkout | None:
 async def _expired(services: Services, checkout_id: str) -> bool:
     """Make sure that a checkout can no longer be paid; where it has been, that counts, and this is false."""
     try:
-        await services.wave.expire(checkout_id)
+        await services.client(WAVE).expire(checkout_id)
     except ProviderRefused:
-        checkout = await services.wave.checkout(checkout_id)
+        checkout = await services.client(WAVE).checkout(checkout_id)
         if checkout.payment_status != "succeeded":
             raise
         async with services.work() as tx:

@@ -20,6 +20,7 @@ from lango.jobs.calls import call_soon
 from lango.jobs.gauges import measure
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUndecided
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import Wave
 from lango.providers.wave.errors import WaveRefused
 from lango.rules.rule import InvalidState, NotFound, rule
@@ -264,7 +265,7 @@ async def send_refund(services: Services, *, refund_id: UUID) -> None:
     if sending is None:
         return
     try:
-        reference = await sending.by(services.wave)
+        reference = await sending.by(services.client(WAVE))
     except ProviderUndecided as wait:
         # It stays pending: whoever sends those that are overdue asks what became of it.
         log.info("refund_under_way", refund_id=str(refund_id), told=str(wait))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,6 +17,9 @@ from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared
 from lango.jobs.gauges import measure
 from lango.jobs.job import enqueue, job
+from lango.providers.wave.webhook import EVENTS
+from lango.providers.webhook import Delivery, Handled
+from lango.rules.handlers import handles
 from lango.rules.rule import NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction
@@ -49,12 +51,11 @@ UNPROCESSED = Lookup(
 )
 
 
-async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Callable[[], Awaitable[None]] | None:
-    """Store an event whose signature is right; gives what is still to be done, which a job does otherwise.
-
-    None for one that is stored already: the same twice changes nothing.
-    """
-    told = RawJson(NUL.sub(r"\1\\ufffd", RawJson.of(dict(event))))
+@handles(EVENTS)
+async def receive_wave_event(services: Services, delivery: Delivery[dict[str, Any]]) -> Handled:
+    """Store an event; what is still to be done is done at once, or by a job. The same twice changes nothing."""
+    event = delivery.payload
+    told = RawJson(NUL.sub(r"\1\\ufffd", RawJson.of(event)))
     key, kind = event.get("id"), event.get("type")
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_ID or "\0" in key:
         key = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
@@ -63,9 +64,9 @@ async def receive_wave_event(services: Services, event: Mapping[str, Any]) -> Ca
     async with services.work() as tx:
         stored = await STORE.run(tx, id=event_id, wave_event_id=key, event_type=kind, raw_payload=told)
         if not stored:
-            return None
+            return Handled()
         await enqueue(tx, process_wave_event, after=HEAD_START, event_id=event_id)
-    return partial(process_wave_event, services, event_id=event_id)
+    return Handled(finish=partial(process_wave_event, services, event_id=event_id))
 
 
 @job("wave_events.process_wave_event")

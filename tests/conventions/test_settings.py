@@ -7,19 +7,23 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lango.settings import Settings, page
+from lango.cli.settings_page import page
+from lango.providers.registry import PROVIDERS
+from lango.settings import Settings, names_of
 from tests.conventions.test_models import empty
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
 
 def test_every_setting_is_explained() -> None:
-    assert [name for name, field in Settings.model_fields.items() if empty(name, field.description)] == []
+    kinds = [Settings, *(provider.settings for provider in PROVIDERS if provider.settings)]
+    named = [(name, field.description) for kind in kinds for name, field in names_of(kind).items()]
+    assert [name for name, description in named if empty(name, description)] == []
 
 
 def test_the_page_is_what_the_code_says() -> None:
     written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    assert written == page(), "run `python -m lango.settings > docs/settings.md`"
+    assert written == page(), "run `python -m lango.cli.settings_page > docs/settings.md`"
 
 
 def test_a_number_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

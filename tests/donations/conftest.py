@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.providers.wave import WAVE
 from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
@@ -40,7 +41,7 @@ def wave(the_wave: FakeWave) -> Iterator[FakeWave]:
 
 @pytest.fixture(scope="session")
 def services(engine: AsyncEngine, settings: Settings, the_wave: FakeWave) -> Services:
-    return Services(engine, settings, the_wave)
+    return Services(engine, settings, {WAVE: the_wave})
 
 
 @pytest.fixture(scope="session")

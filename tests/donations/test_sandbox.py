@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.schema import make_planner, schema
 from lango.http.app import create_app, server_options
-from lango.http.webhooks import wave_webhook
+from lango.providers.wave.settings import WaveSettings
 from lango.settings import Settings
 from resolvers.donations.wave_events import receive_wave_event
 from resolvers.kernel.audit import staff_read
@@ -85,7 +85,7 @@ async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Site
         engine,
         witness=staff_read,
         make_planner=make_planner,
-        webhooks=[wave_webhook(settings, receive_wave_event)],
+        handlers=[receive_wave_event],
     )
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
     task = asyncio.create_task(server._serve())
@@ -100,19 +100,18 @@ async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Site
 @pytest.fixture
 async def site(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
     """A gateway with LANGO_WAVE=sandbox."""
-    given = {"wave": "sandbox", "data_dir": tmp_path, "port": free_port()}
-    async with serving(settings.model_copy(update=given), engine) as site:
+    given = settings.model_copy(update={"data_dir": tmp_path, "port": free_port()})
+    async with serving(given.with_section(WaveSettings(_env_file=None, chosen="sandbox")), engine) as site:
         yield site
 
 
 @pytest.fixture
 async def without_wave(site: Site, engine: AsyncEngine) -> AsyncIterator[Site]:
     """Another gateway over the same database, whose Wave does not answer."""
-    given = {
-        "wave": "live", "wave_api_url": f"http://127.0.0.1:{free_port()}", "wave_api_key": "k", "port": free_port(),
-    }  # fmt: skip
-    values = site.settings.model_dump() | given
-    async with serving(Settings(_env_file=None, **values), engine) as gateway:
+    silent = f"http://127.0.0.1:{free_port()}"
+    wave = WaveSettings(_env_file=None, chosen="live", api_url=silent, api_key="k")  # type: ignore[arg-type]
+    given = site.settings.model_copy(update={"port": free_port()}).with_section(wave)
+    async with serving(given, engine) as gateway:
         yield gateway
 
 

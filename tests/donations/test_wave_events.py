@@ -12,7 +12,7 @@ import pytest
 from models.identity import User
 from models.pots import Pot
 from models.referrals import Referral
-from resolvers.donations.wave_events import process_wave_event, receive_wave_event
+from resolvers.donations.wave_events import process_wave_event
 from tests.books import Books
 from tests.changes import Changes
 from tests.donations.giving import Giving
@@ -29,7 +29,7 @@ async def test_an_event_is_stored_whole_before_anything_is_done(
     begun = await giving.begun(pot, 1000, donor)
     event = wave.paid(begun.checkout, business_name="Lango", last_payment_error=None)
 
-    finish = await receive_wave_event(giving.services, event)
+    finish = await giving.store(event)
 
     stored = await giving.event_of(event)
     assert orjson.loads(stored["raw_payload"]) == event
@@ -56,7 +56,7 @@ async def test_the_same_event_twice_changes_nothing(
     await giving.hear(event)
     before = await changes.mark()
 
-    again = await receive_wave_event(giving.services, event)
+    again = await giving.store(event)
     stored = await giving.event_of(event)
     await process_wave_event(giving.services, event_id=stored["id"])
 
@@ -78,7 +78,7 @@ async def test_the_route_and_the_worker_at_once_count_it_once(
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)
     event = wave.paid(begun.checkout)
-    await receive_wave_event(giving.services, event)
+    await giving.store(event)
     stored = await giving.event_of(event)
 
     await asyncio.gather(*(process_wave_event(giving.services, event_id=stored["id"]) for _ in range(5)))
@@ -195,8 +195,8 @@ async def test_what_cannot_be_processed_is_kept_and_shown(giving: Giving, change
 async def test_an_event_without_a_proper_id_is_kept_once_all_the_same(giving: Giving, key: Any) -> None:
     event = {"id": key, "type": "test.test_event", "data": {"note": f"nul\0 and \\u0000 {uuid4()}"}}
 
-    first = await receive_wave_event(giving.services, event)
-    again = await receive_wave_event(giving.services, event)
+    first = await giving.store(event)
+    again = await giving.store(event)
 
     assert first is not None
     assert again is None

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from lango.db.postgres import async_url, create_engine
+from lango.providers.wave import WAVE
 from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
@@ -70,7 +71,7 @@ class World:
         self.owner: asyncpg.Pool[Any] = await self.stack.enter_async_context(
             asyncpg.create_pool(self.owner_url, min_size=1, max_size=4, setup=become_owner)
         )
-        self.services = Services(engine, self.settings, self.wave)
+        self.services = Services(engine, self.settings, {WAVE: self.wave})
         self.api = await self.stack.enter_async_context(Api.over(engine, self.settings, services=self.services))
         self.make = Factory(self.owner)
         self.giving = Giving(self.api, self.wave, self.services, self.make)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import pytest
@@ -56,14 +56,14 @@ async def worker_engine(worker_url: str, settings: Settings) -> AsyncIterator[As
 @pytest.fixture
 def services(worker_engine: AsyncEngine, settings: Settings) -> Services:
     quick = settings.model_copy(update={"worker_heartbeat": 1.0, "shutdown_timeout": 5, "worker_concurrency": 4})
-    return Services(worker_engine, quick, wave=cast(Any, None))
+    return Services(worker_engine, quick)
 
 
 @pytest.fixture
 def make_worker(services: Services, worker_url: str) -> MakeWorker:
     def make(jobs: Sequence[Job[..., Any]] = TRIALS, **changed: Any) -> Worker:
         changed_settings = services.settings.model_copy(update=changed)
-        return Worker(Services(services.engine, changed_settings, services.wave), worker_url, jobs)
+        return Worker(Services(services.engine, changed_settings, services.clients), worker_url, jobs)
 
     return make
 
@@ -88,7 +88,7 @@ def working(make_worker: MakeWorker) -> Working:
 @pytest.fixture
 def put(engine: AsyncEngine, settings: Settings) -> Enqueue:
     """Enqueue a job as a rule of the gateway does, in a transaction of its own."""
-    services = Services(engine, settings, wave=cast(Any, None))
+    services = Services(engine, settings)
 
     async def put(job: Job[..., Any], **arguments: Any) -> None:
         async with services.work() as tx:

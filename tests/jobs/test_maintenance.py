@@ -18,7 +18,6 @@ from lango.http.app import create_app
 from lango.jobs import maintenance
 from lango.jobs.gauges import Gauges
 from lango.jobs.maintenance import make_partitions, months_ahead, silent, warnings
-from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from tests.conftest import TEMPLATE, _create, _drop, _of_database
@@ -92,7 +91,7 @@ async def test_a_gateway_is_ready_and_warns(database: str, engine: AsyncEngine) 
 
 async def test_the_worker_makes_what_is_missing(database: str, engine: AsyncEngine) -> None:
     await execute(database, LAST_THREE.format(next_month()))
-    services = Services(engine, Settings(), NoWave())
+    services = Services(engine, Settings())
     before = await maintenance.partitions_ahead(services)
 
     await make_partitions(services)
@@ -136,7 +135,7 @@ async def test_the_doctor_says_so(database: str) -> None:
 async def test_a_gateway_shows_what_is_counted_in_the_database_and_keeps_it_some_seconds(
     database: str, engine: AsyncEngine
 ) -> None:
-    gauges = Gauges(Services(engine, Settings(), NoWave()))
+    gauges = Gauges(Services(engine, Settings()))
     await execute(database, RAN.format("1 second"))
 
     first = (await gauges.text()).decode()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import orjson
@@ -380,7 +380,7 @@ async def test_a_job_that_waits_too_long_for_a_lock_is_tried_again(
 ) -> None:
     impatient = settings.model_copy(update={"lock_timeout": 0.2, "worker_heartbeat": 1.0})
     engine = create_engine(worker_url, impatient)
-    working = worker.Worker(Services(engine, impatient, wave=cast(Any, None)), worker_url, [trials.greet])
+    working = worker.Worker(Services(engine, impatient), worker_url, [trials.greet])
     async with owner.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE jobs.trial IN ACCESS EXCLUSIVE MODE")
         await put(trials.greet, who="Amina")

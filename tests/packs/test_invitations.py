@@ -12,7 +12,6 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
@@ -36,7 +35,7 @@ def address() -> str:
 
 @pytest.fixture
 def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings, NoWave())
+    return Services(engine, settings)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
-from lango.providers.chosen import make_wave
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import Wave
+from lango.providers.wave.settings import WaveSettings
 from lango.settings import Settings
 
 SESSION = {
@@ -99,24 +100,23 @@ Settled = Callable[..., Settings]
 
 @pytest.fixture
 def settled(tmp_path: Path) -> Settled:
-    """Settings of these values alone."""
+    """Settings of these values alone; `wave` are those of Wave."""
 
-    def settled(**values: Any) -> Settings:
-        return Settings(_env_file=None, **{"data_dir": tmp_path, "public_url": "https://lango.test", **values})
+    def settled(wave: dict[str, Any] | None = None, **values: Any) -> Settings:
+        given = {"data_dir": tmp_path, "public_url": "https://lango.test", **values}
+        return Settings(_env_file=None, **given).with_section(WaveSettings(_env_file=None, **(wave or {})))
 
     return settled
 
 
 @asynccontextmanager
 async def wave_of(settings: Settings) -> AsyncIterator[Wave]:
-    wave, closing = make_wave(settings)
-    yield wave
-    for close in closing:
-        await close()
+    async with AsyncExitStack() as closing:
+        yield WAVE.make(settings, closing)
 
 
 @pytest.fixture
 async def wave(server: FakeServer, settled: Settled) -> AsyncIterator[Wave]:
     """The adapter, with the server in Wave's place."""
-    async with wave_of(settled(wave_api_url=server.url, wave_api_key="wave_sn_key", wave_timeout=0.5)) as wave:
+    async with wave_of(settled(wave={"api_url": server.url, "api_key": "wave_sn_key", "timeout": 0.5})) as wave:
         yield wave

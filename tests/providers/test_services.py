@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.types import Info
 
 from lango.doctor import Level
-from lango.doctor.machine import payments
+from lango.doctor.machine import providers
 from lango.http.app import create_app
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import HttpWave, NoWave
 from lango.rules.services import Services, make_services
 from tests.providers.conftest import Settled
@@ -23,7 +24,7 @@ class Query:
     @strawberry.field
     def wave(self, info: Info) -> str:
         services: Services = info.context.services
-        return type(services.wave).__name__
+        return type(services.client(WAVE)).__name__
 
 
 SCHEMA = strawberry.Schema(Query)
@@ -39,40 +40,41 @@ async def asked(app: Any) -> str:
 
 @pytest.mark.parametrize(("mode", "adapter"), [("sandbox", HttpWave), ("off", NoWave), (None, NoWave)])
 async def test_rules_find_the_services_in_the_context(settled: Settled, mode: str | None, adapter: type) -> None:
-    app = create_app(SCHEMA, settled(wave=mode, allow_dev_key=True), ENGINE)
+    app = create_app(SCHEMA, settled(wave={"chosen": mode}, allow_dev_key=True), ENGINE)
 
     async with app.router.lifespan_context(app):
         assert await asked(app) == adapter.__name__
 
 
 async def test_services_that_are_given_stay_open(settled: Settled) -> None:
-    settings = settled(wave="sandbox", allow_dev_key=True)
+    settings = settled(wave={"chosen": "sandbox"}, allow_dev_key=True)
     services = make_services(settings, ENGINE)
     app = create_app(SCHEMA, settings, ENGINE, services=services)
 
     async with app.router.lifespan_context(app):
         assert await asked(app) == "HttpWave"
-    assert isinstance(services.wave, HttpWave)
-    assert not services.wave.client.is_closed
+    wave = services.client(WAVE)
+    assert isinstance(wave, HttpWave)
+    assert not wave.client.is_closed
 
     await services.close()
-    assert services.wave.client.is_closed
+    assert wave.client.is_closed
 
 
 @pytest.mark.parametrize(
     ("values", "told"),
     [
         ({}, []),
-        ({"wave": "sandbox"}, []),
-        ({"wave": "sandbox", "host": "0.0.0.0"}, ["pots fill for nothing"]),  # noqa: S104
-        ({"wave": "live"}, ["LANGO_WAVE_API_KEY", "cannot be verified"]),
-        ({"wave_api_key": "k"}, ["cannot be verified"]),
-        ({"wave_api_key": "k", "wave_webhook_secrets": "s"}, []),
-        ({"wave_api_key": "k", "wave_webhook_secrets": "s", "public_url": None}, ["https addresses only"]),
+        ({"wave": {"chosen": "sandbox"}}, []),
+        ({"wave": {"chosen": "sandbox"}, "host": "0.0.0.0"}, ["pots fill for nothing"]),  # noqa: S104
+        ({"wave": {"chosen": "live"}}, ["LANGO_WAVE_API_KEY", "cannot be verified"]),
+        ({"wave": {"api_key": "k"}}, ["cannot be verified"]),
+        ({"wave": {"api_key": "k", "webhook_secrets": "s"}}, []),
+        ({"wave": {"api_key": "k", "webhook_secrets": "s"}, "public_url": None}, ["https addresses only"]),
     ],
 )
 def test_the_doctor_looks_at_payments(settled: Settled, values: dict[str, Any], told: list[str]) -> None:
-    found = list(payments(settled(**values)))
+    found = list(providers(settled(**values)))
 
     assert len(found) == len(told)
     for finding, part in zip(found, told, strict=True):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lango.providers import BadProvider, ProviderRefused, ProviderUnavailable, ProviderUndecided
-from lango.providers.chosen import make_wave
-from lango.providers.wave.client import Checkout, NoWave, Wave
+from lango.providers.wave.client import Checkout, HttpWave, NoWave, Wave
+from lango.rules.services import try_clients
 from tests.providers.conftest import SESSION, FakeServer, Settled, wave_of
 
 REFERENCE = "0199f3a0-0000-7000-8000-000000000001"
@@ -79,7 +79,7 @@ async def test_a_checkout_is_opened_in_the_form_wave_takes(wave: Wave, server: F
 
 
 async def test_donors_come_back_to_a_page_of_the_site(server: FakeServer, settled: Settled) -> None:
-    given = settled(wave_api_url=server.url, wave_api_key="k", payment_return_url="https://site.test/thanks?lang=fr")
+    given = settled(wave={"api_url": server.url, "api_key": "k"}, payment_return_url="https://site.test/thanks?lang=fr")
 
     async with wave_of(given) as wave:
         await opened(wave)
@@ -315,32 +315,31 @@ async def test_a_slow_answer_is_none(wave: Wave, server: FakeServer) -> None:
 async def test_nothing_listens(settled: Settled) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    async with wave_of(settled(wave_api_url=f"http://127.0.0.1:{port}", wave_api_key="k")) as wave:
+    async with wave_of(settled(wave={"api_url": f"http://127.0.0.1:{port}", "api_key": "k"})) as wave:
         with pytest.raises(ProviderUnavailable, match="cannot be reached"):
             await opened(wave)
 
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_switched_off_nothing_can_be_asked(settled: Settled, call: str) -> None:
-    wave, closing = make_wave(settled())
-
-    with pytest.raises(ProviderUnavailable, match="LANGO_WAVE is off"):
-        await CALLS[call](wave)
-    assert closing == []
+    async with wave_of(settled()) as wave:
+        with pytest.raises(ProviderUnavailable, match="LANGO_WAVE is off"):
+            await CALLS[call](wave)
 
 
-def test_a_key_alone_makes_it_live(settled: Settled) -> None:
-    assert not isinstance(make_wave(settled(wave_api_key="k"))[0], NoWave)
-    assert isinstance(make_wave(settled(wave_api_key="k", wave="off"))[0], NoWave)
+@pytest.mark.parametrize(("wave", "kind"), [({"api_key": "k"}, HttpWave), ({"api_key": "k", "chosen": "off"}, NoWave)])
+async def test_a_key_alone_makes_it_live(settled: Settled, wave: dict[str, Any], kind: type) -> None:
+    async with wave_of(settled(wave=wave)) as made:
+        assert isinstance(made, kind)
 
 
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"wave": "live"}, "set LANGO_WAVE_API_KEY"),
-        ({"wave_api_key": "k", "wave_api_url": "http://api.wave.com"}, "must be an https address"),
+        ({"chosen": "live"}, "set LANGO_WAVE_API_KEY"),
+        ({"api_key": "k", "api_url": "http://api.wave.com"}, "must be an https address"),
     ],
 )
-def test_settings_that_cannot_be(settled: Settled, values: dict[str, Any], told: str) -> None:
+async def test_settings_that_cannot_be(settled: Settled, values: dict[str, Any], told: str) -> None:
     with pytest.raises(BadProvider, match=told):
-        make_wave(settled(**values))
+        await try_clients(settled(wave=values))

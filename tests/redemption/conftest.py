@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
@@ -21,4 +20,4 @@ async def till(make: Factory) -> SimpleNamespace:
 
 @pytest.fixture
 def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings, NoWave())
+    return Services(engine, settings)

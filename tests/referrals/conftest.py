@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from datetime import date, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import pytest
@@ -34,7 +34,7 @@ def _keys() -> Iterator[None]:
 
 @pytest.fixture
 def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings, cast(Any, None))
+    return Services(engine, settings)
 
 
 @pytest.fixture

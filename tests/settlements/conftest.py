@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.providers.wave.client import NoWave
 from lango.rules.services import Services
 from lango.settings import Settings
 from models.identity import User
@@ -22,7 +21,7 @@ from tests.settlements.calls import IN_JUNE, JUNE, STAFF, Settlements, call, gen
 
 @pytest.fixture
 def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings, NoWave())
+    return Services(engine, settings)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.providers.chosen import make_wave
 from lango.rules.services import Services
 from lango.settings import Settings
 from resolvers.kernel.outbox import delete_old_events
@@ -25,7 +24,7 @@ async def test_old_events_are_deleted_and_younger_ones_kept(
             key, age,
         )  # fmt: skip
 
-    await delete_old_events(Services(engine, settings, make_wave(settings)))
+    await delete_old_events(Services(engine, settings))
 
     kept = await owner.fetch("SELECT key FROM platform.outbox_events WHERE key = ANY ($1)", [old, young])
     assert [row["key"] for row in kept] == [young]

@@ -236,4 +236,4 @@ def desk(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> Desk:
 
 @pytest.fixture(scope="session")
 def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings, wave=cast(Any, None))
+    return Services(engine, settings)

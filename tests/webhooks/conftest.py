@@ -15,8 +15,12 @@ import strawberry
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from lango.http.app import Gateway, create_app
-from lango.http.webhooks import Receive, wave_webhook
+from lango.providers.wave import EVENTS, WAVE
+from lango.providers.wave.client import Wave
+from lango.providers.wave.settings import WaveSettings
 from lango.providers.wave.signature import sign
+from lango.providers.webhook import Delivery, Handled, Webhook
+from lango.rules.handlers import Handler
 from lango.rules.services import Services, make_services
 from lango.settings import Settings
 
@@ -40,12 +44,12 @@ class Seen:
     store: Callable[[], Awaitable[None]] | None = None
     process: Callable[[], Awaitable[None]] | None = None
 
-    async def receive(self, services: Services, event: Mapping[str, Any]) -> Callable[[], Awaitable[None]]:
+    async def receive(self, services: Services, delivery: Delivery[Any]) -> Handled:
         assert isinstance(services, Services)
         if self.store is not None:
             await self.store()
-        self.events.append(event)
-        return self.finish
+        self.events.append(delivery.payload)
+        return Handled(finish=self.finish)
 
     async def finish(self) -> None:
         if self.process is not None:
@@ -66,6 +70,10 @@ class Door:
     services: Services
     http: httpx.AsyncClient
 
+    @property
+    def wave(self) -> Wave:
+        return self.services.client(WAVE)
+
     async def send(
         self, content: bytes | None = None, *, event: Any = EVENT, signature: str | None = None, **more: Any
     ) -> httpx.Response:
@@ -73,24 +81,25 @@ class Door:
         signature = sign(SECRETS[:1], body, time.time()) if signature is None else signature
         return await self.http.post("/webhooks/wave", content=body, headers={"wave-signature": signature, **more})
 
-    def counted(self, outcome: str) -> float:
-        labels = {"path": "/webhooks/wave", "outcome": outcome}
+    def counted(self, outcome: str, path: str = "/webhooks/wave") -> float:
+        labels = {"path": path, "outcome": outcome}
         return self.app.state.metrics.registry.get_sample_value("lango_webhooks_total", labels) or 0.0
 
 
+Receive = Callable[[Services, Delivery[Any]], Awaitable[Handled]]
 Open = Callable[..., Awaitable[Door]]
 
 
 @pytest.fixture
 async def open_door(tmp_path: Path) -> AsyncIterator[Open]:
-    """`await open_door(receive, wave="sandbox")`: a gateway with these settings."""
+    """`await open_door(receive, wave={"chosen": "sandbox"})`: a gateway with these settings."""
     doors: list[Door] = []
 
-    async def open_door(receive: Receive, **values: Any) -> Door:
-        settings = Settings(
-            _env_file=None,
-            **{"data_dir": tmp_path, "allow_dev_key": True, "wave_webhook_secrets": ",".join(SECRETS), **values},
-        )
+    async def open_door(
+        receive: Receive, wave: dict[str, Any] | None = None, webhook: Webhook[Any] = EVENTS, **values: Any
+    ) -> Door:
+        own = WaveSettings(_env_file=None, **{"webhook_secrets": ",".join(SECRETS), **(wave or {})})
+        settings = Settings(_env_file=None, **{"data_dir": tmp_path, "allow_dev_key": True, **values}).with_section(own)
         engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
         services = make_services(settings, engine)
         app = create_app(
@@ -98,7 +107,7 @@ async def open_door(tmp_path: Path) -> AsyncIterator[Open]:
             settings,
             engine,
             services=services,
-            webhooks=[wave_webhook(settings, receive)],
+            handlers=[Handler(webhook, receive)],
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         doors.append(Door(app, services, httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 
-from lango.http import webhooks
+from lango.providers.wave import EVENTS
 from lango.providers.wave.signature import WINDOW, sign
+from lango.providers.webhook import Delivery, Handled
 from lango.rules.services import Services
 from tests.webhooks.conftest import EVENT, SECRETS, Door, Open, Seen
 
@@ -86,7 +88,7 @@ async def test_the_old_secret_is_good_while_it_is_changed(door: Door, seen: Seen
 
 
 async def test_without_a_secret_nothing_is_believed(open_door: Open, seen: Seen) -> None:
-    door = await open_door(seen.receive, wave_webhook_secrets="")
+    door = await open_door(seen.receive, wave={"webhook_secrets": ""})
 
     assert (await door.send()).status_code == 401
     assert (await door.send(signature=sign([""], orjson.dumps(EVENT), time.time()))).status_code == 401
@@ -150,8 +152,8 @@ async def test_what_cannot_be_stored_is_to_be_sent_again(door: Door, seen: Seen)
     assert (seen.events, door.counted("not_stored")) == ([], 1)
 
 
-async def test_storing_may_not_take_long(door: Door, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "STORED_WITHIN", 0.05)
+async def test_storing_may_not_take_long(open_door: Open, seen: Seen) -> None:
+    door = await open_door(seen.receive, webhook=replace(EVENTS, within=0.05))
     seen.store = hang
 
     answer = await door.send()
@@ -168,10 +170,8 @@ async def test_what_is_stored_is_accepted_though_processing_fails(door: Door, se
     assert (seen.events, seen.finished, door.counted("deferred")) == ([EVENT], 0, 1)
 
 
-async def test_processing_is_left_to_the_job_when_it_takes_long(
-    door: Door, seen: Seen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhooks, "DONE_WITHIN", 0.1)
+async def test_processing_is_left_to_the_job_when_it_takes_long(open_door: Open, seen: Seen) -> None:
+    door = await open_door(seen.receive, webhook=replace(EVENTS, within=0.1))
     seen.process = hang
     began = time.monotonic()
 
@@ -185,8 +185,9 @@ async def test_processing_is_left_to_the_job_when_it_takes_long(
 async def test_a_receiver_may_be_done_with_storing(open_door: Open) -> None:
     events: list[Mapping[str, Any]] = []
 
-    async def receive(_services: Services, event: Mapping[str, Any]) -> None:
-        events.append(event)
+    async def receive(_services: Services, delivery: Delivery[Any]) -> Handled:
+        events.append(delivery.payload)
+        return Handled()
 
     door = await open_door(receive)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from lango.providers import ProviderRefused, ProviderUnavailable, ProviderUndecided
-from lango.providers.chosen import make_wave
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import Checkout
 from lango.providers.wave.sandbox import api as sandbox
 from lango.providers.wave.sandbox import page as wave_page
@@ -21,11 +22,11 @@ from tests.webhooks.conftest import Door, Open, Seen
 
 @pytest.fixture
 async def door(open_door: Open, seen: Seen) -> Door:
-    return await open_door(seen.receive, wave="sandbox", wave_timeout=0.5)
+    return await open_door(seen.receive, wave={"chosen": "sandbox", "timeout": 0.5})
 
 
 async def open_checkout(door: Door, amount: int = 1000, key: str = "k-1") -> Checkout:
-    return await door.services.wave.open_checkout(amount=amount, reference="donation-1", key=key)
+    return await door.wave.open_checkout(amount=amount, reference="donation-1", key=key)
 
 
 async def pay(door: Door, checkout: Checkout, query: str = "") -> int:
@@ -46,7 +47,7 @@ async def test_the_whole_way(door: Door, seen: Seen) -> None:
     back = "http://127.0.0.1:8000/payments/return?payment=success&reference=donation-1"
     assert paid.headers["location"] == back
     assert "Thank you" in (await door.http.get(back)).text
-    after = await door.services.wave.checkout(checkout.id)
+    after = await door.wave.checkout(checkout.id)
     assert (after.status, after.payment_status) == ("complete", "succeeded")
     (event,) = seen.events
     assert event["type"] == "checkout.session.completed"
@@ -58,7 +59,7 @@ async def test_the_whole_way(door: Door, seen: Seen) -> None:
 
 
 async def test_the_webhook_is_signed_without_a_secret_of_ones_own(open_door: Open, seen: Seen) -> None:
-    door = await open_door(seen.receive, wave="sandbox", wave_webhook_secrets="")
+    door = await open_door(seen.receive, wave={"chosen": "sandbox", "webhook_secrets": ""})
 
     await pay(door, await open_checkout(door))
 
@@ -85,7 +86,7 @@ async def test_who_goes_away_sends_no_webhook(door: Door, seen: Seen) -> None:
 
     assert await pay(door, checkout, "?outcome=cancel") == 303
     assert seen.events == []
-    assert (await door.services.wave.checkout(checkout.id)).status == "open"
+    assert (await door.wave.checkout(checkout.id)).status == "open"
 
 
 async def test_twice(door: Door, seen: Seen) -> None:
@@ -111,7 +112,7 @@ async def test_never(door: Door, seen: Seen) -> None:
     await pay(door, checkout, "?lost=1")
 
     assert seen.events == []
-    assert (await door.services.wave.checkout(checkout.id)).payment_status == "succeeded"
+    assert (await door.wave.checkout(checkout.id)).payment_status == "succeeded"
 
 
 async def test_a_webhook_that_is_not_taken_comes_again(door: Door, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,19 +149,19 @@ async def test_of_many_who_pay_at_once_one_pays(door: Door, seen: Seen) -> None:
 async def test_an_expired_checkout_cannot_be_paid(door: Door, seen: Seen) -> None:
     checkout = await open_checkout(door)
 
-    await door.services.wave.expire(checkout.id)
-    await door.services.wave.expire(checkout.id)
+    await door.wave.expire(checkout.id)
+    await door.wave.expire(checkout.id)
 
     assert await pay(door, checkout) == 409
     assert seen.events == []
-    assert (await door.services.wave.checkout(checkout.id)).status == "expired"
+    assert (await door.wave.checkout(checkout.id)).status == "expired"
 
 
 async def test_it_expires_by_itself(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "LIFETIME", -sandbox.LIFETIME)
     checkout = await open_checkout(door)
 
-    assert (await door.services.wave.checkout(checkout.id)).status == "expired"
+    assert (await door.wave.checkout(checkout.id)).status == "expired"
     assert await pay(door, checkout) == 409
 
 
@@ -169,7 +170,7 @@ async def test_a_paid_one_is_not_expired(door: Door) -> None:
     await pay(door, checkout)
 
     with pytest.raises(ProviderRefused) as refused:
-        await door.services.wave.expire(checkout.id)
+        await door.wave.expire(checkout.id)
 
     assert refused.value.code == "checkout-session-not-open"
 
@@ -177,7 +178,7 @@ async def test_a_paid_one_is_not_expired(door: Door) -> None:
 async def test_it_is_given_back_once(door: Door) -> None:
     checkout = await open_checkout(door)
     await pay(door, checkout)
-    wave = door.services.wave
+    wave = door.wave
 
     first = await wave.refund(checkout.id, amount=1000, key="r-1")
     again = await wave.refund(checkout.id, amount=1000, key="r-1")
@@ -188,7 +189,7 @@ async def test_it_is_given_back_once(door: Door) -> None:
 
 
 async def pay_out(door: Door, amount: int = 400, key: str = "r-1", mobile: str = "+221771234567") -> str:
-    return await door.services.wave.pay_out(amount=amount, mobile=mobile, reference="refund-1", key=key)
+    return await door.wave.pay_out(amount=amount, mobile=mobile, reference="refund-1", key=key)
 
 
 async def test_a_part_is_paid_out_once(door: Door) -> None:
@@ -236,7 +237,7 @@ async def test_a_payout_goes_to_a_phone_in_international_form(door: Door, mobile
 
 
 async def test_a_payout_that_nobody_made_is_not_shown(door: Door) -> None:
-    wave: Any = door.services.wave
+    wave: Any = door.wave
 
     with pytest.raises(ProviderUndecided, match="payout-not-found"):
         await wave.payout("pt-unknown")
@@ -249,7 +250,7 @@ async def test_what_was_not_paid_or_shall_not_be_is_not_given_back(door: Door, a
         await pay(door, checkout)
 
     with pytest.raises(ProviderRefused) as refused:
-        await door.services.wave.refund(checkout.id, amount=amount, key="r-1")
+        await door.wave.refund(checkout.id, amount=amount, key="r-1")
 
     assert refused.value.code == "checkout-refund-failed"
 
@@ -258,7 +259,7 @@ async def test_the_same_key_opens_one(door: Door) -> None:
     first, again = await open_checkout(door), await open_checkout(door)
 
     assert first == again
-    assert await door.services.wave.checkouts("donation-1") == [first]
+    assert await door.wave.checkouts("donation-1") == [first]
 
 
 async def test_another_call_with_the_same_key_is_refused(door: Door) -> None:
@@ -273,8 +274,8 @@ async def test_another_call_with_the_same_key_is_refused(door: Door) -> None:
 async def test_all_of_a_reference_are_found(door: Door) -> None:
     first, second = await open_checkout(door), await open_checkout(door, key="k-2")
 
-    assert await door.services.wave.checkouts("donation-1") == [first, second]
-    assert await door.services.wave.checkouts("another") == []
+    assert await door.wave.checkouts("donation-1") == [first, second]
+    assert await door.wave.checkouts("another") == []
 
 
 @pytest.mark.parametrize(
@@ -290,23 +291,22 @@ async def test_some_amounts_fail_on_purpose(door: Door, amount: int, error: type
     with pytest.raises(error, match=told):
         await open_checkout(door, amount)
 
-    assert await door.services.wave.checkouts("donation-1") == []
+    assert await door.wave.checkouts("donation-1") == []
 
 
 async def test_another_process_goes_on_with_it(door: Door, tmp_path: Path) -> None:
     checkout = await open_checkout(door)
     await pay(door, checkout)
 
-    wave, closing = make_wave(door.services.settings)
-    assert (await wave.checkout(checkout.id)).payment_status == "succeeded"
-    for close in closing:
-        await close()
+    async with AsyncExitStack() as closing:
+        wave = WAVE.make(door.services.settings, closing)
+        assert (await wave.checkout(checkout.id)).payment_status == "succeeded"
     assert (tmp_path / kept_sessions.FILE).exists()
 
 
 async def test_a_stranger_to_the_sandbox_is_told_so(door: Door) -> None:
     with pytest.raises(ProviderRefused) as refused:
-        await door.services.wave.checkout("cos-unknown")
+        await door.wave.checkout("cos-unknown")
 
     assert refused.value.code == "checkout-session-not-found"
     assert (await door.http.get("/sandbox/wave/cos-unknown")).status_code == 404
@@ -318,11 +318,11 @@ async def test_a_query_that_is_not_understood_changes_nothing(door: Door, query:
     checkout = await open_checkout(door)
 
     assert await pay(door, checkout, query) == 400
-    assert (await door.services.wave.checkout(checkout.id)).status == "open"
+    assert (await door.wave.checkout(checkout.id)).status == "open"
 
 
 async def test_a_key_is_asked_for(door: Door) -> None:
-    wave: Any = door.services.wave
+    wave: Any = door.wave
     wave.client.headers["authorization"] = "Bearer another"
 
     with pytest.raises(ProviderUnavailable, match="no-matching-api-key"):
@@ -331,14 +331,14 @@ async def test_a_key_is_asked_for(door: Door) -> None:
 
 @pytest.mark.parametrize("mode", ["off", "live"])
 async def test_there_is_no_page_outside_the_sandbox(open_door: Open, seen: Seen, mode: str) -> None:
-    door = await open_door(seen.receive, wave=mode, wave_api_key="k")
+    door = await open_door(seen.receive, wave={"chosen": mode, "api_key": "k"})
 
     assert (await door.http.get("/sandbox/wave/cos-1")).status_code == 404
     assert (await door.http.post("/sandbox/wave/cos-1")).status_code == 404
 
 
 async def test_the_page_runs_nothing_that_a_reference_brings(door: Door) -> None:
-    checkout = await door.services.wave.open_checkout(amount=1000, reference="<script>alert(1)</script>", key="k")
+    checkout = await door.wave.open_checkout(amount=1000, reference="<script>alert(1)</script>", key="k")
 
     page = await door.http.get(checkout.url)
 

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from lango.http.negotiation import BadRequest
-from lango.http.parameters import DEEPEST_JSON, Parameters, checked, nests_deeper
+from lango.http.parameters import Parameters, checked
 from lango.values import exact_json
+from lango.values.exact_json import DEEPEST, nests_deeper
 
 SUBPROTOCOL = "graphql-transport-ws"
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NO_SUBPROTOCOL = 4400, 4401, 4403, 4406
@@ -46,7 +47,7 @@ def message_of(text: str | None) -> dict[str, Any]:
 def payload_of(message: dict[str, Any]) -> dict[str, Any] | None:
     """The payload of a message that may have one. Raises Closing."""
     payload = message.get("payload")
-    if payload is not None and (not isinstance(payload, dict) or nests_deeper(payload, DEEPEST_JSON)):
+    if payload is not None and (not isinstance(payload, dict) or nests_deeper(payload, DEEPEST)):
         raise Closing(BAD_REQUEST, "The message's payload must be an object, not nested too deeply")
     return payload
 

@@ -194,9 +194,6 @@ class HttpWave:
             # Not to be shown it is not to be told that it has failed.
             raise WaveUndecided(f"the payout {payout_id} is not shown ({refusal.code})") from refusal
 
-    async def close(self) -> None:
-        await self.client.aclose()
-
     def back(self, outcome: str, reference: str) -> str:
         """Where the donor comes back to."""
         join = "&" if "?" in self.return_url else "?"

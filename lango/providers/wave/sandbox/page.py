@@ -23,13 +23,18 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from lango.providers.wave.sandbox.sessions import Session, moment, sessions
+from lango.providers.wave.settings import WaveSettings
 from lango.providers.wave.signature import HEADER, sign
+from lango.providers.wave.webhook import EVENTS
+from lango.settings import Settings
 
 log = structlog.get_logger("lango.sandbox")
 
+PAY_PATH = "/sandbox/wave"
 LONGEST_DELAY = 60.0
 # Seconds until the webhook is sent again to who did not take it.
 PAUSES = (1.0, 5.0, 15.0)
@@ -156,6 +161,16 @@ class PayPage:
             log.warning("webhook not taken", status=answer.status_code, again_in=pause)
             if pause is not None:
                 await asyncio.sleep(pause)
+
+
+def routes(settings: Settings) -> list[Route]:
+    """The pages on which checkouts are paid that cost nothing; none unless the sandbox is on."""
+    own = settings.section(WaveSettings)
+    if own.mode != "sandbox":
+        return []
+    page = PayPage(settings.data_dir, own.secrets, EVENTS.path)
+    path = f"{PAY_PATH}/{{session}}"
+    return [Route(path, page.show, methods=["GET"]), Route(path, page.act, methods=["POST"])]
 
 
 def event_of(kind: str, session: Session) -> bytes:
