@@ -13,8 +13,7 @@ from models.ledger import LedgerKind
 from models.pots import Pot, PotInvitation
 from models.referrals import PointsConversion, PointsLedgerEntry
 from resolvers.ledger.ledger import Movement, pot_account, provider
-from seeds import names, redemption
-from seeds import pots as planning
+from seeds import names, pots, redemption
 from seeds.ledger import PROMOTION, Books
 from seeds.packs import Shop
 from seeds.pots import Plan
@@ -44,19 +43,19 @@ async def load(world: World, books: Books, shops: list[Shop], sponsoring: Sponso
     dice = world.dice("giving")
     tills = Tills(world, books, shops)
     tills.put_periods()
-    pots = 0
-    for plan in planning.pots(world):
+    number = 0
+    for plan in pots.pots(world):
         pot = Filled(plan.id or dice.id(), plan)
         _give(world, dice, books, pot)
         _convert(world, dice, books, pot, sponsoring)
         spent = redemption.spend(tills, pot.id, plan, pot.raised, pot.last or plan.opens)
         _put_pot(world, dice, pot, spent, sponsoring)
         _invite(world, dice, pot)
-        pots += 1
+        number += 1
         await world.rows.flush_if_many()
     await world.rows.flush()
     await tills.settle()
-    return pots, tills.issued
+    return number, tills.issued
 
 
 def _give(world: World, dice: Dice, books: Books, pot: Filled) -> None:

@@ -100,10 +100,10 @@ async def test_run_again_nothing_happens(
 async def test_one_that_fails_does_not_hold_up_the_others_and_is_done_the_next_time(
     services: Services, planning: Planning, make: Factory, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resolvers.pots import lifecycle as openings
+    from resolvers.pots import lifecycle
 
     pots = [await due_pot(make, await make(User)) for _ in range(3)]
-    original = openings.publish
+    original = lifecycle.publish
 
     async def broken(tx: Any, topic: str, key: Any, **payload: Any) -> None:
         if key == pots[0].id:
@@ -111,7 +111,7 @@ async def test_one_that_fails_does_not_hold_up_the_others_and_is_done_the_next_t
         await original(tx, topic, key, **payload)
 
     with monkeypatch.context() as patched:
-        patched.setattr(openings, "publish", broken)
+        patched.setattr(lifecycle, "publish", broken)
         await open_due_pots(services)
     first = [(await planning.row(pot.id))["status"] for pot in pots]
     await end_pauses(owner)
