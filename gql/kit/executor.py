@@ -23,7 +23,7 @@ from gql.kit.planner.selections import DEFINITION
 from gql.kit.subscription import ABOUT
 from lango.db.postgres import RawJson
 from lango.errors import AnswerTooLarge
-from lango.http.responses import plain
+from lango.values.exact_json import plain
 
 HOLE_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
 

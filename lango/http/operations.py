@@ -37,7 +37,6 @@ from lango.graphql.time_slices import Slices
 from lango.graphql.variables import in_json
 from lango.http.negotiation import HttpError
 from lango.http.parameters import Parameters
-from lango.http.responses import plain
 from lango.lru import Lru
 from lango.observability.logs import log_error, log_outage
 from lango.observability.metrics import Metrics
@@ -45,6 +44,7 @@ from lango.observability.request_log import Exchange
 from lango.rules.services import Services
 from lango.settings import Settings
 from lango.values import exact_json
+from lango.values.exact_json import plain
 
 INTROSPECTION_BYTES = 32_000_000
 # As graphql-js writes them, but for their white space: the usual one, GraphiQL's, code generators', and the whole.

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from lango.http.negotiation import MediaType
+from lango.values.exact_json import plain
 
 # Codes of requests that failed as a whole and keep their status whatever the media type: proxies and clients act on it.
 STATUSES = {
@@ -29,13 +29,6 @@ STATUSES = {
 COMPRESSION = 6
 RETRY_AFTER = {"SERVICE_UNAVAILABLE": "2", "RATE_LIMITED": "60"}
 CHALLENGE = 'Bearer error="invalid_token", error_description="{}"'
-
-
-def plain(value: Any) -> Any:
-    """What orjson does not write by itself."""
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def graphql_response(
