@@ -12,8 +12,8 @@ import structlog
 
 from lango.actor import Actor
 from lango.errors import RateLimited
+from lango.http.exchange import Exchange
 from lango.http.proxies import Address
-from lango.observability.request_log import Exchange
 from lango.security.account_status import Callers, Subject
 from lango.security.authentication import Claims
 from lango.settings import Settings

@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lango.http.allowed_hosts import is_loopback, name_of
+from lango.http.exchange import exchange_of
 from lango.http.health import NOT_FOUND
 from lango.http.negotiation import CrossSite, check_origin
-from lango.observability.request_log import exchange_of
 from lango.security.authentication import mint
 from lango.settings import Settings
 

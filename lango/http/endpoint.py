@@ -13,6 +13,7 @@ from lango.http import graphiql
 from lango.http.allowed_hosts import Hosts
 from lango.http.connections import Connections
 from lango.http.disconnect import UntilClientGone
+from lango.http.exchange import Exchange, exchange_of
 from lango.http.headers import RequestHeaders
 from lango.http.negotiation import (
     BadRequest,
@@ -33,7 +34,6 @@ from lango.http.responses import finished_response, lasting_response, rejection
 from lango.http.streaming.event_stream import EventStream
 from lango.http.streaming.subscriptions import Asked, NotStarted, NotSubscribed, Subscriptions
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import Exchange, exchange_of
 from lango.rules.rule import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from lango.security.account_status import Callers
 from lango.settings import Settings

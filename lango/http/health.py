@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lango.db.session import discard, raw_driver
+from lango.http.exchange import exchange_of
 from lango.http.proxies import Networks
 from lango.jobs.gauges import Gauges
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import exchange_of
 from lango.settings import Settings
 
 log = structlog.get_logger("lango.http.health")

@@ -7,11 +7,11 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lango.http.allowed_hosts import Hosts, MisdirectedRequest
+from lango.http.exchange import KEY, open_exchange
 from lango.http.proxies import Networks
 from lango.http.responses import internal_error, rejection
 from lango.observability.logs import log_error, log_exchange
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import KEY, open_exchange
 
 refused = MisdirectedRequest()
 misdirected = rejection(

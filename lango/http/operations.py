@@ -35,12 +35,12 @@ from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.graphql.introspection import introspect
 from lango.graphql.time_slices import Slices
 from lango.graphql.variables import in_json
+from lango.http.exchange import Exchange
 from lango.http.negotiation import HttpError
 from lango.http.parameters import Parameters
 from lango.lru import Lru
 from lango.observability.logs import log_error, log_outage
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import Exchange
 from lango.rules.services import Services
 from lango.settings import Settings
 from lango.values import exact_json

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from lango.http.exchange import exchange_of
 from lango.http.negotiation import BadRequest, HttpError
 from lango.http.parameters import ClientGone, read_body
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import exchange_of
 from lango.providers.payloads import BadPayload
 from lango.providers.webhook import Delivery, Finish, Handled, Reply, WebhookRequest
 from lango.rules.handlers import Handler

@@ -12,7 +12,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lango.errors import causes
-from lango.observability.request_log import Exchange
+from lango.observability.request_log import RequestLog
 from lango.settings import Settings
 
 access: Any = structlog.get_logger("lango.request")
@@ -109,7 +109,7 @@ def configure(settings: Settings) -> None:
     )
 
 
-def log_exchange(exchange: Exchange, method: str, path: str) -> None:
+def log_exchange(exchange: RequestLog, method: str, path: str) -> None:
     """The line of a request that has been answered."""
     facts: dict[str, Any] = {
         "method": method,
@@ -128,7 +128,7 @@ def log_exchange(exchange: Exchange, method: str, path: str) -> None:
     access.info("request", **{name: value for name, value in facts.items() if value is not None})
 
 
-def log_error(error: BaseException, exchange: Exchange) -> None:
+def log_error(error: BaseException, exchange: RequestLog) -> None:
     """An error that the caller is not told of, whole, under the id that the caller is told."""
     log.error(
         "internal error",
@@ -139,7 +139,7 @@ def log_error(error: BaseException, exchange: Exchange) -> None:
     )
 
 
-def log_outage(error: BaseException, exchange: Exchange) -> None:
+def log_outage(error: BaseException, exchange: RequestLog) -> None:
     """An error of the database that the caller is told of in our words. Those of class 22 quote values: only named."""
     state = next((found for cause in causes(error) if (found := getattr(cause, "sqlstate", None))), None)
     quotes_values = state is not None and str(state).startswith("22")

@@ -12,7 +12,7 @@ from uuid import UUID
 from lango.actor import NOBODY, STAFF_ROLES, Actor, DatabaseRole, Role
 from lango.db.pipeline import Pipeline
 from lango.lru import Lru
-from lango.observability.request_log import Exchange
+from lango.observability.request_log import RequestLog
 from lango.security.authentication import ROLE_NAMES, Authenticator, Claims, InvalidToken, bearer_token
 
 # Seconds for which a caller who was found to be active is taken to be so: whoever is no longer is refused within as
@@ -94,14 +94,14 @@ class Callers:
         self._active: Lru[Subject, float] = Lru(MOST_REMEMBERED)
         self._looking: dict[Subject, asyncio.Task[None]] = {}
 
-    async def actor(self, authorization: Sequence[str], exchange: Exchange) -> Actor:
+    async def actor(self, authorization: Sequence[str], exchange: RequestLog) -> Actor:
         """The caller: nobody without a header. Raises InvalidToken."""
         return (await self.identify(authorization, exchange))[0]
 
-    async def identify(self, authorization: Sequence[str], exchange: Exchange) -> tuple[Actor, Claims | None]:
+    async def identify(self, authorization: Sequence[str], exchange: RequestLog) -> tuple[Actor, Claims | None]:
         """The caller, and what the token says, if there is one. Raises InvalidToken, TimeoutError, and what a database
         that cannot be reached raises."""
-        agent = exchange.headers.get("user-agent", "")[:LONGEST_USER_AGENT] or None
+        agent = (exchange.user_agent or "")[:LONGEST_USER_AGENT] or None
         if not authorization:
             return Actor(request_id=exchange.request_id, ip=exchange.client, user_agent=agent), None
         claims = await self._authenticator.verify(bearer_token(authorization))

@@ -16,8 +16,8 @@ from benchmarks.peers.plain.reading import Reading
 from benchmarks.peers.plain.schema import schema
 from lango.db.pipeline import Pipeline
 from lango.db.postgres import create_engine
+from lango.http.exchange import open_exchange
 from lango.http.proxies import Networks
-from lango.observability.request_log import open_exchange
 from lango.security.account_status import Callers
 from lango.security.authentication import Authenticator
 from lango.settings import settings

@@ -27,10 +27,10 @@ from lango.events.feeds import Feed, Subscriber
 from lango.events.hub import Hub
 from lango.events.outbox import Event
 from lango.graphql.documents import Document
+from lango.http.exchange import Exchange
 from lango.http.operations import Operations, always_explained
 from lango.http.parameters import Parameters
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import Exchange
 from lango.security.account_status import Callers
 from lango.values.exact_json import plain
 

@@ -19,6 +19,7 @@ from lango.errors import RateLimited, is_passing
 from lango.events.outbox import Event
 from lango.http.allowed_hosts import Hosts, MisdirectedRequest
 from lango.http.connections import Connections, TooManyConnections
+from lango.http.exchange import Exchange, open_exchange
 from lango.http.negotiation import HttpError, check_once, check_origin
 from lango.http.operations import Operations, always_explained, codes_of
 from lango.http.parameters import Parameters
@@ -49,7 +50,6 @@ from lango.http.streaming.send_buffer import Full, Outgoing
 from lango.http.streaming.subscriptions import Asked, NotStarted, Subscriptions
 from lango.observability.logs import log_error, log_exchange, log_outage
 from lango.observability.metrics import Metrics
-from lango.observability.request_log import Exchange, open_exchange
 from lango.security.authentication import InvalidToken
 from lango.settings import Settings
 
@@ -246,7 +246,14 @@ class Socket:
         if id_ in self._running:
             raise Closing(SUBSCRIBER_EXISTS, f"Subscriber for {id_} already exists")
         ours = self._exchange
-        exchange = Exchange(ours.request_id, ours.peer, ours.client, ours.headers, user_id=self._actor.user_id)
+        exchange = Exchange(
+            request_id=ours.request_id,
+            client=ours.client,
+            user_agent=ours.user_agent,
+            user_id=self._actor.user_id,
+            peer=ours.peer,
+            headers=ours.headers,
+        )
         try:
             if len(self._running) >= self._settings.max_operations_per_socket:
                 raise RateLimited("Too many operations are under way on this socket: complete some first.")

@@ -1,0 +1,44 @@
+"""One HTTP request and its answer: the line that will be logged of it, its headers, and who sent it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.types import Scope
+
+from lango.actor import REQUEST_ID
+from lango.http.headers import RequestHeaders
+from lango.http.proxies import Address, Networks, client_address, parsed
+from lango.observability.request_log import RequestLog
+
+KEY = "lango.observability.request_log"
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange(RequestLog):
+    """A request while it is answered. `peer` is who is connected, `client` who is behind the proxies that we trust."""
+
+    peer: Address | None
+    headers: RequestHeaders
+
+
+def open_exchange(scope: Scope, trusted: Networks) -> Exchange:
+    """The exchange of a request that has just arrived: its id, taken over where it is well formed, and its client."""
+    headers = RequestHeaders(scope)
+    given = headers.get("x-request-id", "")
+    peer = parsed(scope["client"][0]) if scope.get("client") else None
+    return Exchange(
+        request_id=given if REQUEST_ID.fullmatch(given) else str(uuid4()),
+        client=client_address(peer, headers.getlist("x-forwarded-for"), trusted),
+        user_agent=headers.get("user-agent"),
+        peer=peer,
+        headers=headers,
+    )
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that the middleware opened for this request."""
+    found = scope[KEY]
+    assert isinstance(found, Exchange)
+    return found
