@@ -40,7 +40,6 @@ from gql.kit.planner.answers import QueryPlanner
 from gql.kit.scalars import SCALARS
 from gql.kit.type_registry import TYPES
 from lango.errors import BadUserInput
-from lango.graphql.answers import Planner
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
@@ -98,6 +97,6 @@ schema = strawberry.Schema(
 )
 
 
-def make_planner(settings: Settings, metrics: Metrics) -> Planner:
+def make_planner(settings: Settings, metrics: Metrics) -> QueryPlanner:
     """What answers the queries of this schema by finished JSON from the database."""
     return QueryPlanner(schema._schema, settings, metrics)  # noqa: SLF001 - Strawberry has no public name for it

@@ -92,11 +92,10 @@ def modules_with_jobs() -> Sequence[str]:
 def plan_of(
     settings: Settings, document: Document, operation: str | None, variables: Mapping[str, Any], actor: Actor
 ) -> Sequence[PlannedField]:
-    from gql.kit.planner.answers import QueryPlanner
     from gql.kit.planner.explain import planned
     from gql.schema import make_planner
 
-    return planned(cast(QueryPlanner, make_planner(settings, Metrics())), document, operation, variables, actor)
+    return planned(make_planner(settings, Metrics()), document, operation, variables, actor)
 
 
 @app.callback()

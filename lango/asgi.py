@@ -5,26 +5,15 @@ from __future__ import annotations
 import gc
 
 import resolvers
-from gql.schema import make_planner, schema
-from lango.db.migrate import behind
+from gql.schema import schema
 from lango.http.app import create_app
-from lango.jobs.maintenance import warnings
 from lango.observability.logs import configure
 from lango.providers.registry import PROVIDERS
 from lango.rules.handlers import handlers_in
 from lango.settings import settings
-from resolvers.kernel.audit import staff_read
 
 configure(settings())
-app = create_app(
-    schema,
-    settings(),
-    check=behind,
-    warn=warnings,
-    witness=staff_read,
-    make_planner=make_planner,
-    handlers=handlers_in(resolvers, PROVIDERS),
-)
+app = create_app(schema, settings(), handlers=handlers_in(resolvers, PROVIDERS))
 # The schema is some hundred thousand objects that live as long as the process: looking through them again and again
 # would hold up every hundredth request for a third of a second.
 gc.collect()

@@ -14,15 +14,13 @@ from graphql import FieldNode, OperationDefinitionNode, OperationType, parse, va
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gql.schema import make_planner, schema
+from gql.schema import schema
 from lango.db.pipeline import Pipeline
-from lango.graphql.context import Witness
 from lango.http.app import create_app
 from lango.rules.services import Services
 from lango.security.account_status import STANDING
 from lango.security.authentication import mint
 from lango.settings import Settings
-from resolvers.kernel.audit import staff_read
 
 # The roles that staff have in their tokens.
 STAFF = ("admin",)
@@ -99,10 +97,10 @@ class Api:
         cls,
         engine: AsyncEngine,
         settings: Settings,
-        witness: Witness | None = staff_read,
         services: Services | None = None,
+        audits_reads: bool = True,
     ) -> AsyncIterator[Api]:
-        app = create_app(schema, settings, engine, witness=witness, make_planner=make_planner, services=services)
+        app = create_app(schema, settings, engine, services=services, audits_reads=audits_reads)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
             try:

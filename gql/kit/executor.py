@@ -17,7 +17,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.kit.loaders import read_node
 from gql.kit.node import parse_global_id
-from gql.kit.planner.answers import Holed, MadeRow
+from gql.kit.planner.answers import Holed, MadeRow, QueryPlanner
 from gql.kit.planner.builder import Hole
 from gql.kit.planner.selections import DEFINITION
 from gql.kit.subscription import ABOUT
@@ -123,7 +123,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, made: MadeRow, position_context: Any
     ) -> Any:
         context = self.context_value
-        if context.planner is not None and context.reads.apart:
+        if isinstance(context.planner, QueryPlanner) and context.reads.apart:
             nodes = [details.node for details in field_details_list]
             told = await context.planner.object(
                 self.operation, self.variable_values.coerced, context, made, nodes, tuple(path.as_list())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from aiodataloader import DataLoader
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.actor import Actor
 from lango.db.pipeline import Asked, Outcome, Pipeline
 from lango.db.session import Reads
-from lango.graphql.answers import NOTHING, Answered, Planner
+from lango.graphql.answers import NOTHING, Answered
 from lango.graphql.documents import Document
 from lango.graphql.limits import HIGHEST
 from lango.graphql.response_size import Room
@@ -28,8 +28,6 @@ class Shown(NamedTuple):
     key: str
 
 
-# Told of the rows that staff were shown, loaded or `Shown`, before the answer goes out.
-Witness = Callable[[Pipeline, Actor, list[object]], Awaitable[None]]
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
@@ -53,9 +51,8 @@ class Context:
         actor: Actor,
         *,
         idempotency_key: str | None = None,
-        witness: Witness | None = None,
         pipeline: Pipeline | None = None,
-        planner: Planner | None = None,
+        planner: object | None = None,
         document: Document | None = None,
         services: Services | None = None,
         metrics: Metrics | None = None,
@@ -64,8 +61,8 @@ class Context:
         self.engine = engine
         self.actor = actor
         self.idempotency_key = idempotency_key
-        self.witness = witness
         self.pipeline = pipeline
+        # What plans single objects too, for the executor, which knows its type.
         self.planner = planner
         self.document = document
         self.metrics = metrics
@@ -131,9 +128,6 @@ class Context:
 
     async def close(self) -> None:
         await self.reads.close()
-        if self.shown and self.witness is not None:
-            assert self.pipeline is not None
-            await self.witness(self.pipeline, self.actor, self.shown)
 
     async def abandon(self) -> None:
         """End at once, without waiting for what is being read."""

@@ -20,16 +20,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gql.kit.planner.answers import QueryPlanner
 from lango.db.pipeline import Pipeline
 from lango.db.postgres import create_engine, secure_url
 from lango.events.hub import Hub
-from lango.graphql.answers import MakePlanner
-from lango.graphql.context import Witness
 from lango.graphql.documents import Documents, Prepared
 from lango.http import graphiql, payment_return
 from lango.http.connections import Connections
 from lango.http.endpoint import GraphQLEndpoint, origins
-from lango.http.health import NOT_FOUND, Check, Health, Warn
+from lango.http.health import NOT_FOUND, Health
 from lango.http.middleware import ExchangeMiddleware
 from lango.http.negotiation import PREFLIGHT_HEADERS
 from lango.http.operations import Operations
@@ -63,18 +62,13 @@ def create_app(
     engine: AsyncEngine | None = None,
     *,
     authenticator: Authenticator | None = None,
-    check: Check | None = None,
-    warn: Warn | None = None,
-    witness: Witness | None = None,
-    make_planner: MakePlanner | None = None,
     services: Services | None = None,
     handlers: Sequence[Handler[Any]] = (),
+    audits_reads: bool = True,
 ) -> Gateway:
     """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
-    settings and disposed of at the end. `check` is asked by /readyz: whether the migrations are at head, say;
-    `warn` for its warnings. `witness` is told of the rows that staff were shown. `make_planner` makes what answers
-    queries by finished JSON, unless the settings switch it off. `services` that are given stay their owner's, too;
-    rules and `handlers` use them: the webhooks that these take in are served.
+    settings and disposed of at the end. `services` that are given stay their owner's, too; rules and `handlers` use
+    them: the webhooks that these take in are served. `audits_reads`: the rows that staff are shown are written down.
 
     Raises NoDatabase, BadProvider, and NoSigningKey where the settings name no key for tokens.
     """
@@ -89,18 +83,19 @@ def create_app(
     metrics = Metrics()
     metrics.watch(engine)
     authenticator = authenticator or Authenticator(settings)
-    health = Health(engine, settings, metrics, check, warn=warn, gauges=Gauges(services))
-    planner = make_planner(settings, metrics) if make_planner and settings.planner == "on" else None
+    health = Health(engine, settings, metrics, gauges=Gauges(services))
     pipeline = Pipeline(engine.url, settings, metrics)
     schema = with_prepared_documents(schema)
+    # Strawberry has no public name for it.
+    planner = QueryPlanner(schema._schema, settings, metrics) if settings.planner == "on" else None  # noqa: SLF001
     operations = Operations(
         schema,
         settings,
         engine=engine,
         documents=Documents(schema, settings, metrics),
         pipeline=pipeline,
-        witness=witness,
         planner=planner,
+        audits_reads=audits_reads,
         services=services,
         metrics=metrics,
     )

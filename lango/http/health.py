@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,19 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from lango.db.migrate import behind
 from lango.db.session import discard, raw_driver
 from lango.http.exchange import exchange_of
 from lango.http.proxies import Networks
 from lango.jobs.gauges import Gauges
+from lango.jobs.maintenance import warnings
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
 log = structlog.get_logger("lango.http.health")
-
-# A check of the database: None when all is well, else a sentence that says what is not.
-Check = Callable[[AsyncEngine], Awaitable[str | None]]
-# What does not keep it from being served, and wants somebody to look at it: a sentence each.
-Warn = Callable[[AsyncEngine], Awaitable[Sequence[str]]]
 
 PROBE_TIMEOUT = 3.0
 WRITABLE = text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean")
@@ -48,15 +45,11 @@ class Health:
         engine: AsyncEngine,
         settings: Settings,
         metrics: Metrics,
-        check: Check | None,
         *,
-        warn: Warn | None = None,
         gauges: Gauges | None = None,
     ) -> None:
         self.engine = engine
         self.metrics = metrics
-        self.check = check
-        self.warn = warn
         self.gauges = gauges
         self.delay = settings.shutdown_delay
         self.scrapers = Networks(settings.metrics_peers)
@@ -85,7 +78,7 @@ class Health:
                 reason = await self.takes_no_writes()
                 if reason is not None:
                     return reason
-                return await self.check(self.engine) if self.check is not None else None
+                return await behind(self.engine)
         except Exception as error:
             log.warning("not ready", reason=type(error).__name__, exc_info=error)
             return "the database does not answer"
@@ -107,11 +100,9 @@ class Health:
 
     async def warnings(self) -> list[str]:
         """What wants somebody to look at it."""
-        if self.warn is None:
-            return []
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
-                return list(await self.warn(self.engine))
+                return await warnings(self.engine)
         except Exception as error:
             log.warning("not examined", reason=type(error).__name__, exc_info=error)
             return ["What runs by itself could not be examined."]

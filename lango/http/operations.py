@@ -15,6 +15,7 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_in
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import ExecutionResult
 
+from gql.kit.planner.answers import QueryPlanner
 from lango.actor import Actor
 from lango.db.pipeline import Pipeline
 from lango.errors import (
@@ -29,8 +30,8 @@ from lango.errors import (
     formatted,
     is_passing,
 )
-from lango.graphql.answers import Answered, Planner
-from lango.graphql.context import Context, Witness
+from lango.graphql.answers import Answered
+from lango.graphql.context import Context
 from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.graphql.introspection import introspect
 from lango.graphql.time_slices import Slices
@@ -45,6 +46,7 @@ from lango.rules.services import Services
 from lango.settings import Settings
 from lango.values import exact_json
 from lango.values.exact_json import plain
+from resolvers.kernel.audit import staff_read
 
 INTROSPECTION_BYTES = 32_000_000
 # As graphql-js writes them, but for their white space: the usual one, GraphiQL's, code generators', and the whole.
@@ -83,8 +85,8 @@ class Operations:
         engine: AsyncEngine,
         documents: Documents,
         pipeline: Pipeline,
-        witness: Witness | None = None,
-        planner: Planner | None = None,
+        planner: QueryPlanner | None = None,
+        audits_reads: bool = True,
         services: Services | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -93,8 +95,8 @@ class Operations:
         self.engine = engine
         self.documents = documents
         self.pipeline = pipeline
-        self.witness = witness
         self.planner = planner
+        self.audits_reads = audits_reads
         self.services = services
         self.metrics = metrics
         self.introspections: Lru[Hashable, dict[str, bytes]] = Lru(100, weight=INTROSPECTION_BYTES)
@@ -125,7 +127,6 @@ class Operations:
             self.engine,
             actor,
             idempotency_key=idempotency_key,
-            witness=self.witness,
             pipeline=self.pipeline,
             planner=self.planner,
             document=document,
@@ -133,6 +134,12 @@ class Operations:
             metrics=self.metrics,
             max_answer_bytes=self.settings.max_answer_bytes,
         )
+
+    async def close(self, context: Context) -> None:
+        """End the reads of an operation, and write down which rows staff are about to be shown."""
+        await context.close()
+        if context.shown and self.audits_reads:
+            await staff_read(self.pipeline, context.actor, context.shown)
 
     async def introspect_ahead(self) -> None:
         """Answer what tools usually ask about the schema, before they do."""
@@ -223,7 +230,7 @@ class Operations:
                 else:
                     result = await self._run(document, operation, parameters, context)
             context.room.check()
-            await context.close()
+            await self.close(context)
         except TimeoutError:
             await context.abandon()
             raise late(outcome_of(context, operation)) from None

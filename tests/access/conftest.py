@@ -110,7 +110,7 @@ async def world(
     async with AsyncExitStack() as stack:
         engine = create_engine(ours, wide, pool_size=5)
         stack.push_async_callback(engine.dispose)
-        api = await stack.enter_async_context(Api.over(engine, wide, witness=None))
+        api = await stack.enter_async_context(Api.over(engine, wide, audits_reads=False))
         made = World(api)
         pool = await stack.enter_async_context(asyncpg.create_pool(owner_url, min_size=1, max_size=2))
         async with pool.acquire() as connection, connection.transaction():

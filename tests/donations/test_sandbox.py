@@ -19,12 +19,11 @@ import uvicorn
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gql.schema import make_planner, schema
+from gql.schema import schema
 from lango.http.app import create_app, server_options
 from lango.providers.wave.settings import WaveSettings
 from lango.settings import Settings
 from resolvers.donations.wave_events import receive_wave_event
-from resolvers.kernel.audit import staff_read
 from tests.donations.giving import DONATE, RECEIPT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,8 +82,6 @@ async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Site
         schema,
         settings,
         engine,
-        witness=staff_read,
-        make_planner=make_planner,
         handlers=[receive_wave_event],
     )
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))

@@ -160,14 +160,20 @@ class AnsweringEngine:
         return False, False
 
 
-async def test_ready_is_what_the_check_says(make_settings: Any) -> None:
+async def no_warnings(_engine: AsyncEngine) -> list[str]:
+    return []
+
+
+async def test_ready_is_what_the_migrations_say(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str | None] = [None, "3 migrations are to be applied"]
 
-    async def check(_engine: AsyncEngine) -> str | None:
+    async def behind(_engine: AsyncEngine) -> str | None:
         return said.pop(0)
 
+    monkeypatch.setattr("lango.http.health.behind", behind)
+    monkeypatch.setattr("lango.http.health.warnings", no_warnings)
     engine: Any = AnsweringEngine()
-    health = Health(engine, make_settings(), Metrics(), check)
+    health = Health(engine, make_settings(), Metrics())
     request: Any = None
 
     assert (await health.readyz(request)).status_code == 200
@@ -176,9 +182,14 @@ async def test_ready_is_what_the_check_says(make_settings: Any) -> None:
     assert b"3 migrations" in bytes(refused.body)
 
 
-async def test_stopping_is_not_ready(make_settings: Any) -> None:
+async def test_stopping_is_not_ready(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def behind(_engine: AsyncEngine) -> None:
+        return None
+
+    monkeypatch.setattr("lango.http.health.behind", behind)
+    monkeypatch.setattr("lango.http.health.warnings", no_warnings)
     engine: Any = AnsweringEngine()
-    health = Health(engine, make_settings(), Metrics(), None)
+    health = Health(engine, make_settings(), Metrics())
     request: Any = None
     assert (await health.readyz(request)).status_code == 200
 

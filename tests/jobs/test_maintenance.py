@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.db.migrate import behind, month
+from lango.db.migrate import month
 from lango.db.postgres import connect, create_engine
 from lango.doctor import Level
 from lango.doctor.server import partitions, schedule
@@ -156,7 +156,7 @@ async def test_over_http(database: str, engine: AsyncEngine) -> None:
         hello: str = "hello"
 
     settings = Settings(database_url=database, allow_dev_key=True)  # type: ignore[arg-type]
-    app = create_app(strawberry.Schema(Query), settings, engine, check=behind, warn=warnings)
+    app = create_app(strawberry.Schema(Query), settings, engine)
     transport: Any = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         ready = await client.get("/readyz")

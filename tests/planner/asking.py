@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -67,7 +67,7 @@ def questions() -> list[str]:
 @cache
 def tools() -> tuple[QueryPlanner, Documents]:
     settings, metrics = Settings(_env_file=None), Metrics()
-    return cast(QueryPlanner, make_planner(settings, metrics)), Documents(schema, settings, metrics)
+    return make_planner(settings, metrics), Documents(schema, settings, metrics)
 
 
 def statements(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from gql.kit.deferred_values import Given
-from gql.kit.planner.answers import QueryPlanner
 from gql.schema import make_planner, schema
 from lango.actor import DatabaseRole
 from lango.errors import CallerError
@@ -26,7 +25,7 @@ class Gateway:
     def __init__(self) -> None:
         settings, metrics = Settings(_env_file=None, max_aliases=400), Metrics()
         self.documents = Documents(schema, settings, metrics)
-        self.planner = cast(QueryPlanner, make_planner(settings, metrics))
+        self.planner = make_planner(settings, metrics)
 
     async def plan(self, text: str) -> Any:
         document = await self.documents.get(text)

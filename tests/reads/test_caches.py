@@ -22,13 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gql.kit.node import global_id
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.plans import KEPT_CHARACTERS, Plan
-from gql.schema import make_planner
 from lango.graphql.documents import CACHED_CHARACTERS
 from lango.lru import Lru
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
-from tests import client
 from tests.client import Api
 from tests.factories import Factory
 
@@ -42,10 +40,10 @@ def planned(engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyP
         made: list[Any] = []
 
         def noted(*given: Any) -> Any:
-            made.append(make_planner(*given))
+            made.append(QueryPlanner(*given))
             return made[-1]
 
-        monkeypatch.setattr(client, "make_planner", noted)
+        monkeypatch.setattr("lango.http.app.QueryPlanner", noted)
         async with Api.over(engine, settings.model_copy(update={"pool_size": 2} | changed)) as api:
             try:
                 yield api, made[0]

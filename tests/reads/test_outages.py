@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from gql.schema import make_planner, schema
+from gql.schema import schema
 from lango.actor import NOBODY, Actor, DatabaseRole
 from lango.db import migrate, roles
 from lango.db.postgres import create_engine
@@ -27,7 +27,6 @@ from lango.rules.transaction import RuleTransaction
 from lango.security.account_status import STANDING
 from lango.settings import Settings
 from models.packs import Pack
-from resolvers.kernel.audit import staff_read
 from resolvers.redemption import codes
 from tests.client import Answer, Api
 from tests.factories import Factory
@@ -71,7 +70,7 @@ def serve(gateway_url: str, settings: Settings) -> Callable[..., Any]:
     async def make(url: str = gateway_url, **changed: Any) -> AsyncIterator[Gateway]:
         other = settings.model_copy(update={"pool_size": 4} | changed)
         engine = create_engine(url, other)
-        app = create_app(schema, other, engine, witness=staff_read, make_planner=make_planner)
+        app = create_app(schema, other, engine)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
             yield Gateway(Api(client, engine, other, app.state.pipeline), client)

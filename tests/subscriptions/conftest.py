@@ -19,11 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from gql.schema import make_planner, schema
+from gql.schema import schema
 from lango.http.app import create_app, server_options
 from lango.security.authentication import mint
 from lango.settings import Settings
-from resolvers.kernel.audit import staff_read
 from tests.books import balanced, owner_engine  # noqa: F401 - fixtures
 
 POT_UPDATED = """
@@ -204,7 +203,7 @@ async def serve(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Callab
 @asynccontextmanager
 async def serving(engine: AsyncEngine, settings: Settings, **values: Any) -> AsyncIterator[Served]:
     settings = settings.model_copy(update={"port": free_port(), "shutdown_timeout": 3, **values})
-    app = create_app(schema, settings, engine, witness=staff_read, make_planner=make_planner)
+    app = create_app(schema, settings, engine)
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
     task = asyncio.create_task(server._serve())
     await until(lambda: server.started or task.done())

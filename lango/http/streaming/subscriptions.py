@@ -125,7 +125,7 @@ class Subscriptions:
                 found: Any = execute_subscription_event(answering)
                 result = await found if executor.is_awaitable(found) else found
             context.room.check()
-            await context.close()
+            await self.operations.close(context)
         except TimeoutError:
             await context.abandon()
             if limit.expired():
