@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from lango.actor import Role
-from lango.cli.composition import Above
 from lango.cli.console import err, fail
 from lango.cli.database import Person, as_owner, database, person
 from lango.security import authentication
@@ -19,7 +18,6 @@ LONGEST_MINUTES = 7 * 24 * 60
 
 
 def token(
-    context: typer.Context,
     user: Who,
     roles: Annotated[str | None, typer.Option(help="Claim these, by commas, instead of all the user has.")] = None,
     minutes: Annotated[
@@ -39,7 +37,7 @@ def token(
     """
     claimed = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
     with database() as current:
-        found = asyncio.run(look_up(Above.of(context), current, user))
+        found = asyncio.run(look_up(current, user))
         lifetime = minutes * 60 if minutes else current.token_lifetime
         minted = authentication.mint(current, found.id, found.roles if claimed is None else claimed, lifetime=lifetime)
     typer.echo(minted)
@@ -47,7 +45,6 @@ def token(
 
 
 def grant(
-    context: typer.Context,
     role: Annotated[Role, typer.Argument(help="The role.")],
     user: Who,
     remove: Annotated[bool, typer.Option("--remove", help="Take the role away instead.")] = False,
@@ -62,20 +59,20 @@ def grant(
         lango grant admin amina@example.org --remove
     """
     with database() as current:
-        had, has = asyncio.run(change_role(Above.of(context), current, role, user, remove=remove))
+        had, has = asyncio.run(change_role(current, role, user, remove=remove))
     now = ", ".join(has.roles) or "no roles"
     err.print(f"[green]✓[/] {has.contact} {'has' if had.roles != has.roles else 'already has'}: {now}")
 
 
-async def look_up(above: Above, current: Settings, user: str) -> Person:
+async def look_up(current: Settings, user: str) -> Person:
     async with as_owner(current) as connection:
-        return await person(connection, above, user)
+        return await person(connection, user)
 
 
-async def change_role(above: Above, current: Settings, role: Role, user: str, *, remove: bool) -> tuple[Person, Person]:
+async def change_role(current: Settings, role: Role, user: str, *, remove: bool) -> tuple[Person, Person]:
     """The user before and after."""
     async with as_owner(current) as connection, connection.transaction():
-        before = await person(connection, above, user)
+        before = await person(connection, user)
         # Decided in the statement: of two grants at once, neither is lost.
         change = "array_remove(coalesce(roles, '{}'), $2)" if remove else "array_append(coalesce(roles, '{}'), $2)"
         changed = await connection.fetchval(

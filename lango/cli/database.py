@@ -13,7 +13,6 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
-from lango.cli.composition import Above
 from lango.cli.console import fail, say
 from lango.db import roles
 from lango.db.postgres import async_url, connect, open_session
@@ -92,11 +91,13 @@ class Person:
     roles: list[str]
 
 
-async def person(connection: asyncpg.Connection[Any], above: Above, who: str) -> Person:
+async def person(connection: asyncpg.Connection[Any], who: str) -> Person:
     """The user of this id, email address, phone number or demo name. The connection must be the owner's."""
     wanted = who
     if who.isidentifier():
-        callers = {caller.name: caller.email for caller in above.seeds().DEMO_CALLERS}
+        from seeds import DEMO_CALLERS
+
+        callers = {caller.name: caller.email for caller in DEMO_CALLERS}
         if who not in callers:
             fail(
                 f"There is no demo caller {who!r}. There are: {', '.join(callers)}; or give an email, a phone or an id."

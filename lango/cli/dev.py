@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from shlex import quote
 
 import orjson
-import typer
 from rich.markup import escape
 
 from lango.cli import work
-from lango.cli.composition import Above
 from lango.cli.console import Counting, err, out, step
 from lango.cli.database import as_owner, database, make_roles, owner_url, person, sandbox
 from lango.cli.seed import Size, is_empty, load
@@ -26,7 +24,7 @@ from lango.http.graphiql import FIRST_QUERY
 from lango.settings import Settings, settings
 
 
-def dev(context: typer.Context, host: Host = None, port: Port = None, workers: Workers = None) -> None:
+def dev(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Make the database, fill it with demo data once, serve and run jobs, with tokens to try it as several people.
 
     Without DATABASE_URL an embedded PostgreSQL is used, its data in .lango. Ctrl-C stops everything.
@@ -42,27 +40,26 @@ def dev(context: typer.Context, host: Host = None, port: Port = None, workers: W
     if not settings().allowed_hosts:
         # Also where it listens for a whole network: a page of the web must not reach the demo by a name of its own.
         os.environ["LANGO_ALLOWED_HOSTS"] = ",".join(LOOPBACK)
-    above = Above.of(context)
     os.environ.update(sandbox(settings()))
     set_place(host, port, workers)
     demand_port(settings())
     try:
         with database() as current:
-            prepare(above, current)
+            prepare(current)
             demand_safety(current)
-            callers = asyncio.run(demo_callers(above, current))
+            callers = asyncio.run(demo_callers(current))
             os.environ[demo.VARIABLE] = demo.written(callers)
             with step("schema"):
-                above.schema()
+                import gql.schema  # noqa: F401 - it is made here, where the step says how long it takes
             greet(current, callers, time.monotonic() - begun)
-            with work.beside(current, above.jobs()):
+            with work.beside(current, work.modules_with_jobs()):
                 run(current, "lango.asgi_dev:app")
     except KeyboardInterrupt:
         pass
     err.print("stopped")
 
 
-def prepare(above: Above, current: Settings) -> None:
+def prepare(current: Settings) -> None:
     """Roles, migrations, demo data: each only as far as it is missing."""
     with step("roles"):
         asyncio.run(make_roles(current))
@@ -70,19 +67,21 @@ def prepare(above: Above, current: Settings) -> None:
         asyncio.run(migrate.upgrade(owner_url(current), progress=Counting()))
     if asyncio.run(is_empty(current)):
         with step("demo data"):
-            asyncio.run(load(above, current, Size.SMALL))
+            asyncio.run(load(current, Size.SMALL))
 
 
-async def demo_callers(above: Above, current: Settings) -> list[DemoCaller]:
+async def demo_callers(current: Settings) -> list[DemoCaller]:
     """Those of the demo callers whom the database has."""
+    from seeds import DEMO_CALLERS
+
     found = []
     async with as_owner(current) as connection:
         known = {
             row["email"] for row in await connection.fetch("SELECT email FROM identity.users WHERE email IS NOT NULL")
         }
-        for caller in above.seeds().DEMO_CALLERS:
+        for caller in DEMO_CALLERS:
             if caller.email in known:
-                user = await person(connection, above, caller.email)
+                user = await person(connection, caller.email)
                 found.append(DemoCaller(caller.name, caller.title, user.id, tuple(user.roles)))
     return found
 

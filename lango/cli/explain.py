@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import asyncpg
 import orjson
@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, Actor, Role
 from lango.cli.accounts import look_up
-from lango.cli.composition import Above, PlannedField
 from lango.cli.console import err, fail
 from lango.cli.database import database
 from lango.db.postgres import connect, create_engine
@@ -27,12 +26,14 @@ from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
+if TYPE_CHECKING:
+    from gql.kit.planner.explain import Planned
+
 LONGEST_VALUE = 200
 ANALYZE = "EXPLAIN (ANALYZE, BUFFERS) "
 
 
 def explain(
-    context: typer.Context,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="GraphQL text, @FILE, or - for standard input.")],
     as_: Annotated[
         str | None, typer.Option("--as", metavar="USER", help="Whom `lango token` would know; else nobody.")
@@ -50,12 +51,12 @@ def explain(
         lango explain '{ pots(first: 5) { nodes { title ownerProfile { fullName } } } }' --as member
         lango explain @query.graphql --as amina@example.org --variables '{"id": "…"}' --analyze
     """
-    text, given, above = text_of(query), values_of(variables), Above.of(context)
+    text, given = text_of(query), values_of(variables)
     with database() as current:
-        document = document_of(above, current, text)
+        document = document_of(current, text)
         if current.planner != "on":
             err.print("[yellow]LANGO_PLANNER is off: the gateway would leave all of this to its executor.[/]")
-        asyncio.run(explained(above, current, document, operation, given, as_, analyze=analyze))
+        asyncio.run(explained(current, document, operation, given, as_, analyze=analyze))
 
 
 def text_of(query: str) -> str:
@@ -79,9 +80,11 @@ def values_of(text: str) -> dict[str, Any]:
     return found
 
 
-def document_of(above: Above, current: Settings, text: str) -> Document:
+def document_of(current: Settings, text: str) -> Document:
+    from gql.schema import schema
+
     try:
-        return Documents(above.schema(), current, Metrics()).get_at_once(text)
+        return Documents(schema, current, Metrics()).get_at_once(text)
     except InvalidDocument as invalid:
         told = [
             f"{error.message} (line {error.locations[0].line}, column {error.locations[0].column})"
@@ -95,7 +98,6 @@ def document_of(above: Above, current: Settings, text: str) -> Document:
 
 
 async def explained(
-    above: Above,
     current: Settings,
     document: Document,
     operation: str | None,
@@ -104,15 +106,18 @@ async def explained(
     *,
     analyze: bool,
 ) -> None:
+    from gql.kit.planner.explain import planned
+    from gql.schema import make_planner
+
     assert current.database_url is not None
     address = current.database_url.get_secret_value()
     # Names the address where nothing answers there.
     await (await connect(address, current)).close()
     engine = create_engine(address, current, pool_size=1)
     try:
-        actor = await acting(above, current, user)
+        actor = await acting(current, user)
         try:
-            fields = above.plan_of(current, document, operation, variables, actor)
+            fields = planned(make_planner(current, Metrics()), document, operation, variables, actor)
         except CallerError as error:
             fail(str(error))
         for field in fields:
@@ -129,16 +134,16 @@ async def explained(
         await engine.dispose()
 
 
-async def acting(above: Above, current: Settings, user: str | None) -> Actor:
+async def acting(current: Settings, user: str | None) -> Actor:
     """The caller as by a token that claims all they have."""
     if user is None:
         return NOBODY
-    found = await look_up(above, current, user)
+    found = await look_up(current, user)
     err.print(f"[dim]as {found.contact}, {found.id}[/]")
     return Actor(found.id, frozenset(map(Role, found.roles)))
 
 
-def show(field: PlannedField) -> None:
+def show(field: Planned) -> None:
     if field.sql is None:
         typer.echo(f"{field.key}: {field.reason}\n")
         return
@@ -153,7 +158,7 @@ def show(field: PlannedField) -> None:
         typer.echo()
 
 
-async def plan(engine: AsyncEngine, actor: Actor, field: PlannedField, *, analyze: bool) -> Sequence[str]:
+async def plan(engine: AsyncEngine, actor: Actor, field: Planned, *, analyze: bool) -> Sequence[str]:
     """What PostgreSQL says of the statement, each in a transaction of its own. Raises asyncpg.PostgresError."""
     async with acting_as(engine, actor, read_only=True) as tx:
         if field.share_token is not None:

@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from lango.cli.composition import Above
 from lango.cli.console import err, fail
 
 LONGEST_DIFF = 40
 
 
 def schema(
-    context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Compare with the file and fail where they differ.")] = False,
     file: Annotated[Path, typer.Option(help="The file to compare with.")] = Path("schema.graphql"),
 ) -> None:
@@ -28,7 +26,9 @@ def schema(
         lango schema > schema.graphql
         lango schema --check
     """
-    text = Above.of(context).schema().as_str().rstrip() + "\n"
+    from gql import schema as api
+
+    text = api.schema.as_str().rstrip() + "\n"
     if not check:
         typer.echo(text, nl=False)
         return

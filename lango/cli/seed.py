@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from lango.cli.composition import Above
 from lango.cli.console import Counting, err, fail
 from lango.cli.database import as_owner, database, owner_url
 from lango.settings import Settings
@@ -23,7 +22,6 @@ class Size(StrEnum):
 
 
 def seed(
-    context: typer.Context,
     size: Annotated[Size, typer.Option(help="large is a million donations.")] = Size.SMALL,
 ) -> None:
     """Load demo data into an empty database.
@@ -35,11 +33,10 @@ def seed(
         lango seed
         lango seed --size large
     """
-    above = Above.of(context)
     with database(serving=False) as current:
         if not asyncio.run(is_empty(current)):
             fail("There are users in this database already: demo data is only loaded into an empty one.")
-        asyncio.run(load(above, current, size))
+        asyncio.run(load(current, size))
     err.print(f"[green]✓[/] {size} demo data loaded")
 
 
@@ -48,5 +45,7 @@ async def is_empty(current: Settings) -> bool:
         return not await connection.fetchval("SELECT EXISTS (SELECT FROM identity.users)")
 
 
-async def load(above: Above, current: Settings, size: Size) -> None:
-    await above.seeds().load(owner_url(current), size.value, Counting())
+async def load(current: Settings, size: Size) -> None:
+    import seeds
+
+    await seeds.load(owner_url(current), size.value, Counting())

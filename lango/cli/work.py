@@ -8,12 +8,12 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import Annotated
 
 import typer
 from prometheus_client import start_http_server
 
-from lango.cli.composition import Above
 from lango.cli.console import fail
 from lango.cli.database import database
 from lango.cli.serve import demand
@@ -33,7 +33,7 @@ Once = Annotated[bool, typer.Option("--once", help="Run what is due, and end.")]
 Concurrency = Annotated[int | None, typer.Option(min=2, max=500, help="How many jobs run at once.")]
 
 
-def work(context: typer.Context, once: Once = False, concurrency: Concurrency = None) -> None:
+def work(once: Once = False, concurrency: Concurrency = None) -> None:
     """Run the jobs that rules enqueue and those that are due by themselves. Any number of workers may run.
 
     SIGTERM and Ctrl-C let running jobs finish (LANGO_SHUTDOWN_TIMEOUT). `lango dev` has a worker of its own.
@@ -50,7 +50,14 @@ def work(context: typer.Context, once: Once = False, concurrency: Concurrency = 
     if current.database_worker_url is None and current.database_url is not None:
         fail("This needs DATABASE_WORKER_URL: the same database, as lango_worker. The gateway's login has no queue.")
     with nullcontext(current) if current.database_worker_url is not None else database() as current:
-        run(current, Above.of(context).jobs(), once=once)
+        run(current, modules_with_jobs(), once=once)
+
+
+def modules_with_jobs() -> Sequence[str]:
+    """The names of all modules that may have some, for a process of its own to import."""
+    import resolvers
+
+    return [module.name for module in walk_packages(resolvers.__path__, "resolvers.")]
 
 
 def run(current: Settings, modules: Sequence[str], *, once: bool = False) -> None:

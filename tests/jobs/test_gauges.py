@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lango.__main__ import modules_with_jobs
+from lango.cli.work import modules_with_jobs
 from lango.jobs import gauges, worker
 from lango.jobs.job import jobs_of
 from resolvers.donations.wave_events import unprocessed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from lango.__main__ import modules_with_jobs
+from lango.cli.work import modules_with_jobs
 from lango.jobs import maintenance
 from lango.jobs.job import jobs_of
 
