@@ -7,45 +7,42 @@ again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
 from lango.jobs.job import Job, enqueue, job_named
 from lango.rules.services import Services
-from lango.rules.transaction import RuleTransaction
+from lango.rules.transaction import Call, RuleTransaction
 
 # The worker leaves the call to the request that asked for it for so long.
 HEAD_START = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A job, and with what it is to be run."""
-
-    job: Job[..., Any]
-    arguments: dict[str, Any]
-
-    async def make(self, services: Services) -> dict[str, Any] | None:
-        """Gives what the payload may tell of it. Raises ProviderUnavailable, and ProviderRefused."""
-        told: dict[str, Any] | None = await self.job(services, **self.arguments)
-        return told
-
-    def kept(self) -> list[Any]:
-        """The call as JSON, with the outcome of its rule."""
-        return [self.job.name, orjson.loads(self.job.pack(self.arguments))]
-
-    @classmethod
-    def of(cls, kept: list[Any]) -> Self:
-        name, arguments = kept
-        job = job_named(name)
-        assert job is not None, "whoever asked for it has imported it"
-        return cls(job, job.unpack(orjson.dumps(arguments)))
-
-
 async def call_soon(tx: RuleTransaction, job: Job[..., Any], **arguments: Any) -> None:
     """Have an outside service called when the rule is committed."""
     await enqueue(tx, job, after=HEAD_START, **arguments)
-    tx.calls.append(Call(job, arguments))
+    tx.calls.append(Call(job.name, arguments))
+
+
+async def make(call: Call, services: Services) -> dict[str, Any] | None:
+    """Gives what the payload may tell of it. Raises ProviderUnavailable, and ProviderRefused."""
+    made: dict[str, Any] | None = await _job(call.job)(services, **call.arguments)
+    return made
+
+
+def packed(call: Call) -> list[Any]:
+    """The call as JSON, to be kept with the outcome of its rule."""
+    return [call.job, orjson.loads(_job(call.job).pack(call.arguments))]
+
+
+def unpacked(kept: list[Any]) -> Call:
+    name, arguments = kept
+    return Call(name, _job(name).unpack(orjson.dumps(arguments)))
+
+
+def _job(name: str) -> Job[..., Any]:
+    job = job_named(name)
+    assert job is not None, "whoever asked for it has imported it"
+    return job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import DeclarativeBase
@@ -16,11 +16,17 @@ from lango.db.rows import Row
 from lango.db.session import Transaction, acting_as, become
 
 if TYPE_CHECKING:
-    from lango.jobs.calls import Call
     from lango.rules.services import Services
 
 # Where a model stands in the one order of locks, and the key that is locked in it.
 Place = tuple[int, UUID]
+
+
+class Call(NamedTuple):
+    """An outside call: the name of the job that makes it, and with what it is run (lango/jobs/calls.py)."""
+
+    job: str
+    arguments: dict[str, Any]
 
 
 class CallerTransaction(Transaction):

@@ -21,11 +21,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from lango.actor import Actor, DatabaseRole
 from lango.errors import OutcomeUnknown, Refused, RowsBusy, is_of_server, state_of
-from lango.jobs.calls import Call
+from lango.jobs import calls
 from lango.providers import ProviderRefused, ProviderUnavailable
 from lango.rules.rule import Rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import Call, CallerTransaction, RuleTransaction
 from resolvers.kernel import idempotency
 from resolvers.kernel.arguments import arguments_of
 
@@ -170,8 +170,8 @@ async def _run(tx: RuleTransaction, call: Arguments) -> Outcome:
     if claimed is not None:
         secret = {result.name for result in rule.results if result.once}
         kept = {name: value for name, value in outcome.values.items() if name not in secret}
-        calls = [each.kept() for each in outcome.calls]
-        stored = {"made": kept, "refused": outcome.refusals, "calls": calls, "opened": outcome.opened}
+        called = [calls.packed(call) for call in outcome.calls]
+        stored = {"made": kept, "refused": outcome.refusals, "calls": called, "opened": outcome.opened}
         await idempotency.store(tx, claimed, stored)
     return outcome
 
@@ -192,7 +192,7 @@ async def _call_outside(services: Services, actor: Actor, outcome: Outcome, coun
     for call in outcome.calls:
         result = "done"
         try:
-            values |= await call.make(services) or {}
+            values |= await calls.make(call, services) or {}
         except ProviderUnavailable as error:
             result = "unreached"
             unreached.append(error.provider)
@@ -201,14 +201,14 @@ async def _call_outside(services: Services, actor: Actor, outcome: Outcome, coun
             unwilling.append(error.provider)
         except Exception as error:
             result, unfinished = "failed", True
-            log.error("outside call failed", job=call.job.name, request_id=actor.request_id, exc_info=error)
-        counting(call.job.name, result)
+            log.error("outside call failed", job=call.job, request_id=actor.request_id, exc_info=error)
+        counting(call.job, result)
     return Outcome(values, outcome.refusals, [], outcome.opened, unreached, unwilling, unfinished)
 
 
 def _kept(stored: dict[str, Any]) -> Outcome:
-    calls = [Call.of(kept) for kept in stored.get("calls", [])]
-    return Outcome(stored.get("made", {}), stored.get("refused", []), calls, stored.get("opened", []))
+    called = [calls.unpacked(kept) for kept in stored.get("calls", [])]
+    return Outcome(stored.get("made", {}), stored.get("refused", []), called, stored.get("opened", []))
 
 
 def _refusal(refusal: Refused) -> dict[str, Any]:
