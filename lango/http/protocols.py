@@ -12,10 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from lango.http.streaming.messages import TOO_MANY_INITS
+from lango.http.streaming.messages import INITIALISED, TOO_MANY_INITS
 
-# The scope's extension by which a socket's application says that its connection_init has been taken.
-INITIALISED = "lango.initialised"
 MOST_HEADER_BYTES = 65_536
 MOST_URL_BYTES = 65_536
 REASONS = {408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large"}

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LARGEST = 500
 # What may be longer, and why.
 LONG = {"tests/access/expected.py": "one table, to be read beside the dictionary: who sees each row of each type"}
+# Folders of rules whose name no table has, and why.
+WITHOUT_A_TABLE = {"kernel": "what all groups use", "points": "sponsors earn them by referrals: models/referrals.py"}
 # Written in two halves, so that this file does not name them itself.
 HOSTS = [left + right for left, right in [
     ("pypi.", "org"), ("python", "hosted.org"), ("registry.", "npmjs"), ("npmjs.", "com"), ("registry.", "yarnpkg"),
@@ -45,6 +47,28 @@ def test_imports_point_down() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
+
+
+def contract(name: str) -> list[str]:
+    """The modules that a contract of the linter puts in order."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (found,) = [each for each in project["tool"]["importlinter"]["contracts"] if each["name"] == name]
+    return [module.strip(" ()") for layer in found["layers"] for module in layer.split("|")]
+
+
+def test_every_module_has_its_layer() -> None:
+    there = {
+        Path(name).with_suffix("").parts[1] for name in files() if name.startswith("lango/") and name.endswith(".py")
+    }
+    layers = {module.partition(".")[2] for module in contract("Layers point down") if module.startswith("lango.")}
+    assert there - {"__init__"} == layers
+
+
+def test_a_group_has_one_name_on_every_floor() -> None:
+    groups = {folder.name for folder in (ROOT / "resolvers").iterdir() if (folder / "__init__.py").is_file()}
+    for floor in ("models", "gql"):
+        there = {path.stem for path in (ROOT / floor).iterdir()}
+        assert groups - there == WITHOUT_A_TABLE.keys(), floor
 
 
 def test_every_folder_of_code_is_installed() -> None:

@@ -12,6 +12,8 @@ from lango.values import exact_json
 from lango.values.exact_json import DEEPEST, nests_deeper
 
 SUBPROTOCOL = "graphql-transport-ws"
+# The scope's extension by which a socket's application says that its connection_init has been taken.
+INITIALISED = "lango.initialised"
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NO_SUBPROTOCOL = 4400, 4401, 4403, 4406
 INIT_TIMEOUT, SUBSCRIBER_EXISTS, TOO_MANY_INITS = 4408, 4409, 4429
 # After these a client comes again.

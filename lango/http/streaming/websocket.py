@@ -23,12 +23,12 @@ from lango.http.exchange import Exchange, open_exchange
 from lango.http.negotiation import HttpError, check_once, check_origin
 from lango.http.operations import Operations, always_explained, codes_of
 from lango.http.parameters import Parameters
-from lango.http.protocols import INITIALISED
 from lango.http.proxies import Networks
 from lango.http.streaming.messages import (
     BAD_REQUEST,
     FORBIDDEN,
     INIT_TIMEOUT,
+    INITIALISED,
     INTERNAL,
     NO_SUBPROTOCOL,
     RESTARTING,
