@@ -14,7 +14,7 @@ import models.referrals as m
 from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.kinds import enum_of
 from gql.kit.mirror import mirror
-from gql.kit.mutation import mutation
+from gql.kit.mutation import mutation, mutations
 from gql.kit.roots import root_fields
 from models.analytics import AnalyticsEventPlatform
 from models.identity import User
@@ -57,105 +57,6 @@ class SponsorDailyLimit:
 @mirror(m.SponsorContactBatch)
 class SponsorContactBatch:
     pass
-
-
-@strawberry.input(description="Somebody to invite: by a phone number, an email address, or both.")
-class InviteeInput:
-    name: str | None = text_input("What you call the person.", max_length=255)
-    phone: str | None = text_input("With its country's prefix, or as it is dialled in your country.", max_length=40)
-    email: str | None = text_input("The email address.", max_length=255)
-
-
-@strawberry.input(description="A contact of a sponsor's list.")
-class ContactInput:
-    id: str | None = text_input("What your list calls it; its place in the list when left out.", max_length=100)
-    name: str | None = text_input("What you call the person.", max_length=255)
-    phone: str | None = text_input("With its country's prefix, or as it is dialled in your country.", max_length=40)
-    email: str | None = text_input("The email address.", max_length=255)
-
-
-@strawberry.input(description="What `prepareContactBatch` takes.")
-class PrepareContactBatchInput:
-    contacts: list[ContactInput] = value_input("The contacts, in their order: 1,000 at most.", required=True)
-    start_position: int | None = value_input(
-        "The place of the first one in your list, from 0; after the last batch of the day when left out."
-    )
-    sponsor_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `selectBatchContacts` takes.")
-class SelectBatchContactsInput:
-    batch_id: strawberry.ID = id_of(m.SponsorContactBatch, "The batch to choose from.")
-    contact_ids: list[str] | None = text_input(
-        "Whom to invite, by the ids in `contactSnapshot`; everybody who may be invited when left out.", max_length=100
-    )
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `sendBatch` takes.")
-class SendBatchInput:
-    batch_id: strawberry.ID = id_of(m.SponsorContactBatch, "The batch to send.")
-    message: str | None = text_input("What you write to go with the invitations.", max_length=1000)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `skipBatch` takes.")
-class SkipBatchInput:
-    batch_id: strawberry.ID = id_of(m.SponsorContactBatch, "The batch to pass over.")
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `sendReferrals` takes.")
-class SendReferralsInput:
-    invitees: list[InviteeInput] = value_input("Whom to invite.", required=True)
-    message: str | None = text_input("What you write to go with the invitations.", max_length=1000)
-    sponsor_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(
-    description=(
-        "The pot that comes with accepting an invitation; `{}` for the usual one. It is `FRIENDS_ONLY`: the sponsor "
-        "sees it, unless `updatePot` makes it private."
-    )
-)
-class ReferralPotInput:
-    title: str | None = text_input("The headline; the usual one when left out.", max_length=255)
-    target_amount_cfa: int | None = value_input("What is hoped for, in CFA francs; the usual when left out.")
-
-
-@strawberry.input(description="What `acceptReferral` takes.")
-class AcceptReferralInput:
-    code: str = text_input(CODE, max_length=60, required=True)
-    create_pot: ReferralPotInput | None = value_input("A pot for the next birthday; none when left out.")
-    user_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `declineReferral` takes.")
-class DeclineReferralInput:
-    code: str = text_input(CODE, max_length=60, required=True)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `optOutOfInvitations` takes.")
-class OptOutOfInvitationsInput:
-    code: str = text_input(ANY_CODE, max_length=64, required=True)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `optInToInvitations` takes.")
-class OptInToInvitationsInput:
-    code: str | None = text_input(f"{ANY_CODE} Signed in, left out for your own.", max_length=64)
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `revokePoints` takes.")
-class RevokePointsInput:
-    points_ledger_entry_id: strawberry.ID = id_of(m.PointsLedgerEntry, "The points to take back.")
-    reason: str = text_input("Why, as the sponsor reads it.", max_length=1000, required=True)
-    idempotency_key: str | None = key_input()
 
 
 @strawberry.input(description="What `convertPoints` takes.")
@@ -243,63 +144,22 @@ class RecordCampaignClickInput:
     platform: PLATFORM | None = value_input("Where it is clicked on.")  # type: ignore[valid-type]
 
 
+_Rules = mutations(
+    batches.prepare_contact_batch,
+    batches.select_batch_contacts,
+    batches.send_batch,
+    batches.skip_batch,
+    invitations.send_referrals,
+    invitations.accept_referral,
+    invitations.decline_referral,
+    invitations.opt_out_of_invitations,
+    invitations.opt_in_to_invitations,
+    points.revoke_points,
+)
+
+
 @strawberry.type
-class Mutation:
-    prepare_contact_batch = mutation(
-        batches.prepare,
-        name="prepareContactBatch",
-        input=PrepareContactBatchInput,
-        makes={"batches": [m.SponsorContactBatch]},
-    )
-    select_batch_contacts = mutation(
-        batches.select,
-        name="selectBatchContacts",
-        input=SelectBatchContactsInput,
-        makes={"batch": m.SponsorContactBatch},
-    )
-    send_batch = mutation(
-        batches.send,
-        name="sendBatch",
-        input=SendBatchInput,
-        makes={"batch": m.SponsorContactBatch, "referrals": [m.Referral], "left": LEFT},
-    )
-    skip_batch = mutation(batches.skip, name="skipBatch", input=SkipBatchInput, makes={"batch": m.SponsorContactBatch})
-    send_referrals = mutation(
-        invitations.send,
-        name="sendReferrals",
-        input=SendReferralsInput,
-        makes={"referrals": [m.Referral], "left": LEFT},
-    )
-    accept_referral = mutation(
-        invitations.accept,
-        name="acceptReferral",
-        input=AcceptReferralInput,
-        makes={"referral": m.Referral, "pot": Pot},
-    )
-    decline_referral = mutation(
-        invitations.decline,
-        name="declineReferral",
-        input=DeclineReferralInput,
-        makes={"referral": m.Referral, "declined": (bool, "Whether it is turned down now.")},
-    )
-    opt_out_of_invitations = mutation(
-        invitations.opt_out,
-        name="optOutOfInvitations",
-        input=OptOutOfInvitationsInput,
-        makes={"invitations": INVITATIONS},
-    )
-    opt_in_to_invitations = mutation(
-        invitations.opt_in,
-        name="optInToInvitations",
-        input=OptInToInvitationsInput,
-        makes={"invitations": INVITATIONS},
-    )
-    revoke_points = mutation(
-        points.revoke,
-        name="revokePoints",
-        input=RevokePointsInput,
-        makes={"points_ledger_entry": m.PointsLedgerEntry},
-    )
+class Mutation(_Rules):  # type: ignore[misc,valid-type]
     convert_points = mutation(
         point_conversions.convert,
         name="convertPoints",

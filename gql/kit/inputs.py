@@ -84,7 +84,7 @@ def input_of(rule: Rule[..., Any], name: str) -> type[Any]:
 @cache
 def nested_input(kind: type[Any]) -> type[Any]:
     """The input type of a dataclass in a rule's input."""
-    title = f"{kind.__name__}Input"
+    title = f"{kind.__name__.removesuffix('Input')}Input"
     namespace = {**_fields(fields_of(kind)), DATACLASS: kind}
     return strawberry.input(type(title, (), namespace), name=title, description=" ".join((kind.__doc__ or "").split()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import orjson
@@ -53,7 +53,15 @@ class Claim:
 
 def hash_of(arguments: dict[str, Any]) -> str:
     """SHA-256 of an input, whatever the order of its fields."""
-    return hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+    written = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS, default=_given)
+    return hashlib.sha256(written).hexdigest()
+
+
+def _given(value: Any) -> Any:
+    """Of a dataclass what was given: a field that gets its default may come with another release."""
+    if not is_dataclass(value):
+        return str(value)
+    return {each.name: given for each in fields(value) if (given := getattr(value, each.name)) != each.default}
 
 
 def scope_of(actor: Actor, key: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, any_, bindparam, func, or_
+from sqlalchemy import ARRAY, DateTime, any_, bindparam, func, or_
+from sqlalchemy import types as sql
 
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.errors import Refused
+from lango.rules.inputs import Text
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import Referral, ReferralStatus
@@ -41,10 +43,23 @@ class OwnContact(Refused):
     """This is your own phone number or email address."""
 
 
+Name = Annotated[str | None, Text("What you call the person.", Referral.invited_name)]
+Phone = Annotated[str | None, Text("With its country's prefix, or as it is dialled in your country.", 40)]
+Email = Annotated[str | None, Text("The email address.", Referral.invited_email)]
+
 # How many days somebody who declined is not invited again by the same sponsor; others may invite them.
 DECLINED_DAYS = Configured("referrals.declined_days", 30)
 WRITTEN = (ContactMissing, PhoneNotValid, EmailNotValid)
 INVITED = (AlreadyInvited, InvitationDeclined, ContactOptedOut, OwnContact)
+
+
+@dataclass(frozen=True, slots=True)
+class InviteeInput:
+    """Somebody to invite: by a phone number, an email address, or both."""
+
+    name: Name = None
+    phone: Phone = None
+    email: Email = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +71,14 @@ class Invitee:
     email: str | None
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], region: str, *, field: str) -> Invitee:
-        """Of an input, or of a batch's snapshot. Raises the refusals of WRITTEN."""
-        phone, email = given.get("phone"), given.get("email")
-        if not phone and not email:
+    def read(cls, given: InviteeInput, region: str, *, field: str) -> Invitee:
+        """Of an input. Raises the refusals of WRITTEN."""
+        if not given.phone and not given.email:
             raise ContactMissing(field=field)
         return cls(
-            given.get("name"),
-            contacts.phone(phone, field=f"{field}.phone", region=region) if phone else None,
-            contacts.email(email, field=f"{field}.email") if email else None,
+            given.name,
+            contacts.phone(given.phone, field=f"{field}.phone", region=region) if given.phone else None,
+            contacts.email(given.email, field=f"{field}.email") if given.email else None,
         )
 
     @property
@@ -112,7 +126,7 @@ class Invitable:
         self._taken.update(person.ways.values())
 
 
-WAYS = any_(bindparam("ways", type_=ARRAY(Text)))
+WAYS = any_(bindparam("ways", type_=ARRAY(sql.Text)))
 TAKEN = Lookup(
     [Referral.invited_phone, Referral.invited_email],
     lambda rows: rows.where(

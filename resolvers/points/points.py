@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, bindparam, func, text
@@ -15,9 +15,10 @@ from lango.db.prepared import Lookup, Prepared
 from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
-from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.inputs import Locked, Referred, Text
+from lango.rules.rule import InvalidState, rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.packs import SponsorCampaign
 from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
@@ -31,6 +32,7 @@ from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.system_config import Configured, number, numbers
 from resolvers.kernel.texts import TextMissing, check_text
 
+LONGEST_REASON = 1_000
 CFA_PER_POINT = Configured("points.cfa_per_point", Decimal(5))
 MATURATION_DAYS = Configured("points.maturation_days", 14)
 USUAL = {
@@ -147,32 +149,31 @@ async def available(tx: Transaction, sponsor_user_id: UUID) -> int:
     return int(points)
 
 
-@rule(NotFound, OwnMatter, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
-async def revoke(caller: CallerTransaction, points_ledger_entry_id: UUID, reason: str) -> PointsLedgerEntry:
+@rule(OwnMatter, NotEarned, InvalidState, AlreadySpent, TextMissing, staff=True)
+async def revoke_points(
+    tx: RuleTransaction,
+    # Under the sponsor's lock: what is taken back cannot be spent meanwhile.
+    sponsor: Annotated[User, Referred(PointsLedgerEntry.sponsor_user_id)],
+    points_ledger_entry: Annotated[PointsLedgerEntry, Locked("The points to take back.")],
+    reason: Annotated[str, Text("Why, as the sponsor reads it.", LONGEST_REASON)],
+) -> PointsLedgerEntry:
     """Take points back that should not have been earned. Staff; the sponsor reads the reason.
 
     What the sponsor has turned into money already is not taken back.
     """
-    seen = await caller.find(PointsLedgerEntry, points_ledger_entry_id)
-    if seen is None:
-        raise NotFound("There is no such entry.", field="pointsLedgerEntryId")
+    entry, field = points_ledger_entry, "points_ledger_entry_id"
     check_text(reason, field="reason")
-    tx = await caller.as_rules()
-    referral = await tx.find(Referral, seen.referral_id) if seen.referral_id else None
-    concerned = (seen.sponsor_user_id, referral.sponsored_user_id if referral else None)
-    await refuse_own_matter(tx, *concerned, field="pointsLedgerEntryId")
-    # Under the sponsor's lock: what is taken back cannot be spent meanwhile.
-    await tx.lock(User, seen.sponsor_user_id)
-    entry = await tx.lock(PointsLedgerEntry, points_ledger_entry_id)
+    referral = await tx.find(Referral, entry.referral_id) if entry.referral_id else None
+    await refuse_own_matter(tx, sponsor.id, referral.sponsored_user_id if referral else None, field=field)
     if entry.points_spent:
-        raise NotEarned(field="pointsLedgerEntryId")
+        raise NotEarned(field=field)
     if not PointsLedgerEntry.__transitions__.allows(entry.status, Status.REVOKED):
-        raise InvalidState(f"The points are {entry.status}.", field="pointsLedgerEntryId", state=entry.status)
+        raise InvalidState(f"The points are {entry.status}.", field=field, state=entry.status)
     if entry.status == Status.MATURED:
-        left = await available(tx, entry.sponsor_user_id)
+        left = await available(tx, sponsor.id)
         if left < entry.points_earned:
-            told = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
-            raise AlreadySpent(told, field="pointsLedgerEntryId", available=left)
+            message = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
+            raise AlreadySpent(message, field=field, available=left)
     await _revoke(tx, entry, reason)
     return entry
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, func
@@ -15,21 +15,24 @@ from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.errors import Refused
+from lango.rules.inputs import Locked, OwnedBy, Seen, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.referrals import Referral, SponsorContactBatch
 from models.referrals import SponsorContactBatchStatus as Status
 from models.topics import Topic
 from resolvers.kernel import clock, contacts, guardianship
 from resolvers.kernel.amounts import AmountOutOfRange, fits
-from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee
+from resolvers.kernel.invitees import INVITED, WRITTEN, Email, Invitable, Invitee, InviteeInput, Name, Phone
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.texts import TooMany, check_count
 from resolvers.referrals.daily_limits import DailyLimitReached, lock_today
-from resolvers.referrals.invitations import NobodyInvited, invite
+from resolvers.referrals.invitations import ForAMinor, Left, Message, NobodyInvited, invite
 
 SIZE = 50
 MOST_CONTACTS = 1_000
+# Whose batch it is: the caller's, or a minor's for whom the caller answers.
+OWN = OwnedBy(SponsorContactBatch.sponsor_user_id, NotFound)
 CHOSEN_FROM = frozenset({Status.PENDING, Status.SELECTED})
 
 
@@ -42,6 +45,20 @@ class ContactTwice(Refused):
 
 
 @dataclass(frozen=True, slots=True)
+class ContactInput:
+    """A contact of a sponsor's list."""
+
+    id: Annotated[str | None, Text("What your list calls it; its place in the list when left out.", 100)] = None
+    name: Name = None
+    phone: Phone = None
+    email: Email = None
+
+    @property
+    def person(self) -> InviteeInput:
+        return InviteeInput(self.name, self.phone, self.email)
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """The batches that contacts were cut into."""
 
@@ -49,17 +66,20 @@ class Prepared:
 
 
 @rule(NotFound, NobodyInvited, TooMany, ContactTwice, AmountOutOfRange, *WRITTEN)
-async def prepare(
+async def prepare_contact_batch(
     tx: RuleTransaction,
-    contacts: list[dict[str, Any]],
-    start_position: int | None = None,
-    sponsor_id: UUID | None = None,
+    contacts: Annotated[list[ContactInput], Value("The contacts, in their order: 1,000 at most.")],
+    start_position: Annotated[
+        int | None,
+        Value("The place of the first one in your list, from 0; after the last batch of the day when left out."),
+    ] = None,
+    sponsor_id: ForAMinor = None,
 ) -> Prepared:
     """Cut contacts into batches of at most 50, each kept as it is now, to choose from.
 
     A guardian prepares them for a minor by `sponsorId`.
     """
-    sponsor = await guardianship.acting_for(tx, sponsor_id, field="sponsorId")
+    sponsor = await guardianship.acting_for(tx, sponsor_id, field="sponsor_id")
     if not contacts:
         raise NobodyInvited(field="contacts")
     check_count(contacts, MOST_CONTACTS, field="contacts")
@@ -68,7 +88,7 @@ async def prepare(
     begins = (day.current_batch_start or 0) if start_position is None else start_position
     if begins < 0 or not fits(begins + len(contacts), SponsorContactBatch.end_position):
         raise AmountOutOfRange(
-            "There is no such place in a list.", field="contacts" if start_position is None else "startPosition"
+            "There is no such place in a list.", field="contacts" if start_position is None else "start_position"
         )
     kept = await _kept(tx, sponsor, contacts, begins)
     number = await _last_number(tx, sponsor, day.limit_date)
@@ -89,26 +109,29 @@ async def prepare(
     return Prepared(batches)
 
 
-@rule(NotFound, InvalidState, NobodyInvited, ContactUnknown, ContactTwice)
-async def select(
-    caller: CallerTransaction, batch_id: UUID, contact_ids: list[str] | None = None
+@rule(InvalidState, NobodyInvited, ContactUnknown, ContactTwice)
+async def select_batch_contacts(
+    tx: RuleTransaction,
+    batch: Annotated[SponsorContactBatch, Locked("The batch to choose from."), OWN],
+    contact_ids: Annotated[
+        list[str] | None,
+        Text("Whom to invite, by the ids in `contactSnapshot`; everybody who may be invited when left out.", 100),
+    ] = None,
 ) -> SponsorContactBatch:
     """Choose whom of a batch to invite, again until it is sent; without `contactIds` everybody who may be invited."""
-    sponsor = await _own(caller, batch_id)
-    tx = await caller.as_rules()
-    batch = await _locked(tx, batch_id)
+    _check_open(batch)
     listed = _listed(batch)
     if contact_ids is None:
-        chosen = await _invitable(tx, sponsor, listed)
+        chosen = await _invitable(tx, batch.sponsor_user_id, listed)
     else:
-        chosen = _chosen(listed, contact_ids, field="contactIds")
+        chosen = _chosen(listed, contact_ids, field="contact_ids")
     if not chosen:
-        raise NobodyInvited(field="batchId" if contact_ids is None else "contactIds")
+        raise NobodyInvited(field="batch_id" if contact_ids is None else "contact_ids")
     batch.status, batch.selected_count = Status.SELECTED, len(chosen)
     batch.auto_selected = contact_ids is None
     batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
     await tx.save(batch)
-    await publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=batch.sponsor_user_id)
     return batch
 
 
@@ -118,72 +141,66 @@ class BatchSent:
 
     batch: SponsorContactBatch
     referrals: list[Referral]
-    left: int
+    left: Left
 
 
-@rule(NotFound, InvalidState, NobodyInvited, ContactUnknown, ContactTwice, DailyLimitReached, *WRITTEN, *INVITED)
-async def send(caller: CallerTransaction, batch_id: UUID, message: str | None = None) -> BatchSent:
+@rule(InvalidState, NobodyInvited, ContactUnknown, ContactTwice, DailyLimitReached, *WRITTEN, *INVITED)
+async def send_batch(
+    tx: RuleTransaction,
+    batch: Annotated[SponsorContactBatch, Seen("The batch to send."), OWN],
+    message: Message = None,
+) -> BatchSent:
     """Invite those who were chosen from a batch: all of them or nobody.
 
     Where nobody was chosen, it is everybody in it who may be invited. A refusal of one of them says which in
     `details.path`, which leads into the batch.
     """
-    sponsor = await _own(caller, batch_id)
-    tx = await caller.as_rules()
-    allowance = await lock_today(tx, sponsor)
-    batch = await _locked(tx, batch_id)
+    # The sponsor is locked before the batch.
+    allowance = await lock_today(tx, batch.sponsor_user_id)
+    batch = await tx.lock(SponsorContactBatch, batch.id)
+    _check_open(batch)
     listed = _listed(batch)
     with _of_batch():
         if batch.manual_selections is None:
             batch.auto_selected = True
-            chosen = await _invitable(tx, sponsor, listed)
+            chosen = await _invitable(tx, batch.sponsor_user_id, listed)
         else:
             chosen = _chosen(listed, batch.manual_selections.parsed(), field="manualSelections")
         if not chosen:
-            raise NobodyInvited("There is nobody in this batch who may be invited.", field="batchId")
-        given = [(_path(place), person) for place, person in chosen]
-        sent = await invite(tx, allowance, given, message, field="batchId", batch_id=batch.id)
+            raise NobodyInvited("There is nobody in this batch who may be invited.", field="batch_id")
+        given = [(_path(place), _person(contact)) for place, contact in chosen]
+        sent = await invite(tx, allowance, given, message, field="batch_id", batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
     await tx.save(batch)
-    await publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=batch.sponsor_user_id)
     return BatchSent(batch, sent.referrals, sent.left)
 
 
-@rule(NotFound, InvalidState)
-async def skip(caller: CallerTransaction, batch_id: UUID) -> SponsorContactBatch:
+@rule(InvalidState)
+async def skip_batch(
+    tx: RuleTransaction, batch: Annotated[SponsorContactBatch, Locked("The batch to pass over."), OWN]
+) -> SponsorContactBatch:
     """Pass a batch over: nobody in it is invited."""
-    sponsor = await _own(caller, batch_id)
-    tx = await caller.as_rules()
-    batch = await _locked(tx, batch_id)
+    _check_open(batch)
     batch.status = Status.SKIPPED
     await tx.save(batch)
-    await publish(tx, Topic.CONTACT_BATCH_SKIPPED, batch.id, sponsor_user_id=sponsor)
+    await publish(tx, Topic.CONTACT_BATCH_SKIPPED, batch.id, sponsor_user_id=batch.sponsor_user_id)
     return batch
 
 
-async def _own(tx: Transaction, batch_id: UUID) -> UUID:
-    """Whose batch it is: the caller's, or a minor's for whom the caller answers. Reads as the caller."""
-    batch = await tx.find(SponsorContactBatch, batch_id)
-    if batch is None or batch.sponsor_user_id not in await guardianship.my_people(tx):
-        raise NotFound("There is no such batch of yours.", field="batchId")
-    return batch.sponsor_user_id
-
-
-async def _locked(tx: RuleTransaction, batch_id: UUID) -> SponsorContactBatch:
-    batch = await tx.lock(SponsorContactBatch, batch_id)
+def _check_open(batch: SponsorContactBatch) -> None:
     if batch.status not in CHOSEN_FROM:
-        raise InvalidState(f"The batch is {batch.status} already.", field="batchId", state=batch.status)
-    return batch
+        raise InvalidState(f"The batch is {batch.status} already.", field="batch_id", state=batch.status)
 
 
-async def _kept(tx: Transaction, sponsor: UUID, given: list[dict[str, Any]], begins: int) -> list[dict[str, Any]]:
+async def _kept(tx: Transaction, sponsor: UUID, given: list[ContactInput], begins: int) -> list[dict[str, Any]]:
     """The contacts as a snapshot has them; one without an id is called by its place in the list."""
     region = await contacts.region_of(tx, sponsor)
     kept: list[dict[str, Any]] = []
     seen: set[str] = set()
     for place, contact in enumerate(given):
-        person = Invitee.read(contact, region, field=f"contacts.{place}")
-        key = contact.get("id") or str(begins + place)
+        person = Invitee.read(contact.person, region, field=f"contacts.{place}")
+        key = contact.id or str(begins + place)
         if key in seen:
             raise ContactTwice(field=f"contacts.{place}.id")
         seen.add(key)
@@ -199,6 +216,11 @@ def _listed(batch: SponsorContactBatch) -> list[dict[str, Any]]:
 
 def _is_contact(kept: Any) -> bool:
     return isinstance(kept, dict) and all(value is None or isinstance(value, str) for value in kept.values())
+
+
+def _person(kept: dict[str, Any]) -> InviteeInput:
+    """A contact of a snapshot."""
+    return InviteeInput(kept.get("name"), kept.get("phone"), kept.get("email"))
 
 
 def _chosen(listed: list[dict[str, Any]], ids: Sequence[str], *, field: str) -> list[tuple[int, dict[str, Any]]]:
@@ -218,7 +240,7 @@ async def _invitable(tx: Transaction, sponsor: UUID, listed: list[dict[str, Any]
     read: list[tuple[int, Invitee]] = []
     for place, contact in enumerate(listed):
         try:
-            read.append((place, Invitee.read(contact, region, field=_path(place))))
+            read.append((place, Invitee.read(_person(contact), region, field=_path(place))))
         except WRITTEN:
             continue
     now = await clock.now(tx)
@@ -243,8 +265,8 @@ def _of_batch() -> Iterator[None]:
     try:
         yield
     except Refused as refusal:
-        if refusal.field not in (None, "batchId"):
-            refusal.details["path"], refusal.field = refusal.field.split("."), "batchId"
+        if refusal.field not in (None, "batch_id"):
+            refusal.details["path"], refusal.field = refusal.field.split("."), "batch_id"
         raise
 
 

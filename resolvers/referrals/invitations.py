@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Date, DateTime, Text, Uuid, any_, bindparam, cast, func, literal_column, text
+from sqlalchemy import ARRAY, Date, DateTime, Uuid, any_, bindparam, cast, func, literal_column, text
+from sqlalchemy import types as sql
 
 from lango.db.prepared import Lookup, Prepared
 from lango.db.session import Transaction
 from lango.errors import BadUserInput, Refused
 from lango.jobs.job import scheduled
+from lango.rules.inputs import Id, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
@@ -27,7 +29,7 @@ from models.referrals import Referral, ReferralStatus
 from models.topics import Topic
 from resolvers.kernel import clock, contacts, due, guardianship, opt_outs, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee
+from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee, InviteeInput
 from resolvers.kernel.notifications import notify, send_to
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import hashes_of
@@ -38,6 +40,16 @@ from resolvers.pots import lifecycle, pots
 from resolvers.pots.pots import GuardianRequired
 from resolvers.referrals.daily_limits import Allowance, DailyLimitReached, lock_today, zone_of
 
+ForAMinor = Annotated[
+    UUID | None, Id(User, "For whom, where it is a minor you answer for; for yourself when left out.")
+]
+Message = Annotated[str | None, Text("What you write to go with the invitations.", 1_000)]
+Left = Annotated[int, Value("How many more invitations may be sent today.")]
+Code = Annotated[
+    str,
+    Text("The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter.", 60),
+]
+ANY_CODE = "The code of an invitation, or the token of one to a pot, as it was sent or is typed."
 VALID_FOR = timedelta(days=7)
 
 
@@ -66,21 +78,21 @@ class Sent:
     """Invitations that were sent, and how many more may be sent today."""
 
     referrals: list[Referral]
-    left: int
+    left: Left
 
 
 @rule(NotFound, NobodyInvited, DailyLimitReached, *WRITTEN, *INVITED)
-async def send(
+async def send_referrals(
     tx: RuleTransaction,
-    invitees: list[dict[str, Any]],
-    message: str | None = None,
-    sponsor_id: UUID | None = None,
+    invitees: Annotated[list[InviteeInput], Value("Whom to invite.")],
+    message: Message = None,
+    sponsor_id: ForAMinor = None,
 ) -> Sent:
     """Invite people: all of them, or nobody where one cannot be invited or the day's allowance does not suffice.
 
     A guardian invites for a minor by `sponsorId`.
     """
-    sponsor = await guardianship.acting_for(tx, sponsor_id, field="sponsorId")
+    sponsor = await guardianship.acting_for(tx, sponsor_id, field="sponsor_id")
     if not invitees:
         raise NobodyInvited(field="invitees")
     allowance = await lock_today(tx, sponsor)
@@ -91,7 +103,7 @@ async def send(
 async def invite(
     tx: RuleTransaction,
     allowance: Allowance,
-    given: Sequence[tuple[str, Mapping[str, Any]]],
+    given: Sequence[tuple[str, InviteeInput]],
     message: str | None,
     *,
     field: str,
@@ -127,6 +139,15 @@ async def invite(
 
 
 @dataclass(frozen=True, slots=True)
+class ReferralPotInput:
+    """The pot that comes with accepting an invitation; `{}` for the usual one. It is `FRIENDS_ONLY`: the sponsor sees
+    it, unless `updatePot` makes it private."""
+
+    title: Annotated[str | None, Text("The headline; the usual one when left out.", Pot.title)] = None
+    target_amount_cfa: Annotated[int | None, Value("What is hoped for, in CFA francs; the usual when left out.")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """An invitation that was accepted, and the pot that came with it, if one was wanted."""
 
@@ -138,17 +159,17 @@ class Accepted:
     NotFound, OwnReferral, Expired, InvalidState, AlreadySponsored, BirthdayUnknown, GuardianRequired, TextMissing,
     AmountNotPositive, AmountOutOfRange,
 )  # fmt: skip
-async def accept(
+async def accept_referral(
     tx: RuleTransaction,
-    code: str,
-    create_pot: dict[str, Any] | None = None,
-    user_id: UUID | None = None,
+    code: Code,
+    create_pot: Annotated[ReferralPotInput | None, Value("A pot for the next birthday; none when left out.")] = None,
+    user_id: ForAMinor = None,
 ) -> Accepted:
     """Accept an invitation, once; its sponsor earns points. With `createPot` a pot for the next birthday comes with it.
 
     A guardian accepts for a minor by `userId`, and plans the minor's pot.
     """
-    user = await guardianship.acting_for(tx, user_id, field="userId")
+    user = await guardianship.acting_for(tx, user_id, field="user_id")
     _check_wanted(create_pot)
     referral = await _answered(tx, code)
     # Points are earned by others: a guardian does not earn by the own minor, nor a minor by the guardian.
@@ -171,7 +192,7 @@ async def accept(
     if born is None or create_pot is None:
         return Accepted(referral, None)
     pot = await pots.plan(
-        tx, user, title=create_pot.get("title"), target_amount_cfa=create_pot.get("target_amount_cfa"),
+        tx, user, title=create_pot.title, target_amount_cfa=create_pot.target_amount_cfa,
         birthday=next_birthday(born, await _today(tx, user)), referral_id=referral.id,
         # The sponsor sees it, and may turn points into money for it, unless the owner makes it private.
         wishes={"visibility": PotVisibility.FRIENDS_ONLY},
@@ -184,11 +205,11 @@ class Declined:
     """An invitation that was turned down; whoever did may not be able to read it."""
 
     referral: Referral
-    declined: bool
+    declined: Annotated[bool, Value("Whether it is turned down now.")]
 
 
 @rule(NotFound, OwnReferral, Expired, InvalidState, anonymous=True)
-async def decline(tx: RuleTransaction, code: str) -> Declined:
+async def decline_referral(tx: RuleTransaction, code: Code) -> Declined:
     """Turn an invitation down, also without an account: its code is the right to."""
     referral = await _answered(tx, code)
     await _decline(tx, referral)
@@ -199,11 +220,11 @@ async def decline(tx: RuleTransaction, code: str) -> Declined:
 class Wished:
     """Whether invitations go to somebody from now on."""
 
-    invitations: bool
+    invitations: Annotated[bool, Value("Whether invitations go there from now on. Null where it was refused.")]
 
 
 @rule(NotFound, OwnReferral, anonymous=True)
-async def opt_out(tx: RuleTransaction, code: str) -> Wished:
+async def opt_out_of_invitations(tx: RuleTransaction, code: Annotated[str, Text(ANY_CODE, 64)]) -> Wished:
     """Get no more invitations, of anybody, at the phone and email that one went to: its code is the right to.
 
     Also without an account; an invitation that waits for an answer is declined with it.
@@ -219,7 +240,9 @@ async def opt_out(tx: RuleTransaction, code: str) -> Wished:
 
 
 @rule(NotFound, OwnReferral, anonymous=True)
-async def opt_in(tx: RuleTransaction, code: str | None = None) -> Wished:
+async def opt_in_to_invitations(
+    tx: RuleTransaction, code: Annotated[str | None, Text(f"{ANY_CODE} Signed in, left out for your own.", 64)] = None
+) -> Wished:
     """Get invitations again, at the phone and email of an invitation's code; signed in, at those of the account."""
     if code is None:
         if tx.actor.user_id is None:
@@ -315,23 +338,23 @@ async def _reward(tx: RuleTransaction, referral: Referral, accepted_by: UUID) ->
     )  # fmt: skip
 
 
-def _check_wanted(create_pot: Mapping[str, Any] | None) -> None:
+def _check_wanted(create_pot: ReferralPotInput | None) -> None:
     if create_pot is None:
         return
-    if "title" in create_pot:
-        check_text(create_pot["title"], field="createPot.title")
-    if "target_amount_cfa" in create_pot:
-        check_amount(create_pot["target_amount_cfa"], Pot.target_amount_cfa, field="createPot.targetAmountCfa")
+    if create_pot.title is not None:
+        check_text(create_pot.title, field="create_pot.title")
+    if create_pot.target_amount_cfa is not None:
+        check_amount(create_pot.target_amount_cfa, Pot.target_amount_cfa, field="create_pot.target_amount_cfa")
 
 
 async def _born(tx: Transaction, user_id: UUID) -> date:
     """The day of birth of who gets a pot. A minor's pot is planned by the guardian."""
     found = await BORN.one(tx, user_id=user_id)
     if found is None:
-        raise BirthdayUnknown(field="createPot")
+        raise BirthdayUnknown(field="create_pot")
     born, minor = found
     if minor and tx.actor.user_id == user_id:
-        raise GuardianRequired(field="createPot")
+        raise GuardianRequired(field="create_pot")
     day: date = born
     return day
 
@@ -355,7 +378,7 @@ async def _write_to(tx: RuleTransaction, referral: Referral, sponsor: str) -> No
 
 BY_CODE = Lookup(
     [Referral],
-    lambda rows: rows.where(Referral.referral_code == any_(bindparam("codes", type_=ARRAY(Text)))).with_for_update(
+    lambda rows: rows.where(Referral.referral_code == any_(bindparam("codes", type_=ARRAY(sql.Text)))).with_for_update(
         key_share=True
     ),
 )
@@ -363,7 +386,7 @@ BY_CODE = Lookup(
 TO_POT = Lookup(
     [PotInvitation.recipient_identifier],
     lambda rows: rows.where(
-        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
+        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(sql.Text))),
         PotInvitation.invitation_method != PotInvitationInvitationMethod.SOCIAL,
     ),
 )
@@ -377,7 +400,7 @@ BORN = Lookup(
 )
 # Of the same moment as the pot's own plan.
 TODAY = Lookup(
-    [cast(func.timezone(bindparam("zone", type_=Text), func.now(), type_=DateTime()), Date)], lambda rows: rows
+    [cast(func.timezone(bindparam("zone", type_=sql.Text), func.now(), type_=DateTime()), Date)], lambda rows: rows
 )
 OVERDUE = due.Due(
     Referral.id,
