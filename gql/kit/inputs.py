@@ -16,7 +16,7 @@ from gql.kit.node import parse_id
 from gql.kit.scalars import Json
 from lango.db.postgres import RawJson
 from lango.errors import BadUserInput
-from lango.rules.inputs import ChangesParameter, Id, Locked, Parameter, Seen, Text, Value, fields_of
+from lango.rules.inputs import Changes, DetailsParameter, Id, Locked, Parameter, Seen, Text, Value, fields_of
 from lango.rules.rule import Rule
 from lango.values.exact_json import written_length
 from lango.values.text_cleaning import cleaned
@@ -75,7 +75,8 @@ def input_of(rule: Rule[..., Any], name: str) -> type[Any]:
     if rule.idempotent:
         _add(namespace, "idempotency_key", str | None, key_input())
     _add(namespace, "validate_only", bool | None, value_input(VALIDATE_ONLY))
-    changes = any(isinstance(each, ChangesParameter) for each in rule.signature.parameters)
+    details = (each.type for each in rule.signature.parameters if isinstance(each, DetailsParameter))
+    changes = any(issubclass(each, Changes) for each in details)
     description = f"What `{name}` takes{'; what is left out stays as it is' if changes else ''}."
     title = f"{name[:1].upper()}{name[1:]}Input"
     return strawberry.input(type(title, (), namespace), name=title, description=description)

@@ -20,6 +20,10 @@ from lango.db.prepared import Connected, Lookup, Prepared
 Row = TypeVar("Row", bound=DeclarativeBase)
 
 
+class RowGone(Exception):
+    """The row that was to be locked is not there: it was deleted after it was seen."""
+
+
 async def find(tx: Connected, model: type[Row], key: UUID) -> Row | None:
     """The row with that id, if the role of the moment sees it."""
     found = await _by_id(model, lock=False).one(tx, id=key)
@@ -27,12 +31,13 @@ async def find(tx: Connected, model: type[Row], key: UUID) -> Row | None:
 
 
 async def lock(tx: Connected, model: type[Row], key: UUID) -> Row:
-    """The row with that id, which nobody else changes until the transaction ends. It must exist: see it first.
+    """The row with that id, which nobody else changes until the transaction ends. See it first.
 
-    Others may go on writing rows that refer to it: `FOR NO KEY UPDATE`, because no rule changes a key.
+    Others may go on writing rows that refer to it: `FOR NO KEY UPDATE`, because no rule changes a key. Raises RowGone.
     """
     found = await _by_id(model, lock=True).one(tx, id=key)
-    assert found is not None, "what was seen a moment ago is never deleted"
+    if found is None:
+        raise RowGone(f"There is no {model.__name__} of that id, or no more.")
     row: Row = found[0]
     return row
 

@@ -8,7 +8,7 @@
     ) -> QrCode: ...
 
 is `issueQrCode(input: {potId, packId, note, idempotencyKey, validateOnly})`: a parameter without a default is required,
-and null is the same as left out, except in `Changes`.
+and null is the same as left out, except in `Details`.
 """
 
 from __future__ import annotations
@@ -120,10 +120,11 @@ class Named:
     name: str
 
 
-class Changes:
-    """Fields that are changed: a subclass annotates them as parameters are. What is left out stays as it is.
+class Details:
+    """Fields of the input that may be left out, together: a subclass annotates them as parameters are.
 
-    A field whose type allows None is cleared by null; of the others null is the same as left out.
+    A field whose type allows None may be null, which the rule gets; of the others null is the same as left out. A
+    subclass's own fields come before those that it inherits.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -142,6 +143,10 @@ class Changes:
         return bool(self.given)
 
 
+class Changes(Details):
+    """Details of what there is already: what is left out stays as it is."""
+
+
 Spec = Value | Text | Id | Seen | Locked | Referred
 SPECS = (Value, Text, Id, Seen, Locked, Referred)
 
@@ -154,7 +159,7 @@ class Parameter:
     type: Any
     spec: Spec
     required: bool
-    # Whether null is a value: of `Changes`.
+    # Whether null is a value: of `Details`.
     clears: bool = False
     owned: OwnedBy | None = None
 
@@ -178,11 +183,11 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangesParameter:
+class DetailsParameter:
     """A parameter whose fields are the input's own."""
 
     name: str
-    type: type[Changes]
+    type: type[Details]
     fields: tuple[Parameter, ...]
 
 
@@ -191,12 +196,12 @@ class Signature:
     """What a rule takes: all but its transaction."""
 
     transaction: type[Any]
-    parameters: tuple[Parameter | ChangesParameter, ...]
+    parameters: tuple[Parameter | DetailsParameter, ...]
 
     def inputs(self) -> Iterator[Parameter]:
         """The fields of the input, in their order."""
         for parameter in self.parameters:
-            if isinstance(parameter, ChangesParameter):
+            if isinstance(parameter, DetailsParameter):
                 yield from parameter.fields
             elif parameter.field is not None:
                 yield parameter
@@ -210,14 +215,14 @@ def signature_of(rule: Callable[..., Any]) -> Signature:
 
 
 def fields_of(kind: type[Any]) -> tuple[Parameter, ...]:
-    """The fields of a dataclass, or of `Changes`."""
+    """The fields of a dataclass, or of `Details`."""
     hints = get_type_hints(kind, include_extras=True)
     if is_dataclass(kind):
         defaults = {field.name: field.default for field in fields(kind)}
         given = [inspect.Parameter(name, KEYWORD, default=_default(defaults[name])) for name in defaults]
         return tuple(_described(each, hints[each.name], kind.__name__) for each in given)
-    names = [name for name in hints if name in kind.__annotations__ or not hasattr(Changes, name)]
-    return tuple(_change(name, hints[name], kind.__name__) for name in names)
+    names = sorted(hints, key=lambda name: name not in kind.__annotations__)
+    return tuple(_detail(name, hints[name], kind.__name__) for name in names)
 
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -229,9 +234,9 @@ def _default(value: Any) -> Any:
     return inspect.Parameter.empty if value is MISSING else value
 
 
-def _parameter(given: inspect.Parameter, hint: Any, where: str) -> Parameter | ChangesParameter:
-    if isinstance(hint, type) and issubclass(hint, Changes):
-        return ChangesParameter(given.name, hint, fields_of(hint))
+def _parameter(given: inspect.Parameter, hint: Any, where: str) -> Parameter | DetailsParameter:
+    if isinstance(hint, type) and issubclass(hint, Details):
+        return DetailsParameter(given.name, hint, fields_of(hint))
     return _described(given, hint, where)
 
 
@@ -244,7 +249,7 @@ def _described(given: inspect.Parameter, hint: Any, where: str) -> Parameter:
     return Parameter(given.name, kind, spec, given.default is inspect.Parameter.empty, owned=owned)
 
 
-def _change(name: str, hint: Any, where: str) -> Parameter:
+def _detail(name: str, hint: Any, where: str) -> Parameter:
     given = _described(inspect.Parameter(name, KEYWORD), hint, where)
     nullable = type(None) in get_args(_taken_apart(hint, optional=True)[0])
     return Parameter(name, given.type, given.spec, required=False, clears=nullable)

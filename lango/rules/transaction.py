@@ -125,7 +125,7 @@ class RuleTransaction(Transaction):
             await self.fail(error)
 
     async def lock(self, model: type[Row], key: UUID) -> Row:
-        """The row with that id, which nobody else changes until the transaction ends. It must exist: see it first."""
+        """The row with that id, which nobody else changes until the transaction ends: see it first. Raises RowGone."""
         self._note(model, key)
         return await rows.lock(self, model, key)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lango.rules.inputs import ChangesParameter, Locked, OwnedBy, Parameter, Referred
+from lango.db.rows import RowGone
+from lango.rules.inputs import DetailsParameter, Locked, OwnedBy, Parameter, Referred
 from lango.rules.rule import NotFound, Rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from resolvers.kernel import guardianship
@@ -36,10 +37,10 @@ async def arguments_of(caller: CallerTransaction, rule: Rule[..., Any], given: d
             if seen[each.name] is None and not await ended_lately(tx, each.model, key):
                 raise _not_found(each)
         arguments |= await _locked(tx, rule, seen, given)
-    for changes in rule.signature.parameters:
-        if isinstance(changes, ChangesParameter):
-            names = [field.name for field in changes.fields if field.name in arguments]
-            arguments[changes.name] = changes.type(**{name: arguments.pop(name) for name in names})
+    for details in rule.signature.parameters:
+        if isinstance(details, DetailsParameter):
+            names = [field.name for field in details.fields if field.name in arguments]
+            arguments[details.name] = details.type(**{name: arguments.pop(name) for name in names})
     return arguments
 
 
@@ -82,7 +83,10 @@ async def _locked(
         if isinstance(each.spec, Locked | Referred) and key is not None:
             locked.append((each.type.__lock_rank__, key, each))
     for _, key, each in sorted(locked, key=lambda place: place[:2]):
-        rows[each.name] = await tx.lock(each.type, key)
+        try:
+            rows[each.name] = await tx.lock(each.type, key)
+        except RowGone:
+            raise _not_found(each, each.field or _referring(each, rule).field) from None
     return rows
 
 
