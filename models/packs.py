@@ -301,6 +301,7 @@ class PartnerMember(Base):
     """Somebody who may act for a partner."""
 
     __tablename__ = "partner_members"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (UniqueConstraint("partner_id", "user_id"), Index(None, "user_id"), {"schema": "packs"})
     __access__ = read(own("user_id"), managers_of_partner("partner_id"), staff)
 

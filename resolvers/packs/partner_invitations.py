@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from sqlalchemy import DateTime, bindparam, func, or_
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
-from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.inputs import Locked, Named, Referred, Seen, Text, Value
+from lango.rules.rule import InvalidState, rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.notifications import NotificationChannel
 from models.packs import (
@@ -32,13 +33,13 @@ from resolvers.kernel.invitees import ContactMissing
 from resolvers.kernel.notifications import notify, send_to
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter
+from resolvers.kernel.steps import step
 from resolvers.kernel.system_config import Configured
 from resolvers.packs.partner_members import (
     OWNERS,
     AlreadyMember,
     NotPartnerOwner,
     check_role,
-    hold,
     member_of,
     refuse_own_part,
 )
@@ -101,17 +102,22 @@ LAPSED_OF = Lookup(
 )
 
 
+Sent = Annotated[PartnerInvitation, Named("invitation")]
+
+
 @rule(
-    NotFound, NotPartnerOwner, OwnMatter, InvalidState, ContactMissing, PhoneNotValid, EmailNotValid, AlreadyInvited,
+    NotPartnerOwner, OwnMatter, InvalidState, ContactMissing, PhoneNotValid, EmailNotValid, AlreadyInvited,
     DeclinedLately, DailyLimitReached,
 )  # fmt: skip
-async def invite(
-    caller: CallerTransaction,
-    partner_id: UUID,
-    role: PartnerMemberRole,
-    phone: str | None = None,
-    email: str | None = None,
-) -> PartnerInvitation:
+async def invite_partner_member(
+    tx: RuleTransaction,
+    partner: Annotated[Partner, Locked("The partner.")],
+    role: Annotated[PartnerMemberRole, Value("What they may do for it.")],
+    phone: Annotated[str | None, Text("The phone number of who is invited; this or `email`.", 50)] = None,
+    email: Annotated[
+        str | None, Text("The email address of who is invited; this or `phone`.", PartnerInvitation.email)
+    ] = None,
+) -> Sent:
     """Invite whoever has a phone number or an email address to act for a partner. Its owners, or staff.
 
     The answer is the same whether or not anybody here has that contact; who has none yet may sign up and accept. Staff
@@ -119,9 +125,8 @@ async def invite(
     """
     if (phone is None) == (email is None):
         raise ContactMissing("Give either a phone number or an email address.")
-    partner = await hold(caller, partner_id)
-    tx = await caller.as_rules()
-    _check_lasting(partner, field="partnerId")
+    await check_role(tx, partner.id, OWNERS, field="partner_id")
+    _check_lasting(partner, field="partner_id")
     region = await contacts.region_of(tx, tx.user_id)
     number = None if phone is None else contacts.phone(phone, field="phone", region=region)
     address = None if email is None else contacts.email(email, field="email")
@@ -155,42 +160,44 @@ async def invite(
     return invitation
 
 
-@rule(NotFound, NotInvited, OwnMatter, InvalidState, InvitationExpired, AlreadyMember)
-async def accept(caller: CallerTransaction, invitation_id: UUID) -> PartnerMember:
+@rule(NotInvited, OwnMatter, InvalidState, InvitationExpired, AlreadyMember)
+async def accept_partner_invitation(
+    tx: RuleTransaction, invitation: Annotated[PartnerInvitation, Seen("The invitation to one's own contact.")]
+) -> PartnerMember:
     """Accept an invitation to one's own phone number or email address: from then on one acts for the partner."""
-    partner, invitation = await _to_answer(caller, invitation_id)
-    tx = await caller.as_rules()
-    _check_lasting(partner, field="invitationId")
+    partner, invitation = await _to_answer(tx, invitation, Status.ACCEPTED)
+    _check_lasting(partner, field="invitation_id")
     # The contact may be theirs only since: they would be on the partner by nobody's word but their own.
-    await refuse_own_part(tx, invitation.invited_by, partner.id, invitation.invited_by, field="invitationId")
+    await refuse_own_part(tx, invitation.invited_by, partner.id, invitation.invited_by, field="invitation_id")
     if await member_of(tx, partner.id, tx.user_id) is not None:
-        raise AlreadyMember(field="invitationId")
+        raise AlreadyMember(field="invitation_id")
     member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
-    await _answer(tx, invitation, Status.ACCEPTED, Topic.PARTNER_INVITATION_ACCEPTED)
+    await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_ACCEPTED)
     await tx.save(member)
     name = await first_name(tx, tx.user_id)
     await notify(tx, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name)
     return member
 
 
-@rule(NotFound, NotInvited, InvalidState, InvitationExpired)
-async def decline(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvitation:
+@rule(NotInvited, InvalidState, InvitationExpired)
+async def decline_partner_invitation(
+    tx: RuleTransaction, invitation: Annotated[PartnerInvitation, Seen("The invitation to one's own contact.")]
+) -> PartnerInvitation:
     """Decline an invitation to one's own phone number or email address. The partner does not ask again for a while."""
-    _, invitation = await _to_answer(caller, invitation_id)
-    tx = await caller.as_rules()
-    return await _answer(tx, invitation, Status.DECLINED, Topic.PARTNER_INVITATION_DECLINED)
+    _, invitation = await _to_answer(tx, invitation, Status.DECLINED)
+    await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_DECLINED)
+    return invitation
 
 
-@rule(NotFound, NotPartnerOwner, InvalidState)
-async def cancel(caller: CallerTransaction, invitation_id: UUID) -> PartnerInvitation:
+@rule(NotPartnerOwner, InvalidState)
+async def cancel_partner_invitation(
+    tx: RuleTransaction,
+    partner: Annotated[Partner, Referred(PartnerInvitation.partner_id)],
+    invitation: Annotated[PartnerInvitation, Locked("The invitation that is not answered yet.")],
+) -> PartnerInvitation:
     """Call an invitation off, as long as it is not answered. The partner's owners, or staff."""
-    seen = await _see(caller, invitation_id)
-    tx = await caller.as_rules()
-    await tx.lock(Partner, seen.partner_id)
-    invitation = await tx.lock(PartnerInvitation, invitation_id)
-    await check_role(tx, seen.partner_id, OWNERS, field="invitationId")
-    _check_pending(invitation)
-    invitation.status = Status.CANCELLED
+    await check_role(tx, partner.id, OWNERS, field="invitation_id")
+    step(invitation, Status.CANCELLED, field="invitation_id")
     await tx.save(invitation)
     await publish(tx, Topic.PARTNER_INVITATION_CANCELLED, invitation.id, partner_id=invitation.partner_id)
     return invitation
@@ -214,46 +221,25 @@ async def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
     await publish(tx, Topic.PARTNER_INVITATION_EXPIRED, invitation.id, partner_id=invitation.partner_id)
 
 
-async def _see(tx: Transaction, invitation_id: UUID) -> PartnerInvitation:
-    seen = await tx.find(PartnerInvitation, invitation_id)
-    if seen is None:
-        raise NotFound("There is no such invitation.", field="invitationId")
-    return seen
-
-
-async def _to_answer(caller: CallerTransaction, invitation_id: UUID) -> tuple[Partner, PartnerInvitation]:
-    """A pending invitation to the caller's own contact, and its partner, locked, in the rules' role."""
-    seen = await _see(caller, invitation_id)
-    tx = await caller.as_rules()
-    # Under the user's lock the contact stays theirs.
+async def _to_answer(tx: RuleTransaction, seen: PartnerInvitation, answer: Status) -> tuple[Partner, PartnerInvitation]:
+    """A pending invitation to the caller's own contact, with that answer, and its partner: both locked."""
+    # Under the user's lock, which comes before the others, the contact stays theirs.
     user = await tx.lock(User, tx.user_id)
     partner = await tx.lock(Partner, seen.partner_id)
-    invitation = await tx.lock(PartnerInvitation, invitation_id)
+    invitation = await tx.lock(PartnerInvitation, seen.id)
     if (invitation.phone, invitation.email) not in ((user.phone, None), (None, user.email)):
-        raise NotInvited(field="invitationId")
-    _check_pending(invitation)
+        raise NotInvited(field="invitation_id")
+    step(invitation, answer, field="invitation_id")
     if invitation.expires_at <= await clock.now(tx):
-        raise InvitationExpired(field="invitationId")
+        raise InvitationExpired(field="invitation_id")
     return partner, invitation
 
 
-async def _answer(
-    tx: RuleTransaction, invitation: PartnerInvitation, status: Status, topic: Topic
-) -> PartnerInvitation:
-    invitation.status, invitation.answered_by = status, tx.user_id
+async def _save_answer(tx: RuleTransaction, invitation: PartnerInvitation, topic: Topic) -> None:
+    invitation.answered_by = tx.user_id
     invitation.answered_at = await clock.now(tx)
     await tx.save(invitation)
     await publish(tx, topic, invitation.id, partner_id=invitation.partner_id)
-    return invitation
-
-
-def _check_pending(invitation: PartnerInvitation) -> None:
-    if invitation.status == Status.EXPIRED:
-        raise InvalidState("The invitation has expired.", field="invitationId", state=invitation.status)
-    if invitation.status != Status.PENDING:
-        raise InvalidState(
-            f"The invitation was {invitation.status} already.", field="invitationId", state=invitation.status
-        )
 
 
 def _check_lasting(partner: Partner, *, field: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, delete, func, literal_column, or_, update
@@ -9,8 +10,9 @@ from sqlalchemy import Uuid, bindparam, delete, func, literal_column, or_, updat
 from lango.db.prepared import Lookup, Prepared
 from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.rules.rule import NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.inputs import Locked, Referred, Value
+from lango.rules.rule import rule
+from lango.rules.transaction import RuleTransaction
 from models.packs import (
     Partner,
     PartnerInvitation,
@@ -42,27 +44,36 @@ class LastOwner(Refused):
     """A partner keeps one owner: make somebody else an owner first."""
 
 
-@rule(NotFound, NotPartnerOwner, OwnMatter, LastOwner)
-async def change_role(caller: CallerTransaction, partner_member_id: UUID, role: PartnerMemberRole) -> PartnerMember:
+@rule(NotPartnerOwner, OwnMatter, LastOwner)
+async def change_partner_member_role(
+    tx: RuleTransaction,
+    # Locked as well: none of its members comes or goes until the transaction ends.
+    partner: Annotated[Partner, Referred(PartnerMember.partner_id)],
+    partner_member: Annotated[PartnerMember, Locked("The member.")],
+    role: Annotated[PartnerMemberRole, Value("What they may do from now on.")],
+) -> PartnerMember:
     """Change what a member may do for a partner, which keeps one owner. Its owners, or staff."""
-    member, _ = await _member_held(caller, partner_member_id)
-    tx = await caller.as_rules()
+    await _check_owner(tx, partner_member)
     if role != PartnerMemberRole.OWNER:
-        await _check_not_last(tx, member)
-        await _withdraw_invitations(tx, member)
-    member.role = role
-    await tx.save(member)
-    return member
+        await _check_not_last(tx, partner_member)
+        await _withdraw_invitations(tx, partner_member)
+    partner_member.role = role
+    await tx.save(partner_member)
+    return partner_member
 
 
-@rule(NotFound, NotPartnerOwner, OwnMatter, LastOwner)
-async def remove_member(caller: CallerTransaction, partner_member_id: UUID) -> Partner:
+@rule(NotPartnerOwner, OwnMatter, LastOwner)
+async def remove_partner_member(
+    tx: RuleTransaction,
+    partner: Annotated[Partner, Referred(PartnerMember.partner_id)],
+    partner_member: Annotated[PartnerMember, Locked("The member who no longer acts for the partner.")],
+) -> Partner:
     """Have somebody act for a partner no longer; it keeps one owner. Its owners, the member, or staff."""
-    member, partner = await _member_held(caller, partner_member_id, also_oneself=True)
-    tx = await caller.as_rules()
-    await _check_not_last(tx, member)
-    await _withdraw_invitations(tx, member)
-    await REMOVE.run(tx, id=member.id)
+    if partner_member.user_id != tx.user_id:
+        await _check_owner(tx, partner_member)
+    await _check_not_last(tx, partner_member)
+    await _withdraw_invitations(tx, partner_member)
+    await REMOVE.run(tx, id=partner_member.id)
     return partner
 
 
@@ -102,27 +113,6 @@ WITHDRAW = Prepared(
 REMOVE = Prepared(delete(PartnerMember.table()).where(PartnerMember.table().c.id == bindparam("id")))
 
 
-async def hold(caller: CallerTransaction, partner_id: UUID, roles: frozenset[PartnerMemberRole] = OWNERS) -> Partner:
-    """The partner, locked, in the rules' role, for one of its members with such a role, or staff.
-
-    Raises NotFound for whoever does not act for it, NotPartnerOwner and NotPartnerManager. The role is read under the
-    lock: whoever has just lost it does nothing more.
-    """
-    if await caller.find(Partner, partner_id) is None:
-        raise NotFound("There is no such partner.", field="partnerId")
-    tx = await caller.as_rules()
-    partner = await tx.lock(Partner, partner_id)
-    await check_role(tx, partner_id, roles, field="partnerId")
-    return partner
-
-
-async def hold_of_pack(tx: RuleTransaction, partner_id: UUID) -> Partner:
-    """As `hold`, in the rules' role already, for a pack that the caller sees: everyone sees those on offer."""
-    partner = await tx.lock(Partner, partner_id)
-    await check_role(tx, partner_id, MANAGERS, field="packId")
-    return partner
-
-
 async def member_of(tx: Transaction, partner_id: UUID, user_id: UUID) -> PartnerMember | None:
     """What somebody is for a partner. In the rules' role."""
     found = await MEMBER.one(tx, partner_id=partner_id, user_id=user_id)
@@ -135,7 +125,7 @@ async def members_of(tx: Transaction, partner_id: UUID | None) -> list[UUID]:
 
 
 async def managers_of(tx: Transaction, partner_id: UUID) -> list[UUID]:
-    """Its owners and managers, who are told what concerns its money. In the rules' role."""
+    """Its owners and managers, who are notified of what concerns its money. In the rules' role."""
     return [user_id for (user_id,) in await ITS_MANAGERS.all(tx, partner_id=partner_id)]
 
 
@@ -151,8 +141,14 @@ async def refuse_own_part(tx: Transaction, by: UUID, partner_id: UUID, *user_ids
         await refuse_own_matter(tx, *user_ids, field=field)
 
 
-async def check_role(tx: Transaction, partner_id: UUID, roles: frozenset[PartnerMemberRole], *, field: str) -> None:
-    """Refuses unless the caller is on the partner with such a role, or staff who are not on it. In the rules' role."""
+async def check_role(
+    tx: Transaction, partner_id: UUID | None, roles: frozenset[PartnerMemberRole], *, field: str
+) -> None:
+    """Refuses unless the caller is on the partner with such a role, or staff who are not on it. In the rules' role.
+
+    Called under the partner's lock: whoever has just lost the role does nothing more. Raises NotPartnerOwner, or
+    NotPartnerManager.
+    """
     found = await MEMBER.one(tx, partner_id=partner_id, user_id=tx.actor.user_id)
     # Staff who are on the partner themselves may do what their part in it lets them.
     if found is None and tx.actor.is_staff:
@@ -161,24 +157,10 @@ async def check_role(tx: Transaction, partner_id: UUID, roles: frozenset[Partner
         raise (NotPartnerOwner if roles == OWNERS else NotPartnerManager)(field=field)
 
 
-async def _member_held(
-    caller: CallerTransaction, partner_member_id: UUID, *, also_oneself: bool = False
-) -> tuple[PartnerMember, Partner]:
-    """The member, and the partner, locked: none of its members comes or goes until the transaction ends."""
-    seen = await caller.find(PartnerMember, partner_member_id)
-    if seen is None:
-        raise NotFound("There is no such member.", field="partnerMemberId")
-    tx = await caller.as_rules()
-    partner = await tx.lock(Partner, seen.partner_id)
-    # Read again: somebody may have removed the member before the lock.
-    member = await tx.find(PartnerMember, partner_member_id)
-    if member is None:
-        raise NotFound("There is no such member.", field="partnerMemberId")
-    if not (also_oneself and member.user_id == tx.actor.user_id):
-        await check_role(tx, member.partner_id, OWNERS, field="partnerMemberId")
-        assert tx.actor.user_id is not None
-        await refuse_own_part(tx, tx.actor.user_id, partner.id, member.user_id, field="partnerMemberId")
-    return member, partner
+async def _check_owner(tx: RuleTransaction, member: PartnerMember) -> None:
+    """Refuses unless the caller is an owner of the partner, or staff, whose own matter it is not."""
+    await check_role(tx, member.partner_id, OWNERS, field="partner_member_id")
+    await refuse_own_part(tx, tx.user_id, member.partner_id, member.user_id, field="partner_member_id")
 
 
 async def _withdraw_invitations(tx: RuleTransaction, member: PartnerMember) -> None:
@@ -193,4 +175,4 @@ async def _check_not_last(tx: Transaction, member: PartnerMember) -> None:
         return
     ((others,),) = await OTHER_OWNERS.all(tx, partner_id=member.partner_id, id=member.id)
     if not others:
-        raise LastOwner(field="partnerMemberId")
+        raise LastOwner(field="partner_member_id")
