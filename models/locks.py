@@ -21,8 +21,9 @@ class LockRank(IntEnum):
     BALANCE = auto()
     PARTNER = auto()
     PACK = auto()
-    CAMPAIGN = auto()
     # What belongs to one of those.
     DETAIL = auto()
     # What belongs to a detail.
     SUBDETAIL = auto()
+    # Last, and so for the shortest time: everybody's boosted points are paid by the same few.
+    CAMPAIGN = auto()
