@@ -126,7 +126,7 @@ async def update_pack(
     tx: RuleTransaction, partner: ItsPartner, pack: Annotated[Pack, Locked("The pack.")], changes: PackChanges
 ) -> Pack:
     """Change a pack. Codes that were issued keep their price and their dates."""
-    await check_role(tx, pack.partner_id, MANAGERS, field="pack_id")
+    await _check_manager(tx, partner)
     _describe(pack, changes, partner)
     await tx.save(pack)
     return pack
@@ -137,7 +137,7 @@ async def publish_pack(
     tx: RuleTransaction, partner: ItsPartner, pack: Annotated[Pack, Locked("The pack to offer.")]
 ) -> Pack:
     """Offer a pack: everyone sees it, and codes are issued for it, in its dates."""
-    await check_role(tx, pack.partner_id, MANAGERS, field="pack_id")
+    await _check_manager(tx, partner)
     if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
         raise PartnerNotActive(field="pack_id")
     if pack.is_active:
@@ -150,10 +150,15 @@ async def withdraw_pack(
     tx: RuleTransaction, partner: ItsPartner, pack: Annotated[Pack, Locked("The pack to offer no longer.")]
 ) -> Pack:
     """Offer a pack no longer. Codes that were issued for it are still redeemed."""
-    await check_role(tx, pack.partner_id, MANAGERS, field="pack_id")
+    await _check_manager(tx, partner)
     if not pack.is_active:
         raise InvalidState("The pack is not on offer.", field="pack_id", state="withdrawn")
     return await _offer(tx, pack, offered=False)
+
+
+async def _check_manager(tx: RuleTransaction, partner: Partner | None) -> None:
+    """Refuses unless the caller manages the pack's partner; a pack without a partner is for staff."""
+    await check_role(tx, None if partner is None else partner.id, MANAGERS, field="pack_id")
 
 
 async def _offer(tx: RuleTransaction, pack: Pack, *, offered: bool) -> Pack:

@@ -53,7 +53,7 @@ async def change_partner_member_role(
     role: Annotated[PartnerMemberRole, Value("What they may do from now on.")],
 ) -> PartnerMember:
     """Change what a member may do for a partner, which keeps one owner. Its owners, or staff."""
-    await _check_owner(tx, partner_member)
+    await _check_owner(tx, partner, partner_member)
     if role != PartnerMemberRole.OWNER:
         await _check_not_last(tx, partner_member)
         await _withdraw_invitations(tx, partner_member)
@@ -70,7 +70,7 @@ async def remove_partner_member(
 ) -> Partner:
     """Have somebody act for a partner no longer; it keeps one owner. Its owners, the member, or staff."""
     if partner_member.user_id != tx.user_id:
-        await _check_owner(tx, partner_member)
+        await _check_owner(tx, partner, partner_member)
     await _check_not_last(tx, partner_member)
     await _withdraw_invitations(tx, partner_member)
     await REMOVE.run(tx, id=partner_member.id)
@@ -157,10 +157,10 @@ async def check_role(
         raise (NotPartnerOwner if roles == OWNERS else NotPartnerManager)(field=field)
 
 
-async def _check_owner(tx: RuleTransaction, member: PartnerMember) -> None:
+async def _check_owner(tx: RuleTransaction, partner: Partner, member: PartnerMember) -> None:
     """Refuses unless the caller is an owner of the partner, or staff, whose own matter it is not."""
-    await check_role(tx, member.partner_id, OWNERS, field="partner_member_id")
-    await refuse_own_part(tx, tx.user_id, member.partner_id, member.user_id, field="partner_member_id")
+    await check_role(tx, partner.id, OWNERS, field="partner_member_id")
+    await refuse_own_part(tx, tx.user_id, partner.id, member.user_id, field="partner_member_id")
 
 
 async def _withdraw_invitations(tx: RuleTransaction, member: PartnerMember) -> None:
