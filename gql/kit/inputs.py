@@ -21,7 +21,7 @@ from lango.rules.rule import Rule
 from lango.values.exact_json import written_length
 from lango.values.text_cleaning import cleaned
 from models.base import Base
-from models.columns import Choice
+from models.columns import Documented
 
 MODEL = "lango.model"
 CLEARS = "lango.clears"
@@ -126,7 +126,7 @@ def _annotation(kind: Any, spec: Any) -> Any:
         return strawberry.ID
     if is_dataclass(kind):
         return nested_input(kind)  # type: ignore[arg-type]
-    if isinstance(kind, type) and issubclass(kind, Choice):
+    if isinstance(kind, type) and issubclass(kind, Documented):
         return enum_of(kind)
     return Json if kind is RawJson else kind
 

@@ -16,7 +16,7 @@ from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
 
 from gql.kit.scalars import BigInt, Inet, Json
 from models.base import Base, models
-from models.columns import Choice, ChoiceType
+from models.columns import Choice, ChoiceType, Documented
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ LONGEST = {"texts": 1_000, "json": 16_000}
 
 
 @cache
-def enum_of(choice: type[Choice]) -> type[Choice]:
-    """The allowed-value list as a GraphQL enum: the stored values in upper case, each with its meaning."""
+def enum_of(choice: type[Documented]) -> type[Documented]:
+    """A list of words as a GraphQL enum: the stored values in upper case, each with its meaning."""
     values = [EnumValue(member.name, member.value, description=member.doc) for member in choice]
     description = " ".join((choice.__doc__ or "").split())
     definition = StrawberryEnumDefinition(

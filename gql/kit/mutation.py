@@ -25,7 +25,7 @@ from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
 from lango.rules.rule import Result, Rule
 from models.base import Base
-from models.columns import Choice
+from models.columns import Documented
 from resolvers.kernel.running import Outcome, run
 
 
@@ -212,7 +212,7 @@ def _payload_type(
 def _annotated(result: Result) -> tuple[Any, str]:
     if result.model is None:
         kind = result.type
-        annotation = enum_of(kind) if isinstance(kind, type) and issubclass(kind, Choice) else kind
+        annotation = enum_of(kind) if isinstance(kind, type) and issubclass(kind, Documented) else kind
         return annotation, f"{result.doc} A retry with the same key gets null." if result.once else result.doc
     model: Any = result.model
     address = Address(model.__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -33,7 +32,7 @@ OPEN = Prepared(
     .on_conflict_do_nothing()
 )
 LOCKED = Lookup(
-    [UserBalance],
+    [UserBalance, func.clock_timestamp()],
     lambda rows: (
         rows.where(
             UserBalance.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))),
@@ -47,10 +46,16 @@ LOCKED = Lookup(
 
 
 async def lock_balances(tx: RuleTransaction, currency: str, *user_ids: UUID) -> dict[UUID, UserBalance]:
-    """The users' balances in that currency, locked; those that there are not yet are opened. In the rules' role."""
-    asked = {"user_ids": sorted(set(user_ids)), "currency": currency}
-    await OPEN.run(tx, **asked)
-    return {row.user_id: row for (row,) in await LOCKED.all(tx, **asked)}
+    """The users' balances in that currency, locked to be changed; those that there are not yet are opened.
+
+    They are changed by what is posted on `ledger.available` and `ledger.locked` of them, and by nothing else.
+    """
+    of_users = {"user_ids": sorted(set(user_ids)), "currency": currency}
+    await OPEN.run(tx, **of_users)
+    locked = await LOCKED.all(tx, **of_users)
+    for balance, now in locked:
+        balance.last_updated = now
+    return {balance.user_id: balance for balance, _ in locked}
 
 
 async def lock_balance(tx: RuleTransaction, currency: str, user_id: UUID) -> UserBalance:
@@ -58,23 +63,17 @@ async def lock_balance(tx: RuleTransaction, currency: str, user_id: UUID) -> Use
     return (await lock_balances(tx, currency, user_id))[user_id]
 
 
-def change(
-    balance: UserBalance, now: datetime, *, available: Decimal = ZERO, locked: Decimal = ZERO, field: str
-) -> None:
-    """Add to the parts of a locked balance, or take from them; the ledger is the caller's to post.
-
-    Raises InsufficientFunds, and AmountOutOfRange where the sum would not fit.
-    """
-    if balance.available_balance + available < 0:
+def check_funds(balance: UserBalance, amount: Decimal, *, field: str) -> None:
+    """Raises InsufficientFunds where less than that is available in a locked balance."""
+    available = balance.available_balance
+    if available < amount:
         raise InsufficientFunds(
-            f"This takes {format(-available, 'f')} {balance.currency}, and"
-            f" {format(balance.available_balance, 'f')} are available.",
-            field=field, needed=format(-available, "f"), available=format(balance.available_balance, "f"),
+            f"This takes {format(amount, 'f')} {balance.currency}, and {format(available, 'f')} are available.",
+            field=field, needed=format(amount, "f"), available=format(available, "f"),
         )  # fmt: skip
-    total = balance.total_balance + available + locked
-    if not fits(total, UserBalance.total_balance):
+
+
+def check_room(balance: UserBalance, amount: Decimal, *, field: str) -> None:
+    """Raises AmountOutOfRange where a locked balance cannot hold so much more."""
+    if not fits(balance.total_balance + amount, UserBalance.total_balance):
         raise AmountOutOfRange(field=field)
-    balance.available_balance += available
-    balance.locked_balance += locked
-    balance.total_balance = total
-    balance.last_updated = now

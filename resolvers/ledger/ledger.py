@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -20,6 +20,7 @@ from lango.rules.transaction import RuleTransaction
 from models.base import Base
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.pots import Pot
+from models.treasury import UserBalance
 from resolvers.ledger import proofs
 
 XOF = "XOF"
@@ -45,11 +46,14 @@ class Projection:
 
     row: Base
     column: InstrumentedAttribute[Any]
+    # The sum of all balances of the row, where it has such a column: it grows with each of them.
+    total: InstrumentedAttribute[Any] | None = None
 
     def add(self, amount: Decimal) -> None:
-        name = self.column.key
-        current = getattr(self.row, name)
-        setattr(self.row, name, current + type(current)(amount))
+        for column in (self.column, self.total):
+            if column is not None:
+                current = getattr(self.row, column.key)
+                setattr(self.row, column.key, current + type(current)(amount))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,21 @@ def partner_payable(partner_id: UUID) -> Account:
 
 
 def user_account(user_id: UUID, part: Literal["available", "pending", "locked"], currency: str) -> Account:
-    """What a user may spend, has on the way, or has set aside, in one currency."""
+    """What a user may spend, has on the way, or has set aside, in one currency, where its row is not at hand: its
+    column does not follow."""
     return Account(f"user:{user_id}:{part}:{currency}", "liability", "user", user_id, currency)
+
+
+def available(balance: UserBalance) -> Account:
+    """What a user may spend, by their locked balance."""
+    projection = Projection(balance, UserBalance.available_balance, UserBalance.total_balance)
+    return replace(user_account(balance.user_id, "available", balance.currency), projection=projection)
+
+
+def locked(balance: UserBalance) -> Account:
+    """What a user has set aside, by their locked balance."""
+    projection = Projection(balance, UserBalance.locked_balance, UserBalance.total_balance)
+    return replace(user_account(balance.user_id, "locked", balance.currency), projection=projection)
 
 
 def provider(name: str, currency: str = XOF) -> Account:
@@ -127,11 +144,13 @@ async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Moveme
     for movement in movements:
         for account, amount in ((movement.debit, movement.amount), (movement.credit, -movement.amount)):
             sums[account] = sums.get(account, Decimal()) + amount
+    changed: dict[Base, None] = {}
     for account, amount in sums.items():
         if account.projection is not None and amount:
             # What is owed grows by credits, which are negative.
             account.projection.add(-amount)
-            await tx.save(account.projection.row)
+            changed[account.projection.row] = None
+    await tx.save(*changed)
     transaction, (about, about_id) = uuid4(), _reference(of)
     header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": tx.actor.user_id}
     entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}

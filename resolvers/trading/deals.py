@@ -28,7 +28,7 @@ from resolvers.kernel.amounts import fits
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
-from resolvers.ledger.balances import ZERO, change, lock_balances
+from resolvers.ledger.balances import ZERO, check_room, lock_balances
 from resolvers.trading import market
 from resolvers.trading.refusals import AlreadyRefunded, AlreadyReleased, Disputed, NotFunded
 from resolvers.trading.traders import add_trade, lock_traders
@@ -41,6 +41,8 @@ NOT_IN_IT: dict[str, type[Refused]] = {
     State.PENDING: NotFunded, State.EXPIRED: NotFunded, State.RELEASED: AlreadyReleased,
     State.REFUNDED: AlreadyRefunded, State.DISPUTED: Disputed,
 }  # fmt: skip
+# Of the JSON that a party writes for the other one, or for staff.
+LONGEST_JSON = 4_000
 # What a rule that demands a funded escrow can refuse.
 UNFUNDED = (NotFunded, AlreadyReleased, AlreadyRefunded, Disputed, InvalidState)
 LEDGER_KINDS = {
@@ -70,10 +72,8 @@ class Deal:
         raise InvalidState(f"The escrow is {state} already.", field=field, state=state)
 
 
-async def lock_deal(tx: RuleTransaction, trade_id: UUID, escrow_id: UUID) -> Deal:
-    """Lock a trade, its escrow and both parties, in this order. In the rules' role."""
-    trade = await tx.lock(CryptoTrade, trade_id)
-    escrow = await tx.lock(CryptoEscrow, escrow_id)
+async def deal_of(tx: RuleTransaction, trade: CryptoTrade, escrow: CryptoEscrow) -> Deal:
+    """A locked trade and its locked escrow, with both parties, who are locked after them."""
     traders = await lock_traders(tx, escrow.seller_id, escrow.buyer_id)
     return Deal(trade, escrow, traders, await clock.now(tx))
 
@@ -105,10 +105,15 @@ async def hand_over(
     price = await market.price_of(tx, escrow.currency)
     holders = [escrow.seller_id] if outcome == State.REFUNDED else [escrow.seller_id, escrow.buyer_id]
     balances = await lock_balances(tx, escrow.currency, *holders)
-    change(balances[escrow.seller_id], deal.now, available=parts.seller, locked=-escrow.amount, field=field)
-    if outcome != State.REFUNDED:
-        change(balances[escrow.buyer_id], deal.now, available=parts.buyer, field=field)
-    await tx.save(*balances.values())
+    seller, buyer = balances[escrow.seller_id], balances.get(escrow.buyer_id)
+    locked = ledger.locked(seller)
+    movements = [
+        ledger.Movement(locked, ledger.available(seller), parts.seller),
+        ledger.Movement(locked, ledger.fees(escrow.currency), parts.fee),
+    ]
+    if buyer is not None:
+        check_room(buyer, parts.buyer, field=field)
+        movements.append(ledger.Movement(locked, ledger.available(buyer), parts.buyer))
 
     escrow.status, escrow.buyer_amount, escrow.seller_amount = outcome, parts.buyer, parts.seller
     if outcome == State.REFUNDED:
@@ -126,7 +131,7 @@ async def hand_over(
     if parts.seller:
         await tx.save(movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
     await tx.save(escrow, trade, *deal.traders.values())
-    await _post(tx, deal, outcome, parts)
+    await ledger.post(tx, LEDGER_KINDS[outcome], movements, of=escrow)
 
 
 async def reopen(tx: RuleTransaction, deal: Deal) -> None:
@@ -139,10 +144,10 @@ async def reopen(tx: RuleTransaction, deal: Deal) -> None:
     else:
         trade.seller_id = None
     await tx.save(escrow, trade)
-    await tell(tx, deal, Topic.ESCROW_EXPIRED, Topic.TRADE_REOPENED)
+    await publish_of_deal(tx, deal, Topic.ESCROW_EXPIRED, Topic.TRADE_REOPENED)
 
 
-async def tell(tx: RuleTransaction, deal: Deal, *topics: Topic) -> None:
+async def publish_of_deal(tx: RuleTransaction, deal: Deal, *topics: Topic) -> None:
     """Publish events of the escrow and of the trade."""
     trade, escrow = deal.trade, deal.escrow
     # The escrow's parties: the trade may be open again, without the one who had taken it.
@@ -154,7 +159,7 @@ async def tell(tx: RuleTransaction, deal: Deal, *topics: Topic) -> None:
             await publish(tx, topic, trade.id, **parties, escrow_id=escrow.id)
 
 
-async def tell_of_trade(tx: RuleTransaction, trade: CryptoTrade, topic: Topic) -> None:
+async def publish_of_trade(tx: RuleTransaction, trade: CryptoTrade, topic: Topic) -> None:
     """Publish an event of a trade, which may have no escrow."""
     parties = {"buyer_id": trade.buyer_id, "seller_id": trade.seller_id}
     await publish(tx, topic, trade.id, **parties, escrow_id=trade.escrow_id)
@@ -177,14 +182,3 @@ def movement(
         trade_id=deal.trade.id, category=CATEGORY, exchange_rate=price,
         fiat_value=value if value is not None and fits(value, CryptoTransaction.fiat_value) else None,
     )  # fmt: skip
-
-
-async def _post(tx: RuleTransaction, deal: Deal, outcome: CryptoEscrowStatus, parts: Shares) -> None:
-    escrow = deal.escrow
-    locked = ledger.user_account(escrow.seller_id, "locked", escrow.currency)
-    movements = [
-        ledger.Movement(locked, ledger.user_account(escrow.buyer_id, "available", escrow.currency), parts.buyer),
-        ledger.Movement(locked, ledger.user_account(escrow.seller_id, "available", escrow.currency), parts.seller),
-        ledger.Movement(locked, ledger.fees(escrow.currency), parts.fee),
-    ]
-    await ledger.post(tx, LEDGER_KINDS[outcome], movements, of=("crypto_escrow", escrow.id))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Annotated
 
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
 from lango.errors import Refused
-from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction
+from lango.rules.inputs import Locked
+from lango.rules.rule import InvalidState, rule
+from lango.rules.transaction import RuleTransaction
 from models.ledger import LedgerKind, LedgerTransaction
 from models.topics import Topic
 from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
-from resolvers.kernel import clock
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.ledger import ledger
-from resolvers.ledger.balances import change, lock_balance
-from resolvers.trading.seen import see
+from resolvers.ledger.balances import check_room, lock_balance
 
 CHAIN = "chain"
 
@@ -40,28 +39,25 @@ CREDITED = Lookup(
 )
 
 
-@rule(NotFound, OwnMatter, NoDeposit, InvalidState, AlreadyCredited, AmountNotPositive, AmountOutOfRange, staff=True)
-async def record(caller: CallerTransaction, transaction_id: UUID) -> CryptoTransaction:
+@rule(OwnMatter, NoDeposit, InvalidState, AlreadyCredited, AmountNotPositive, AmountOutOfRange, staff=True)
+async def record_crypto_deposit(
+    tx: RuleTransaction, transaction: Annotated[CryptoTransaction, Locked("The confirmed deposit.")]
+) -> CryptoTransaction:
     """Credit a confirmed deposit to its user's balance; of many at once exactly one does.
 
     Whoever it belongs to, a banned or rejected one too: what has arrived is theirs.
     """
-    seen = await see(caller, CryptoTransaction, transaction_id, field="transactionId")
-    await refuse_own_matter(caller, seen.user_id, field="transactionId")
-    tx = await caller.as_rules()
-    deposit = await tx.lock(CryptoTransaction, transaction_id)
-    if deposit.transaction_type != CryptoTransactionTransactionType.DEPOSIT:
-        raise NoDeposit(field="transactionId")
-    if deposit.status != CryptoTransactionStatus.CONFIRMED:
-        raise InvalidState(f"The deposit is {deposit.status}.", field="transactionId", state=deposit.status)
-    if await CREDITED.one(tx, id=deposit.id) is not None:
-        raise AlreadyCredited(field="transactionId")
-    check_amount(deposit.amount, CryptoTransaction.amount, field="transactionId")
-    balance = await lock_balance(tx, deposit.currency, deposit.user_id)
-    change(balance, await clock.now(tx), available=deposit.amount, field="transactionId")
-    await tx.save(balance)
-    available = ledger.user_account(deposit.user_id, "available", deposit.currency)
-    arrived = ledger.Movement(ledger.provider(CHAIN, deposit.currency), available, deposit.amount)
-    await ledger.post(tx, LedgerKind.CRYPTO_DEPOSIT, [arrived], of=("crypto_transaction", deposit.id))
-    await publish(tx, Topic.CRYPTO_DEPOSIT_CREDITED, deposit.id, user_id=deposit.user_id)
-    return deposit
+    await refuse_own_matter(tx, transaction.user_id, field="transaction_id")
+    if transaction.transaction_type != CryptoTransactionTransactionType.DEPOSIT:
+        raise NoDeposit(field="transaction_id")
+    if transaction.status != CryptoTransactionStatus.CONFIRMED:
+        raise InvalidState(f"The deposit is {transaction.status}.", field="transaction_id", state=transaction.status)
+    if await CREDITED.one(tx, id=transaction.id) is not None:
+        raise AlreadyCredited(field="transaction_id")
+    check_amount(transaction.amount, CryptoTransaction.amount, field="transaction_id")
+    balance = await lock_balance(tx, transaction.currency, transaction.user_id)
+    check_room(balance, transaction.amount, field="transaction_id")
+    chain, available = ledger.provider(CHAIN, transaction.currency), ledger.available(balance)
+    await ledger.transfer(tx, LedgerKind.CRYPTO_DEPOSIT, chain, available, transaction.amount, of=transaction)
+    await publish(tx, Topic.CRYPTO_DEPOSIT_CREDITED, transaction.id, user_id=transaction.user_id)
+    return transaction

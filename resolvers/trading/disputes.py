@@ -3,64 +3,67 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
-from uuid import UUID, uuid4
+from typing import Annotated
+from uuid import uuid4
 
 from lango.db.postgres import RawJson
 from lango.errors import Refused
+from lango.rules.inputs import Locked, Named, Referred, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
+from models.columns import Documented
 from models.topics import Topic
-from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoTrade, CryptoTradeStatus
+from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoEscrow, CryptoTrade, CryptoTradeStatus
 from resolvers.kernel import guardianship
 from resolvers.kernel.amounts import AmountOutOfRange
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger.balances import ZERO
 from resolvers.trading import market
-from resolvers.trading.deals import UNFUNDED, Deal, State, hand_over, lock_deal, tell
+from resolvers.trading.deals import LONGEST_JSON, UNFUNDED, Deal, State, deal_of, hand_over, publish_of_deal
 from resolvers.trading.refusals import NotInvolved
-from resolvers.trading.seen import no_such, see
 
 
-class Outcome(StrEnum):
+class DisputeOutcome(Documented):
     """Who gets the coins of a disputed trade."""
 
-    RELEASE = "release"
-    REFUND = "refund"
-    SPLIT = "split"
+    RELEASE = "release", "All of them go to the buyer, less the platform's fee."
+    REFUND = "refund", "All of them go back to the seller."
+    SPLIT = "split", "The buyer gets their share of them, less the fee on it, and the seller the rest."
 
 
 class ShareNotValid(Refused):
     """A split, and nothing else, takes the buyer's share: above 0 and below 1."""
 
 
-STATES = {Outcome.RELEASE: State.RELEASED, Outcome.REFUND: State.REFUNDED, Outcome.SPLIT: State.SPLIT}
+STATES = {
+    DisputeOutcome.RELEASE: State.RELEASED,
+    DisputeOutcome.REFUND: State.REFUNDED,
+    DisputeOutcome.SPLIT: State.SPLIT,
+}
 
 
-@rule(NotFound, NotInvolved, TextMissing, *UNFUNDED)
+@rule(NotInvolved, TextMissing, *UNFUNDED)
 async def open_dispute(
-    caller: CallerTransaction,
-    trade_id: UUID,
-    reason: str,
-    description: str | None = None,
-    evidence: RawJson | None = None,
-) -> CryptoDispute:
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Locked("The trade.")],
+    escrow: Annotated[CryptoEscrow | None, Referred(CryptoTrade.escrow_id)],
+    reason: Annotated[str, Text("What it is about, in short.", 200)],
+    description: Annotated[str | None, Text("What happened.", 10_000)] = None,
+    evidence: Annotated[RawJson | None, Text("What is to prove it, such as links to receipts.", LONGEST_JSON)] = None,
+) -> Annotated[CryptoDispute, Named("dispute")]:
     """Stop a trade whose coins are locked, until staff decide: either party.
 
     Until then it can neither be released nor refunded.
     """
-    seen = await see(caller, CryptoTrade, trade_id, field="tradeId")
-    own = await guardianship.my_people(caller)
-    if seen.buyer_id not in own and seen.seller_id not in own:
-        raise NotInvolved(field="tradeId")
+    own = await guardianship.my_people(tx)
+    if trade.buyer_id not in own and trade.seller_id not in own:
+        raise NotInvolved(field="trade_id")
     check_text(reason, field="reason")
-    if seen.escrow_id is None:
-        raise InvalidState(f"The trade is {seen.status}.", field="tradeId", state=seen.status)
-    tx = await caller.as_rules()
-    deal = await lock_deal(tx, trade_id, seen.escrow_id)
-    deal.demand_funded(field="tradeId")
-    trade, escrow = deal.trade, deal.escrow
+    if escrow is None:
+        raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
+    deal = await deal_of(tx, trade, escrow)
+    deal.demand_funded(field="trade_id")
     raised_by, against = escrow.buyer_id, escrow.seller_id
     if raised_by not in own:
         raised_by, against = against, raised_by
@@ -74,59 +77,60 @@ async def open_dispute(
     for trader in deal.traders.values():
         trader.disputed_trades = (trader.disputed_trades or 0) + 1
     await tx.save(dispute, escrow, trade, *deal.traders.values())
-    await tell(tx, deal, Topic.ESCROW_DISPUTED, Topic.TRADE_DISPUTED)
+    await publish_of_deal(tx, deal, Topic.ESCROW_DISPUTED, Topic.TRADE_DISPUTED)
     return dispute
 
 
 @rule(NotFound, OwnMatter, ShareNotValid, InvalidState, AmountOutOfRange, staff=True)
-async def resolve(
-    caller: CallerTransaction,
-    dispute_id: UUID,
-    outcome: Outcome,
-    buyer_share: Decimal | None = None,
-    resolution: str | None = None,
+async def resolve_dispute(
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Referred(CryptoDispute.trade_id)],
+    escrow: Annotated[CryptoEscrow | None, Referred(CryptoDispute.escrow_id)],
+    dispute: Annotated[CryptoDispute, Locked("The dispute.")],
+    outcome: Annotated[DisputeOutcome, Value("Who gets the coins.")],
+    buyer_share: Annotated[
+        Decimal | None, Value("The buyer's part of the coins in a split: 0.5 is half of them.")
+    ] = None,
+    resolution: Annotated[str | None, Text("What was decided and why, for both parties to read.", 2_000)] = None,
 ) -> CryptoDispute:
     """Decide a dispute: the coins go to the buyer, back to the seller, or to both. What each got stays on the escrow.
 
     The platform's fee is taken from what the buyer gets.
     """
-    seen = await see(caller, CryptoDispute, dispute_id, field="disputeId")
-    if seen.escrow_id is None:
-        raise no_such("disputeId")
-    await refuse_own_matter(caller, seen.raised_by, seen.against_user_id, field="disputeId")
-    valid = buyer_share is None if outcome != Outcome.SPLIT else buyer_share is not None and 0 < buyer_share < 1
+    if escrow is None:
+        raise NotFound("There is no such dispute.", field="dispute_id")
+    await refuse_own_matter(tx, dispute.raised_by, dispute.against_user_id, field="dispute_id")
+    valid = buyer_share is None if outcome != DisputeOutcome.SPLIT else buyer_share is not None and 0 < buyer_share < 1
     if not valid:
-        raise ShareNotValid(field="buyerShare")
-    tx = await caller.as_rules()
-    deal = await lock_deal(tx, seen.trade_id, seen.escrow_id)
-    dispute = await tx.lock(CryptoDispute, dispute_id)
-    if dispute.status != CryptoDisputeStatus.PENDING or deal.escrow.status != State.DISPUTED:
-        raise InvalidState(f"The dispute is {dispute.status} already.", field="disputeId", state=dispute.status)
+        raise ShareNotValid(field="buyer_share")
+    deal = await deal_of(tx, trade, escrow)
+    if dispute.status != CryptoDisputeStatus.PENDING or escrow.status != State.DISPUTED:
+        raise InvalidState(f"The dispute is {dispute.status} already.", field="dispute_id", state=dispute.status)
     dispute.status, dispute.resolved_by, dispute.resolved_at = CryptoDisputeStatus.RESOLVED, tx.actor.user_id, deal.now
-    dispute.resolution = resolution or _said(outcome, buyer_share)
-    deal.trade.dispute_status = CryptoDisputeStatus.RESOLVED
+    dispute.resolution = resolution or _summary_of(outcome, buyer_share)
+    trade.dispute_status = CryptoDisputeStatus.RESOLVED
     await tx.save(dispute)
     await _hand_over(tx, deal, outcome, buyer_share)
-    ended = Topic.TRADE_CANCELLED if outcome == Outcome.REFUND else Topic.TRADE_COMPLETED
-    await tell(tx, deal, Topic.ESCROW_RESOLVED, ended)
+    ended = Topic.TRADE_CANCELLED if outcome == DisputeOutcome.REFUND else Topic.TRADE_COMPLETED
+    await publish_of_deal(tx, deal, Topic.ESCROW_RESOLVED, ended)
     return dispute
 
 
-async def _hand_over(tx: RuleTransaction, deal: Deal, outcome: Outcome, buyer_share: Decimal | None) -> None:
+async def _hand_over(tx: RuleTransaction, deal: Deal, outcome: DisputeOutcome, buyer_share: Decimal | None) -> None:
     amount = deal.escrow.amount
-    if outcome == Outcome.RELEASE:
+    if outcome == DisputeOutcome.RELEASE:
         # The seller has lost the dispute: it counts for the buyer alone.
         buyer = deal.traders[deal.escrow.buyer_id]
         buyer.successful_escrows = (buyer.successful_escrows or 0) + 1
-    gross = {Outcome.RELEASE: amount, Outcome.REFUND: ZERO}.get(outcome)
+    gross = {DisputeOutcome.RELEASE: amount, DisputeOutcome.REFUND: ZERO}.get(outcome)
     if gross is None:
         assert buyer_share is not None
         gross = market.times(amount, buyer_share)
-    await hand_over(tx, deal, STATES[outcome], gross, field="disputeId")
+    await hand_over(tx, deal, STATES[outcome], gross, field="dispute_id")
 
 
-def _said(outcome: Outcome, buyer_share: Decimal | None) -> str:
-    if outcome == Outcome.SPLIT:
+def _summary_of(outcome: DisputeOutcome, buyer_share: Decimal | None) -> str:
+    if outcome == DisputeOutcome.SPLIT:
         assert buyer_share is not None
         return f"split: {format(buyer_share.normalize(), 'f')} of the coins to the buyer"
     return outcome.value

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_
 
 from lango.jobs.job import scheduled
-from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.inputs import Locked, OwnedBy, Referred, Text
+from lango.rules.rule import InvalidState, rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.ledger import LedgerKind
 from models.topics import Topic
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
@@ -19,7 +21,7 @@ from resolvers.kernel.amounts import AmountOutOfRange
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
-from resolvers.ledger.balances import ZERO, InsufficientFunds, change, lock_balance
+from resolvers.ledger.balances import ZERO, InsufficientFunds, check_funds, lock_balance
 from resolvers.security import second_factor
 from resolvers.trading import market
 from resolvers.trading.deals import (
@@ -27,15 +29,14 @@ from resolvers.trading.deals import (
     Deal,
     Kind,
     State,
+    deal_of,
     hand_over,
-    lock_deal,
     movement,
+    publish_of_deal,
+    publish_of_trade,
     reopen,
-    tell,
-    tell_of_trade,
 )
 from resolvers.trading.refusals import CounterpartyNotAvailable, EscrowExpired, NotTheBuyer, NotTheSeller, OwnTrade
-from resolvers.trading.seen import see
 from resolvers.trading.standing import BARRED, check_counterpartys_standing, check_standing
 
 # How long a buyer has to pay once the coins are locked.
@@ -63,83 +64,82 @@ LAPSED = due.Due(
 )
 
 
-@rule(
-    NotFound, NotTheSeller, OwnTrade, EscrowExpired, InvalidState, *BARRED, CounterpartyNotAvailable, InsufficientFunds
-)
-async def fund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
+@rule(OwnTrade, EscrowExpired, InvalidState, *BARRED, CounterpartyNotAvailable, InsufficientFunds)
+async def fund_escrow(
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Referred(CryptoEscrow.trade_id)],
+    escrow: Annotated[CryptoEscrow, Locked("The escrow."), OwnedBy(CryptoEscrow.seller_id, NotTheSeller)],
+) -> CryptoEscrow:
     """Lock the coins of a trade: the seller's available balance moves to the locked one.
 
     The buyer then has `escrow.payment_minutes` to pay.
     """
-    seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
-    if seen.seller_id not in await guardianship.my_people(caller):
-        raise NotTheSeller(field="escrowId")
-    tx = await caller.as_rules()
-    deal = await lock_deal(tx, seen.trade_id, escrow_id)
-    trade, escrow = deal.trade, deal.escrow
+    deal = await deal_of(tx, trade, escrow)
     late = escrow.expires_at is not None and escrow.expires_at <= deal.now
     if escrow.status == State.EXPIRED or (escrow.status == State.PENDING and late):
-        raise EscrowExpired(field="escrowId")
+        raise EscrowExpired(field="escrow_id")
     if escrow.status != State.PENDING:
-        raise InvalidState(f"The escrow is {escrow.status} already.", field="escrowId", state=escrow.status)
+        raise InvalidState(f"The escrow is {escrow.status} already.", field="escrow_id", state=escrow.status)
     # One may have become the other's guardian since the offer was taken.
     if await guardianship.same_hands(tx, escrow.seller_id, escrow.buyer_id):
-        raise OwnTrade(field="escrowId")
+        raise OwnTrade(field="escrow_id")
     await check_standing(tx, deal.traders[escrow.seller_id], deal.now)
-    await check_counterpartys_standing(tx, deal.traders[escrow.buyer_id], deal.now, field="escrowId")
+    await check_counterpartys_standing(tx, deal.traders[escrow.buyer_id], deal.now, field="escrow_id")
     balance = await lock_balance(tx, escrow.currency, escrow.seller_id)
-    change(balance, deal.now, available=-escrow.amount, locked=escrow.amount, field="escrowId")
+    check_funds(balance, escrow.amount, field="escrow_id")
     minutes = await system_config.number(tx, PAYMENT_MINUTES)
     escrow.status, escrow.funded_at = State.FUNDED, deal.now
     escrow.expires_at = deal.now + timedelta(minutes=minutes)
     trade.status = CryptoTradeStatus.IN_ESCROW
     price = await market.price_of(tx, escrow.currency)
-    locked = movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price)
-    await tx.save(balance, escrow, trade, locked)
-    available, held = (ledger.user_account(escrow.seller_id, part, escrow.currency) for part in ("available", "locked"))
-    moved = ledger.Movement(available, held, escrow.amount)
-    await ledger.post(tx, LedgerKind.ESCROW_FUND, [moved], of=("crypto_escrow", escrow.id))
-    await tell(tx, deal, Topic.ESCROW_FUNDED)
+    await tx.save(escrow, trade, movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price))
+    available, locked = ledger.available(balance), ledger.locked(balance)
+    await ledger.transfer(tx, LedgerKind.ESCROW_FUND, available, locked, escrow.amount, of=escrow)
+    await publish_of_deal(tx, deal, Topic.ESCROW_FUNDED)
     return escrow
 
 
-@rule(NotFound, NotTheSeller, OwnMatter, *UNFUNDED, *second_factor.REFUSALS, AmountOutOfRange)
-async def release(caller: CallerTransaction, escrow_id: UUID, two_factor_code: str | None = None) -> CryptoEscrow:
+@rule(OwnMatter, *UNFUNDED, *second_factor.REFUSALS, AmountOutOfRange)
+async def release_escrow(
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Referred(CryptoEscrow.trade_id)],
+    escrow: Annotated[
+        CryptoEscrow, Locked("The escrow."), OwnedBy(CryptoEscrow.seller_id, NotTheSeller, or_staff=True)
+    ],
+    two_factor_code: Annotated[
+        str | None, Text("A code of the seller's authenticator app, where they trade with a second factor.", 20)
+    ] = None,
+) -> CryptoEscrow:
     """Give the locked coins to the buyer, less the platform's fee, and complete the trade: the seller, or staff.
 
     A seller who has a second factor for trading must show a code of it. A release, a refund and a dispute at once: one
-    wins, the others are told which.
+    wins, and the refusals of the others say which.
     """
-    seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
-    own = await guardianship.my_people(caller)
-    as_seller = seen.seller_id in own
-    if not as_seller and not caller.actor.is_staff:
-        raise NotTheSeller(field="escrowId")
+    as_seller = not tx.actor.is_staff or escrow.seller_id in await guardianship.my_people(tx)
     if not as_seller:
-        await refuse_own_matter(caller, seen.buyer_id, field="escrowId")
-    tx = await caller.as_rules()
-    deal = await lock_deal(tx, seen.trade_id, escrow_id)
-    deal.demand_funded(field="escrowId")
-    if as_seller and deal.traders[deal.escrow.seller_id].two_factor_enabled:
-        await second_factor.demand_code(tx, deal.escrow.seller_id, two_factor_code, field="twoFactorCode")
+        await refuse_own_matter(tx, escrow.buyer_id, field="escrow_id")
+    deal = await deal_of(tx, trade, escrow)
+    deal.demand_funded(field="escrow_id")
+    if as_seller and deal.traders[escrow.seller_id].two_factor_enabled:
+        await second_factor.demand_code(tx, escrow.seller_id, two_factor_code, field="two_factor_code")
     for trader in deal.traders.values():
         trader.successful_escrows = (trader.successful_escrows or 0) + 1
-    await hand_over(tx, deal, State.RELEASED, deal.escrow.amount, field="escrowId")
-    await tell(tx, deal, Topic.ESCROW_RELEASED, Topic.TRADE_COMPLETED)
-    return deal.escrow
+    await hand_over(tx, deal, State.RELEASED, escrow.amount, field="escrow_id")
+    await publish_of_deal(tx, deal, Topic.ESCROW_RELEASED, Topic.TRADE_COMPLETED)
+    return escrow
 
 
-@rule(NotFound, NotTheBuyer, *UNFUNDED, AmountOutOfRange)
-async def refund(caller: CallerTransaction, escrow_id: UUID) -> CryptoEscrow:
+@rule(*UNFUNDED, AmountOutOfRange)
+async def refund_escrow(
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Referred(CryptoEscrow.trade_id)],
+    escrow: Annotated[CryptoEscrow, Locked("The escrow."), OwnedBy(CryptoEscrow.buyer_id, NotTheBuyer)],
+) -> CryptoEscrow:
     """Give the locked coins back to the seller and call the trade off: the buyer, at any time before release."""
-    seen = await see(caller, CryptoEscrow, escrow_id, field="escrowId")
-    if seen.buyer_id not in await guardianship.my_people(caller):
-        raise NotTheBuyer(field="escrowId")
-    tx = await caller.as_rules()
-    deal = await lock_deal(tx, seen.trade_id, escrow_id)
-    deal.demand_funded(field="escrowId")
+    deal = await deal_of(tx, trade, escrow)
+    deal.demand_funded(field="escrow_id")
     await _give_back(tx, deal)
-    return deal.escrow
+    return escrow
 
 
 @scheduled("escrows.end_due_escrows", "* * * * *")
@@ -157,18 +157,20 @@ async def expire_lapsed_offers(services: Services) -> None:
 async def _end_due(tx: RuleTransaction, escrow_id: UUID) -> None:
     seen = await tx.find(CryptoEscrow, escrow_id)
     assert seen is not None
-    deal = await lock_deal(tx, seen.trade_id, escrow_id)
-    if deal.escrow.expires_at is None or deal.escrow.expires_at > deal.now:
+    trade = await tx.lock(CryptoTrade, seen.trade_id)
+    escrow = await tx.lock(CryptoEscrow, escrow_id)
+    deal = await deal_of(tx, trade, escrow)
+    if escrow.expires_at is None or escrow.expires_at > deal.now:
         return
-    if deal.escrow.status == State.PENDING:
+    if escrow.status == State.PENDING:
         await reopen(tx, deal)
-    elif deal.escrow.status == State.FUNDED and deal.trade.paid_at is None:
+    elif escrow.status == State.FUNDED and trade.paid_at is None:
         await _give_back(tx, deal)
 
 
 async def _give_back(tx: RuleTransaction, deal: Deal) -> None:
-    await hand_over(tx, deal, State.REFUNDED, ZERO, field="escrowId")
-    await tell(tx, deal, Topic.ESCROW_REFUNDED, Topic.TRADE_CANCELLED)
+    await hand_over(tx, deal, State.REFUNDED, ZERO, field="escrow_id")
+    await publish_of_deal(tx, deal, Topic.ESCROW_REFUNDED, Topic.TRADE_CANCELLED)
 
 
 async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
@@ -178,4 +180,4 @@ async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
         return
     trade.status = CryptoTradeStatus.EXPIRED
     await tx.save(trade)
-    await tell_of_trade(tx, trade, Topic.TRADE_EXPIRED)
+    await publish_of_trade(tx, trade, Topic.TRADE_EXPIRED)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, any_, bindparam, func, select
+from sqlalchemy import types as sql
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import InstrumentedAttribute
 
 from lango.db.prepared import Lookup, Prepared
 from lango.db.session import Transaction
 from lango.errors import Refused
+from lango.rules.inputs import Text, Value
 from lango.rules.rule import rule
 from lango.rules.transaction import RuleTransaction
 from models.trading import CryptoPrice
@@ -22,6 +25,7 @@ from resolvers.kernel.texts import TooMany, check_count
 from resolvers.trading.refusals import CodeNotValid
 
 MOST_PRICES = 500
+LONGEST_CODE = 12
 CODE = re.compile(r"[A-Za-z0-9]{2,12}", re.ASCII)
 COIN_PLACES = Decimal("0.00000001")
 
@@ -37,8 +41,8 @@ OPEN = Prepared(
     .from_select(
         ["symbol", "name", "price_usd"],
         select(
-            func.unnest(bindparam("symbols", type_=ARRAY(Text))),
-            func.unnest(bindparam("symbols", type_=ARRAY(Text))),
+            func.unnest(bindparam("symbols", type_=ARRAY(sql.Text))),
+            func.unnest(bindparam("symbols", type_=ARRAY(sql.Text))),
             bindparam("unknown", type_=CryptoPrice.price_usd.type),
         ),
         include_defaults=False,
@@ -48,39 +52,79 @@ OPEN = Prepared(
 LOCKED = Lookup(
     [CryptoPrice],
     lambda rows: (
-        rows.where(CryptoPrice.symbol == any_(bindparam("symbols", type_=ARRAY(Text))))
+        rows.where(CryptoPrice.symbol == any_(bindparam("symbols", type_=ARRAY(sql.Text))))
         .order_by(CryptoPrice.symbol)
         .with_for_update(key_share=True)
     ),
 )
 
 
+def _figure(column: InstrumentedAttribute[Any]) -> Value:
+    """A figure of the market, described as its column is."""
+    return Value(str(CryptoPrice.table().columns[column.key].doc))
+
+
 @dataclass(frozen=True, slots=True)
-class Quoted:
+class CryptoPriceInput:
+    """What the market says of a coin; what is left out stays as it was."""
+
+    symbol: Annotated[str, Text("The coin's code, as in `BTC`.", LONGEST_CODE)]
+    price_usd: Annotated[Decimal, Value("What one coin costs, in US dollars.")]
+    name: Annotated[str | None, Text("What the coin is called; its code where nobody ever said.", 100)] = None
+    price_change_24h: Annotated[Decimal | None, _figure(CryptoPrice.price_change_24h)] = None
+    volume_24h: Annotated[Decimal | None, _figure(CryptoPrice.volume_24h)] = None
+    market_cap: Annotated[Decimal | None, _figure(CryptoPrice.market_cap)] = None
+    market_cap_rank: Annotated[int | None, _figure(CryptoPrice.market_cap_rank)] = None
+    high_24h: Annotated[Decimal | None, _figure(CryptoPrice.high_24h)] = None
+    low_24h: Annotated[Decimal | None, _figure(CryptoPrice.low_24h)] = None
+    circulating_supply: Annotated[Decimal | None, _figure(CryptoPrice.circulating_supply)] = None
+    total_supply: Annotated[Decimal | None, _figure(CryptoPrice.total_supply)] = None
+    max_supply: Annotated[Decimal | None, _figure(CryptoPrice.max_supply)] = None
+    price_btc: Annotated[Decimal | None, _figure(CryptoPrice.price_btc)] = None
+    price_eth: Annotated[Decimal | None, _figure(CryptoPrice.price_eth)] = None
+    price_change_1h: Annotated[Decimal | None, _figure(CryptoPrice.price_change_1h)] = None
+    price_change_7d: Annotated[Decimal | None, _figure(CryptoPrice.price_change_7d)] = None
+    price_change_30d: Annotated[Decimal | None, _figure(CryptoPrice.price_change_30d)] = None
+    dominance_percentage: Annotated[Decimal | None, _figure(CryptoPrice.dominance_percentage)] = None
+    sentiment_score: Annotated[Decimal | None, _figure(CryptoPrice.sentiment_score)] = None
+    rsi_14: Annotated[Decimal | None, _figure(CryptoPrice.rsi_14)] = None
+    macd: Annotated[Decimal | None, _figure(CryptoPrice.macd)] = None
+    macd_signal: Annotated[Decimal | None, _figure(CryptoPrice.macd_signal)] = None
+
+    def given(self) -> dict[str, Any]:
+        """The columns that change."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedPrices:
     """The prices that were written."""
 
     prices: list[CryptoPrice]
 
 
 @rule(CodeNotValid, NamedTwice, TooMany, AmountNotPositive, AmountOutOfRange, staff=True)
-async def upsert_prices(tx: RuleTransaction, prices: list[dict[str, Any]]) -> Quoted:
+async def upsert_crypto_prices(
+    tx: RuleTransaction, prices: Annotated[list[CryptoPriceInput], Value("The coins, 500 at most.")]
+) -> QuotedPrices:
     """Take over what the market says of coins; what is left out of one stays as it was."""
     check_count(prices, MOST_PRICES, field="prices")
-    for place, told in enumerate(prices):
-        _check(told, f"prices.{place}")
-    symbols = sorted({told["symbol"] for told in prices})
+    for place, price in enumerate(prices):
+        _check(price, f"prices.{place}")
+    symbols = sorted({price.symbol for price in prices})
     if len(symbols) < len(prices):
         raise NamedTwice(field="prices")
     await OPEN.run(tx, symbols=symbols, unknown=Decimal())
     known = {row.symbol: row for (row,) in await LOCKED.all(tx, symbols=symbols)}
     now = await clock.now(tx)
-    for told in sorted(prices, key=lambda told: str(told["symbol"])):
-        row = known[told["symbol"]]
-        for name, value in told.items():
+    for price in sorted(prices, key=lambda price: price.symbol):
+        row = known[price.symbol]
+        for name, value in price.given().items():
             setattr(row, name, value)
         row.last_updated = now
         await tx.save(row)
-    return Quoted([known[told["symbol"]] for told in prices])
+    return QuotedPrices([known[price.symbol] for price in prices])
 
 
 async def price_of(tx: Transaction, coin: str) -> Decimal | None:
@@ -95,11 +139,10 @@ def times(amount: Decimal, price: Decimal) -> Decimal:
         return (amount * price).quantize(COIN_PLACES, ROUND_HALF_EVEN)
 
 
-def _check(told: dict[str, Any], field: str) -> None:
-    if not CODE.fullmatch(told["symbol"]):
+def _check(price: CryptoPriceInput, field: str) -> None:
+    if not CODE.fullmatch(price.symbol):
         raise CodeNotValid(field=f"{field}.symbol")
-    check_amount(told["price_usd"], CryptoPrice.price_usd, field=f"{field}.priceUsd")
-    for name, value in told.items():
+    check_amount(price.price_usd, CryptoPrice.price_usd, field=f"{field}.price_usd")
+    for name, value in price.given().items():
         if isinstance(value, int | Decimal) and not fits(value, getattr(CryptoPrice, name)):
-            head, *rest = name.split("_")
-            raise AmountOutOfRange(field=f"{field}.{head}{''.join(word.capitalize() for word in rest)}")
+            raise AmountOutOfRange(field=f"{field}.{name}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
 from lango.errors import Refused
+from lango.rules.inputs import Id, Locked, Named, OwnedBy, Text, Value
 from lango.rules.rule import NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from lango.security.encryption import keyring, opened
@@ -22,10 +24,11 @@ from resolvers.kernel import audit, clock, guardianship
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, TooMany, check_count, check_text
 from resolvers.trading.refusals import NotOfAge, NotYourPaymentMethod
-from resolvers.trading.seen import no_such, see
 from resolvers.trading.standing import check_age
 
 MOST_METHODS = 50
+LONGEST_DETAILS = 4_000
+NO_SUCH = "There is no such payment method."
 DETAILS = CryptoPaymentMethod.account_details_encrypted
 
 OWN = Lookup(
@@ -47,24 +50,26 @@ class DetailsUnreadable(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Revealed:
+class RevealedDetails:
     """What a payment method's account is."""
 
-    account_details: str
-    type: str
-    provider: str
+    account_details: Annotated[str, Value("The account's number and holder.")]
+    type: Annotated[str, Value("What kind it is.")]
+    provider: Annotated[str, Value("Who provides it.")]
 
 
 @rule(NotOfAge, TextMissing, TooMany)
-async def add(
+async def add_payment_method(
     tx: RuleTransaction,
-    type: str,  # noqa: A002 - as the API names it
-    provider: str,
-    account_details: str,
-    is_primary: bool = False,
-) -> CryptoPaymentMethod:
+    type: Annotated[  # noqa: A002 - as the API names it
+        str, Text("What kind it is, as in `bank_transfer` or `mobile_money`.", 100)
+    ],
+    provider: Annotated[str, Text("Who provides it, as the bank's name.", 200)],
+    account_details: Annotated[str, Text("The account's number and holder. Kept encrypted.", LONGEST_DETAILS)],
+    is_primary: Annotated[bool, Value("Whether it is to be used where no other is named.")] = False,
+) -> Annotated[CryptoPaymentMethod, Named("payment_method")]:
     """Add a way to be paid. The first one is the primary one; staff check each."""
-    for text, field in ((type, "type"), (provider, "provider"), (account_details, "accountDetails")):
+    for text, field in ((type, "type"), (provider, "provider"), (account_details, "account_details")):
         check_text(text, field=field)
     await check_age(tx, tx.user_id)
     # By the user's row: a method that is being added cannot be locked yet.
@@ -85,54 +90,62 @@ async def add(
     return method
 
 
-@rule(NotFound, NotYourPaymentMethod)
-async def remove(caller: CallerTransaction, payment_method_id: UUID) -> CryptoPaymentMethod:
+@rule()
+async def remove_payment_method(
+    tx: RuleTransaction,
+    payment_method: Annotated[
+        CryptoPaymentMethod,
+        Locked("The payment method."),
+        OwnedBy(CryptoPaymentMethod.user_id, NotYourPaymentMethod),
+    ],
+) -> CryptoPaymentMethod:
     """Take away a way to be paid."""
-    seen = await see(caller, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
-    if seen.user_id not in await guardianship.my_people(caller):
-        raise NotYourPaymentMethod(field="paymentMethodId")
-    tx = await caller.as_rules()
-    method = await tx.lock(CryptoPaymentMethod, payment_method_id)
-    if method.deleted_at is None:
-        method.deleted_at = await clock.now(tx)
-        method.is_primary = False
-        await tx.save(method)
-    return method
+    if payment_method.deleted_at is None:
+        payment_method.deleted_at = await clock.now(tx)
+        payment_method.is_primary = False
+        await tx.save(payment_method)
+    return payment_method
 
 
 @rule(NotFound, OwnMatter, staff=True)
-async def verify(caller: CallerTransaction, payment_method_id: UUID, verified: bool) -> CryptoPaymentMethod:
+async def verify_payment_method(
+    tx: RuleTransaction,
+    payment_method: Annotated[CryptoPaymentMethod, Locked("The payment method.")],
+    verified: Annotated[bool, Value("Whether it was found to be the user's own.")],
+) -> CryptoPaymentMethod:
     """Say whether a way to be paid was found to be the user's own."""
-    seen = await see(caller, CryptoPaymentMethod, payment_method_id, field="paymentMethodId")
-    await refuse_own_matter(caller, seen.user_id, field="paymentMethodId")
-    tx = await caller.as_rules()
-    method = await tx.lock(CryptoPaymentMethod, payment_method_id)
-    if method.deleted_at is not None:
-        raise no_such("paymentMethodId")
+    await refuse_own_matter(tx, payment_method.user_id, field="payment_method_id")
+    if payment_method.deleted_at is not None:
+        raise NotFound(NO_SUCH, field="payment_method_id")
     states = CryptoPaymentMethodVerificationStatus
-    method.is_verified = verified
-    method.verification_status = states.VERIFIED if verified else states.REJECTED
-    method.verified_at = await clock.now(tx) if verified else None
-    await tx.save(method)
-    return method
+    payment_method.is_verified = verified
+    payment_method.verification_status = states.VERIFIED if verified else states.REJECTED
+    payment_method.verified_at = await clock.now(tx) if verified else None
+    await tx.save(payment_method)
+    return payment_method
 
 
 @rule(NotFound, NotYourPaymentMethod, DetailsUnreadable, idempotent=False)
-async def reveal(caller: CallerTransaction, payment_method_id: UUID) -> Revealed:
+async def reveal_payment_method(
+    caller: CallerTransaction,
+    payment_method_id: Annotated[
+        UUID, Id(CryptoPaymentMethod, "Your own, or one of the other party of a trade in escrow.")
+    ],
+) -> RevealedDetails:
     """Show the account's details: to its owner, and to the other party of a trade that is in escrow. It is audited."""
     seen = await caller.find(CryptoPaymentMethod, payment_method_id)
     face = await caller.find(CounterpartyPaymentMethod, payment_method_id)
     if seen is None and face is None:
-        raise no_such("paymentMethodId")
+        raise NotFound(NO_SUCH, field="payment_method_id")
     if face is None and (seen is None or seen.user_id not in await guardianship.my_people(caller)):
-        raise NotYourPaymentMethod(field="paymentMethodId")
+        raise NotYourPaymentMethod(field="payment_method_id")
     tx = await caller.as_rules()
     found = await SEALED.one(tx, id=payment_method_id)
     if found is None:
-        raise no_such("paymentMethodId")
+        raise NotFound(NO_SUCH, field="payment_method_id")
     method, sealed = found
     details = opened(sealed, DETAILS, method.id)
     if details is None:
-        raise DetailsUnreadable(field="paymentMethodId")
+        raise DetailsUnreadable(field="payment_method_id")
     await audit.revealed(tx, "crypto_payment_method", method.id, of=method.user_id)
-    return Revealed(details, method.type, method.provider)
+    return RevealedDetails(details, method.type, method.provider)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Date, Numeric, Text, Uuid, any_, bindparam, cast, func, or_, select
@@ -13,9 +14,10 @@ from lango.db.prepared import Lookup, Prepared
 from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
-from lango.rules.rule import NotFound, rule
+from lango.rules.inputs import Named, Seen, Value
+from lango.rules.rule import rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
@@ -24,7 +26,6 @@ from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.system_config import Configured
 from resolvers.trading.refusals import CounterpartyNotAvailable, LimitExceeded, NotOfAge
-from resolvers.trading.seen import see
 from resolvers.trading.standing import BARRED, check_age, check_standing
 
 # In US dollars; what a trader begins with, until staff set others.
@@ -92,25 +93,23 @@ STALE = due.Due(
 )
 
 
-@rule(NotFound, OwnMatter, NotOfAge, AmountNotPositive, AmountOutOfRange, staff=True)
+@rule(OwnMatter, NotOfAge, AmountNotPositive, AmountOutOfRange, staff=True)
 async def set_kyc_status(
-    caller: CallerTransaction,
-    user_id: UUID,
-    status: CryptoProfileKycStatus,
-    daily_limit: Decimal | None = None,
-    monthly_limit: Decimal | None = None,
-) -> CryptoProfile:
+    tx: RuleTransaction,
+    user: Annotated[User, Seen("Who trades.")],
+    status: Annotated[CryptoProfileKycStatus, Value("Whether their identity was confirmed.")],
+    daily_limit: Annotated[Decimal | None, Value("The most they may trade in a day, in US dollars.")] = None,
+    monthly_limit: Annotated[Decimal | None, Value("The most they may trade in a month, in US dollars.")] = None,
+) -> Annotated[CryptoProfile, Named("profile")]:
     """Say whether a trader's identity was confirmed, and how much they may trade; limits left out stay.
 
     A minor's is not confirmed: only adults trade.
     """
-    await see(caller, User, user_id, field="userId")
-    await refuse_own_matter(caller, user_id, field="userId")
-    tx = await caller.as_rules()
+    await refuse_own_matter(tx, user.id, field="user_id")
     if status == CryptoProfileKycStatus.VERIFIED:
-        await check_age(tx, user_id, field="userId")
-    trader = await lock_trader(tx, user_id)
-    for limit, field in ((daily_limit, "dailyLimit"), (monthly_limit, "monthlyLimit")):
+        await check_age(tx, user.id, field="user_id")
+    trader = await lock_trader(tx, user.id)
+    for limit, field in ((daily_limit, "daily_limit"), (monthly_limit, "monthly_limit")):
         if limit is not None:
             check_amount(limit, CryptoProfile.daily_limit, field=field)
     trader.daily_limit = trader.daily_limit if daily_limit is None else daily_limit
@@ -126,10 +125,10 @@ async def set_kyc_status(
 async def lock_traders(tx: RuleTransaction, *user_ids: UUID) -> dict[UUID, CryptoProfile]:
     """What these users are as traders, locked, with the volumes of this day and month; opened where there is nothing
     yet. In the rules' role."""
-    asked = sorted(set(user_ids))
+    wanted = sorted(set(user_ids))
     daily, monthly = await system_config.numbers(tx, DAILY_LIMIT, MONTHLY_LIMIT)
-    await OPEN.run(tx, user_ids=asked, daily=daily, monthly=monthly)
-    locked = await LOCKED.all(tx, user_ids=asked)
+    await OPEN.run(tx, user_ids=wanted, daily=daily, monthly=monthly)
+    locked = await LOCKED.all(tx, user_ids=wanted)
     for trader, today in locked:
         _begin_day(trader, today)
     return {trader.user_id: trader for trader, _ in locked}
@@ -154,8 +153,8 @@ async def check_trader(tx: Transaction, trader: CryptoProfile, value: Decimal, n
         if limit is not None and value > (left := limit - traded - under_way):
             shown = format(max(round(left, 2), Decimal()), "f")
             worth = format(round(value, 2), "f")
-            told = f"This is worth {worth} US dollars; {shown} are left of your limit this {period}."
-            raise LimitExceeded(told, field=field, period=period, leftUsd=shown)
+            message = f"This is worth {worth} US dollars; {shown} are left of your limit this {period}."
+            raise LimitExceeded(message, field=field, period=period, leftUsd=shown)
 
 
 async def check_counterparty(

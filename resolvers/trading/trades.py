@@ -6,6 +6,7 @@ import re
 from collections.abc import Container
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, case, func, or_
@@ -14,6 +15,7 @@ from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.errors import Refused
+from lango.rules.inputs import Id, Locked, Named, OwnedBy, Referred, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.topics import Topic
@@ -32,7 +34,7 @@ from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.too_late import ended_lately
 from resolvers.trading import market
-from resolvers.trading.deals import UNFUNDED, lock_deal, reopen, tell, tell_of_trade
+from resolvers.trading.deals import LONGEST_JSON, UNFUNDED, deal_of, publish_of_deal, publish_of_trade, reopen
 from resolvers.trading.refusals import (
     CodeNotValid,
     CoinNotTraded,
@@ -43,7 +45,6 @@ from resolvers.trading.refusals import (
     NotYourTrade,
     OwnTrade,
 )
-from resolvers.trading.seen import no_such, see
 from resolvers.trading.standing import BARRED
 from resolvers.trading.traders import check_counterparty, check_trader, lock_trader, lock_traders
 
@@ -53,6 +54,7 @@ DAILY_BACKOUTS = Configured("trading.daily_backouts", 3)
 PAIR = re.compile(r"([^/]*)/([^/]*)")
 LEAST_RATING, MOST_RATING = 1, 5
 Status = CryptoTradeStatus
+Trade = Annotated[CryptoTrade, Named("trade")]
 TAKEN = frozenset({Status.MATCHED, Status.IN_ESCROW, Status.DISPUTED, Status.COMPLETED})
 
 
@@ -121,16 +123,20 @@ RATINGS = Lookup(
 @rule(
     CodeNotValid, CoinNotTraded, AmountNotPositive, AmountOutOfRange, ExpiryPast, *BARRED, LimitExceeded,
 )  # fmt: skip
-async def place(
+async def place_trade(
     tx: RuleTransaction,
-    side: CryptoTradeSide,
-    pair: str,
-    price: Decimal,
-    amount: Decimal,
-    payment_method: str | None = None,
-    payment_details: RawJson | None = None,
-    expires_at: datetime | None = None,
-) -> CryptoTrade:
+    side: Annotated[CryptoTradeSide, Value("Whether you buy or sell the base coin.")],
+    pair: Annotated[str, Text("What for what, BASE/QUOTE, as in `BTC/USD`.", 40)],
+    price: Annotated[Decimal, Value("The price of one base coin, in the quote currency.")],
+    amount: Annotated[Decimal, Value("How much of the base coin.")],
+    payment_method: Annotated[
+        str | None, Text("How the quote currency is to be paid, as in `bank_transfer`.", 100)
+    ] = None,
+    payment_details: Annotated[
+        RawJson | None, Text("What the buyer needs to know to pay; the parties alone see it.", LONGEST_JSON)
+    ] = None,
+    expires_at: Annotated[datetime | None, Value("When the offer lapses; left out, it does not.")] = None,
+) -> Trade:
     """Offer to buy or sell a coin; anybody signed in may take the offer as it is."""
     base = _base_of(pair)
     check_amount(price, CryptoTrade.price, field="price")
@@ -141,7 +147,7 @@ async def place(
     trader = await lock_trader(tx, tx.user_id)
     now = await clock.now(tx)
     if expires_at is not None and expires_at <= now:
-        raise ExpiryPast(field="expiresAt")
+        raise ExpiryPast(field="expires_at")
     await check_trader(tx, trader, value, now, field="amount")
     selling = side == CryptoTradeSide.SELL
     trade = CryptoTrade(
@@ -151,12 +157,12 @@ async def place(
         seller_id=tx.user_id if selling else None, buyer_id=None if selling else tx.user_id,
     )  # fmt: skip
     await tx.save(trade, trader)
-    await tell_of_trade(tx, trade, Topic.TRADE_PLACED)
+    await publish_of_trade(tx, trade, Topic.TRADE_PLACED)
     return trade
 
 
 @rule(NotFound, NotYourTrade, InvalidState, BackedOutTooOften)
-async def cancel(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
+async def cancel_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(CryptoTrade, "The trade.")]) -> Trade:
     """Call off one's own offer, or what one has taken, as long as no coins are locked for it.
 
     Who took a cancelled offer is free again. An offer whose taker backs out is open again; a taker may do so
@@ -164,15 +170,15 @@ async def cancel(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     """
     seen = await caller.find(CryptoTrade, trade_id)
     if seen is None and await caller.find(TradeOffer, trade_id) is None:
-        raise no_such("tradeId")
+        raise NotFound("There is no such trade.", field="trade_id")
     own = await guardianship.my_people(caller)
     if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
-        raise NotYourTrade(field="tradeId")
+        raise NotYourTrade(field="trade_id")
     tx = await caller.as_rules()
     trade = await tx.lock(CryptoTrade, trade_id)
     as_taker = trade.user_id not in own
     if trade.status not in (Status.OPEN, Status.MATCHED) or (as_taker and trade.status == Status.OPEN):
-        raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
+        raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
     if as_taker:
         return await _back_out(tx, trade, own)
     now = await clock.now(tx)
@@ -184,7 +190,7 @@ async def cancel(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
         await publish(tx, Topic.ESCROW_EXPIRED, escrow.id, trade_id=trade.id)
     trade.status, trade.cancelled_at = Status.CANCELLED, now
     await tx.save(trade)
-    await tell_of_trade(tx, trade, Topic.TRADE_CANCELLED)
+    await publish_of_trade(tx, trade, Topic.TRADE_CANCELLED)
     return trade
 
 
@@ -194,13 +200,13 @@ async def _back_out(tx: RuleTransaction, trade: CryptoTrade, own: Container[UUID
     taker = trade.buyer_id if trade.side == CryptoTradeSide.SELL else trade.seller_id
     # Another one may have taken it since it was seen.
     if taker is None or taker not in own:
-        raise NotYourTrade(field="tradeId")
-    deal = await lock_deal(tx, trade.id, trade.escrow_id)
+        raise NotYourTrade(field="trade_id")
+    deal = await deal_of(tx, trade, await tx.lock(CryptoEscrow, trade.escrow_id))
     most = await system_config.number(tx, DAILY_BACKOUTS)
     # Counted under the lock of the taker as a trader.
     ((backed_out,),) = await BACKED_OUT.all(tx, taker=taker, since=deal.now - timedelta(days=1))
     if backed_out >= most:
-        raise BackedOutTooOften(field="tradeId", limit=most)
+        raise BackedOutTooOften(field="trade_id", limit=most)
     deal.escrow.cancelled_at, deal.escrow.cancelled_by = deal.now, taker
     await reopen(tx, deal)
     return deal.trade
@@ -210,7 +216,7 @@ async def _back_out(tx: RuleTransaction, trade: CryptoTrade, own: Container[UUID
     NotFound, OwnTrade, AlreadyTaken, OfferExpired, InvalidState, *BARRED, LimitExceeded, CounterpartyNotAvailable,
     CoinNotTraded, AmountOutOfRange,
 )  # fmt: skip
-async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
+async def take_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(TradeOffer, "The offer.")]) -> Trade:
     """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
     # What is taken is no offer any more, and its parties alone see the trade.
     seen = await caller.find(TradeOffer, trade_id) or await caller.find(CryptoTrade, trade_id)
@@ -218,24 +224,24 @@ async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     tx = await caller.as_rules()
     # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
     if seen is None and not await ended_lately(tx, CryptoTrade, trade_id):
-        raise NotFound("There is no such offer.", field="tradeId")
+        raise NotFound("There is no such offer.", field="trade_id")
     trade = await tx.lock(CryptoTrade, trade_id)
     if trade.user_id in own or await guardianship.same_hands(tx, trade.user_id, tx.user_id):
-        raise OwnTrade(field="tradeId")
+        raise OwnTrade(field="trade_id")
     if trade.status in TAKEN:
-        raise AlreadyTaken(field="tradeId")
+        raise AlreadyTaken(field="trade_id")
     if trade.status == Status.EXPIRED:
-        raise OfferExpired(field="tradeId")
+        raise OfferExpired(field="trade_id")
     if trade.status != Status.OPEN:
-        raise InvalidState(f"The trade is {trade.status}.", field="tradeId", state=trade.status)
+        raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
     traders = await lock_traders(tx, trade.user_id, tx.user_id)
     now = await clock.now(tx)
     if trade.expires_at is not None and trade.expires_at <= now:
-        raise OfferExpired(field="tradeId")
+        raise OfferExpired(field="trade_id")
     coin = trade.pair.partition("/")[0]
-    value = await _value(tx, coin, trade.amount, coin_field="tradeId", amount_field="tradeId")
-    await check_trader(tx, traders[tx.user_id], value, now, field="tradeId")
-    await check_counterparty(tx, traders[trade.user_id], value, now, field="tradeId")
+    value = await _value(tx, coin, trade.amount, coin_field="trade_id", amount_field="trade_id")
+    await check_trader(tx, traders[tx.user_id], value, now, field="trade_id")
+    await check_counterparty(tx, traders[trade.user_id], value, now, field="trade_id")
     if trade.side == CryptoTradeSide.SELL:
         trade.buyer_id = tx.user_id
     else:
@@ -248,51 +254,53 @@ async def take(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
     trade.status, trade.escrow_id = Status.MATCHED, escrow.id
     await tx.save(escrow, trade, *traders.values())
     await publish(tx, Topic.ESCROW_CREATED, escrow.id, trade_id=trade.id)
-    await tell_of_trade(tx, trade, Topic.TRADE_TAKEN)
+    await publish_of_trade(tx, trade, Topic.TRADE_TAKEN)
     return trade
 
 
-@rule(NotFound, NotTheBuyer, AlreadyPaid, *UNFUNDED)
-async def mark_paid(caller: CallerTransaction, trade_id: UUID) -> CryptoTrade:
+@rule(AlreadyPaid, *UNFUNDED)
+async def mark_trade_paid(
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Locked("The trade."), OwnedBy(CryptoTrade.buyer_id, NotTheBuyer)],
+    escrow: Annotated[CryptoEscrow | None, Referred(CryptoTrade.escrow_id)],
+) -> Trade:
     """Say that the seller was paid, outside of the platform. From then on the escrow does not expire."""
-    seen = await see(caller, CryptoTrade, trade_id, field="tradeId")
-    if seen.buyer_id not in await guardianship.my_people(caller):
-        raise NotTheBuyer(field="tradeId")
-    if seen.escrow_id is None:
-        raise InvalidState(f"The trade is {seen.status}.", field="tradeId", state=seen.status)
-    tx = await caller.as_rules()
-    deal = await lock_deal(tx, trade_id, seen.escrow_id)
-    deal.demand_funded(field="tradeId")
-    if deal.trade.paid_at is not None:
-        raise AlreadyPaid(field="tradeId")
-    deal.trade.paid_at = deal.now
-    await tx.save(deal.trade)
-    await tell(tx, deal, Topic.TRADE_PAID)
-    return deal.trade
+    if escrow is None:
+        raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
+    deal = await deal_of(tx, trade, escrow)
+    deal.demand_funded(field="trade_id")
+    if trade.paid_at is not None:
+        raise AlreadyPaid(field="trade_id")
+    trade.paid_at = deal.now
+    await tx.save(trade)
+    await publish_of_deal(tx, deal, Topic.TRADE_PAID)
+    return trade
 
 
-@rule(NotFound, NotInvolved, OwnTrade, NotCompleted, AlreadyRated, RatingOutOfRange)
-async def rate(caller: CallerTransaction, trade_id: UUID, rating: Decimal, feedback: str | None = None) -> CryptoTrade:
+@rule(NotInvolved, OwnTrade, NotCompleted, AlreadyRated, RatingOutOfRange)
+async def rate_trade(
+    tx: RuleTransaction,
+    trade: Annotated[CryptoTrade, Locked("The trade.")],
+    rating: Annotated[Decimal, Value("From 1 to 5, with two decimals at most.")],
+    feedback: Annotated[str | None, Text("What you say of the other party.", 2_000)] = None,
+) -> Trade:
     """Rate the other party of a completed trade, once; what they are given on average is everybody's to see."""
-    await see(caller, CryptoTrade, trade_id, field="tradeId")
-    own = await guardianship.my_people(caller)
     if not LEAST_RATING <= rating <= MOST_RATING or not fits(rating, CryptoTrade.seller_rating):
         raise RatingOutOfRange(field="rating")
-    tx = await caller.as_rules()
-    trade = await tx.lock(CryptoTrade, trade_id)
+    own = await guardianship.my_people(tx)
     if trade.buyer_id not in own and trade.seller_id not in own:
-        raise NotInvolved(field="tradeId")
+        raise NotInvolved(field="trade_id")
     if trade.status != Status.COMPLETED:
-        raise NotCompleted(field="tradeId", state=trade.status)
+        raise NotCompleted(field="trade_id", state=trade.status)
     assert trade.buyer_id is not None
     assert trade.seller_id is not None
     if await guardianship.same_hands(tx, trade.buyer_id, trade.seller_id):
-        raise OwnTrade(field="tradeId")
+        raise OwnTrade(field="trade_id")
     as_buyer = trade.buyer_id in own
     rated = trade.seller_id if as_buyer else trade.buyer_id
     trader = await lock_trader(tx, rated)
     if (trade.seller_rating if as_buyer else trade.buyer_rating) is not None:
-        raise AlreadyRated(field="tradeId")
+        raise AlreadyRated(field="trade_id")
     if as_buyer:
         trade.seller_rating, trade.seller_feedback = rating, feedback
     else:
@@ -301,7 +309,7 @@ async def rate(caller: CallerTransaction, trade_id: UUID, rating: Decimal, feedb
     ((average,),) = await RATINGS.all(tx, user_id=rated)
     trader.average_rating = average.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
     await tx.save(trader)
-    await tell_of_trade(tx, trade, Topic.TRADE_RATED)
+    await publish_of_trade(tx, trade, Topic.TRADE_RATED)
     return trade
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID, uuid4
+from typing import Annotated
+from uuid import uuid4
 
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
 from lango.errors import Refused
+from lango.rules.inputs import Locked, Named, OwnedBy, Referred, Text
 from lango.rules.rule import NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.trading import CryptoWallet
-from resolvers.kernel import clock, guardianship, system_config
+from resolvers.kernel import clock, system_config
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TooMany, check_count
-from resolvers.trading.market import CODE
+from resolvers.trading.market import CODE, LONGEST_CODE
 from resolvers.trading.refusals import CodeNotValid, NotOfAge, NotYourWallet
-from resolvers.trading.seen import no_such, see
 from resolvers.trading.standing import check_age
 
 NEW_WALLET_HOURS = Configured("trading.new_wallet_hours", 24)
 MOST_WALLETS = 100
 MOST_CURRENCIES = 50
+OwnWallet = Annotated[CryptoWallet, Locked("The wallet."), OwnedBy(CryptoWallet.user_id, NotYourWallet)]
 ADDRESS = re.compile(r"[!-~]{10,128}", re.ASCII)
 CHAIN = re.compile(r"[a-z0-9-]{2,32}", re.ASCII)
 
@@ -57,14 +58,14 @@ OWN = Lookup(
 
 
 @rule(NotOfAge, AddressNotValid, ChainNotValid, CodeNotValid, AlreadyConnected, TooMany)
-async def connect(
+async def connect_wallet(
     tx: RuleTransaction,
-    wallet_address: str,
-    chain_type: str,
-    currency: str,
-    wallet_provider: str | None = None,
-    supported_currencies: Sequence[str] = (),
-) -> CryptoWallet:
+    wallet_address: Annotated[str, Text("Its public address.", 200)],
+    chain_type: Annotated[str, Text("The chain it is on, as in `ethereum`.", 40)],
+    currency: Annotated[str, Text("The code of its coin, as in `BTC`.", LONGEST_CODE)],
+    wallet_provider: Annotated[str | None, Text("Who keeps it, as in `metamask`.", 100)] = None,
+    supported_currencies: Annotated[list[str] | None, Text("The codes of all coins it can hold.", LONGEST_CODE)] = None,
+) -> Annotated[CryptoWallet, Named("wallet")]:
     """Connect a wallet, or one that was disconnected again. The first one is the primary one.
 
     Coins can be sent to it after `trading.new_wallet_hours`.
@@ -72,19 +73,22 @@ async def connect(
     await check_age(tx, tx.user_id)
     address, chain = wallet_address.strip(), chain_type.strip().lower()
     if not ADDRESS.fullmatch(address):
-        raise AddressNotValid(field="walletAddress")
+        raise AddressNotValid(field="wallet_address")
     if not CHAIN.fullmatch(chain):
-        raise ChainNotValid(field="chainType")
-    check_count(supported_currencies, MOST_CURRENCIES, field="supportedCurrencies")
-    for code, field in ((currency, "currency"), *((code, "supportedCurrencies") for code in supported_currencies)):
+        raise ChainNotValid(field="chain_type")
+    supported = supported_currencies or []
+    check_count(supported, MOST_CURRENCIES, field="supported_currencies")
+    for code, field in ((currency, "currency"), *((code, "supported_currencies") for code in supported)):
         if not CODE.fullmatch(code):
             raise CodeNotValid(field=field)
-    wallets = await _lock_all(tx, tx.user_id)
+    # By the user's row: a wallet that is being connected cannot be locked yet.
+    await tx.lock(User, tx.user_id)
+    wallets = [each for (each,) in await OWN.all(tx, user_id=tx.user_id)]
     known = next((each for each in wallets if (_same(each.wallet_address), each.chain_type, each.currency)
                   == (_same(address), chain, currency)), None)  # fmt: skip
     if known is not None and known.is_connected:
-        raise AlreadyConnected(field="walletAddress")
-    check_count(wallets, MOST_WALLETS - 1, field="walletAddress")
+        raise AlreadyConnected(field="wallet_address")
+    check_count(wallets, MOST_WALLETS - 1, field="wallet_address")
     wallet = known or CryptoWallet(
         id=uuid4(), user_id=tx.user_id, wallet_address=address, chain_type=chain, currency=currency
     )
@@ -94,18 +98,18 @@ async def connect(
     wallet.payable_from = await clock.now(tx) + timedelta(hours=hours)
     wallet.is_primary = not any(each.is_primary for each in wallets)
     wallet.wallet_provider = wallet_provider
-    wallet.supported_currencies = list(supported_currencies) or None
+    wallet.supported_currencies = supported or None
     await tx.save(wallet)
     return wallet
 
 
-@rule(NotFound, NotYourWallet, NotConnected)
-async def set_primary(caller: CallerTransaction, wallet_id: UUID) -> CryptoWallet:
+@rule(NotFound, NotConnected)
+async def set_primary_wallet(
+    tx: RuleTransaction, user: Annotated[User, Referred(CryptoWallet.user_id)], wallet: OwnWallet
+) -> CryptoWallet:
     """Make a wallet the one that is used where no other is named."""
-    wallet, others = await _own(caller, wallet_id)
-    tx = await caller.as_rules()
-    if not wallet.is_connected:
-        raise NotConnected(field="walletId")
+    _check_connected(wallet)
+    others = [each for (each,) in await OWN.all(tx, user_id=user.id) if each.id != wallet.id]
     for other in others:
         other.is_primary = False
     wallet.is_primary = True
@@ -114,35 +118,20 @@ async def set_primary(caller: CallerTransaction, wallet_id: UUID) -> CryptoWalle
     return wallet
 
 
-@rule(NotFound, NotYourWallet, NotConnected)
-async def disconnect(caller: CallerTransaction, wallet_id: UUID) -> CryptoWallet:
+@rule(NotFound, NotConnected)
+async def disconnect_wallet(tx: RuleTransaction, wallet: OwnWallet) -> CryptoWallet:
     """Take a wallet out of use: nothing can be withdrawn to it any more. Its history stays."""
-    wallet, _ = await _own(caller, wallet_id)
-    tx = await caller.as_rules()
-    if not wallet.is_connected:
-        raise NotConnected(field="walletId")
+    _check_connected(wallet)
     wallet.is_connected = wallet.is_primary = False
     await tx.save(wallet)
     return wallet
 
 
-async def _own(caller: CallerTransaction, wallet_id: UUID) -> tuple[CryptoWallet, list[CryptoWallet]]:
-    """One's own wallet, and one's others, all locked."""
-    seen = await see(caller, CryptoWallet, wallet_id, field="walletId")
-    if seen.user_id not in await guardianship.my_people(caller):
-        raise NotYourWallet(field="walletId")
-    tx = await caller.as_rules()
-    wallets = await _lock_all(tx, seen.user_id)
-    wallet = next((each for each in wallets if each.id == wallet_id), None)
-    if wallet is None:
-        raise no_such("walletId")
-    return wallet, [each for each in wallets if each is not wallet]
-
-
-async def _lock_all(tx: RuleTransaction, user_id: UUID) -> list[CryptoWallet]:
-    # By the user's row: a wallet that is being connected cannot be locked yet.
-    await tx.lock(User, user_id)
-    return [wallet for (wallet,) in await OWN.all(tx, user_id=user_id)]
+def _check_connected(wallet: CryptoWallet) -> None:
+    if wallet.deleted_at is not None:
+        raise NotFound("There is no such wallet.", field="wallet_id")
+    if not wallet.is_connected:
+        raise NotConnected(field="wallet_id")
 
 
 def _same(address: str) -> str:

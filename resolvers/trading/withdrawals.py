@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from uuid import UUID, uuid4
+from typing import Annotated
+from uuid import uuid4
 
 from sqlalchemy import bindparam
 from sqlalchemy.exc import DBAPIError
@@ -12,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
 from lango.errors import Refused
-from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction
+from lango.rules.inputs import Locked, Named, OwnedBy, Referred, Text, Value
+from lango.rules.rule import InvalidState, rule
+from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.ledger import LedgerKind, LedgerTransaction
 from models.topics import Topic
@@ -23,16 +25,15 @@ from models.trading import (
     CryptoTransactionTransactionType,
     CryptoWallet,
 )
-from resolvers.kernel import clock, guardianship
+from resolvers.kernel import clock
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
-from resolvers.ledger.balances import InsufficientFunds, change, lock_balance
+from resolvers.ledger.balances import InsufficientFunds, check_funds, check_room, lock_balance
 from resolvers.trading.deposits import CHAIN
 from resolvers.trading.refusals import LimitExceeded, NotYourWallet
-from resolvers.trading.seen import see
 from resolvers.trading.standing import BARRED, check_standing_of
 from resolvers.trading.withdrawal_limits import check_limits
 
@@ -41,6 +42,8 @@ HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+", re.ASCII)
 UNIQUE_VIOLATION = "23505"
 Kind = CryptoTransactionTransactionType
 Status = CryptoTransactionStatus
+Withdrawal = Annotated[CryptoTransaction, Locked("The pending withdrawal.")]
+LONGEST_TEXT = 2_000
 
 
 class WalletNotConnected(Refused):
@@ -72,107 +75,104 @@ TAKEN = Lookup(
 
 
 @rule(
-    NotFound, NotYourWallet, WalletNotConnected, WalletTooNew, *BARRED, AmountNotPositive, AmountOutOfRange,
+    WalletNotConnected, WalletTooNew, *BARRED, AmountNotPositive, AmountOutOfRange,
     LimitExceeded, InsufficientFunds,
 )  # fmt: skip
-async def withdraw(
-    caller: CallerTransaction,
-    wallet_id: UUID,
-    amount: Decimal,
-    destination_name: str | None = None,
-    note: str | None = None,
-) -> CryptoTransaction:
+async def withdraw_crypto(
+    tx: RuleTransaction,
+    user: Annotated[User, Referred(CryptoWallet.user_id)],
+    wallet: Annotated[
+        CryptoWallet, Locked("Your wallet, to which the coins go."), OwnedBy(CryptoWallet.user_id, NotYourWallet)
+    ],
+    amount: Annotated[Decimal, Value("How many of the wallet's coins.")],
+    destination_name: Annotated[str | None, Text("Who is behind the address, as you call them.", 200)] = None,
+    note: Annotated[str | None, Text("What you note on it.", LONGEST_TEXT)] = None,
+) -> Annotated[CryptoTransaction, Named("transaction")]:
     """Send coins from one's balance to one's own wallet, within one's limits for that coin of a day and a month.
 
     The coins are taken at once; the transaction is pending until the chain has confirmed it. A wallet that was just
     connected waits. Of whoever is banned or rejected the coins stay theirs, and wait until staff lift it.
     """
-    seen = await see(caller, CryptoWallet, wallet_id, field="walletId")
-    if seen.user_id not in await guardianship.my_people(caller):
-        raise NotYourWallet(field="walletId")
     check_amount(amount, CryptoTransaction.amount, field="amount")
-    tx = await caller.as_rules()
-    # The user first, as where wallets are changed. Counted under this lock: many at once, through whichever wallets,
-    # stay within the limits.
-    await tx.lock(User, seen.user_id)
-    wallet = await tx.lock(CryptoWallet, wallet_id)
     now = await clock.now(tx)
-    await check_standing_of(tx, wallet.user_id, now)
+    await check_standing_of(tx, user.id, now)
     if not wallet.is_connected or wallet.deleted_at is not None:
-        raise WalletNotConnected(field="walletId")
+        raise WalletNotConnected(field="wallet_id")
     if wallet.payable_from is not None and wallet.payable_from > now:
         begins = wallet.payable_from
         message = f"Coins can be sent to this wallet from {begins:%Y-%m-%d at %H:%M} UTC on: it was just connected."
-        raise WalletTooNew(message, field="walletId", payableFrom=begins.isoformat())
+        raise WalletTooNew(message, field="wallet_id", payableFrom=begins.isoformat())
+    # Counted under the user's lock: many at once, through whichever wallets, stay within the limits.
     await check_limits(tx, wallet, amount)
-    balance = await lock_balance(tx, wallet.currency, wallet.user_id)
-    change(balance, now, available=-amount, field="amount")
+    balance = await lock_balance(tx, wallet.currency, user.id)
+    check_funds(balance, amount, field="amount")
     sent = CryptoTransaction(
-        id=uuid4(), user_id=wallet.user_id, wallet_id=wallet.id, to_address=wallet.wallet_address, amount=amount,
+        id=uuid4(), user_id=user.id, wallet_id=wallet.id, to_address=wallet.wallet_address, amount=amount,
         currency=wallet.currency, status=Status.PENDING, transaction_type=Kind.WITHDRAWAL, timestamp=now,
         destination_name=destination_name, destination_description=note,
     )  # fmt: skip
-    await tx.save(balance, sent)
-    available = ledger.user_account(wallet.user_id, "available", wallet.currency)
-    left = ledger.Movement(available, ledger.provider(CHAIN, wallet.currency), amount)
-    await ledger.post(tx, LedgerKind.CRYPTO_WITHDRAWAL, [left], of=("crypto_transaction", sent.id))
+    await tx.save(sent)
+    available, chain = ledger.available(balance), ledger.provider(CHAIN, wallet.currency)
+    await ledger.transfer(tx, LedgerKind.CRYPTO_WITHDRAWAL, available, chain, amount, of=sent)
     await publish(tx, Topic.CRYPTO_WITHDRAWAL_REQUESTED, sent.id, user_id=wallet.user_id)
     return sent
 
 
-@rule(NotFound, OwnMatter, NoWithdrawal, InvalidState, HashNotValid, HashTaken, staff=True)
-async def confirm(caller: CallerTransaction, transaction_id: UUID, transaction_hash: str) -> CryptoTransaction:
+@rule(OwnMatter, NoWithdrawal, InvalidState, HashNotValid, HashTaken, staff=True)
+async def confirm_crypto_withdrawal(
+    tx: RuleTransaction,
+    transaction: Withdrawal,
+    transaction_hash: Annotated[str, Text("Its hash on the chain, which no other transaction has.", 200)],
+) -> CryptoTransaction:
     """Note that the chain has taken a withdrawal: its coins have left for good."""
-    told = _hash_of(transaction_hash)
-    sent = await _lock_pending(caller, transaction_id)
-    tx = await caller.as_rules()
-    sent.status, sent.transaction_hash = Status.CONFIRMED, told
+    stored_hash = _hash_of(transaction_hash)
+    await _check_pending(tx, transaction)
+    transaction.status, transaction.transaction_hash = Status.CONFIRMED, stored_hash
     try:
-        await tx.save(sent)
+        await tx.save(transaction)
     except DBAPIError as error:
         # The constraint decides: of two who bring the same hash at once, the second waits for the first.
         if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
             raise
-        raise HashTaken(field="transactionHash") from error
-    await publish(tx, Topic.CRYPTO_WITHDRAWAL_CONFIRMED, sent.id, user_id=sent.user_id)
-    return sent
+        raise HashTaken(field="transaction_hash") from error
+    await publish(tx, Topic.CRYPTO_WITHDRAWAL_CONFIRMED, transaction.id, user_id=transaction.user_id)
+    return transaction
 
 
-@rule(NotFound, OwnMatter, NoWithdrawal, InvalidState, TextMissing, AmountOutOfRange, staff=True)
-async def fail(caller: CallerTransaction, transaction_id: UUID, reason: str) -> CryptoTransaction:
+@rule(OwnMatter, NoWithdrawal, InvalidState, TextMissing, AmountOutOfRange, staff=True)
+async def fail_crypto_withdrawal(
+    tx: RuleTransaction,
+    transaction: Withdrawal,
+    reason: Annotated[str, Text("Why it did not go through, for the user to read.", LONGEST_TEXT)],
+) -> CryptoTransaction:
     """Note that the chain did not take a withdrawal: its coins go back, and count against no limit of the wallet."""
     check_text(reason, field="reason")
-    failed = await _lock_pending(caller, transaction_id)
-    tx = await caller.as_rules()
-    balance = await lock_balance(tx, failed.currency, failed.user_id)
-    change(balance, await clock.now(tx), available=failed.amount, field="transactionId")
-    failed.status, failed.metadata_ = Status.FAILED, RawJson.of({"failure_reason": reason.strip()})
-    await tx.save(balance, failed)
-    available = ledger.user_account(failed.user_id, "available", failed.currency)
-    returned = ledger.Movement(ledger.provider(CHAIN, failed.currency), available, failed.amount)
-    await ledger.post(tx, LedgerKind.CRYPTO_WITHDRAWAL_REVERSAL, [returned], of=("crypto_transaction", failed.id))
-    await publish(tx, Topic.CRYPTO_WITHDRAWAL_FAILED, failed.id, user_id=failed.user_id)
-    return failed
+    await _check_pending(tx, transaction)
+    coin, amount = transaction.currency, transaction.amount
+    balance = await lock_balance(tx, coin, transaction.user_id)
+    check_room(balance, amount, field="transaction_id")
+    transaction.status, transaction.metadata_ = Status.FAILED, RawJson.of({"failure_reason": reason.strip()})
+    await tx.save(transaction)
+    chain, available = ledger.provider(CHAIN, coin), ledger.available(balance)
+    await ledger.transfer(tx, LedgerKind.CRYPTO_WITHDRAWAL_REVERSAL, chain, available, amount, of=transaction)
+    await publish(tx, Topic.CRYPTO_WITHDRAWAL_FAILED, transaction.id, user_id=transaction.user_id)
+    return transaction
 
 
-async def _lock_pending(caller: CallerTransaction, transaction_id: UUID) -> CryptoTransaction:
-    """A withdrawal whose end is not known yet, locked, in the rules' role: somebody else's, for which coins were
-    taken."""
-    seen = await see(caller, CryptoTransaction, transaction_id, field="transactionId")
-    await refuse_own_matter(caller, seen.user_id, field="transactionId")
-    tx = await caller.as_rules()
-    sent = await tx.lock(CryptoTransaction, transaction_id)
+async def _check_pending(tx: RuleTransaction, transaction: CryptoTransaction) -> None:
+    """Refuses all but somebody else's withdrawal for which coins were taken, and whose end is not known yet."""
+    await refuse_own_matter(tx, transaction.user_id, field="transaction_id")
     # What was never taken must not be given back: the ledger knows, whatever the row says.
-    if sent.transaction_type != Kind.WITHDRAWAL or await TAKEN.one(tx, id=sent.id) is None:
-        raise NoWithdrawal(field="transactionId")
-    if sent.status != Status.PENDING:
-        raise InvalidState(f"The withdrawal is {sent.status} already.", field="transactionId", state=sent.status)
-    return sent
+    if transaction.transaction_type != Kind.WITHDRAWAL or await TAKEN.one(tx, id=transaction.id) is None:
+        raise NoWithdrawal(field="transaction_id")
+    if transaction.status != Status.PENDING:
+        state = transaction.status
+        raise InvalidState(f"The withdrawal is {state} already.", field="transaction_id", state=state)
 
 
-def _hash_of(told: str) -> str:
+def _hash_of(given: str) -> str:
     """The hash as it is stored: in small letters where it is hexadecimal, for then case means nothing."""
-    text = told.strip()
+    text = given.strip()
     if not HASH.fullmatch(text):
-        raise HashNotValid(field="transactionHash")
+        raise HashNotValid(field="transaction_hash")
     return text.lower() if HEXADECIMAL.fullmatch(text) else text

@@ -6,16 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from gql.kit.inputs import arguments_of
-from gql.trading.inputs import MOST_DETAILS, OpenDisputeInput
+from gql.kit.inputs import arguments_of, input_of
 from lango.db.postgres import RawJson
 from lango.errors import BadUserInput
 from lango.values.exact_json import written_length
 from models.identity import User
+from resolvers.trading.deals import LONGEST_JSON
+from resolvers.trading.disputes import open_dispute
 from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
 
+OpenDisputeInput = input_of(open_dispute, "openDispute")
 TRADE = "00000000-0000-4000-8000-000000000007"
 
 
@@ -43,7 +45,7 @@ def test_json_of_short_numbers_that_are_written_out_at_length_is_refused() -> No
     powers = RawJson(f"[{','.join(['1e308'] * 20)}]")
     assert len(powers) < 200
 
-    with pytest.raises(BadUserInput, match=f"at most {MOST_DETAILS} characters, its numbers written out"):
+    with pytest.raises(BadUserInput, match=f"at most {LONGEST_JSON} characters, its numbers written out"):
         arguments_of(OpenDisputeInput(trade_id=TRADE, reason="Late", evidence=powers))
 
 
