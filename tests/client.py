@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -21,6 +23,7 @@ from lango.rules.services import Services
 from lango.security.account_status import STANDING
 from lango.security.authentication import mint
 from lango.settings import Settings
+from tests.payloads import document
 
 # The roles that staff have in their tokens.
 STAFF = ("admin",)
@@ -82,6 +85,19 @@ def check_fields(query: str, variables: dict[str, Any], answer: Answer) -> None:
                     place = place[int(part)] if isinstance(place, list) else place[part]
 
 
+def as_json(value: Any) -> Any:
+    """An input as it is sent: numbers that are exact, ids and days as texts, and a row as its id."""
+    if isinstance(value, dict):
+        return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    if isinstance(value, SimpleNamespace):
+        return str(value.id)
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID | Decimal) else value
+
+
 class Api:
     """Calls the gateway: `await api("{ pots { nodes { title } } }", as_=user)`."""
 
@@ -132,18 +148,27 @@ class Api:
         check_fields(query, variables or {}, answer)
         return answer
 
+    async def mutate(
+        self,
+        mutation: str,
+        /,
+        as_: SimpleNamespace | UUID | None = None,
+        roles: tuple[str, ...] = (),
+        *,
+        show: str | None = None,
+        headers: dict[str, str] | None = None,
+        **input: Any,
+    ) -> Answer:
+        """Run a mutation: `await api.mutate("publishPack", manager, packId=pack)`. A row stands for its id.
+
+        Shows of its payload what `tests/payloads.py` says, or what the test does, and always the errors.
+        """
+        return await self(document(mutation, show), {"input": as_json(input)}, as_=as_, roles=roles, headers=headers)
+
     async def redeem(
         self, code: str, *, as_: SimpleNamespace, headers: dict[str, str] | None = None, **input: Any
     ) -> Answer:
-        mutation = """
-            mutation ($input: RedeemQrCodeInput!) {
-              redeemQrCode(input: $input) {
-                qrCode { id status redeemedAt partnerShareCfa redeemedByPartner { name } }
-                userErrors { code message field details }
-              }
-            }
-        """
-        return await self(mutation, {"input": {"code": code, **input}}, as_=as_, headers=headers)
+        return await self.mutate("redeemQrCode", as_, headers=headers, code=code, **input)
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[list[str]]:

@@ -20,11 +20,6 @@ from tests.factories import Factory, now
 SUSPENDED = "UPDATE identity.users SET is_active = false WHERE id = $1"
 DELETED = "UPDATE identity.users SET deleted_at = now() WHERE id = $1"
 VIEWER = "{ viewer { rowId } }"
-REGISTER = """
-    mutation ($input: RegisterPartnerInput!) {
-      registerPartner(input: $input) { partner { rowId } userErrors { code } }
-    }
-"""
 
 
 class Caller:
@@ -39,7 +34,7 @@ class Caller:
         return await self.api(query, variables, headers=self.headers)
 
     async def register(self, name: str) -> Answer:
-        return await self(REGISTER, {"input": {"name": name, "partnerType": "RESTAURANT"}})
+        return await self.api.mutate("registerPartner", headers=self.headers, name=name, type="restaurant")
 
     async def is_served(self) -> bool:
         return not (await self(VIEWER)).errors

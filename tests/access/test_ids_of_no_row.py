@@ -100,11 +100,8 @@ async def callers(make: Factory) -> list[tuple[SimpleNamespace, tuple[str, ...]]
 async def test_an_id_of_no_row_is_refused_by_a_type(
     api: Api, make: Factory, callers: Any, name: str, place: tuple[str, ...]
 ) -> None:
-    query = (
-        f"mutation ($input: {MUTATIONS[name].name}!) {{ {name}(input: $input) {{ userErrors {{ code message }} }} }}"
-    )
     for caller, roles in callers:
-        answer = await api(query, {"input": await filled(make, MUTATIONS[name], place)}, as_=caller, roles=roles)
+        answer = await api.mutate(name, caller, roles, show="", **await filled(make, MUTATIONS[name], place))
 
         assert "INTERNAL" not in answer.codes, answer.body
         assert answer.codes or answer.refusals(name), answer.body

@@ -18,45 +18,15 @@ from lango.rules.services import Services
 from models.identity import User
 from resolvers.donations.refunds import send_refund
 from resolvers.donations.wave_events import receive_wave_event
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 from tests.donations.wave import FakeWave
 from tests.factories import Factory
 
-DONATE = """
-  mutation ($input: DonateInput!) {
-    donate(input: $input) {
-      donation { rowId status amountCfa donorPhone donorName riskScore pot { raisedCfa } }
-      paymentUrl reference receiptToken warnings { code } userErrors { code message field details }
-    }
-  }
-"""
-RETRY = """
-  mutation ($input: RetryDonationInput!) {
-    retryDonation(input: $input) {
-      donation { status } paymentUrl reference warnings { code } userErrors { code field details }
-    }
-  }
-"""
-REFUND = """
-  mutation ($input: RefundDonationInput!) {
-    refundDonation(input: $input) {
-      refund { rowId amountCfa reason waveRefundStatus donation { status } }
-      warnings { code } userErrors { code message field details }
-    }
-  }
-"""
 RECEIPT = """
   query ($token: String!) {
     donationReceipt(token: $token) { reference status amountCfa refundedCfa confirmedAt paymentUrl }
   }
 """
-STAFF = {
-    "releaseHeldDonation": "donation { status }",
-    "rejectHeldDonation": "donation { status }",
-    "replayWaveEvent": "waveWebhookEvent { processedAt processingError retryCount }",
-    "retryRefund": "refund { waveRefundStatus }",
-    "markRefundPaid": "refund { waveRefundStatus waveRefundId }",
-}
 
 
 @dataclass
@@ -73,8 +43,8 @@ class Giving:
         return self.make.owner
 
     async def donate(self, pot: Any, amount: Any = 5000, as_: Any = None, **more: Any) -> Answer:
-        where = {} if "shareToken" in more else {"potId": str(pot.id)}
-        return await self.api(DONATE, {"input": {"amountCfa": amount, **where, **more}}, as_=as_)
+        where = {} if "shareToken" in more else {"potId": pot.id}
+        return await self.api.mutate("donate", as_, amountCfa=amount, **where, **more)
 
     async def begun(self, pot: Any, amount: int = 5000, as_: Any = None, **more: Any) -> SimpleNamespace:
         """A donation that waits to be paid, with its checkout."""
@@ -103,22 +73,17 @@ class Giving:
         return (await receive_wave_event(self.services, Delivery(event, request))).finish
 
     async def retry(self, as_: Any = None, **given: Any) -> Answer:
-        return await self.api(RETRY, {"input": given}, as_=as_)
+        return await self.api.mutate("retryDonation", as_, **given)
 
     async def refund(self, as_: Any = None, roles: tuple[str, ...] = (), **given: Any) -> Answer:
-        return await self.api(REFUND, {"input": given}, as_=as_, roles=roles)
+        return await self.api.mutate("refundDonation", as_, roles, **given)
 
     async def receipt(self, token: str) -> Any:
         return (await self.api(RECEIPT, {"token": token}))["donationReceipt"]
 
     async def as_staff(self, name: str, **given: Any) -> Answer:
         admin = await self.make(User, roles=["user", "admin"])
-        return await self.by(name, admin, ("admin",), **given)
-
-    async def by(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> Answer:
-        title = name[0].upper() + name[1:]
-        text = f"mutation ($input: {title}Input!) {{ {name}(input: $input) {{ {STAFF[name]} userErrors {{ code }} }} }}"
-        return await self.api(text, {"input": given}, as_=as_, roles=roles)
+        return await self.api.mutate(name, admin, STAFF, **given)
 
     async def row(self, key: Any) -> Any:
         return await self.owner.fetchrow("SELECT * FROM donations.donations WHERE id = $1", key)

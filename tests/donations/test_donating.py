@@ -15,7 +15,7 @@ from resolvers.donations.checkouts import open_checkout
 from tests.books import Books
 from tests.changes import Changes
 from tests.client import Api
-from tests.donations.giving import DONATE, Giving
+from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory
 
@@ -132,9 +132,7 @@ async def test_a_private_pot_is_given_to_by_its_share_token_alone(giving: Giving
 
     by_id = await giving.donate(pot, 1000, donor)
     by_token = await giving.donate(pot, 1000, None, shareToken=pot.share_token)
-    both = await giving.api(
-        DONATE, {"input": {"amountCfa": 1000, "potId": str(pot.id), "shareToken": pot.share_token}}, as_=donor
-    )
+    both = await giving.api.mutate("donate", donor, amountCfa=1000, potId=pot, shareToken=pot.share_token)
 
     assert by_id.refusals("donate") == ["NOT_FOUND"]
     assert by_token.refusals("donate") == both.refusals("donate") == []
@@ -146,15 +144,13 @@ async def test_a_wrong_share_token_opens_nothing(giving: Giving, make: Factory, 
     other = await make(Pot, visibility="public")
 
     answer = await giving.donate(pot, 1000, donor, shareToken=token)
-    mixed = await giving.api(
-        DONATE, {"input": {"amountCfa": 1000, "potId": str(other.id), "shareToken": pot.share_token}}, as_=donor
-    )
+    mixed = await giving.api.mutate("donate", donor, amountCfa=1000, potId=other, shareToken=pot.share_token)
 
     assert answer.refusals("donate") == mixed.refusals("donate") == ["NOT_FOUND"]
 
 
 async def test_some_pot_must_be_named(giving: Giving, donor: Any) -> None:
-    answer = await giving.api(DONATE, {"input": {"amountCfa": 1000}}, as_=donor)
+    answer = await giving.api.mutate("donate", donor, amountCfa=1000)
 
     assert answer.codes == ["BAD_USER_INPUT"]
 
@@ -281,11 +277,7 @@ async def test_what_wave_will_not_do_is_another_warning_and_is_not_asked_again(
 ) -> None:
     wave.refuses.add("open_checkout")
 
-    answer = await giving.api(
-        "mutation ($input: DonateInput!) { donate(input: $input) {"
-        " donation { status } paymentUrl reference receiptToken warnings { code message } userErrors { code } } }",
-        {"input": {"amountCfa": 1000, "potId": str(pot.id)}},
-    )
+    answer = await giving.donate(pot, 1000, show="paymentUrl reference receiptToken warnings { message }")
 
     begun = answer["donate"]
     assert begun["userErrors"] == []

@@ -147,8 +147,8 @@ async def test_what_came_in_another_currency_fails_and_is_staffs_to_return(
 async def test_only_staff_decide_about_it(giving: Giving, donor: Any, held: Any, changes: Changes, name: str) -> None:
     before = await changes.mark()
 
-    assert (await giving.by(name, donor, donationId=held.id)).codes == ["FORBIDDEN"]
-    assert (await giving.by(name, None, donationId=held.id)).codes == ["UNAUTHENTICATED"]
+    assert (await giving.api.mutate(name, donor, donationId=held.id)).codes == ["FORBIDDEN"]
+    assert (await giving.api.mutate(name, None, donationId=held.id)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
     assert (await giving.as_staff(name, donationId=str(uuid4()))).refusals(name) == ["NOT_FOUND"]
 

@@ -16,27 +16,13 @@ from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory
 
-DONATE = """
-  mutation ($input: DonateInput!) {
-    donate(input: $input) {
-      donation { rowId status pot { title status donations { totalCount } contributions { totalCount } } }
-      reference receiptToken userErrors { code }
-    }
-  }
-"""
-RETRY = """
-  mutation ($input: RetryDonationInput!) {
-    retryDonation(input: $input) { donation { rowId status pot { title } } userErrors { code } }
-  }
-"""
-REFUND = """
-  mutation ($input: RefundDonationInput!) {
-    refundDonation(input: $input) {
-      refund { amountCfa waveRefundStatus refundedByUser { id } donation { rowId status donorUser { id } pot { title } } }
-      warnings { code } userErrors { code }
-    }
-  }
-"""
+SHOWN = {
+    "donate": """donation { rowId status pot { title status donations { totalCount } contributions { totalCount } } }
+        reference receiptToken""",
+    "retryDonation": "donation { rowId status pot { title } }",
+    "refundDonation": """refund {
+        amountCfa waveRefundStatus refundedByUser { id } donation { rowId status donorUser { id } pot { title } } }""",
+}
 
 
 @pytest.fixture
@@ -47,9 +33,8 @@ async def hidden(make: Factory) -> SimpleNamespace:
     )
 
 
-async def call(api: Api, text: str, as_: Any = None, **given: Any) -> Any:
-    (answer,) = (await api(text, {"input": given}, as_=as_)).data.values()
-    return answer
+async def call(api: Api, name: str, as_: Any = None, **given: Any) -> Any:
+    return (await api.mutate(name, as_, show=SHOWN[name], **given))[name]
 
 
 async def test_a_donor_by_a_share_link_is_shown_what_they_give_and_to_what(
@@ -58,7 +43,7 @@ async def test_a_donor_by_a_share_link_is_shown_what_they_give_and_to_what(
     await giving.given(hidden, 700, shareToken=hidden.share_token)
 
     for who in (None, donor):
-        made = await call(api, DONATE, who, amountCfa=500, shareToken=hidden.share_token)
+        made = await call(api, "donate", who, amountCfa=500, shareToken=hidden.share_token)
 
         assert made["donation"]["status"] == "PENDING"
         assert made["donation"]["pot"] == {
@@ -69,7 +54,7 @@ async def test_a_donor_by_a_share_link_is_shown_what_they_give_and_to_what(
 async def test_a_retry_of_the_same_call_is_shown_the_same(api: Api, hidden: Any) -> None:
     given = {"amountCfa": 500, "shareToken": hidden.share_token, "idempotencyKey": str(uuid4())}
 
-    first, again = await call(api, DONATE, **given), await call(api, DONATE, **given)
+    first, again = await call(api, "donate", **given), await call(api, "donate", **given)
 
     assert first["receiptToken"] is not None
     assert again == first | {"receiptToken": None}
@@ -83,7 +68,7 @@ async def test_who_gives_back_by_a_receipt_is_shown_the_refund(
     if refuses:
         wave.refuses.add("refund")
 
-    answer = await call(api, REFUND, receiptToken=given.token)
+    answer = await call(api, "refundDonation", receiptToken=given.token)
 
     assert answer["refund"] == {
         "amountCfa": 500, "waveRefundStatus": "FAILED" if refuses else "SUCCEEDED", "refundedByUser": None,
@@ -95,7 +80,7 @@ async def test_who_gives_back_by_a_receipt_is_shown_the_refund(
 async def test_who_tries_again_by_a_receipt_is_shown_the_donation(api: Api, giving: Giving, hidden: Any) -> None:
     begun = await giving.begun(hidden, 500, shareToken=hidden.share_token)
 
-    answer = await call(api, RETRY, receiptToken=begun.token)
+    answer = await call(api, "retryDonation", receiptToken=begun.token)
 
     assert answer["donation"] == {"rowId": begun.id, "status": "PENDING", "pot": {"title": "Behind a link"}}
 

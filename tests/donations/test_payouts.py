@@ -161,11 +161,7 @@ async def test_of_a_cancelled_pot_what_is_left_waits_for_staff_where_no_phone_is
     given, other = await giving.given(pot, 5000), await giving.given(pot, 3000)
     part = await giving.refund(admin, ("admin",), donationId=given.id, amountCfa=2000)
 
-    cancelled = await giving.api(
-        "mutation ($input: CancelPotInput!) { cancelPot(input: $input) { userErrors { code } } }",
-        {"input": {"potId": str(pot.id)}},
-        as_=await giving.owner_of(pot),
-    )
+    cancelled = await giving.api.mutate("cancelPot", await giving.owner_of(pot), potId=pot)
     for each in (given, other):
         await giving.send_refunds(each.id)
 

@@ -291,7 +291,7 @@ async def test_what_wave_refuses_has_failed_and_staff_send_it_again(
     assert await books.owed("platform:suspense:XOF") == suspense + 5000
     wave.refuses.clear()
 
-    assert (await giving.by("retryRefund", donor, refundId=refund["rowId"])).codes == ["FORBIDDEN"]
+    assert (await giving.api.mutate("retryRefund", donor, refundId=refund["rowId"])).codes == ["FORBIDDEN"]
     answer = await giving.as_staff("retryRefund", refundId=refund["rowId"])
     again = await giving.as_staff("retryRefund", refundId=refund["rowId"])
 
@@ -310,12 +310,12 @@ async def test_a_part_that_wave_will_not_pay_out_is_paid_by_hand_once(
     key = (await giving.refund(donor, donationId=given.id, amountCfa=2000))["refundDonation"]["refund"]["rowId"]
     before = await changes.mark()
 
-    by_donor = await giving.by("markRefundPaid", donor, refundId=key, reference="T-1")
-    unnamed = await giving.by("markRefundPaid", admin, STAFF, refundId=key, reference=" ")
-    unknown = await giving.by("markRefundPaid", admin, STAFF, refundId=str(uuid4()), reference="T-1")
+    by_donor = await giving.api.mutate("markRefundPaid", donor, refundId=key, reference="T-1")
+    unnamed = await giving.api.mutate("markRefundPaid", admin, STAFF, refundId=key, reference=" ")
+    unknown = await giving.api.mutate("markRefundPaid", admin, STAFF, refundId=str(uuid4()), reference="T-1")
     changed = await changes.since(before)
     answers = await asyncio.gather(
-        *(giving.by("markRefundPaid", admin, STAFF, refundId=key, reference=" T-1 ") for _ in range(5))
+        *(giving.api.mutate("markRefundPaid", admin, STAFF, refundId=key, reference=" T-1 ") for _ in range(5))
     )
 
     assert by_donor.codes == ["FORBIDDEN"]

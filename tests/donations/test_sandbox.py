@@ -24,7 +24,8 @@ from lango.http.app import create_app, server_options
 from lango.providers.wave.settings import WaveSettings
 from lango.settings import Settings
 from resolvers.donations.wave_events import receive_wave_event
-from tests.donations.giving import DONATE, RECEIPT
+from tests.donations.giving import RECEIPT
+from tests.payloads import document
 
 ROOT = Path(__file__).resolve().parents[2]
 BUTTON = re.compile(r'<button formaction="(\?outcome=\w+)">(\w+)</button>')
@@ -43,7 +44,7 @@ class Site:
         return answer["data"]
 
     async def donate(self, pot: Any, amount: int) -> Any:
-        given = (await self.ask(DONATE, input={"potId": str(pot.id), "amountCfa": amount}))["donate"]
+        given = (await self.ask(document("donate"), input={"potId": str(pot.id), "amountCfa": amount}))["donate"]
         assert given["userErrors"] == []
         return given
 

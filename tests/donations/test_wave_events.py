@@ -330,7 +330,7 @@ async def test_only_staff_replay(giving: Giving, wave: FakeWave, pot: Any, donor
     await giving.hear(event := wave.paid(begun.checkout))
     stored = await giving.event_of(event)
 
-    assert (await giving.by("replayWaveEvent", donor, eventId=str(stored["id"]))).codes == ["FORBIDDEN"]
-    assert (await giving.by("replayWaveEvent", None, eventId=str(stored["id"]))).codes == ["UNAUTHENTICATED"]
+    assert (await giving.api.mutate("replayWaveEvent", donor, eventId=str(stored["id"]))).codes == ["FORBIDDEN"]
+    assert (await giving.api.mutate("replayWaveEvent", None, eventId=str(stored["id"]))).codes == ["UNAUTHENTICATED"]
     unknown = await giving.as_staff("replayWaveEvent", eventId=str(uuid4()))
     assert unknown.refusals("replayWaveEvent") == ["NOT_FOUND"]

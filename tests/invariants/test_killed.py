@@ -27,6 +27,7 @@ from tests.conftest import KEY
 from tests.http.test_server import free_port
 from tests.invariants.story import wrong
 from tests.invariants.world import World, pick
+from tests.payloads import document
 from tests.planner.conftest import no_logs
 
 ROOT = Path(__file__).parents[2]
@@ -94,9 +95,7 @@ async def deal(world: World) -> SimpleNamespace:
 
 def text(call: Call) -> dict[str, Any]:
     name, _, shown, given = call
-    title = name[0].upper() + name[1:]
-    query = f"mutation ($input: {title}Input!) {{ {name}(input: $input) {{ {shown} userErrors {{ code }} }} }}"
-    return {"query": query, "variables": {"input": given}}
+    return {"query": document(name, shown), "variables": {"input": given}}
 
 
 async def check(world: World) -> None:

@@ -28,13 +28,12 @@ from resolvers.points import points
 from resolvers.pots import lifecycle
 from resolvers.redemption import codes, settlements
 from resolvers.trading import escrows
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory
 from tests.trading.conftest import Desk
 
-STAFF = ("admin",)
 PRICE = 500
 # Run by the worker when they are due; here at any moment, also twice at once.
 JOBS = (
@@ -155,7 +154,7 @@ class World:
     async def hold_or_let_go(self, n: int) -> None:
         if self.donations:
             name = ("releaseHeldDonation", "rejectHeldDonation")[n % 2]
-            self.heard(await self.giving.by(name, self.staff, STAFF, donationId=pick(self.donations, n).id))
+            self.heard(await self.giving.api.mutate(name, self.staff, STAFF, donationId=pick(self.donations, n).id))
 
     async def convert(self, n: int) -> None:
         who, pot = pick(self.people, n), pick(self.pots, n // 7)
@@ -288,9 +287,7 @@ class World:
     # How it is asked, and what must hold.
 
     async def ask(self, name: str, who: Any, shown: str, roles: tuple[str, ...] = (), **given: Any) -> Any:
-        title = name[0].upper() + name[1:]
-        query = f"mutation ($input: {title}Input!) {{ {name}(input: $input) {{ {shown} userErrors {{ code }} }} }}"
-        return self.heard(await self.api(query, {"input": given}, as_=who, roles=roles))[name]
+        return self.heard(await self.api.mutate(name, who, roles, show=shown, **given))[name]
 
     def heard(self, answer: Answer) -> Any:
         """Every outcome is typed: nothing here is an error at the top."""

@@ -21,9 +21,8 @@ from models.profiles import Profile
 from resolvers.packs.partner_invitations import expire_lapsed_invitations
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory, now
-from tests.packs.calls import STAFF, call
 from tests.packs.test_members import member, roles
 
 PENDING = """{ partnerInvitations(where: {status: {eq: PENDING}}) { nodes { rowId partnerName role publicPartner { name } } } }"""
@@ -44,13 +43,13 @@ async def guest(make: Factory) -> Any:
 
 
 async def invite(api: Api, shop: Any, as_: Any = None, role: str = "CASHIER", **contact: Any) -> Any:
-    answer = await call(api, "invitePartnerMember", as_ or shop.owner, partnerId=shop.partner, role=role, **contact)
+    answer = await api.mutate("invitePartnerMember", as_ or shop.owner, partnerId=shop.partner, role=role, **contact)
     assert answer.refusals("invitePartnerMember") == []
     return SimpleNamespace(id=UUID(answer["invitePartnerMember"]["invitation"]["rowId"]))
 
 
 async def answer_to(api: Api, name: str, invitation: Any, as_: Any, roles: tuple[str, ...] = ()) -> list[str]:
-    return (await call(api, name, as_, roles, invitationId=invitation)).refusals(name)
+    return (await api.mutate(name, as_, roles, invitationId=invitation)).refusals(name)
 
 
 async def test_who_is_invited_accepts_and_then_acts_for_the_partner(
@@ -68,7 +67,7 @@ async def test_who_is_invited_accepts_and_then_acts_for_the_partner(
 
     seen = await api(PENDING, as_=guest)
     before = [await reads_the_name(who) for who in (guest, shop.owner)]
-    accepted = await call(api, "acceptPartnerInvitation", guest, invitationId=invitation)
+    accepted = await api.mutate("acceptPartnerInvitation", guest, invitationId=invitation)
     after = [await reads_the_name(who) for who in (guest, shop.owner)]
 
     assert seen["partnerInvitations"]["nodes"] == [
@@ -87,7 +86,7 @@ async def test_the_answer_is_the_same_whether_or_not_anybody_has_the_contact(
     api: Api, shop: Any, guest: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     answers = [
-        await call(api, "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=email)
+        await api.mutate("invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=email)
         for email in (guest.email, address(), shop.cashier.email)
     ]
 
@@ -142,7 +141,7 @@ async def test_one_valid_contact_is_invited(
 ) -> None:
     before = await changes.mark()
 
-    answer = await call(api, "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", **given)
+    answer = await api.mutate("invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", **given)
 
     (error,) = answer["invitePartnerMember"]["userErrors"]
     assert (error["code"], error["field"]) == (code, field and [field])
@@ -153,7 +152,7 @@ async def test_nobody_is_invited_twice_not_even_at_once(api: Api, shop: Any, own
     email = address()
 
     answers = await asyncio.gather(
-        *(call(api, "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=email)
+        *(api.mutate("invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=email)
           for _ in range(10))
     )  # fmt: skip
 
@@ -167,7 +166,9 @@ async def test_the_days_invitations_are_bounded(api: Api, shop: Any, configure: 
     for _ in range(2):
         await invite(api, shop, email=address())
 
-    answer = await call(api, "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=address())
+    answer = await api.mutate(
+        "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=address()
+    )
 
     assert answer.refusals("invitePartnerMember") == ["DAILY_LIMIT_REACHED"]
 
@@ -227,11 +228,11 @@ async def test_staff_give_no_part_in_a_partner_to_themselves_or_to_whom_they_act
     before = await changes.mark()
 
     for contact in ({"email": staff.email}, {"phone": staff.phone}, {"email": ward.email}):
-        answer = await call(api, "invitePartnerMember", staff, STAFF, **given, **contact)
+        answer = await api.mutate("invitePartnerMember", staff, STAFF, **given, **contact)
         (error,) = answer["invitePartnerMember"]["userErrors"]
         assert (error["code"], error["field"]) == ("OWN_MATTER", list(contact))
-    changed = await call(api, "changePartnerMemberRole", staff, STAFF, partnerMemberId=of_ward, role="OWNER")
-    removed = await call(api, "removePartnerMember", staff, STAFF, partnerMemberId=of_ward)
+    changed = await api.mutate("changePartnerMemberRole", staff, STAFF, partnerMemberId=of_ward, role="OWNER")
+    removed = await api.mutate("removePartnerMember", staff, STAFF, partnerMemberId=of_ward)
 
     assert changed.refusals("changePartnerMemberRole") == ["OWN_MATTER"]
     assert removed.refusals("removePartnerMember") == ["OWN_MATTER"]
@@ -243,7 +244,7 @@ async def test_what_staff_sent_is_not_accepted_by_who_has_become_their_own(
     api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], is_ward: bool, changes: Changes
 ) -> None:
     staff, email = await make(User, roles=["user", "admin"]), address()
-    answer = await call(api, "invitePartnerMember", staff, STAFF, partnerId=shop.partner, role="OWNER", email=email)
+    answer = await api.mutate("invitePartnerMember", staff, STAFF, partnerId=shop.partner, role="OWNER", email=email)
     invitation = SimpleNamespace(id=UUID(answer["invitePartnerMember"]["invitation"]["rowId"]))
     who = await ward_of(make, staff) if is_ward else staff
     await owner.execute("UPDATE identity.users SET email = $2 WHERE id = $1", who.id, email)
@@ -258,7 +259,7 @@ async def test_staff_invite_others_and_owners_whom_they_like(
 ) -> None:
     staff = await make(User, roles=["user", "admin"])
     given = {"partnerId": shop.partner, "role": "MANAGER", "email": guest.email}
-    by_staff = await call(api, "invitePartnerMember", staff, STAFF, **given)
+    by_staff = await api.mutate("invitePartnerMember", staff, STAFF, **given)
     invitation = SimpleNamespace(id=UUID(by_staff["invitePartnerMember"]["invitation"]["rowId"]))
     child = await ward_of(make, shop.owner)
 
@@ -274,11 +275,11 @@ async def test_who_has_declined_is_not_asked_again_at_once(
     assert await answer_to(api, "declinePartnerInvitation", invitation, guest) == []
     again = {"partnerId": shop.partner, "role": "CASHIER", "email": guest.email}
 
-    refused = await call(api, "invitePartnerMember", shop.owner, **again)
+    refused = await api.mutate("invitePartnerMember", shop.owner, **again)
     await owner.execute(
         "UPDATE packs.partner_invitations SET answered_at = now() - interval '15 days' WHERE id = $1", invitation.id
     )
-    later = await call(api, "invitePartnerMember", shop.owner, **again)
+    later = await api.mutate("invitePartnerMember", shop.owner, **again)
 
     assert refused.refusals("invitePartnerMember") == ["DECLINED_LATELY"]
     assert later.refusals("invitePartnerMember") == []
@@ -315,7 +316,7 @@ async def test_who_is_an_owner_no_more_has_invited_nobody(
     own = await invite(api, shop, second, role="OWNER", email=guest.email)
     other = await invite(api, shop, email=address())
 
-    await call(api, "removePartnerMember", shop.owner, partnerMemberId=await member(owner, shop.partner, second))
+    await api.mutate("removePartnerMember", shop.owner, partnerMemberId=await member(owner, shop.partner, second))
 
     assert await answer_to(api, "acceptPartnerInvitation", own, guest) == ["INVALID_STATE"]
     assert (await books.events(own.id))[-1] == "partner_invitation.cancelled"
@@ -336,7 +337,9 @@ async def test_for_a_partner_that_is_terminated_nobody_is_invited_or_begins(
     invitation = await invite(api, shop, email=guest.email)
     await owner.execute("UPDATE packs.partners SET status = 'terminated' WHERE id = $1", shop.partner.id)
 
-    answer = await call(api, "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=address())
+    answer = await api.mutate(
+        "invitePartnerMember", shop.owner, partnerId=shop.partner, role="CASHIER", email=address()
+    )
 
     assert answer.refusals("invitePartnerMember") == ["INVALID_STATE"]
     assert await answer_to(api, "acceptPartnerInvitation", invitation, guest) == ["INVALID_STATE"]

@@ -11,9 +11,8 @@ import pytest
 
 from models.identity import User
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.packs.calls import STAFF, call
 
 
 async def roles(owner: asyncpg.Pool[Any], partner: Any) -> dict[Any, str]:
@@ -35,10 +34,10 @@ async def test_who_is_no_owner_adds_changes_and_removes_nobody(
     caller, before = getattr(shop, who), await changes.mark()
     own = await member(owner, shop.partner, caller)
 
-    added = await call(
-        api, "invitePartnerMember", caller, partnerId=shop.partner, email="somebody@test.example", role="OWNER"
+    added = await api.mutate(
+        "invitePartnerMember", caller, partnerId=shop.partner, email="somebody@test.example", role="OWNER"
     )
-    raised = await call(api, "changePartnerMemberRole", caller, partnerMemberId=own, role="OWNER")
+    raised = await api.mutate("changePartnerMemberRole", caller, partnerMemberId=own, role="OWNER")
 
     assert added.refusals("invitePartnerMember") == ["NOT_PARTNER_OWNER"]
     assert raised.refusals("changePartnerMemberRole") == ["NOT_PARTNER_OWNER"]
@@ -48,7 +47,7 @@ async def test_who_is_no_owner_adds_changes_and_removes_nobody(
 async def test_a_manager_sees_the_members_and_removes_none(api: Api, shop: Any, owner: asyncpg.Pool[Any]) -> None:
     cashier = await member(owner, shop.partner, shop.cashier)
 
-    answer = await call(api, "removePartnerMember", shop.manager, partnerMemberId=cashier)
+    answer = await api.mutate("removePartnerMember", shop.manager, partnerMemberId=cashier)
 
     assert answer.refusals("removePartnerMember") == ["NOT_PARTNER_OWNER"]
     assert shop.cashier.id in await roles(owner, shop.partner)
@@ -59,11 +58,11 @@ async def test_to_a_stranger_there_is_no_partner_and_no_member(
 ) -> None:
     stranger, cashier = await make(User), await member(owner, shop.partner, shop.cashier)
 
-    added = await call(
-        api, "invitePartnerMember", stranger, partnerId=shop.partner, email="somebody@test.example", role="OWNER"
+    added = await api.mutate(
+        "invitePartnerMember", stranger, partnerId=shop.partner, email="somebody@test.example", role="OWNER"
     )
-    changed = await call(api, "changePartnerMemberRole", stranger, partnerMemberId=cashier, role="OWNER")
-    removed = await call(api, "removePartnerMember", stranger, partnerMemberId=cashier)
+    changed = await api.mutate("changePartnerMemberRole", stranger, partnerMemberId=cashier, role="OWNER")
+    removed = await api.mutate("removePartnerMember", stranger, partnerMemberId=cashier)
 
     assert added.refusals("invitePartnerMember") == ["NOT_FOUND"]
     assert changed.refusals("changePartnerMemberRole") == ["NOT_FOUND"]
@@ -76,8 +75,8 @@ async def test_an_owner_makes_a_cashier_a_manager_and_removes_a_manager(
     cashier = await member(owner, shop.partner, shop.cashier)
     manager = await member(owner, shop.partner, shop.manager)
 
-    changed = await call(api, "changePartnerMemberRole", shop.owner, partnerMemberId=cashier, role="MANAGER")
-    removed = await call(api, "removePartnerMember", shop.owner, partnerMemberId=manager)
+    changed = await api.mutate("changePartnerMemberRole", shop.owner, partnerMemberId=cashier, role="MANAGER")
+    removed = await api.mutate("removePartnerMember", shop.owner, partnerMemberId=manager)
 
     assert changed["changePartnerMemberRole"]["partnerMember"]["role"] == "MANAGER"
     assert removed.refusals("removePartnerMember") == []
@@ -87,7 +86,7 @@ async def test_an_owner_makes_a_cashier_a_manager_and_removes_a_manager(
 async def test_a_member_may_leave(api: Api, shop: Any, owner: asyncpg.Pool[Any]) -> None:
     own = await member(owner, shop.partner, shop.cashier)
 
-    answer = await call(api, "removePartnerMember", shop.cashier, partnerMemberId=own)
+    answer = await api.mutate("removePartnerMember", shop.cashier, partnerMemberId=own)
 
     # Who has left no longer sees the partner.
     assert answer["removePartnerMember"] == {"partner": None, "userErrors": []}
@@ -99,9 +98,9 @@ async def test_the_last_owner_neither_leaves_nor_steps_down(
 ) -> None:
     own, before = await member(owner, shop.partner, shop.owner), await changes.mark()
 
-    left = await call(api, "removePartnerMember", shop.owner, partnerMemberId=own)
-    stepped = await call(api, "changePartnerMemberRole", shop.owner, partnerMemberId=own, role="MANAGER")
-    stayed = await call(api, "changePartnerMemberRole", shop.owner, partnerMemberId=own, role="OWNER")
+    left = await api.mutate("removePartnerMember", shop.owner, partnerMemberId=own)
+    stepped = await api.mutate("changePartnerMemberRole", shop.owner, partnerMemberId=own, role="MANAGER")
+    stayed = await api.mutate("changePartnerMemberRole", shop.owner, partnerMemberId=own, role="OWNER")
 
     assert left.refusals("removePartnerMember") == ["LAST_OWNER"]
     assert stepped.refusals("changePartnerMemberRole") == ["LAST_OWNER"]
@@ -112,7 +111,7 @@ async def test_the_last_owner_neither_leaves_nor_steps_down(
 async def test_not_even_staff_take_the_last_owner_away(api: Api, shop: Any, admin: Any, owner: Any) -> None:
     own = await member(owner, shop.partner, shop.owner)
 
-    answer = await call(api, "removePartnerMember", admin, STAFF, partnerMemberId=own)
+    answer = await api.mutate("removePartnerMember", admin, STAFF, partnerMemberId=own)
 
     assert answer.refusals("removePartnerMember") == ["LAST_OWNER"]
 
@@ -126,8 +125,8 @@ async def test_two_owners_who_go_at_once_leave_one(
         keys = [await member(owner, shop.partner, user) for user in (shop.owner, second)]
 
         left, stepped = await asyncio.gather(
-            call(api, "removePartnerMember", second, partnerMemberId=keys[1]),
-            call(api, "changePartnerMemberRole", shop.owner, partnerMemberId=keys[0], role="CASHIER"),
+            api.mutate("removePartnerMember", second, partnerMemberId=keys[1]),
+            api.mutate("changePartnerMemberRole", shop.owner, partnerMemberId=keys[0], role="CASHIER"),
         )
 
         refusals = left.refusals("removePartnerMember") + stepped.refusals("changePartnerMemberRole")
@@ -141,7 +140,7 @@ async def test_one_member_removed_by_many_at_once_goes_once(api: Api, shop: Any,
     cashier = await member(owner, shop.partner, shop.cashier)
 
     answers = await asyncio.gather(
-        *(call(api, "removePartnerMember", shop.owner, partnerMemberId=cashier) for _ in range(20))
+        *(api.mutate("removePartnerMember", shop.owner, partnerMemberId=cashier) for _ in range(20))
     )
 
     refusals = [answer.refusals("removePartnerMember") for answer in answers]
@@ -157,9 +156,9 @@ async def test_an_owner_who_was_removed_meanwhile_does_nothing_more(
     async with owner.acquire() as connection, connection.transaction():
         # Somebody holds the partner, so that both wait for it after they have seen it.
         await connection.execute("SELECT FROM packs.partners WHERE id = $1 FOR UPDATE", shop.partner.id)
-        removing = asyncio.create_task(call(api, "removePartnerMember", shop.owner, partnerMemberId=key))
+        removing = asyncio.create_task(api.mutate("removePartnerMember", shop.owner, partnerMemberId=key))
         await asyncio.sleep(0.3)
-        changing = asyncio.create_task(call(api, "updatePartner", second, partnerId=shop.partner, name="Mine now"))
+        changing = asyncio.create_task(api.mutate("updatePartner", second, partnerId=shop.partner, name="Mine now"))
         await asyncio.sleep(0.3)
 
     assert (await removing).refusals("removePartnerMember") == []

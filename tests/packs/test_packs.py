@@ -14,15 +14,14 @@ from models.identity import User
 from models.packs import Pack, Partner
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 from tests.factories import Factory
-from tests.packs.calls import STAFF, call
 
 EVENING = {"name": "Soirée ciné", "description": "Deux places.", "category": "cinema", "basePriceCfa": 5000}
 
 
 async def create(api: Api, shop: Any, as_: Any = None, **given: Any) -> Answer:
-    return await call(api, "createPack", as_ or shop.manager, partnerId=shop.partner, **{**EVENING, **given})
+    return await api.mutate("createPack", as_ or shop.manager, partnerId=shop.partner, **{**EVENING, **given})
 
 
 async def packs(owner: asyncpg.Pool[Any], partner: Any) -> list[Any]:
@@ -114,7 +113,7 @@ async def test_a_partner_that_has_ended_makes_no_pack(api: Api, make: Factory) -
     partner, user = await make(Partner, status="terminated"), await make(User)
     await make.member(partner, user, "owner")
 
-    answer = await call(api, "createPack", user, partnerId=partner, **EVENING)
+    answer = await api.mutate("createPack", user, partnerId=partner, **EVENING)
 
     assert answer.refusals("createPack") == ["INVALID_STATE"]
 
@@ -137,8 +136,7 @@ async def test_a_change_keeps_what_is_left_out_and_null_clears(api: Api, make: F
         available_from=date(2026, 1, 1), venue_restrictions='["plateau"]', total_available_quantity=5,
     )  # fmt: skip
 
-    answer = await call(
-        api, "updatePack", shop.manager, packId=pack, name="Autre", discountedPriceCfa=None, venueRestrictions=None,
+    answer = await api.mutate("updatePack", shop.manager, packId=pack, name="Autre", discountedPriceCfa=None, venueRestrictions=None,
         totalAvailableQuantity=None, basePriceCfa=None,
     )  # fmt: skip
 
@@ -169,7 +167,7 @@ async def test_a_change_is_checked_with_what_stays(
     )  # fmt: skip
     before = await changes.mark()
 
-    answer = await call(api, "updatePack", shop.manager, packId=pack, **given)
+    answer = await api.mutate("updatePack", shop.manager, packId=pack, **given)
 
     assert answer.refusals("updatePack") == [code]
     assert await changes.since(before) == []
@@ -184,7 +182,7 @@ async def test_everyone_sees_a_pack_on_offer_and_only_its_partners_managers_chan
 
     for name in ("updatePack", "publishPack", "withdrawPack"):
         for caller in (rival, shop.cashier):
-            assert (await call(api, name, caller, packId=pack)).refusals(name) == ["NOT_PARTNER_MANAGER"]
+            assert (await api.mutate(name, caller, packId=pack)).refusals(name) == ["NOT_PARTNER_MANAGER"]
 
     assert await changes.since(before) == []
 
@@ -192,14 +190,14 @@ async def test_everyone_sees_a_pack_on_offer_and_only_its_partners_managers_chan
 async def test_a_pack_that_is_not_on_offer_is_not_found_by_a_stranger(api: Api, make: Factory, shop: Any) -> None:
     pack = await make(Pack, partner_id=shop.partner.id, is_active=False)
 
-    assert (await call(api, "publishPack", await make(User), packId=pack)).refusals("publishPack") == ["NOT_FOUND"]
+    assert (await api.mutate("publishPack", await make(User), packId=pack)).refusals("publishPack") == ["NOT_FOUND"]
 
 
 async def test_a_pack_of_no_partner_is_for_staff(api: Api, make: Factory, shop: Any, admin: Any) -> None:
     pack = await make(Pack, partner_id=None)
 
-    member = await call(api, "updatePack", shop.owner, packId=pack, name="Mine")
-    staff = await call(api, "updatePack", admin, STAFF, packId=pack, name="Ours")
+    member = await api.mutate("updatePack", shop.owner, packId=pack, name="Mine")
+    staff = await api.mutate("updatePack", admin, STAFF, packId=pack, name="Ours")
 
     assert member.refusals("updatePack") == ["NOT_PARTNER_MANAGER"]
     assert staff["updatePack"]["pack"]["name"] == "Ours"
@@ -211,10 +209,10 @@ async def test_a_pack_of_no_partner_is_for_staff(api: Api, make: Factory, shop: 
 async def test_a_pack_is_published_and_withdrawn(api: Api, make: Factory, shop: Any, books: Books) -> None:
     pack = await make(Pack, partner_id=shop.partner.id, is_active=False)
 
-    published = await call(api, "publishPack", shop.manager, packId=pack)
-    twice = await call(api, "publishPack", shop.manager, packId=pack)
-    withdrawn = await call(api, "withdrawPack", shop.owner, packId=pack)
-    again = await call(api, "withdrawPack", shop.owner, packId=pack)
+    published = await api.mutate("publishPack", shop.manager, packId=pack)
+    twice = await api.mutate("publishPack", shop.manager, packId=pack)
+    withdrawn = await api.mutate("withdrawPack", shop.owner, packId=pack)
+    again = await api.mutate("withdrawPack", shop.owner, packId=pack)
 
     assert published["publishPack"]["pack"] == {"isActive": True}
     assert twice["publishPack"]["userErrors"][0]["details"] == {"state": "published"}
@@ -232,7 +230,7 @@ async def test_a_partner_that_is_not_active_publishes_nothing(
     await make.member(partner, shop.owner, "owner")
     pack = await make(Pack, partner_id=partner.id, is_active=False)
 
-    answer = await call(api, "publishPack", shop.owner, packId=pack)
+    answer = await api.mutate("publishPack", shop.owner, packId=pack)
 
     assert answer.refusals("publishPack") == ["PARTNER_NOT_ACTIVE"]
     assert not (await packs(owner, partner))[0]["is_active"]
@@ -243,7 +241,7 @@ async def test_a_pack_published_by_20_at_once_is_published_once(
 ) -> None:
     pack = await make(Pack, partner_id=shop.partner.id, is_active=False)
 
-    answers = await asyncio.gather(*(call(api, "publishPack", shop.manager, packId=pack) for _ in range(20)))
+    answers = await asyncio.gather(*(api.mutate("publishPack", shop.manager, packId=pack) for _ in range(20)))
 
     refusals = [answer.refusals("publishPack") for answer in answers]
     assert sorted(refusals) == [[]] + [["INVALID_STATE"]] * 19
@@ -255,10 +253,9 @@ async def test_codes_of_a_withdrawn_pack_are_still_redeemed_and_none_is_issued(
 ) -> None:
     till, manager = await make.code_at_the_till(), await make(User)
     await make.member(till.partner, manager, "manager")
-    issue = """mutation ($input: IssueQrCodeInput!) { issueQrCode(input: $input) { userErrors { code } } }"""
 
-    await call(api, "withdrawPack", manager, packId=till.pack)
-    issued = await api(issue, {"input": {"potId": str(till.pot.id), "packId": str(till.pack.id)}}, as_=till.owner)
+    await api.mutate("withdrawPack", manager, packId=till.pack)
+    issued = await api.mutate("issueQrCode", till.owner, potId=till.pot, packId=till.pack)
     redeemed = await api.redeem(till.code.code, as_=till.cashier)
 
     assert issued.refusals("issueQrCode") == ["PACK_NOT_AVAILABLE"]

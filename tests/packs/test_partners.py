@@ -14,9 +14,8 @@ from models.identity import User
 from models.packs import Partner
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.packs.calls import STAFF, call
 
 
 async def row(owner: asyncpg.Pool[Any], partner: Any) -> Any:
@@ -29,8 +28,7 @@ async def row(owner: asyncpg.Pool[Any], partner: Any) -> Any:
 async def test_who_registers_a_partner_becomes_its_owner_and_it_waits(api: Api, make: Factory, books: Books) -> None:
     user = await make(User)
 
-    answer = await call(
-        api, "registerPartner", user, name="Cinéma Pathé", type="cinema", contactPhone="+221338000000",
+    answer = await api.mutate("registerPartner", user, name="Cinéma Pathé", type="cinema", contactPhone="+221338000000",
         venues=[{"name": "Le Plateau", "address": "1, place de l'Indépendance"}],
     )  # fmt: skip
 
@@ -51,7 +49,7 @@ async def test_the_platform_says_what_part_a_new_partner_gets(
 ) -> None:
     await make(SystemConfig, config_key="partners.revenue_split_percentage", config_value="72.5", is_sensitive=False)
     try:
-        answer = await call(api, "registerPartner", await make(User), name="Spa", type="spa")
+        answer = await api.mutate("registerPartner", await make(User), name="Spa", type="spa")
     finally:
         await owner.execute("DELETE FROM admin.system_config WHERE config_key = 'partners.revenue_split_percentage'")
 
@@ -59,14 +57,14 @@ async def test_the_platform_says_what_part_a_new_partner_gets(
 
 
 async def test_without_a_token_nobody_registers(api: Api) -> None:
-    assert (await call(api, "registerPartner", None, name="Spa", type="spa")).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate("registerPartner", None, name="Spa", type="spa")).codes == ["UNAUTHENTICATED"]
 
 
 async def test_a_retry_registers_one_partner(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     user, key = await make(User), str(uuid4())
 
     answers = await asyncio.gather(
-        *(call(api, "registerPartner", user, name="Spa", type="spa", idempotencyKey=key) for _ in range(5))
+        *(api.mutate("registerPartner", user, name="Spa", type="spa", idempotencyKey=key) for _ in range(5))
     )
 
     assert len({answer["registerPartner"]["partner"]["rowId"] for answer in answers}) == 1
@@ -92,7 +90,7 @@ async def test_what_a_partner_says_of_itself_is_checked(
 ) -> None:
     user, before = await make(User), await changes.mark()
 
-    answer = await call(api, "registerPartner", user, **{"name": "Spa", "type": "spa", **given})
+    answer = await api.mutate("registerPartner", user, **{"name": "Spa", "type": "spa", **given})
 
     assert answer.refusals("registerPartner") == [code]
     assert await changes.since(before) == []
@@ -102,7 +100,7 @@ async def test_what_a_partner_says_of_itself_is_checked(
     "given", [{"name": "n" * 256}, {"name": "a\0b"}, {"venues": [{"name": "n" * 256}]}, {"venues": [{"id": "a"}]}]
 )
 async def test_what_no_column_holds_is_bad_input(api: Api, make: Factory, given: dict[str, Any]) -> None:
-    answer = await call(api, "registerPartner", await make(User), **{"name": "Spa", "type": "spa", **given})
+    answer = await api.mutate("registerPartner", await make(User), **{"name": "Spa", "type": "spa", **given})
 
     assert answer.codes == ["BAD_USER_INPUT"]
 
@@ -115,9 +113,9 @@ async def test_staff_verify_suspend_and_reinstate_a_partner(
 ) -> None:
     partner = await make(Partner, status="pending")
 
-    verified = await call(api, "verifyPartner", admin, STAFF, partnerId=partner)
-    suspended = await call(api, "suspendPartner", admin, STAFF, partnerId=partner)
-    reinstated = await call(api, "reinstatePartner", admin, STAFF, partnerId=partner)
+    verified = await api.mutate("verifyPartner", admin, STAFF, partnerId=partner)
+    suspended = await api.mutate("suspendPartner", admin, STAFF, partnerId=partner)
+    reinstated = await api.mutate("reinstatePartner", admin, STAFF, partnerId=partner)
 
     assert verified["verifyPartner"]["partner"]["status"] == "ACTIVE"
     assert verified["verifyPartner"]["partner"]["verifiedAt"] is not None
@@ -133,7 +131,7 @@ async def test_staff_refuse_a_registration_or_end_with_a_partner(
 ) -> None:
     partner = await make(Partner, status=status)
 
-    ended = await call(api, "terminatePartner", admin, STAFF, partnerId=partner)
+    ended = await api.mutate("terminatePartner", admin, STAFF, partnerId=partner)
 
     assert ended["terminatePartner"]["partner"] == {"status": "TERMINATED"}
     assert await books.events(partner.id) == ["partner.terminated"]
@@ -144,9 +142,9 @@ async def test_at_a_partner_that_is_stopped_no_code_is_redeemed_until_it_goes_on
 ) -> None:
     till = await make.code_at_the_till()
 
-    await call(api, "suspendPartner", admin, STAFF, partnerId=till.partner)
+    await api.mutate("suspendPartner", admin, STAFF, partnerId=till.partner)
     stopped = await api.redeem(till.code.code, as_=till.cashier)
-    await call(api, "reinstatePartner", admin, STAFF, partnerId=till.partner)
+    await api.mutate("reinstatePartner", admin, STAFF, partnerId=till.partner)
     again = await api.redeem(till.code.code, as_=till.cashier)
 
     assert stopped.refusals("redeemQrCode") == ["PARTNER_SUSPENDED"]
@@ -168,7 +166,7 @@ async def test_a_step_begins_where_it_may(
     partner = await make(Partner, status=status)
     before = await changes.mark()
 
-    answer = await call(api, name, admin, STAFF, partnerId=partner)
+    answer = await api.mutate(name, admin, STAFF, partnerId=partner)
 
     (error,) = answer[name]["userErrors"]
     assert (error["code"], error["field"], error["details"]) == ("INVALID_STATE", ["partnerId"], {"state": status})
@@ -180,14 +178,14 @@ async def test_a_step_begins_where_it_may(
     "name", ["verifyPartner", "suspendPartner", "reinstatePartner", "terminatePartner", "setPartnerTerms"]
 )
 async def test_only_staff_decide_about_a_partner(api: Api, shop: Any, name: str) -> None:
-    assert (await call(api, name, shop.owner, partnerId=shop.partner)).codes == ["FORBIDDEN"]
+    assert (await api.mutate(name, shop.owner, partnerId=shop.partner)).codes == ["FORBIDDEN"]
     # A claim that the database does not confirm is none.
-    assert (await call(api, name, shop.owner, STAFF, partnerId=shop.partner)).codes == ["FORBIDDEN"]
-    assert (await call(api, name, None, partnerId=shop.partner)).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate(name, shop.owner, STAFF, partnerId=shop.partner)).codes == ["FORBIDDEN"]
+    assert (await api.mutate(name, None, partnerId=shop.partner)).codes == ["UNAUTHENTICATED"]
 
 
 async def test_there_is_nothing_to_verify_of_a_partner_that_is_not_there(api: Api, admin: Any) -> None:
-    answer = await call(api, "verifyPartner", admin, STAFF, partnerId=str(uuid4()))
+    answer = await api.mutate("verifyPartner", admin, STAFF, partnerId=str(uuid4()))
 
     assert answer.refusals("verifyPartner") == ["NOT_FOUND"]
 
@@ -195,7 +193,7 @@ async def test_there_is_nothing_to_verify_of_a_partner_that_is_not_there(api: Ap
 async def test_many_verify_at_once_and_one_does(api: Api, make: Factory, admin: Any, books: Books) -> None:
     partner = await make(Partner, status="pending")
 
-    answers = await asyncio.gather(*(call(api, "verifyPartner", admin, STAFF, partnerId=partner) for _ in range(20)))
+    answers = await asyncio.gather(*(api.mutate("verifyPartner", admin, STAFF, partnerId=partner) for _ in range(20)))
 
     refusals = [answer.refusals("verifyPartner") for answer in answers]
     assert sorted(refusals) == [[]] + [["INVALID_STATE"]] * 19
@@ -206,8 +204,7 @@ async def test_many_verify_at_once_and_one_does(api: Api, make: Factory, admin: 
 
 
 async def test_an_owner_changes_what_is_said_and_leaves_the_rest(api: Api, shop: Any, books: Books) -> None:
-    answer = await call(
-        api, "updatePartner", shop.owner, partnerId=shop.partner, name="Le Grand Cinéma", contactEmail="a@b.example",
+    answer = await api.mutate("updatePartner", shop.owner, partnerId=shop.partner, name="Le Grand Cinéma", contactEmail="a@b.example",
         taxId="12", paymentTerms="WEEKLY", minimumPayoutCfa=25_000, venues=[{"id": "vdn", "name": "La VDN"}],
     )  # fmt: skip
 
@@ -221,9 +218,9 @@ async def test_an_owner_changes_what_is_said_and_leaves_the_rest(api: Api, shop:
 
 
 async def test_null_clears_what_may_be_empty_and_what_is_left_out_stays(api: Api, shop: Any) -> None:
-    await call(api, "updatePartner", shop.owner, partnerId=shop.partner, description="D", contactName="C")
+    await api.mutate("updatePartner", shop.owner, partnerId=shop.partner, description="D", contactName="C")
 
-    answer = await call(api, "updatePartner", shop.owner, partnerId=shop.partner, description=None, name=None)
+    answer = await api.mutate("updatePartner", shop.owner, partnerId=shop.partner, description=None, name=None)
 
     partner = answer["updatePartner"]["partner"]
     assert (partner["description"], partner["contactName"]) == (None, "C")
@@ -234,7 +231,7 @@ async def test_null_clears_what_may_be_empty_and_what_is_left_out_stays(api: Api
 async def test_who_is_no_owner_changes_nothing(api: Api, shop: Any, who: str, changes: Changes) -> None:
     before = await changes.mark()
 
-    answer = await call(api, "updatePartner", getattr(shop, who), partnerId=shop.partner, name="Ours")
+    answer = await api.mutate("updatePartner", getattr(shop, who), partnerId=shop.partner, name="Ours")
 
     assert answer.refusals("updatePartner") == ["NOT_PARTNER_OWNER"]
     assert await changes.since(before) == []
@@ -243,13 +240,13 @@ async def test_who_is_no_owner_changes_nothing(api: Api, shop: Any, who: str, ch
 async def test_a_stranger_sees_no_partner_to_change_though_everyone_sees_its_face(
     api: Api, make: Factory, shop: Any
 ) -> None:
-    answer = await call(api, "updatePartner", await make(User), partnerId=shop.partner, name="Mine")
+    answer = await api.mutate("updatePartner", await make(User), partnerId=shop.partner, name="Mine")
 
     assert answer.refusals("updatePartner") == ["NOT_FOUND"]
 
 
 async def test_staff_may_change_a_partner(api: Api, shop: Any, admin: Any) -> None:
-    answer = await call(api, "updatePartner", admin, STAFF, partnerId=shop.partner, name="Corrected")
+    answer = await api.mutate("updatePartner", admin, STAFF, partnerId=shop.partner, name="Corrected")
 
     assert answer["updatePartner"]["partner"]["name"] == "Corrected"
 
@@ -266,7 +263,7 @@ async def test_staff_may_change_a_partner(api: Api, shop: Any, admin: Any) -> No
 async def test_a_change_is_checked(api: Api, shop: Any, given: dict[str, Any], code: str, changes: Changes) -> None:
     before = await changes.mark()
 
-    answer = await call(api, "updatePartner", shop.owner, partnerId=shop.partner, **given)
+    answer = await api.mutate("updatePartner", shop.owner, partnerId=shop.partner, **given)
 
     assert answer.refusals("updatePartner") == [code]
     assert await changes.since(before) == []
@@ -276,11 +273,10 @@ async def test_a_change_is_checked(api: Api, shop: Any, given: dict[str, Any], c
 
 
 async def test_staff_set_what_was_agreed(api: Api, shop: Any, admin: Any) -> None:
-    first = await call(
-        api, "setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage="82.5",
+    first = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage="82.5",
         autoApproveRedemptions=True,
     )  # fmt: skip
-    second = await call(api, "setPartnerTerms", admin, STAFF, partnerId=shop.partner, autoApproveRedemptions=False)
+    second = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, autoApproveRedemptions=False)
 
     assert first["setPartnerTerms"]["partner"]["revenueSplitPercentage"] == "82.50"
     assert first["setPartnerTerms"]["partner"]["autoApproveRedemptions"] is True
@@ -292,7 +288,7 @@ async def test_staff_set_what_was_agreed(api: Api, shop: Any, admin: Any) -> Non
 async def test_a_split_is_a_percentage_of_two_places(
     api: Api, shop: Any, admin: Any, owner: asyncpg.Pool[Any], split: str
 ) -> None:
-    answer = await call(api, "setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
+    answer = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
 
     assert answer.refusals("setPartnerTerms") == ["SPLIT_OUT_OF_RANGE"]
     assert (await row(owner, shop.partner))["revenue_split_percentage"] == 80
@@ -300,7 +296,7 @@ async def test_a_split_is_a_percentage_of_two_places(
 
 @pytest.mark.parametrize("split", ["0", "100"])
 async def test_a_split_may_be_all_or_nothing(api: Api, shop: Any, admin: Any, split: str) -> None:
-    answer = await call(api, "setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
+    answer = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
 
     assert answer["setPartnerTerms"]["partner"]["revenueSplitPercentage"] == f"{split}.00"
 
@@ -325,7 +321,7 @@ async def test_staff_decide_nothing_about_a_partner_they_are_on(
     await make.member(partner, admin, "cashier")
     before = await changes.mark()
 
-    answer = await call(api, name, admin, STAFF, partnerId=partner, **more)
+    answer = await api.mutate(name, admin, STAFF, partnerId=partner, **more)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
     assert await changes.since(before) == []
@@ -339,8 +335,8 @@ async def test_staff_who_are_on_a_partner_may_do_what_their_part_in_it_lets_them
     await make.member(partner, cashier, "cashier")
     await make.member(partner, boss, "owner")
 
-    refused = await call(api, "updatePartner", cashier, STAFF, partnerId=partner, name="Mine")
-    done = await call(api, "updatePartner", boss, STAFF, partnerId=partner, name="Ours")
+    refused = await api.mutate("updatePartner", cashier, STAFF, partnerId=partner, name="Mine")
+    done = await api.mutate("updatePartner", boss, STAFF, partnerId=partner, name="Ours")
 
     assert refused.refusals("updatePartner") == ["NOT_PARTNER_OWNER"]
     assert done.refusals("updatePartner") == []

@@ -11,19 +11,6 @@ import asyncpg
 from tests.client import Answer, Api
 from tests.factories import Factory
 
-POT = "rowId title status targetAmountCfa birthdayDate scheduledOpenAt actualOpenedAt timeZone visibility raisedCfa balanceCfa"
-SHOWN = {
-    "createPot": f"pot {{ {POT} description galleryImages coverImageUrl }}",
-    "updatePot": f"pot {{ {POT} description galleryImages coverImageUrl }}",
-    "closePot": f"pot {{ {POT} closedAt }}",
-    "cancelPot": f"pot {{ {POT} closedAt }}",
-    "sharePot": "pot { rowId } shareToken",
-    "inviteToPot": "invitation { rowId recipientIdentifier invitationMethod invitedUser { id } openedAt } token",
-    "openPotInvitation": "pot { rowId title } invitation { openedAt clickedAt } shareToken",
-    "recordPotView": "pot { rowId }",
-    "recordPotShare": "pot { rowId }",
-}
-
 
 @dataclass
 class Planning:
@@ -37,12 +24,7 @@ class Planning:
         return self.make.owner
 
     async def __call__(self, name: str, as_: Any = None, roles: tuple[str, ...] = (), **given: Any) -> Answer:
-        title = name[0].upper() + name[1:]
-        text = (
-            f"mutation ($input: {title}Input!) {{ {name}(input: $input)"
-            f" {{ {SHOWN[name]} userErrors {{ code message field details }} }} }}"
-        )
-        return await self.api(text, {"input": given}, as_=as_, roles=roles)
+        return await self.api.mutate(name, as_, roles, **given)
 
     async def create(self, as_: Any, in_days: int = 60, **given: Any) -> Answer:
         birthday = (date.today() + timedelta(days=in_days)).isoformat()

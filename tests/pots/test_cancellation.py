@@ -115,10 +115,7 @@ async def test_codes_are_cancelled_first(
 
     assert refused.refusals("cancelPot") == ["CODES_OUTSTANDING"]
     assert await changes.since(before) == []
-    await planning.api(
-        "mutation ($id: ID!) { cancelQrCode(input: {qrCodeId: $id}) { userErrors { code } } }",
-        {"id": str(code.id)}, as_=owner_of_pots,
-    )  # fmt: skip
+    await planning("cancelQrCode", owner_of_pots, qrCodeId=code)
     assert (await cancel(planning, pot, owner_of_pots)).refusals("cancelPot") == []
 
 
@@ -214,22 +211,18 @@ async def test_converted_points_come_back_to_whose_they_were(
         PointsLedgerEntry, sponsor_user_id=owner_of_pots.id, event_type="referral_accepted", points_earned=500,
         status="matured", matured_at=now(),
     )  # fmt: skip
-    convert = """
-      mutation ($pot: ID!, $points: Int!) {
-        convertPoints(input: {potId: $pot, points: $points}) { pointsConversion { rowId } userErrors { code details } }
-      }
-    """
     promotion = await books.owed("platform:promotion:XOF")
     for points in (100, 150):
-        await planning.api(convert, {"pot": str(pot.id), "points": points}, as_=owner_of_pots)
+        await planning("convertPoints", owner_of_pots, potId=pot, points=points)
     following = (await planning.create(owner_of_pots, in_days=10))["createPot"]["pot"]["rowId"]
-    before = await planning.api(convert, {"pot": following, "points": 251}, as_=owner_of_pots)
+    before = await planning("convertPoints", owner_of_pots, potId=following, points=251)
 
     answer = await cancel(planning, pot, owner_of_pots)
     again = await cancel(planning, pot, owner_of_pots)
-    after = await planning.api(convert, {"pot": following, "points": 500}, as_=owner_of_pots)
+    after = await planning("convertPoints", owner_of_pots, potId=following, points=500)
 
-    assert before["convertPoints"]["userErrors"] == [{"code": "INSUFFICIENT_POINTS", "details": {"available": 250}}]
+    (error,) = before["convertPoints"]["userErrors"]
+    assert (error["code"], error["details"]) == ("INSUFFICIENT_POINTS", {"available": 250})
     assert answer.refusals("cancelPot") == []
     assert again.refusals("cancelPot") == ["INVALID_STATE"]
     assert after.refusals("convertPoints") == []

@@ -32,9 +32,6 @@ from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.reads.conftest import activity
 
-ISSUE = """mutation ($input: IssueQrCodeInput!) {
-  issueQrCode(input: $input) { qrCode { rowId } userErrors { code } }
-}"""
 READ = "{ viewer { rowId } pots { totalCount } }"
 OURS = "usename = 'lango_gateway' AND datname = current_database()"
 TERMINATE = f"SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE {OURS}"
@@ -58,8 +55,10 @@ class Gateway:
         return answer.status_code, answer.json().get("reason")
 
     async def issue(self, shop: SimpleNamespace, key: str | None = None) -> Answer:
-        given = {"potId": str(shop.pot.id), "packId": str(shop.pack.id)}
-        return await self.api(ISSUE, {"input": given | ({"idempotencyKey": key} if key else {})}, as_=shop.owner)
+        more = {"idempotencyKey": key} if key else {}
+        return await self.api.mutate(
+            "issueQrCode", shop.owner, show="qrCode { rowId }", potId=shop.pot, packId=shop.pack, **more
+        )
 
 
 @pytest.fixture

@@ -16,26 +16,20 @@ from tests.client import Api
 from tests.factories import Factory
 from tests.redemption.test_rules import issue
 
-REDEEM = """
-  mutation ($input: RedeemQrCodeInput!) {
-    redeemQrCode(input: $input) {
-      qrCode { rowId status partnerShareCfa redeemedByPartner { name } pot { balanceCfa } }
-      userErrors { code message field details }
-    }
-  }
-"""
+# Without the moment.
+REDEEMED = "qrCode { rowId status partnerShareCfa redeemedByPartner { name } pot { balanceCfa } }"
 
 
 async def test_the_payload_is_that_of_a_real_call_and_nothing_is_kept(api: Api, till: Any, changes: Changes) -> None:
     before = await changes.mark()
 
-    tried = await api(REDEEM, {"input": {"code": till.code.code, "validateOnly": True}}, as_=till.cashier)
+    tried = await api.redeem(till.code.code, as_=till.cashier, show=REDEEMED, validateOnly=True)
 
     assert tried.refusals("redeemQrCode") == []
     assert tried["redeemQrCode"]["qrCode"]["status"] == "REDEEMED"
     assert tried["redeemQrCode"]["qrCode"]["redeemedByPartner"]["name"] == till.partner.name
     assert await changes.since(before) == []
-    real = await api(REDEEM, {"input": {"code": till.code.code}}, as_=till.cashier)
+    real = await api.redeem(till.code.code, as_=till.cashier, show=REDEEMED)
     assert real["redeemQrCode"] == tried["redeemQrCode"]
 
 
@@ -55,7 +49,7 @@ async def test_what_would_be_made_is_shown_although_it_is_not_there(
 
 
 async def test_a_refusal_is_told_and_what_refusals_keep_is_kept(api: Api, till: Any, books: Books) -> None:
-    answer = await api(REDEEM, {"input": {"code": "no-such-code", "validateOnly": True}}, as_=till.cashier)
+    answer = await api.redeem("no-such-code", as_=till.cashier, validateOnly=True)
 
     assert answer.refusals("redeemQrCode") == ["INVALID"]
     assert await books.attempts("no-such-code") == ["invalid"]
@@ -63,11 +57,10 @@ async def test_a_refusal_is_told_and_what_refusals_keep_is_kept(api: Api, till: 
 
 async def test_the_idempotency_key_is_not_used_up(api: Api, till: Any) -> None:
     key = str(uuid4())
-    given = {"code": till.code.code, "idempotencyKey": key}
-    await api(REDEEM, {"input": given | {"validateOnly": True}}, as_=till.cashier)
+    await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key, validateOnly=True)
 
-    real = await api(REDEEM, {"input": given}, as_=till.cashier)
-    again = await api(REDEEM, {"input": given | {"validateOnly": True}}, as_=till.cashier)
+    real = await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key)
+    again = await api.redeem(till.code.code, as_=till.cashier, idempotencyKey=key, validateOnly=True)
 
     assert real.refusals("redeemQrCode") == []
     # It runs, and says what a new call would be answered.
@@ -91,9 +84,7 @@ async def test_a_dry_run_beside_real_calls_in_one_document(api: Api, make: Facto
 
 
 async def test_many_at_once_hold_nobody_up(api: Api, till: Any) -> None:
-    tries = [
-        api(REDEEM, {"input": {"code": till.code.code, "validateOnly": True}}, as_=till.cashier) for _ in range(20)
-    ]
+    tries = [api.redeem(till.code.code, as_=till.cashier, validateOnly=True) for _ in range(20)]
     answers = await asyncio.gather(*tries)
 
     assert all(answer["redeemQrCode"]["qrCode"]["status"] == "REDEEMED" for answer in answers)
@@ -101,9 +92,8 @@ async def test_many_at_once_hold_nobody_up(api: Api, till: Any) -> None:
 
 
 async def test_a_selection_of_nothing_ends_the_transaction(api: Api, till: Any) -> None:
-    query = "mutation ($input: RedeemQrCodeInput!) { redeemQrCode(input: $input) { userErrors { code } } }"
     for _ in range(15):
-        tried = await api(query, {"input": {"code": till.code.code, "validateOnly": True}}, as_=till.cashier)
+        tried = await api.redeem(till.code.code, as_=till.cashier, show="", validateOnly=True)
         assert tried.refusals("redeemQrCode") == []
 
     assert (await api.redeem(till.code.code, as_=till.cashier)).refusals("redeemQrCode") == []

@@ -453,5 +453,5 @@ async def test_a_cancelled_request_leaves_the_connection_clean(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    assert await changes.since(before) == []
+    assert await changes.since(before, but=("redemption.qr_redemption_logs",)) == []
     assert (await api.redeem(till.code.code, as_=till.cashier)).refusals("redeemQrCode") == []

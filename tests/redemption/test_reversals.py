@@ -16,18 +16,8 @@ from models.profiles import Profile
 from models.redemption import PartnerSettlement
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 from tests.factories import Factory, now
-
-STAFF = ("admin",)
-REVERSE = """
-  mutation ($input: ReverseRedemptionInput!) {
-    reverseRedemption(input: $input) {
-      qrCode { rowId status redeemedAt redeemedByPartnerId redeemedAtVenue partnerNotes partnerShareCfa }
-      userErrors { code message field details }
-    }
-  }
-"""
 
 
 @pytest.fixture
@@ -36,8 +26,7 @@ async def admin(make: Factory) -> SimpleNamespace:
 
 
 async def reverse(api: Api, code: Any, as_: Any, roles: tuple[str, ...] = STAFF, **more: Any) -> Answer:
-    given = {"qrCodeId": str(code.id), "reason": "scanned twice", **more}
-    return await api(REVERSE, {"input": given}, as_=as_, roles=roles)
+    return await api.mutate("reverseRedemption", as_, roles, **{"qrCodeId": code, "reason": "scanned twice", **more})
 
 
 @pytest.fixture

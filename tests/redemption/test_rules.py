@@ -26,39 +26,19 @@ from tests.changes import Changes
 from tests.client import Answer, Api
 from tests.factories import Factory, now
 
-ISSUE = """
-  mutation ($input: IssueQrCodeInput!) {
-    issueQrCode(input: $input) {
-      qrCode { rowId code status priceCfa redeemableFrom expiresAt svg pot { balanceCfa } }
-      userErrors { code message field details }
-    }
-  }
-"""
-CANCEL = """
-  mutation ($input: CancelQrCodeInput!) {
-    cancelQrCode(input: $input) { qrCode { status pot { balanceCfa } } userErrors { code message details } }
-  }
-"""
-CHECK = """
-  mutation ($input: CheckQrCodeInput!) {
-    checkQrCode(input: $input) {
-      pack { name } priceCfa redeemableFrom expiresAt redemptionInstructions userErrors { code message }
-    }
-  }
-"""
 VENUES = orjson.dumps([{"id": "plateau", "name": "Le Plateau"}, {"id": "almadies", "name": "Les Almadies"}]).decode()
 
 
 async def issue(api: Api, pot: Any, pack: Any, as_: Any, **more: Any) -> Answer:
-    return await api(ISSUE, {"input": {"potId": str(pot.id), "packId": str(pack.id), **more}}, as_=as_)
+    return await api.mutate("issueQrCode", as_, potId=pot, packId=pack, **more)
 
 
 async def cancel(api: Api, code: Any, as_: Any, roles: tuple[str, ...] = ()) -> Answer:
-    return await api(CANCEL, {"input": {"qrCodeId": str(code.id)}}, as_=as_, roles=roles)
+    return await api.mutate("cancelQrCode", as_, roles, qrCodeId=code)
 
 
 async def check(api: Api, code: str, as_: Any, **more: Any) -> Answer:
-    return await api(CHECK, {"input": {"code": code, **more}}, as_=as_)
+    return await api.mutate("checkQrCode", as_, code=code, **more)
 
 
 @pytest.fixture
@@ -189,7 +169,7 @@ async def test_without_a_token_nothing_is_issued(api: Api, shop: Any) -> None:
 
 async def test_an_id_of_another_type_is_bad_input(api: Api, shop: Any) -> None:
     users = await api("{ viewer { id } }", as_=shop.owner)
-    answer = await api(ISSUE, {"input": {"potId": users["viewer"]["id"], "packId": str(shop.pack.id)}}, as_=shop.owner)
+    answer = await api.mutate("issueQrCode", shop.owner, potId=users["viewer"]["id"], packId=shop.pack)
 
     assert answer.codes == ["BAD_USER_INPUT"]
 

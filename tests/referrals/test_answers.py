@@ -21,7 +21,7 @@ from tests.books import Books
 from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
-from tests.referrals.calls import call, error_of
+from tests.referrals.calls import error_of
 from tests.referrals.conftest import in_days, minor, person
 
 
@@ -52,7 +52,7 @@ async def kept(owner: asyncpg.Pool[Any], referral: SimpleNamespace) -> Any:
 async def test_accepting_earns_the_sponsor_100_pending_points(
     api: Api, sponsor: Any, guest: Any, invitation: Any, owner: asyncpg.Pool[Any], books: Books
 ) -> None:
-    answer = await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    answer = await api.mutate("acceptReferral", guest, code=invitation.referral_code)
 
     accepted = answer["acceptReferral"]["referral"]
     assert (accepted["status"], accepted["sponsoredUser"]["rowId"]) == ("ACCEPTED", str(guest.id))
@@ -73,7 +73,7 @@ async def test_how_many_points_is_staffs_to_change(
 ) -> None:
     await configure("points.referral_accepted", 70)
 
-    await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    await api.mutate("acceptReferral", guest, code=invitation.referral_code)
 
     assert [row["points_earned"] for row in await points_of(owner, sponsor)] == [70]
 
@@ -84,7 +84,7 @@ async def test_the_sponsor_is_told(
     template = await make(NotificationTemplate, template_key="referral_accepted", body_text="{user_name}: {points}",
                           channels=["email"])  # fmt: skip
 
-    await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    await api.mutate("acceptReferral", guest, code=invitation.referral_code)
     await owner.execute("UPDATE notifications.notification_templates SET is_active = false WHERE id = $1", template.id)
 
     row = await owner.fetchrow("SELECT * FROM notifications.notifications WHERE template_id = $1", template.id)
@@ -97,7 +97,7 @@ async def test_nobody_accepts_an_invitation_of_their_own(
     before = await changes.mark()
 
     for name in ("acceptReferral", "declineReferral"):
-        answer = await call(api, name, sponsor, code=invitation.referral_code)
+        answer = await api.mutate(name, sponsor, code=invitation.referral_code)
         assert answer.refusals(name) == ["OWN_REFERRAL"]
     assert await changes.since(before) == []
 
@@ -110,10 +110,10 @@ async def test_who_has_the_same_guardian_does_not_earn_by_the_other(api: Api, ma
     before = await changes.mark()
 
     answers = [
-        await call(api, "acceptReferral", guardian, code=by_child.referral_code, userId=str(other.id)),
-        await call(api, "acceptReferral", other, code=by_child.referral_code),
-        await call(api, "acceptReferral", child, code=by_guardian.referral_code),
-        await call(api, "acceptReferral", guardian, code=by_child.referral_code),
+        await api.mutate("acceptReferral", guardian, code=by_child.referral_code, userId=str(other.id)),
+        await api.mutate("acceptReferral", other, code=by_child.referral_code),
+        await api.mutate("acceptReferral", child, code=by_guardian.referral_code),
+        await api.mutate("acceptReferral", guardian, code=by_child.referral_code),
     ]
 
     assert [answer.refusals("acceptReferral") for answer in answers] == [["OWN_REFERRAL"]] * 4
@@ -125,7 +125,7 @@ async def test_a_guardian_does_not_accept_their_own_for_the_minor(api: Api, make
     invitation = await invited_by(make, guardian)
     before = await changes.mark()
 
-    answer = await call(api, "acceptReferral", guardian, code=invitation.referral_code, userId=str(child.id))
+    answer = await api.mutate("acceptReferral", guardian, code=invitation.referral_code, userId=str(child.id))
 
     assert answer.refusals("acceptReferral") == ["OWN_REFERRAL"]
     assert await changes.since(before) == []
@@ -133,10 +133,10 @@ async def test_a_guardian_does_not_accept_their_own_for_the_minor(api: Api, make
 
 async def test_a_user_accepts_once(api: Api, make: Factory, guest: Any, invitation: Any, changes: Changes) -> None:
     other = await invited_by(make, await person(make))
-    await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    await api.mutate("acceptReferral", guest, code=invitation.referral_code)
     before = await changes.mark()
 
-    answer = await call(api, "acceptReferral", guest, code=other.referral_code)
+    answer = await api.mutate("acceptReferral", guest, code=other.referral_code)
 
     assert answer.refusals("acceptReferral") == ["ALREADY_SPONSORED"]
     assert await changes.since(before) == []
@@ -148,7 +148,7 @@ async def test_of_many_invitations_accepted_at_once_one_counts(
     invitations = [await invited_by(make, await person(make)) for _ in range(20)]
 
     answers = await asyncio.gather(
-        *(call(api, "acceptReferral", guest, code=each.referral_code, createPot={}) for each in invitations)
+        *(api.mutate("acceptReferral", guest, code=each.referral_code, createPot={}) for each in invitations)
     )
 
     assert sorted(answer.refusals("acceptReferral") for answer in answers) == [[]] + [["ALREADY_SPONSORED"]] * 19
@@ -161,7 +161,7 @@ async def test_of_many_people_with_one_code_one_accepts(
     people = [await person(make) for _ in range(20)]
 
     answers = await asyncio.gather(
-        *(call(api, "acceptReferral", each, code=invitation.referral_code) for each in people)
+        *(api.mutate("acceptReferral", each, code=invitation.referral_code) for each in people)
     )
 
     assert sorted(answer.refusals("acceptReferral") for answer in answers) == [[]] + [["INVALID_STATE"]] * 19
@@ -174,8 +174,8 @@ async def test_two_who_accept_each_others_invitation_at_once_do_not_block(api: A
         from_one, from_two = await invited_by(make, one), await invited_by(make, two)
 
         answers = await asyncio.gather(
-            call(api, "acceptReferral", one, code=from_two.referral_code),
-            call(api, "acceptReferral", two, code=from_one.referral_code),
+            api.mutate("acceptReferral", one, code=from_two.referral_code),
+            api.mutate("acceptReferral", two, code=from_one.referral_code),
         )
 
         assert [answer.refusals("acceptReferral") for answer in answers] == [[], []]
@@ -188,8 +188,8 @@ async def test_accepting_and_declining_at_once_one_wins(
         guest, invitation = await person(make), await invited_by(make, sponsor)
 
         accepted, declined = await asyncio.gather(
-            call(api, "acceptReferral", guest, code=invitation.referral_code),
-            call(api, "declineReferral", None, code=invitation.referral_code),
+            api.mutate("acceptReferral", guest, code=invitation.referral_code),
+            api.mutate("declineReferral", None, code=invitation.referral_code),
         )
 
         refusals = [*accepted.refusals("acceptReferral"), *declined.refusals("declineReferral")]
@@ -214,7 +214,7 @@ async def test_what_is_over_is_not_answered(
     invitation = await invited_by(make, sponsor, **given)
     before = await changes.mark()
 
-    error = error_of(await call(api, name, guest, code=invitation.referral_code), name)
+    error = error_of(await api.mutate(name, guest, code=invitation.referral_code), name)
 
     assert error["code"] == refusal
     if refusal == "INVALID_STATE":
@@ -225,14 +225,14 @@ async def test_what_is_over_is_not_answered(
 @pytest.mark.parametrize("code", ["", "x", "%", "' OR 1=1 --", "🎂"])
 @pytest.mark.parametrize("name", ["acceptReferral", "declineReferral"])
 async def test_a_code_that_nobody_has_is_not_found(api: Api, guest: Any, code: str, name: str) -> None:
-    error = error_of(await call(api, name, guest, code=code), name)
+    error = error_of(await api.mutate(name, guest, code=code), name)
 
     assert (error["code"], error["field"]) == ("NOT_FOUND", ["code"])
 
 
 @pytest.mark.parametrize("code", ["x" * 61, "nul\u0000"])
 async def test_a_hostile_code_is_bad_input(api: Api, guest: Any, code: str) -> None:
-    assert (await call(api, "acceptReferral", guest, code=code)).codes == ["BAD_USER_INPUT"]
+    assert (await api.mutate("acceptReferral", guest, code=code)).codes == ["BAD_USER_INPUT"]
 
 
 async def test_a_retry_accepts_nothing_again(
@@ -241,8 +241,8 @@ async def test_a_retry_accepts_nothing_again(
     key = str(uuid4())
     values = {"code": invitation.referral_code, "createPot": {}, "idempotencyKey": key}
 
-    first = await call(api, "acceptReferral", guest, **values)
-    again = await call(api, "acceptReferral", guest, **values)
+    first = await api.mutate("acceptReferral", guest, **values)
+    again = await api.mutate("acceptReferral", guest, **values)
 
     assert first.refusals("acceptReferral") == []
     assert again.data == first.data
@@ -250,7 +250,7 @@ async def test_a_retry_accepts_nothing_again(
 
 
 async def test_without_a_token_nothing_is_accepted(api: Api, invitation: Any) -> None:
-    assert (await call(api, "acceptReferral", None, code=invitation.referral_code)).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate("acceptReferral", None, code=invitation.referral_code)).codes == ["UNAUTHENTICATED"]
 
 
 async def test_nobody_accepts_for_a_stranger(
@@ -258,7 +258,7 @@ async def test_nobody_accepts_for_a_stranger(
 ) -> None:
     stranger, before = await person(make), await changes.mark()
 
-    answer = await call(api, "acceptReferral", guest, code=invitation.referral_code, userId=str(stranger.id))
+    answer = await api.mutate("acceptReferral", guest, code=invitation.referral_code, userId=str(stranger.id))
 
     assert answer.refusals("acceptReferral") == ["NOT_FOUND"]
     assert await changes.since(before) == []
@@ -269,7 +269,7 @@ async def test_what_is_known_of_both_identities_is_noted(api: Api, make: Factory
     guest = await person(make, id_type="national_id")
     invitation = await invited_by(make, sponsor)
 
-    await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    await api.mutate("acceptReferral", guest, code=invitation.referral_code)
 
     row = await kept(owner, invitation)
     assert (row["both_ids_collected"], row["sponsor_id_verified"], row["sponsored_id_verified"]) == (True, True, False)
@@ -284,7 +284,7 @@ async def test_a_scheduled_pot_for_the_next_birthday_comes_with_it(
     birthday = in_days(100)
     guest = await person(make, date_of_birth=birthday.replace(year=1990))
 
-    answer = await call(api, "acceptReferral", guest, code=invitation.referral_code,
+    answer = await api.mutate("acceptReferral", guest, code=invitation.referral_code,
                         createPot={"title": "Ma fête", "targetAmountCfa": 70_000})  # fmt: skip
 
     pot = answer["acceptReferral"]["pot"]
@@ -299,7 +299,7 @@ async def test_a_pot_that_opens_at_once_earns_the_sponsor_its_points_too(
 ) -> None:
     guest = await person(make, date_of_birth=in_days(5).replace(year=1990))
 
-    answer = await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot={})
+    answer = await api.mutate("acceptReferral", guest, code=invitation.referral_code, createPot={})
 
     assert answer["acceptReferral"]["pot"]["status"] == "OPEN"
     earned = {row["event_type"]: row["points_earned"] for row in await points_of(owner, sponsor)}
@@ -329,12 +329,12 @@ async def test_without_a_birthday_there_is_no_pot_and_nothing_is_accepted(
     guest, before = await make(User), await changes.mark()
 
     error = error_of(
-        await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot={}), "acceptReferral"
+        await api.mutate("acceptReferral", guest, code=invitation.referral_code, createPot={}), "acceptReferral"
     )
 
     assert (error["code"], error["field"]) == ("BIRTHDAY_UNKNOWN", ["createPot"])
     assert await changes.since(before) == []
-    assert (await call(api, "acceptReferral", guest, code=invitation.referral_code)).refusals("acceptReferral") == []
+    assert (await api.mutate("acceptReferral", guest, code=invitation.referral_code)).refusals("acceptReferral") == []
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ async def test_a_pot_that_cannot_be_is_refused_with_the_rest(
     before = await changes.mark()
 
     error = error_of(
-        await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot=wanted), "acceptReferral"
+        await api.mutate("acceptReferral", guest, code=invitation.referral_code, createPot=wanted), "acceptReferral"
     )
 
     assert (error["code"], error["field"]) == (code, ["createPot", field])
@@ -361,12 +361,12 @@ async def test_a_minors_pot_is_planned_by_the_guardian(
     child, guardian = await minor(make)
     before = await changes.mark()
 
-    alone = await call(api, "acceptReferral", child, code=invitation.referral_code, createPot={})
+    alone = await api.mutate("acceptReferral", child, code=invitation.referral_code, createPot={})
     assert alone.refusals("acceptReferral") == ["GUARDIAN_REQUIRED"]
     assert await changes.since(before) == []
 
-    answer = await call(
-        api, "acceptReferral", guardian, code=invitation.referral_code, createPot={}, userId=str(child.id)
+    answer = await api.mutate(
+        "acceptReferral", guardian, code=invitation.referral_code, createPot={}, userId=str(child.id)
     )
     assert answer["acceptReferral"]["pot"]["ownerUser"]["rowId"] == str(child.id)
 
@@ -377,7 +377,7 @@ async def test_what_is_left_in_an_old_pot_goes_to_one_that_opens_at_once(
     guest = await person(make, date_of_birth=in_days(3).replace(year=1990))
     old = await make.funded_pot(3000, owner_user_id=guest.id, status="closed")
 
-    pot = (await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot={}))["acceptReferral"][
+    pot = (await api.mutate("acceptReferral", guest, code=invitation.referral_code, createPot={}))["acceptReferral"][
         "pot"
     ]
 
@@ -394,7 +394,7 @@ async def test_what_is_left_in_an_old_pot_goes_to_one_that_opens_at_once(
 async def test_a_code_is_typed_as_it_is_read_out(api: Api, make: Factory, sponsor: Any, guest: Any) -> None:
     await make(Referral, sponsor_user_id=sponsor.id, referral_code="7K3Q0M1XVB2R9TZ4HWE8")
 
-    answer = await call(api, "acceptReferral", guest, code=" 7k3q-omIx vb2r-9tz4-hwe8")
+    answer = await api.mutate("acceptReferral", guest, code=" 7k3q-omIx vb2r-9tz4-hwe8")
 
     assert answer.refusals("acceptReferral") == []
 
@@ -402,7 +402,7 @@ async def test_a_code_is_typed_as_it_is_read_out(api: Api, make: Factory, sponso
 async def test_a_code_of_the_old_alphabet_is_accepted(api: Api, make: Factory, sponsor: Any, guest: Any) -> None:
     await make(Referral, sponsor_user_id=sponsor.id, referral_code="P-X|R+FT*w%&zab@1234")
 
-    answer = await call(api, "acceptReferral", guest, code="P-X|R+FT*w%&zab@1234")
+    answer = await api.mutate("acceptReferral", guest, code="P-X|R+FT*w%&zab@1234")
 
     assert answer.refusals("acceptReferral") == []
 
@@ -413,7 +413,7 @@ async def test_a_code_of_the_old_alphabet_is_accepted(api: Api, make: Factory, s
 async def test_declining_needs_no_account(
     api: Api, sponsor: Any, invitation: Any, owner: asyncpg.Pool[Any], books: Books
 ) -> None:
-    answer = await call(api, "declineReferral", None, code=invitation.referral_code)
+    answer = await api.mutate("declineReferral", None, code=invitation.referral_code)
 
     assert answer["declineReferral"] == {"referral": None, "declined": True, "userErrors": []}
     assert (await kept(owner, invitation))["status"] == "declined"
@@ -422,18 +422,18 @@ async def test_declining_needs_no_account(
 
 
 async def test_who_declined_may_not_accept(api: Api, guest: Any, invitation: Any) -> None:
-    await call(api, "declineReferral", guest, code=invitation.referral_code)
+    await api.mutate("declineReferral", guest, code=invitation.referral_code)
 
-    answer = await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    answer = await api.mutate("acceptReferral", guest, code=invitation.referral_code)
 
     assert answer.refusals("acceptReferral") == ["INVALID_STATE"]
 
 
 async def test_who_declined_one_may_accept_another(api: Api, make: Factory, guest: Any, invitation: Any) -> None:
-    await call(api, "declineReferral", guest, code=invitation.referral_code)
+    await api.mutate("declineReferral", guest, code=invitation.referral_code)
     other = await invited_by(make, await person(make))
 
-    assert (await call(api, "acceptReferral", guest, code=other.referral_code)).refusals("acceptReferral") == []
+    assert (await api.mutate("acceptReferral", guest, code=other.referral_code)).refusals("acceptReferral") == []
 
 
 # Expiring
@@ -474,7 +474,7 @@ async def test_accepting_at_the_last_moment_and_expiring_one_wins(
         await asyncio.sleep(0.04)
 
         answer, _ = await asyncio.gather(
-            call(api, "acceptReferral", guest, code=invitation.referral_code), expire_referrals(services)
+            api.mutate("acceptReferral", guest, code=invitation.referral_code), expire_referrals(services)
         )
         await asyncio.sleep(0.05)
         await expire_referrals(services)

@@ -14,9 +14,9 @@ from lango.values import codes
 from models.referrals import Referral, SponsorContactBatch, SponsorDailyLimit
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.referrals.calls import as_staff, call, error_of, phones
+from tests.referrals.calls import error_of, phones
 from tests.referrals.conftest import minor, person
 from tests.referrals.test_inviting import here
 
@@ -25,7 +25,7 @@ PREPARE, SELECT, SEND, SKIP = "prepareContactBatch", "selectBatchContacts", "sen
 
 async def prepared(api: Api, sponsor: SimpleNamespace, contacts: list[dict[str, str]]) -> str:
     """The id of a batch."""
-    return str((await call(api, PREPARE, sponsor, contacts=contacts))[PREPARE]["batches"][0]["rowId"])
+    return str((await api.mutate(PREPARE, sponsor, contacts=contacts))[PREPARE]["batches"][0]["rowId"])
 
 
 async def kept(owner: asyncpg.Pool[Any], batch_id: str) -> Any:
@@ -36,7 +36,7 @@ async def kept(owner: asyncpg.Pool[Any], batch_id: str) -> Any:
 
 
 async def test_contacts_are_cut_into_batches_of_50(api: Api, sponsor: Any, books: Books) -> None:
-    batches = (await call(api, PREPARE, sponsor, contacts=phones(120)))[PREPARE]["batches"]
+    batches = (await api.mutate(PREPARE, sponsor, contacts=phones(120)))[PREPARE]["batches"]
 
     places = [(each["batchNumber"], each["startPosition"], each["endPosition"]) for each in batches]
     assert places == [(1, 0, 50), (2, 50, 100), (3, 100, 120)]
@@ -46,10 +46,10 @@ async def test_contacts_are_cut_into_batches_of_50(api: Api, sponsor: Any, books
 
 
 async def test_the_next_batch_follows_on_the_last(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
-    await call(api, PREPARE, sponsor, contacts=phones(60))
+    await api.mutate(PREPARE, sponsor, contacts=phones(60))
 
-    (batch,) = (await call(api, PREPARE, sponsor, contacts=phones(5, begin=60)))[PREPARE]["batches"]
-    (elsewhere,) = (await call(api, PREPARE, sponsor, contacts=phones(5), startPosition=200))[PREPARE]["batches"]
+    (batch,) = (await api.mutate(PREPARE, sponsor, contacts=phones(5, begin=60)))[PREPARE]["batches"]
+    (elsewhere,) = (await api.mutate(PREPARE, sponsor, contacts=phones(5), startPosition=200))[PREPARE]["batches"]
 
     assert (batch["batchNumber"], batch["startPosition"], batch["endPosition"]) == (3, 60, 65)
     assert (elsewhere["batchNumber"], elsewhere["startPosition"]) == (4, 200)
@@ -62,7 +62,7 @@ async def test_the_next_batch_follows_on_the_last(api: Api, sponsor: Any, owner:
 async def test_the_snapshot_keeps_contacts_as_they_are_reached(api: Api, sponsor: Any) -> None:
     contacts = [{"id": "a7", "name": "Awa", "phone": "77 123 45 67"}, {"email": "Moussa@Example.SN"}]
 
-    (batch,) = (await call(api, PREPARE, sponsor, contacts=contacts))[PREPARE]["batches"]
+    (batch,) = (await api.mutate(PREPARE, sponsor, contacts=contacts))[PREPARE]["batches"]
 
     assert batch["contactSnapshot"] == [
         {"id": "a7", "name": "Awa", "phone": "+221771234567"}, {"id": "1", "email": "moussa@example.sn"},
@@ -87,14 +87,14 @@ async def test_what_is_no_list_of_contacts_is_refused(
 ) -> None:
     before = await changes.mark()
 
-    error = error_of(await call(api, PREPARE, sponsor, contacts=contacts, **more), PREPARE)
+    error = error_of(await api.mutate(PREPARE, sponsor, contacts=contacts, **more), PREPARE)
 
     assert (error["code"], error["field"]) == (code, field)
     assert await changes.since(before) == []
 
 
 async def test_batches_prepared_at_once_do_not_share_a_place(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
-    await asyncio.gather(*(call(api, PREPARE, sponsor, contacts=phones(3)) for _ in range(10)))
+    await asyncio.gather(*(api.mutate(PREPARE, sponsor, contacts=phones(3)) for _ in range(10)))
 
     rows = await owner.fetch(
         "SELECT batch_number, start_position FROM referrals.sponsor_contact_batches WHERE sponsor_user_id = $1 ORDER BY 1",
@@ -109,8 +109,8 @@ async def test_batches_prepared_at_once_do_not_share_a_place(api: Api, sponsor: 
 async def test_the_sponsor_chooses_from_a_batch_and_may_choose_again(api: Api, sponsor: Any, books: Books) -> None:
     batch = await prepared(api, sponsor, phones(5))
 
-    first = await call(api, SELECT, sponsor, batchId=batch, contactIds=["1", "3"])
-    second = await call(api, SELECT, sponsor, batchId=batch, contactIds=["4"])
+    first = await api.mutate(SELECT, sponsor, batchId=batch, contactIds=["1", "3"])
+    second = await api.mutate(SELECT, sponsor, batchId=batch, contactIds=["4"])
 
     assert first[SELECT]["batch"] == {
         "status": "SELECTED", "selectedCount": 2, "autoSelected": False, "manualSelections": ["1", "3"],
@@ -124,7 +124,7 @@ async def test_without_a_choice_it_is_everybody_who_may_be_invited(api: Api, mak
     await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone=people[2]["phone"])
     batch = await prepared(api, sponsor, [*people, {"email": sponsor.email}])
 
-    answer = await call(api, SELECT, sponsor, batchId=batch)
+    answer = await api.mutate(SELECT, sponsor, batchId=batch)
 
     assert answer[SELECT]["batch"] == {
         "status": "SELECTED", "selectedCount": 4, "autoSelected": True, "manualSelections": None,
@@ -145,7 +145,7 @@ async def test_a_choice_is_of_contacts_in_the_batch(
     batch = await prepared(api, sponsor, phones(3))
     before = await changes.mark()
 
-    error = error_of(await call(api, SELECT, sponsor, batchId=batch, contactIds=ids), SELECT)
+    error = error_of(await api.mutate(SELECT, sponsor, batchId=batch, contactIds=ids), SELECT)
 
     assert (error["code"], error["field"]) == (code, field)
     assert await changes.since(before) == []
@@ -159,9 +159,9 @@ async def test_those_who_were_chosen_are_invited(
 ) -> None:
     people = phones(5)
     batch = await prepared(api, sponsor, people)
-    await call(api, SELECT, sponsor, batchId=batch, contactIds=["3", "1"])
+    await api.mutate(SELECT, sponsor, batchId=batch, contactIds=["3", "1"])
 
-    sent = (await call(api, SEND, sponsor, batchId=batch, message="Viens"))[SEND]
+    sent = (await api.mutate(SEND, sponsor, batchId=batch, message="Viens"))[SEND]
 
     assert sent["batch"] == {"status": "SENT", "selectedCount": 2, "sentCount": 2, "autoSelected": False}
     assert [each["invitedPhone"] for each in sent["referrals"]] == [people[3]["phone"], people[1]["phone"]]
@@ -178,7 +178,7 @@ async def test_a_batch_that_nobody_was_chosen_from_goes_to_all_who_may_be_invite
     await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone=people[0]["phone"])
     batch = await prepared(api, sponsor, people)
 
-    sent = (await call(api, SEND, sponsor, batchId=batch))[SEND]
+    sent = (await api.mutate(SEND, sponsor, batchId=batch))[SEND]
 
     assert sent["batch"] == {"status": "SENT", "selectedCount": 4, "sentCount": 4, "autoSelected": True}
 
@@ -190,7 +190,7 @@ async def test_a_batch_goes_out_whole_or_not_at_all(
     batch = await prepared(api, sponsor, phones(3))
     before = await changes.mark()
 
-    error = error_of(await call(api, SEND, sponsor, batchId=batch), SEND)
+    error = error_of(await api.mutate(SEND, sponsor, batchId=batch), SEND)
 
     assert (error["code"], error["field"], error["details"]["left"]) == ("DAILY_LIMIT_REACHED", ["batchId"], 2)
     assert await changes.since(before) == []
@@ -200,11 +200,11 @@ async def test_a_batch_goes_out_whole_or_not_at_all(
 async def test_somebody_chosen_who_was_invited_meanwhile_is_named(api: Api, sponsor: Any, changes: Changes) -> None:
     people = phones(3)
     batch = await prepared(api, sponsor, people)
-    await call(api, SELECT, sponsor, batchId=batch, contactIds=["0", "2"])
-    await call(api, "sendReferrals", sponsor, invitees=[people[2]])
+    await api.mutate(SELECT, sponsor, batchId=batch, contactIds=["0", "2"])
+    await api.mutate("sendReferrals", sponsor, invitees=[people[2]])
     before = await changes.mark()
 
-    error = error_of(await call(api, SEND, sponsor, batchId=batch), SEND)
+    error = error_of(await api.mutate(SEND, sponsor, batchId=batch), SEND)
 
     assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["batchId"])
     assert error["details"] == {"path": ["contactSnapshot", "2", "phone"]}
@@ -213,18 +213,18 @@ async def test_somebody_chosen_who_was_invited_meanwhile_is_named(api: Api, spon
 
 async def test_a_batch_in_which_nobody_is_left_is_not_sent(api: Api, sponsor: Any, changes: Changes) -> None:
     batch = await prepared(api, sponsor, phones(2))
-    await call(api, "sendReferrals", sponsor, invitees=phones(2))
+    await api.mutate("sendReferrals", sponsor, invitees=phones(2))
     before = await changes.mark()
 
-    assert (await call(api, SEND, sponsor, batchId=batch)).refusals(SEND) == ["NOBODY_INVITED"]
-    assert (await call(api, SELECT, sponsor, batchId=batch)).refusals(SELECT) == ["NOBODY_INVITED"]
+    assert (await api.mutate(SEND, sponsor, batchId=batch)).refusals(SEND) == ["NOBODY_INVITED"]
+    assert (await api.mutate(SELECT, sponsor, batchId=batch)).refusals(SELECT) == ["NOBODY_INVITED"]
     assert await changes.since(before) == []
 
 
 async def test_of_many_who_send_a_batch_at_once_one_does(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
     batch = await prepared(api, sponsor, phones(10))
 
-    answers = await asyncio.gather(*(call(api, SEND, sponsor, batchId=batch) for _ in range(20)))
+    answers = await asyncio.gather(*(api.mutate(SEND, sponsor, batchId=batch) for _ in range(20)))
 
     assert sorted(answer.refusals(SEND) for answer in answers) == [[]] + [["INVALID_STATE"]] * 19
     assert await owner.fetchval("SELECT count(*) FROM referrals.referrals WHERE batch_id = $1", batch) == 10
@@ -233,8 +233,8 @@ async def test_of_many_who_send_a_batch_at_once_one_does(api: Api, sponsor: Any,
 async def test_a_retry_sends_a_batch_once(api: Api, sponsor: Any) -> None:
     batch, key = await prepared(api, sponsor, phones(2)), str(uuid4())
 
-    first = await call(api, SEND, sponsor, batchId=batch, idempotencyKey=key)
-    again = await call(api, SEND, sponsor, batchId=batch, idempotencyKey=key)
+    first = await api.mutate(SEND, sponsor, batchId=batch, idempotencyKey=key)
+    again = await api.mutate(SEND, sponsor, batchId=batch, idempotencyKey=key)
 
     assert len(first[SEND]["referrals"]) == 2
     assert again.data == first.data
@@ -248,7 +248,7 @@ async def test_a_batch_whose_contacts_are_not_kept_is_not_sent(
 ) -> None:
     batch = await make(SponsorContactBatch, sponsor_user_id=sponsor.id, contact_snapshot=snapshot)
 
-    assert (await call(api, SEND, sponsor, batchId=str(batch.id))).refusals(SEND) == ["NOBODY_INVITED"]
+    assert (await api.mutate(SEND, sponsor, batchId=str(batch.id))).refusals(SEND) == ["NOBODY_INVITED"]
 
 
 # skipBatch, and who may
@@ -257,11 +257,11 @@ async def test_a_batch_whose_contacts_are_not_kept_is_not_sent(
 async def test_a_skipped_batch_invites_nobody(api: Api, sponsor: Any, changes: Changes, books: Books) -> None:
     batch = await prepared(api, sponsor, phones(2))
 
-    assert (await call(api, SKIP, sponsor, batchId=batch))[SKIP]["batch"] == {"status": "SKIPPED"}
+    assert (await api.mutate(SKIP, sponsor, batchId=batch))[SKIP]["batch"] == {"status": "SKIPPED"}
     before = await changes.mark()
 
     for name in (SELECT, SEND, SKIP):
-        error = error_of(await call(api, name, sponsor, batchId=batch), name)
+        error = error_of(await api.mutate(name, sponsor, batchId=batch), name)
         assert (error["code"], error["details"]) == ("INVALID_STATE", {"state": "skipped"})
     assert await changes.since(before) == []
     assert (await books.events(batch))[-1] == "contact_batch.skipped"
@@ -275,16 +275,16 @@ async def test_a_batch_is_its_sponsors_alone(
     stranger, admin = await person(make), await person(make, user={"roles": ["user", "admin"]})
     before = await changes.mark()
 
-    assert (await call(api, name, stranger, batchId=batch)).refusals(name) == ["NOT_FOUND"]
-    assert (await as_staff(api, name, admin, batchId=batch)).refusals(name) == ["NOT_FOUND"]
-    assert (await call(api, name, None, batchId=batch)).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate(name, stranger, batchId=batch)).refusals(name) == ["NOT_FOUND"]
+    assert (await api.mutate(name, admin, STAFF, batchId=batch)).refusals(name) == ["NOT_FOUND"]
+    assert (await api.mutate(name, None, batchId=batch)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 
 
 async def test_a_guardian_handles_a_minors_batch(api: Api, make: Factory) -> None:
     child, guardian = await minor(make)
-    answer = await call(api, PREPARE, guardian, contacts=phones(2), sponsorId=str(child.id))
+    answer = await api.mutate(PREPARE, guardian, contacts=phones(2), sponsorId=str(child.id))
 
-    sent = await call(api, SEND, guardian, batchId=answer[PREPARE]["batches"][0]["rowId"])
+    sent = await api.mutate(SEND, guardian, batchId=answer[PREPARE]["batches"][0]["rowId"])
 
     assert len(sent[SEND]["referrals"]) == 2

@@ -21,9 +21,9 @@ from resolvers.packs.campaign_counters import count_impressions
 from resolvers.packs.campaigns import complete_ended_campaigns
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory, now
-from tests.referrals.calls import as_staff, call, error_of
+from tests.referrals.calls import error_of
 from tests.referrals.conftest import person
 from tests.referrals.test_answers import invited_by, points_of
 
@@ -47,7 +47,7 @@ async def running(make: Factory, **given: Any) -> SimpleNamespace:
 
 async def accepted(api: Api, make: Factory, sponsor: Any, guest: Any) -> None:
     invitation = await invited_by(make, sponsor)
-    answer = await call(api, "acceptReferral", guest, code=invitation.referral_code)
+    answer = await api.mutate("acceptReferral", guest, code=invitation.referral_code)
     assert answer.refusals("acceptReferral") == []
 
 
@@ -84,8 +84,8 @@ async def test_a_campaign_gets_back_what_it_paid_for_points_that_are_revoked(
     await accepted(api, make, sponsor, await person(make))
     (points,) = await points_of(owner, sponsor)
 
-    await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(points["id"]), reason="An account before")
-    again = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(points["id"]), reason="Twice")
+    await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(points["id"]), reason="An account before")
+    again = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(points["id"]), reason="Twice")
 
     row = await kept(owner, campaign)
     assert (row["spent_cfa"], row["conversions"]) == (0, 0)
@@ -236,13 +236,13 @@ async def test_a_campaign_for_packs_boosts_where_one_of_the_two_wishes_for_such(
 async def test_staff_prepare_and_start_a_campaign(api: Api, make: Factory, admin: Any, books: Books) -> None:
     targets = {"minAge": 18, "regions": ["Dakar"], "interests": []}
 
-    made = await as_staff(api, "createCampaign", admin, **CREATED, targets=targets, packCategories=["spa"])
+    made = await api.mutate("createCampaign", admin, STAFF, **CREATED, targets=targets, packCategories=["spa"])
 
     campaign = made["createCampaign"]["campaign"]
     assert (campaign["status"], campaign["pointsMultiplier"], campaign["spentCfa"]) == ("DRAFT", "2.00", 0)
     assert campaign["targetDemographics"] == {"age": [18, None], "regions": ["Dakar"]}
     assert campaign["packCategories"] == ["spa"]
-    states = [(await as_staff(api, name, admin, campaignId=campaign["rowId"]))[name]["campaign"]["status"]
+    states = [(await api.mutate(name, admin, STAFF, campaignId=campaign["rowId"]))[name]["campaign"]["status"]
               for name in ("startCampaign", "pauseCampaign", "startCampaign", "completeCampaign")]  # fmt: skip
     assert states == ["ACTIVE", "PAUSED", "ACTIVE", "COMPLETED"]
     assert await books.events(campaign["rowId"]) == [
@@ -253,7 +253,7 @@ async def test_staff_prepare_and_start_a_campaign(api: Api, make: Factory, admin
 async def test_a_campaign_multiplies_by_one_and_a_half_unless_told(api: Api, admin: Any) -> None:
     values = {name: value for name, value in CREATED.items() if name != "pointsMultiplier"}
 
-    made = await as_staff(api, "createCampaign", admin, **values)
+    made = await api.mutate("createCampaign", admin, STAFF, **values)
 
     assert made["createCampaign"]["campaign"]["pointsMultiplier"] == "1.50"
 
@@ -280,9 +280,9 @@ async def test_a_campaign_that_does_not_hold_together_is_refused(
     campaign = await running(make, starts_at=now(), ends_at=now() + timedelta(days=9))
     before = await changes.mark()
 
-    made = error_of(await as_staff(api, "createCampaign", admin, **(CREATED | given)), "createCampaign")
+    made = error_of(await api.mutate("createCampaign", admin, STAFF, **(CREATED | given)), "createCampaign")
     changed = error_of(
-        await as_staff(api, "updateCampaign", admin, campaignId=str(campaign.id), **given), "updateCampaign"
+        await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), **given), "updateCampaign"
     )
 
     assert (made["code"], made["field"]) == (changed["code"], changed["field"]) == (code, field)
@@ -292,7 +292,7 @@ async def test_a_campaign_that_does_not_hold_together_is_refused(
 async def test_a_campaign_is_changed_in_part(api: Api, make: Factory, admin: Any) -> None:
     campaign = await running(make, spent_cfa=500, target_demographics='{"age": [1, 2]}', pack_categories=["spa"])
 
-    answer = await as_staff(api, "updateCampaign", admin, campaignId=str(campaign.id), budgetCfa=500, targets={},
+    answer = await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), budgetCfa=500, targets={},
                             packCategories=[])  # fmt: skip
 
     assert answer["updateCampaign"]["campaign"] == {
@@ -308,7 +308,7 @@ async def test_a_budget_does_not_fall_below_what_is_spent(
     before = await changes.mark()
 
     error = error_of(
-        await as_staff(api, "updateCampaign", admin, campaignId=str(campaign.id), budgetCfa=499), "updateCampaign"
+        await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), budgetCfa=499), "updateCampaign"
     )
 
     assert (error["code"], error["details"]) == ("BUDGET_BELOW_SPENT", {"spentCfa": 500})
@@ -326,7 +326,7 @@ async def test_a_campaign_goes_from_state_to_state(
     done = set()
     for name in STEPS:
         campaign = await running(make, status=status)
-        answer = await as_staff(api, name, admin, campaignId=str(campaign.id))
+        answer = await api.mutate(name, admin, STAFF, campaignId=str(campaign.id))
         if not answer.refusals(name):
             done.add(name)
         else:
@@ -339,7 +339,7 @@ async def test_a_campaign_goes_from_state_to_state(
 async def test_a_completed_campaign_is_not_changed(api: Api, make: Factory, admin: Any) -> None:
     campaign = await running(make, status="completed")
 
-    answer = await as_staff(api, "updateCampaign", admin, campaignId=str(campaign.id), budgetCfa=7)
+    answer = await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), budgetCfa=7)
 
     assert answer.refusals("updateCampaign") == ["INVALID_STATE"]
 
@@ -347,7 +347,7 @@ async def test_a_completed_campaign_is_not_changed(api: Api, make: Factory, admi
 async def test_a_campaign_whose_time_is_over_is_not_started(api: Api, make: Factory, admin: Any) -> None:
     campaign = await running(make, status="paused", ends_at=now() - timedelta(seconds=1))
 
-    answer = await as_staff(api, "startCampaign", admin, campaignId=str(campaign.id))
+    answer = await api.mutate("startCampaign", admin, STAFF, campaignId=str(campaign.id))
 
     assert answer.refusals("startCampaign") == ["CAMPAIGN_OVER"]
 
@@ -370,14 +370,14 @@ async def test_only_staff_run_campaigns(api: Api, make: Factory, changes: Change
     values = CREATED if name == "createCampaign" else {"campaignId": str(campaign.id)}
     before = await changes.mark()
 
-    assert (await call(api, name, user, **values)).codes == ["FORBIDDEN"]
-    assert (await call(api, name, None, **values)).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate(name, user, **values)).codes == ["FORBIDDEN"]
+    assert (await api.mutate(name, None, **values)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("name", ["updateCampaign", *STEPS])
 async def test_a_campaign_that_is_none_is_not_found(api: Api, admin: Any, name: str) -> None:
-    assert (await as_staff(api, name, admin, campaignId=str(uuid4()))).refusals(name) == ["NOT_FOUND"]
+    assert (await api.mutate(name, admin, STAFF, campaignId=str(uuid4()))).refusals(name) == ["NOT_FOUND"]
 
 
 # Impressions and clicks
@@ -390,7 +390,7 @@ async def test_impressions_and_clicks_are_counted(
     shown, clicked = "recordCampaignImpression", "recordCampaignClick"
     for name, count in ((shown, 5), (clicked, 2)):
         for place in range(count):
-            answer = await call(api, name, user if place % 2 else None, campaignId=str(campaign.id), visitor="v1",
+            answer = await api.mutate(name, user if place % 2 else None, campaignId=str(campaign.id), visitor="v1",
                                 platform="MOBILE_APP")  # fmt: skip
             assert answer[name]["campaign"] == {"campaignName": campaign.campaign_name}
 
@@ -407,7 +407,7 @@ async def test_showing_a_campaign_waits_for_nobody(api: Api, make: Factory, owne
     campaign = await running(make)
     async with owner.acquire() as connection, connection.transaction():
         await connection.execute("SELECT FROM packs.sponsor_campaigns WHERE id = $1 FOR UPDATE", campaign.id)
-        answer = await asyncio.wait_for(call(api, "recordCampaignImpression", None, campaignId=str(campaign.id)), 10)
+        answer = await asyncio.wait_for(api.mutate("recordCampaignImpression", None, campaignId=str(campaign.id)), 10)
 
     assert answer.refusals("recordCampaignImpression") == []
 
@@ -418,6 +418,6 @@ async def test_showing_a_campaign_waits_for_nobody(api: Api, make: Factory, owne
 async def test_what_nobody_sees_is_not_shown(api: Api, make: Factory, given: dict[str, Any]) -> None:
     campaign = await running(make, **given)
 
-    answer = await call(api, "recordCampaignClick", None, campaignId=str(campaign.id))
+    answer = await api.mutate("recordCampaignClick", None, campaignId=str(campaign.id))
 
     assert answer.refusals("recordCampaignClick") == ["NOT_FOUND"]

@@ -17,9 +17,9 @@ from models.pots import Pot
 from models.referrals import Referral
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 from tests.factories import Factory
-from tests.referrals.calls import as_staff, call, error_of
+from tests.referrals.calls import error_of
 from tests.referrals.conftest import in_days, matured, minor, person
 
 NAME = "convertPoints"
@@ -31,7 +31,7 @@ async def pot(make: Factory, sponsor: Any) -> SimpleNamespace:
 
 
 async def convert(api: Api, as_: Any, points: int, pot: Any, **more: Any) -> Answer:
-    return await call(api, NAME, as_, points=points, potId=str(pot.id), **more)
+    return await api.mutate(NAME, as_, points=points, potId=str(pot.id), **more)
 
 
 async def spent(owner: asyncpg.Pool[Any], user: SimpleNamespace) -> int:
@@ -203,7 +203,7 @@ async def test_points_go_to_the_pot_that_came_with_the_invitation(
 ) -> None:
     guest = await person(make, date_of_birth=in_days(5).replace(year=1990))
     invitation = await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new())
-    accepted = await call(api, "acceptReferral", guest, code=invitation.referral_code, createPot={})
+    accepted = await api.mutate("acceptReferral", guest, code=invitation.referral_code, createPot={})
     pot = SimpleNamespace(id=accepted["acceptReferral"]["pot"]["rowId"])
     await matured(make, sponsor, 500)
 
@@ -293,8 +293,8 @@ async def test_staff_do_not_convert_for_others(
     await matured(make, sponsor, 500)
     before = await changes.mark()
 
-    own = await as_staff(api, NAME, admin, points=100, potId=str(pot.id))
-    others = await as_staff(api, NAME, admin, points=100, potId=str(pot.id), sponsorId=str(sponsor.id))
+    own = await api.mutate(NAME, admin, STAFF, points=100, potId=str(pot.id))
+    others = await api.mutate(NAME, admin, STAFF, points=100, potId=str(pot.id), sponsorId=str(sponsor.id))
 
     assert (own.refusals(NAME), others.refusals(NAME)) == (["POT_NOT_ELIGIBLE"], ["NOT_FOUND"])
     assert await changes.since(before) == []
@@ -349,7 +349,7 @@ async def test_converting_and_taking_back_at_once_one_wins(api: Api, make: Facto
 
         converted, revoked = await asyncio.gather(
             convert(api, sponsor, 100, pot),
-            as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x"),
+            api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x"),
         )
 
         refusals = [*converted.refusals(NAME), *revoked.refusals("revokePoints")]

@@ -20,7 +20,7 @@ from tests.books import Books
 from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
-from tests.referrals.calls import call, error_of, phones
+from tests.referrals.calls import error_of, phones
 from tests.referrals.conftest import minor, person
 
 
@@ -38,7 +38,7 @@ async def day_of(owner: asyncpg.Pool[Any], user: SimpleNamespace) -> Any:
 async def test_each_invitation_has_a_code_and_a_week(api: Api, sponsor: Any, books: Books) -> None:
     people = [{"phone": "77 123 45 67", "name": "Awa"}, {"email": "Moussa@Example.SN"}]
 
-    sent = (await call(api, "sendReferrals", sponsor, invitees=people, message="Viens !"))["sendReferrals"]
+    sent = (await api.mutate("sendReferrals", sponsor, invitees=people, message="Viens !"))["sendReferrals"]
 
     first, second = sent["referrals"]
     assert (first["invitedPhone"], first["invitedName"], first["status"]) == ("+221771234567", "Awa", "SENT")
@@ -50,8 +50,8 @@ async def test_each_invitation_has_a_code_and_a_week(api: Api, sponsor: Any, boo
 
 
 async def test_the_order_in_the_day_is_kept(api: Api, sponsor: Any) -> None:
-    first = await call(api, "sendReferrals", sponsor, invitees=phones(3))
-    second = await call(api, "sendReferrals", sponsor, invitees=phones(2, begin=3))
+    first = await api.mutate("sendReferrals", sponsor, invitees=phones(3))
+    second = await api.mutate("sendReferrals", sponsor, invitees=phones(2, begin=3))
 
     orders = [item["invitationOrder"] for answer in (first, second) for item in answer["sendReferrals"]["referrals"]]
     assert orders == [1, 2, 3, 4, 5]
@@ -63,7 +63,7 @@ async def test_with_49_sent_20_callers_at_once_add_exactly_one(
     await make(SponsorDailyLimit, sponsor_user_id=sponsor.id, limit_date=here(), invitations_sent_today=49)
 
     answers = await asyncio.gather(
-        *(call(api, "sendReferrals", sponsor, invitees=phones(1, begin=place)) for place in range(20))
+        *(api.mutate("sendReferrals", sponsor, invitees=phones(1, begin=place)) for place in range(20))
     )
 
     refusals = [answer.refusals("sendReferrals") for answer in answers]
@@ -74,7 +74,7 @@ async def test_with_49_sent_20_callers_at_once_add_exactly_one(
 
 
 async def test_the_first_of_the_day_at_once_have_one_count(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
-    await asyncio.gather(*(call(api, "sendReferrals", sponsor, invitees=phones(2, begin=2 * n)) for n in range(10)))
+    await asyncio.gather(*(api.mutate("sendReferrals", sponsor, invitees=phones(2, begin=2 * n)) for n in range(10)))
 
     rows = await owner.fetch("SELECT * FROM referrals.sponsor_daily_limits WHERE sponsor_user_id = $1", sponsor.id)
     assert [row["invitations_sent_today"] for row in rows] == [20]
@@ -88,22 +88,22 @@ async def test_more_than_what_is_left_sends_nothing(api: Api, make: Factory, spo
     await make(SponsorDailyLimit, sponsor_user_id=sponsor.id, limit_date=here(), invitations_sent_today=47)
     before = await changes.mark()
 
-    error = error_of(await call(api, "sendReferrals", sponsor, invitees=phones(4)), "sendReferrals")
+    error = error_of(await api.mutate("sendReferrals", sponsor, invitees=phones(4)), "sendReferrals")
 
     assert (error["code"], error["details"]) == ("DAILY_LIMIT_REACHED", {"left": 3, "limit": 50})
     assert error["field"] == ["invitees"]
     assert await changes.since(before) == []
-    assert (await call(api, "sendReferrals", sponsor, invitees=phones(3)))["sendReferrals"]["left"] == 0
+    assert (await api.mutate("sendReferrals", sponsor, invitees=phones(3)))["sendReferrals"]["left"] == 0
 
 
 async def test_the_limit_is_staffs_to_change_at_once(api: Api, sponsor: Any, configure: Any) -> None:
     await configure("referrals.daily_limit", 3)
-    assert (await call(api, "sendReferrals", sponsor, invitees=phones(3)))["sendReferrals"]["left"] == 0
+    assert (await api.mutate("sendReferrals", sponsor, invitees=phones(3)))["sendReferrals"]["left"] == 0
     await configure("referrals.daily_limit", 5)
-    assert (await call(api, "sendReferrals", sponsor, invitees=phones(1, begin=9)))["sendReferrals"]["left"] == 1
+    assert (await api.mutate("sendReferrals", sponsor, invitees=phones(1, begin=9)))["sendReferrals"]["left"] == 1
     await configure("referrals.daily_limit", 2)
 
-    error = error_of(await call(api, "sendReferrals", sponsor, invitees=phones(1, begin=10)), "sendReferrals")
+    error = error_of(await api.mutate("sendReferrals", sponsor, invitees=phones(1, begin=10)), "sendReferrals")
 
     assert (error["code"], error["details"]["left"]) == ("DAILY_LIMIT_REACHED", 0)
 
@@ -112,7 +112,7 @@ async def test_the_limit_is_staffs_to_change_at_once(api: Api, sponsor: Any, con
 async def test_the_day_is_that_of_the_sponsor(api: Api, make: Factory, owner: asyncpg.Pool[Any], zone: str) -> None:
     user = await person(make, timezone=zone)
 
-    await call(api, "sendReferrals", user, invitees=phones(1))
+    await api.mutate("sendReferrals", user, invitees=phones(1))
 
     day = await day_of(owner, user)
     midnight = datetime.combine(here(zone) + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))
@@ -122,7 +122,7 @@ async def test_the_day_is_that_of_the_sponsor(api: Api, make: Factory, owner: as
 async def test_a_zone_that_nobody_knows_is_dakar(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     user = await person(make, timezone="Atlantis/Main")
 
-    assert (await call(api, "sendReferrals", user, invitees=phones(1))).refusals("sendReferrals") == []
+    assert (await api.mutate("sendReferrals", user, invitees=phones(1))).refusals("sendReferrals") == []
     assert (await day_of(owner, user))["limit_date"] == here()
 
 
@@ -132,7 +132,7 @@ async def test_the_next_day_begins_at_nothing_and_goes_on_in_a_row(
     await make(SponsorDailyLimit, sponsor_user_id=sponsor.id, limit_date=here() - timedelta(days=1),
                invitations_sent_today=50, consecutive_active_days=3, total_lifetime_invitations=120)  # fmt: skip
 
-    await call(api, "sendReferrals", sponsor, invitees=phones(2))
+    await api.mutate("sendReferrals", sponsor, invitees=phones(2))
 
     day = await day_of(owner, sponsor)
     assert (day["invitations_sent_today"], day["consecutive_active_days"], day["total_lifetime_invitations"]) == (
@@ -148,7 +148,7 @@ async def test_after_a_day_without_any_the_row_begins_anew(
     await make(SponsorDailyLimit, sponsor_user_id=sponsor.id, limit_date=here() - timedelta(days=2),
                invitations_sent_today=9, consecutive_active_days=3, total_lifetime_invitations=9)  # fmt: skip
 
-    await call(api, "sendReferrals", sponsor, invitees=phones(1))
+    await api.mutate("sendReferrals", sponsor, invitees=phones(1))
 
     day = await day_of(owner, sponsor)
     assert (day["consecutive_active_days"], day["total_lifetime_invitations"]) == (1, 10)
@@ -167,7 +167,7 @@ async def test_nobody_is_invited_twice(
                invited_email=contact["email"], status=status)  # fmt: skip
     before = await changes.mark()
 
-    answer = await call(api, "sendReferrals", sponsor, invitees=[*phones(3), {way: contact[way].upper()}])
+    answer = await api.mutate("sendReferrals", sponsor, invitees=[*phones(3), {way: contact[way].upper()}])
 
     error = error_of(answer, "sendReferrals")
     assert (error["code"], error["field"]) == ("ALREADY_INVITED", ["invitees", "3", way])
@@ -177,8 +177,8 @@ async def test_nobody_is_invited_twice(
 async def test_the_same_person_twice_in_one_call_is_refused(api: Api, sponsor: Any, changes: Changes) -> None:
     before = await changes.mark()
 
-    answer = await call(
-        api, "sendReferrals", sponsor, invitees=[{"phone": "771234567"}, {"phone": "+221 77 123 45 67"}]
+    answer = await api.mutate(
+        "sendReferrals", sponsor, invitees=[{"phone": "771234567"}, {"phone": "+221 77 123 45 67"}]
     )
 
     error = error_of(answer, "sendReferrals")
@@ -187,7 +187,7 @@ async def test_the_same_person_twice_in_one_call_is_refused(api: Api, sponsor: A
 
 
 async def test_many_at_once_invite_one_person_once(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
-    answers = await asyncio.gather(*(call(api, "sendReferrals", sponsor, invitees=phones(1)) for _ in range(20)))
+    answers = await asyncio.gather(*(api.mutate("sendReferrals", sponsor, invitees=phones(1)) for _ in range(20)))
 
     refusals = [answer.refusals("sendReferrals") for answer in answers]
     assert sorted(refusals) == [[]] + [["ALREADY_INVITED"]] * 19
@@ -208,7 +208,7 @@ async def test_who_declined_long_ago_or_let_it_expire_may_be_invited_again(
 ) -> None:
     await make(Referral, sponsor_user_id=sponsor.id, referral_code=codes.new(), invited_phone="+221771112233", **given)
 
-    answer = await call(api, "sendReferrals", sponsor, invitees=[{"phone": "+221771112233"}])
+    answer = await api.mutate("sendReferrals", sponsor, invitees=[{"phone": "+221771112233"}])
 
     assert answer.refusals("sendReferrals") == []
 
@@ -217,7 +217,7 @@ async def test_two_sponsors_may_invite_the_same_person(api: Api, make: Factory, 
     other = await person(make)
 
     for each in (sponsor, other):
-        assert (await call(api, "sendReferrals", each, invitees=phones(1))).refusals("sendReferrals") == []
+        assert (await api.mutate("sendReferrals", each, invitees=phones(1))).refusals("sendReferrals") == []
 
 
 @pytest.mark.parametrize("way", ["phone", "email"])
@@ -228,7 +228,7 @@ async def test_who_wishes_no_invitations_gets_none(
     quiet = await person(make, user={"phone": number}, allow_contact_by_sponsors=False)
     before = await changes.mark()
 
-    answer = await call(api, "sendReferrals", sponsor, invitees=[*phones(1), {way: getattr(quiet, way)}])
+    answer = await api.mutate("sendReferrals", sponsor, invitees=[*phones(1), {way: getattr(quiet, way)}])
 
     error = error_of(answer, "sendReferrals")
     assert (error["code"], error["field"]) == ("CONTACT_OPTED_OUT", ["invitees", "1", way])
@@ -238,7 +238,7 @@ async def test_who_wishes_no_invitations_gets_none(
 async def test_nobody_invites_themselves(api: Api, sponsor: Any, changes: Changes) -> None:
     before = await changes.mark()
 
-    answer = await call(api, "sendReferrals", sponsor, invitees=[{"email": sponsor.email.upper()}])
+    answer = await api.mutate("sendReferrals", sponsor, invitees=[{"email": sponsor.email.upper()}])
 
     assert answer.refusals("sendReferrals") == ["OWN_CONTACT"]
     assert await changes.since(before) == []
@@ -264,7 +264,7 @@ async def test_who_cannot_be_reached_is_named(
 ) -> None:
     before = await changes.mark()
 
-    error = error_of(await call(api, "sendReferrals", sponsor, invitees=[*phones(1), invitee]), "sendReferrals")
+    error = error_of(await api.mutate("sendReferrals", sponsor, invitees=[*phones(1), invitee]), "sendReferrals")
 
     assert (error["code"], error["field"]) == (code, field)
     assert await changes.since(before) == []
@@ -281,17 +281,17 @@ async def test_a_number_is_read_as_in_the_sponsors_country(
 ) -> None:
     user = await person(make, locale=locale)
 
-    sent = await call(api, "sendReferrals", user, invitees=[{"phone": written}])
+    sent = await api.mutate("sendReferrals", user, invitees=[{"phone": written}])
 
     assert sent["sendReferrals"]["referrals"][0]["invitedPhone"] == stored
 
 
 async def test_nobody_to_invite_is_refused(api: Api, sponsor: Any) -> None:
-    assert (await call(api, "sendReferrals", sponsor, invitees=[])).refusals("sendReferrals") == ["NOBODY_INVITED"]
+    assert (await api.mutate("sendReferrals", sponsor, invitees=[])).refusals("sendReferrals") == ["NOBODY_INVITED"]
 
 
 async def test_too_long_texts_are_bad_input(api: Api, sponsor: Any) -> None:
-    answer = await call(api, "sendReferrals", sponsor, invitees=[{"phone": "7" * 41}])
+    answer = await api.mutate("sendReferrals", sponsor, invitees=[{"phone": "7" * 41}])
 
     assert answer.codes == ["BAD_USER_INPUT"]
 
@@ -301,7 +301,7 @@ async def test_the_person_is_written_to_with_the_code(
 ) -> None:
     template = await make(NotificationTemplate, template_key="referral_invitation", body_text="{user_name}: {code} {message}",
                           subject="Invitation", channels=["sms", "email"])  # fmt: skip
-    sent = await call(api, "sendReferrals", sponsor, message="Viens", invitees=[*phones(1), {"email": "a@example.sn"}])
+    sent = await api.mutate("sendReferrals", sponsor, message="Viens", invitees=[*phones(1), {"email": "a@example.sn"}])
     await owner.execute("UPDATE notifications.notification_templates SET is_active = false WHERE id = $1", template.id)
 
     first, second = sent["sendReferrals"]["referrals"]
@@ -320,7 +320,7 @@ async def test_the_person_is_written_to_with_the_code(
 async def test_a_guardian_invites_for_a_minor(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     child, guardian = await minor(make)
 
-    answer = await call(api, "sendReferrals", guardian, invitees=phones(1), sponsorId=str(child.id))
+    answer = await api.mutate("sendReferrals", guardian, invitees=phones(1), sponsorId=str(child.id))
 
     assert answer.refusals("sendReferrals") == []
     assert (await day_of(owner, child))["invitations_sent_today"] == 1
@@ -331,32 +331,32 @@ async def test_nobody_invites_for_a_stranger(api: Api, make: Factory, sponsor: A
     stranger = await person(make)
     before = await changes.mark()
 
-    answer = await call(api, "sendReferrals", sponsor, invitees=phones(1), sponsorId=str(stranger.id))
+    answer = await api.mutate("sendReferrals", sponsor, invitees=phones(1), sponsorId=str(stranger.id))
 
     assert answer.refusals("sendReferrals") == ["NOT_FOUND"]
     assert await changes.since(before) == []
 
 
 async def test_without_a_token_nobody_is_invited(api: Api) -> None:
-    assert (await call(api, "sendReferrals", None, invitees=phones(1))).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate("sendReferrals", None, invitees=phones(1))).codes == ["UNAUTHENTICATED"]
 
 
 async def test_who_has_no_profile_invites_as_well(api: Api, make: Factory) -> None:
-    assert (await call(api, "sendReferrals", await make(User), invitees=phones(1))).refusals("sendReferrals") == []
+    assert (await api.mutate("sendReferrals", await make(User), invitees=phones(1))).refusals("sendReferrals") == []
 
 
 async def test_a_retry_sends_nothing_again(api: Api, sponsor: Any, owner: asyncpg.Pool[Any]) -> None:
     key = str(uuid4())
 
-    first = await call(api, "sendReferrals", sponsor, invitees=phones(2), idempotencyKey=key)
-    again = await call(api, "sendReferrals", sponsor, invitees=phones(2), idempotencyKey=key)
+    first = await api.mutate("sendReferrals", sponsor, invitees=phones(2), idempotencyKey=key)
+    again = await api.mutate("sendReferrals", sponsor, invitees=phones(2), idempotencyKey=key)
 
     assert again.data == first.data
     assert (await day_of(owner, sponsor))["invitations_sent_today"] == 2
 
 
 async def test_a_stranger_reads_neither_invitation_nor_code(api: Api, make: Factory, sponsor: Any) -> None:
-    sent = await call(api, "sendReferrals", sponsor, invitees=phones(1))
+    sent = await api.mutate("sendReferrals", sponsor, invitees=phones(1))
     key = sent["sendReferrals"]["referrals"][0]["rowId"]
     query = "query ($id: ID!) { referral(id: $id) { referralCode } }"
 

@@ -19,7 +19,7 @@ from resolvers.kernel.share_links import hash_of
 from tests.changes import Changes
 from tests.client import Answer, Api
 from tests.factories import Factory, now
-from tests.referrals.calls import call, error_of, phones
+from tests.referrals.calls import error_of, phones
 from tests.referrals.conftest import person
 
 OUT, IN, SEND = "optOutOfInvitations", "optInToInvitations", "sendReferrals"
@@ -37,7 +37,7 @@ async def invited(make: Factory, sponsor: Any, **given: Any) -> SimpleNamespace:
 
 
 async def send(api: Api, sponsor: Any, **contact: Any) -> Answer:
-    return await call(api, SEND, sponsor, invitees=[{"phone": PHONE, **contact}])
+    return await api.mutate(SEND, sponsor, invitees=[{"phone": PHONE, **contact}])
 
 
 # After a decline
@@ -47,7 +47,7 @@ async def test_who_declined_is_not_invited_again_at_once_by_the_same_sponsor(
     api: Api, make: Factory, sponsor: Any, changes: Changes
 ) -> None:
     invitation = await invited(make, sponsor)
-    await call(api, "declineReferral", None, code=invitation.referral_code)
+    await api.mutate("declineReferral", None, code=invitation.referral_code)
     before = await changes.mark()
 
     error = error_of(await send(api, sponsor), SEND)
@@ -82,10 +82,10 @@ async def test_who_opts_out_by_a_code_is_invited_by_nobody(
 
     *others, another = [await person(make) for _ in range(3)]
 
-    answer = await call(api, OUT, None, code=invitation.referral_code.lower())
+    answer = await api.mutate(OUT, None, code=invitation.referral_code.lower())
     before = await changes.mark()
     by_phone = [await send(api, each) for each in others]
-    by_email = await call(api, SEND, another, invitees=[{"email": "Fatou@example.sn"}])
+    by_email = await api.mutate(SEND, another, invitees=[{"email": "Fatou@example.sn"}])
 
     assert answer[OUT] == {"invitations": False, "userErrors": []}
     assert [each.refusals(SEND) for each in (*by_phone, by_email)] == [["CONTACT_OPTED_OUT"]] * 3
@@ -100,10 +100,10 @@ async def test_who_opts_out_by_a_code_is_invited_by_nobody(
 async def test_who_opted_out_is_left_out_of_batches(api: Api, make: Factory, sponsor: Any) -> None:
     people = phones(3)
     invitation = await invited(make, await person(make), invited_phone=people[1]["phone"])
-    await call(api, OUT, None, code=invitation.referral_code)
-    made = (await call(api, "prepareContactBatch", sponsor, contacts=people))["prepareContactBatch"]["batches"][0]
+    await api.mutate(OUT, None, code=invitation.referral_code)
+    made = (await api.mutate("prepareContactBatch", sponsor, contacts=people))["prepareContactBatch"]["batches"][0]
 
-    sent = (await call(api, "sendBatch", sponsor, batchId=made["rowId"]))["sendBatch"]
+    sent = (await api.mutate("sendBatch", sponsor, batchId=made["rowId"]))["sendBatch"]
 
     assert [each["invitedPhone"] for each in sent["referrals"]] == [people[0]["phone"], people[2]["phone"]]
 
@@ -114,15 +114,12 @@ async def test_by_the_token_of_a_pots_invitation_too(api: Api, make: Factory, sp
                recipient_identifier=PHONE, token_hash=hash_of(token))  # fmt: skip
     other = await make(Pot, owner_user_id=sponsor.id)
 
-    await call(api, OUT, None, code=token)
-    to_pot = await api(
-        "mutation ($input: InviteToPotInput!) { inviteToPot(input: $input) { userErrors { code field } } }",
-        {"input": {"potId": str(other.id), "method": "WHATSAPP", "recipient": PHONE}},
-        as_=sponsor,
-    )
+    await api.mutate(OUT, None, code=token)
+    to_pot = await api.mutate("inviteToPot", sponsor, potId=other, method="WHATSAPP", recipient=PHONE)
 
     assert (await send(api, sponsor)).refusals(SEND) == ["CONTACT_OPTED_OUT"]
-    assert to_pot["inviteToPot"]["userErrors"] == [{"code": "CONTACT_OPTED_OUT", "field": ["recipient"]}]
+    error = error_of(to_pot, "inviteToPot")
+    assert (error["code"], error["field"]) == ("CONTACT_OPTED_OUT", ["recipient"])
 
 
 async def test_many_who_opt_out_at_once_have_opted_out(
@@ -130,7 +127,7 @@ async def test_many_who_opt_out_at_once_have_opted_out(
 ) -> None:
     made = [await invited(make, await person(make)) for _ in range(10)]
 
-    answers = await asyncio.gather(*(call(api, OUT, None, code=each.referral_code) for each in made))
+    answers = await asyncio.gather(*(api.mutate(OUT, None, code=each.referral_code) for each in made))
 
     assert [answer.refusals(OUT) for answer in answers] == [[]] * 10
     assert await owner.fetchval("SELECT count(*) FROM referrals.invitation_opt_outs") == 1
@@ -142,8 +139,8 @@ async def test_a_sponsor_does_not_answer_for_others(
 ) -> None:
     invitation = await invited(make, sponsor)
 
-    own = await call(api, name, sponsor, code=invitation.referral_code)
-    unknown = await call(api, name, None, code=codes.new())
+    own = await api.mutate(name, sponsor, code=invitation.referral_code)
+    unknown = await api.mutate(name, None, code=codes.new())
 
     assert (own.refusals(name), unknown.refusals(name)) == (["OWN_REFERRAL"], ["NOT_FOUND"])
     assert await owner.fetchval("SELECT count(*) FROM referrals.invitation_opt_outs") == 0
@@ -157,7 +154,7 @@ async def test_without_a_key_nobody_opts_out(
         patched.delenv("LANGO_ENCRYPTION_KEYS")
         patched.setenv("LANGO_ALLOW_DEV_KEY", "0")
         settings.cache_clear()
-        refused = await call(api, OUT, None, code=invitation.referral_code)
+        refused = await api.mutate(OUT, None, code=invitation.referral_code)
         sent = await send(api, sponsor)
     settings.cache_clear()
 
@@ -171,9 +168,9 @@ async def test_without_a_key_nobody_opts_out(
 
 async def test_who_opted_out_opts_in_by_the_code(api: Api, make: Factory, sponsor: Any) -> None:
     invitation = await invited(make, await person(make))
-    await call(api, OUT, None, code=invitation.referral_code)
+    await api.mutate(OUT, None, code=invitation.referral_code)
 
-    answer = await call(api, IN, None, code=invitation.referral_code)
+    answer = await api.mutate(IN, None, code=invitation.referral_code)
 
     assert answer[IN] == {"invitations": True, "userErrors": []}
     assert (await send(api, sponsor)).refusals(SEND) == []
@@ -182,19 +179,19 @@ async def test_who_opted_out_opts_in_by_the_code(api: Api, make: Factory, sponso
 async def test_who_has_an_account_opts_in_for_it(api: Api, make: Factory, sponsor: Any) -> None:
     fatou = await make(User, phone="+221771112299", created_at=now() - timedelta(days=9))
     invitation = await invited(make, await person(make), invited_phone=fatou.phone)
-    await call(api, OUT, None, code=invitation.referral_code)
+    await api.mutate(OUT, None, code=invitation.referral_code)
     refused = await send(api, sponsor, phone=fatou.phone)
 
-    await call(api, IN, fatou)
+    await api.mutate(IN, fatou)
 
     assert refused.refusals(SEND) == ["CONTACT_OPTED_OUT"]
     assert (await send(api, sponsor, phone=fatou.phone)).refusals(SEND) == []
-    assert (await call(api, IN, None)).codes == ["BAD_USER_INPUT"]
+    assert (await api.mutate(IN, None)).codes == ["BAD_USER_INPUT"]
 
 
 async def test_who_signs_up_later_is_invited_again(api: Api, make: Factory, sponsor: Any) -> None:
     invitation = await invited(make, await person(make), invited_phone="+221771112288")
-    await call(api, OUT, None, code=invitation.referral_code)
+    await api.mutate(OUT, None, code=invitation.referral_code)
     await make(User, phone="+221771112288", created_at=now() + timedelta(seconds=1))
 
     assert (await send(api, sponsor, phone="+221771112288")).refusals(SEND) == []

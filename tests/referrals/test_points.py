@@ -20,9 +20,9 @@ from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers.points import points
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory, now
-from tests.referrals.calls import as_staff, call, error_of
+from tests.referrals.calls import error_of
 from tests.referrals.conftest import matured, minor, person
 
 LONG_AGO = timedelta(days=14, seconds=1)
@@ -337,7 +337,9 @@ async def test_staff_take_points_back_and_say_why(
 ) -> None:
     entry = await pending(make, await sponsored(make, sponsor, await person(make)), status=status)
 
-    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="An account before")
+    answer = await api.mutate(
+        "revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="An account before"
+    )
 
     shown = answer["revokePoints"]["pointsLedgerEntry"]
     assert shown == {"status": "REVOKED", "description": "Revoked: An account before", "pointsEarned": 100}
@@ -352,7 +354,8 @@ async def test_points_that_were_spent_are_not_taken_back(
     before = await changes.mark()
 
     error = error_of(
-        await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="Why not"), "revokePoints"
+        await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="Why not"),
+        "revokePoints",
     )
 
     assert (error["code"], error["details"]) == ("ALREADY_SPENT", {"available": 60})
@@ -364,7 +367,7 @@ async def test_what_others_points_pay_for_may_be_taken_back(api: Api, make: Fact
     await matured(make, sponsor, 50)
     await matured(make, sponsor, 0, points_spent=50, event_type="conversion")
 
-    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="Why not")
+    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="Why not")
 
     assert answer.refusals("revokePoints") == []
 
@@ -373,7 +376,7 @@ async def test_points_are_taken_back_once(api: Api, make: Factory, admin: Any, s
     entry = await matured(make, sponsor, 100)
 
     answers = await asyncio.gather(
-        *(as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x") for _ in range(10))
+        *(api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x") for _ in range(10))
     )
 
     assert sorted(answer.refusals("revokePoints") for answer in answers) == [[]] + [["INVALID_STATE"]] * 9
@@ -386,7 +389,7 @@ async def test_what_was_spent_is_not_earned(
     entry = await matured(make, sponsor, 0, points_spent=100, event_type="conversion")
     before = await changes.mark()
 
-    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x")
+    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["NOT_EARNED"]
     assert await changes.since(before) == []
@@ -395,7 +398,7 @@ async def test_what_was_spent_is_not_earned(
 async def test_a_reason_must_be_given(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
     entry = await matured(make, sponsor, 100)
 
-    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="  ")
+    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="  ")
 
     assert answer.refusals("revokePoints") == ["TEXT_MISSING"]
 
@@ -405,11 +408,11 @@ async def test_only_staff_take_points_back(api: Api, make: Factory, sponsor: Any
     before = await changes.mark()
     values = {"pointsLedgerEntryId": str(entry.id), "reason": "x"}
 
-    assert (await call(api, "revokePoints", sponsor, **values)).codes == ["FORBIDDEN"]
-    assert (await call(api, "revokePoints", another, **values)).codes == ["FORBIDDEN"]
+    assert (await api.mutate("revokePoints", sponsor, **values)).codes == ["FORBIDDEN"]
+    assert (await api.mutate("revokePoints", another, **values)).codes == ["FORBIDDEN"]
     # A claim that the database does not bear out is none.
-    assert (await call(api, "revokePoints", sponsor, roles=("admin",), **values)).codes == ["FORBIDDEN"]
-    assert (await call(api, "revokePoints", None, **values)).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate("revokePoints", sponsor, roles=("admin",), **values)).codes == ["FORBIDDEN"]
+    assert (await api.mutate("revokePoints", None, **values)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 
 
@@ -421,13 +424,13 @@ async def test_staff_take_no_points_back_that_they_have_a_part_in(
     entry = await pending(make, await sponsored(make, *sides))
     before = await changes.mark()
 
-    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(entry.id), reason="x")
+    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["OWN_MATTER"]
     assert await changes.since(before) == []
 
 
 async def test_an_entry_that_is_none_is_not_found(api: Api, admin: Any) -> None:
-    answer = await as_staff(api, "revokePoints", admin, pointsLedgerEntryId=str(admin.id), reason="x")
+    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(admin.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["NOT_FOUND"]

@@ -11,7 +11,6 @@ from models.referrals import Referral
 from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
-from tests.referrals.calls import call
 from tests.referrals.conftest import minor, person
 
 ASK = """
@@ -89,4 +88,4 @@ async def test_looking_changes_nothing(api: Api, make: Factory, sponsor: Any, in
     await shown(api, code)
 
     assert await changes.since(before) == []
-    assert (await call(api, "acceptReferral", guest, code=code)).refusals("acceptReferral") == []
+    assert (await api.mutate("acceptReferral", guest, code=code)).refusals("acceptReferral") == []

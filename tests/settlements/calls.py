@@ -1,4 +1,4 @@
-"""The mutations of settlements as the back office calls them, its periods, and what is stored of them."""
+"""Settlements as the back office has them made, their periods, and what is stored of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import Any
 
 import asyncpg
 
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 
-STAFF = ("admin",)
 JUNE = (date(2026, 6, 1), date(2026, 6, 30))
 JULY = (date(2026, 7, 1), date(2026, 7, 31))
 IN_JUNE, IN_JULY = datetime(2026, 6, 15, 12, tzinfo=UTC), datetime(2026, 7, 15, 12, tzinfo=UTC)
-SHOWN = """rowId partnerId periodStart periodEnd totalRedemptionsCount totalRevenueCfa partnerShareCfa woloCommissionCfa
-  status approvedByUserId approvedAt paymentReference paidAt invoiceUrl receiptUrl disputeReason
-  availableTransitions"""
 
 
 class Settlements:
@@ -43,20 +39,7 @@ class Settlements:
         )
 
 
-async def call(
-    api: Api, mutation: str, as_: SimpleNamespace | None, roles: tuple[str, ...] = (), /, **input: Any
-) -> Answer:
-    """`await call(api, "approveSettlement", admin, STAFF, settlementId=settlement)`."""
-    told = {key: str(value) for key, value in input.items()}
-    query = f"""
-      mutation ($input: {mutation[:1].upper()}{mutation[1:]}Input!) {{
-        {mutation}(input: $input) {{ settlement {{ {SHOWN} }} userErrors {{ code message field details }} }}
-      }}
-    """
-    return await api(query, {"input": told}, as_=as_, roles=roles)
-
-
 async def generate(api: Api, admin: SimpleNamespace, partner: SimpleNamespace, start: Any, end: Any) -> Answer:
-    return await call(
-        api, "generateSettlement", admin, STAFF, partnerId=partner.id, periodStart=start, periodEnd=end
+    return await api.mutate(
+        "generateSettlement", admin, STAFF, partnerId=partner.id, periodStart=start, periodEnd=end
     )  # fmt: skip

@@ -14,9 +14,9 @@ from lango.settings import Settings
 from models.identity import User
 from models.packs import Partner
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.settlements.calls import IN_JUNE, JUNE, STAFF, Settlements, call, generate
+from tests.settlements.calls import IN_JUNE, JUNE, Settlements, generate
 
 
 @pytest.fixture
@@ -54,5 +54,5 @@ async def pending(api: Api, make: Factory, admin: Any, shop: Any) -> SimpleNames
 
 @pytest.fixture
 async def approved(api: Api, admin: Any, pending: Any) -> SimpleNamespace:
-    await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
+    await api.mutate("approveSettlement", admin, STAFF, settlementId=pending.id)
     return pending  # type: ignore[no-any-return]

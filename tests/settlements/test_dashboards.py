@@ -17,9 +17,9 @@ from models.packs import Pack
 from models.pots import Pot
 from models.trading import CryptoTrade
 from tests.books import Books
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.settlements.calls import STAFF, call, generate
+from tests.settlements.calls import generate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "dashboards.md").read_text(encoding="utf-8")
 QUERIES = {query.split()[1].partition("(")[0]: query for query in re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)}
@@ -90,7 +90,7 @@ async def test_a_partner_is_owed_what_the_ledger_owes_it(
         await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=datetime(2026, month, 5, tzinfo=UTC))
     made = (await generate(api, admin, shop.partner, date(2026, 7, 1), date(2026, 7, 31)))["generateSettlement"]
     key = made["settlement"]["rowId"]
-    await call(api, "approveSettlement", admin, STAFF, settlementId=key)
+    await api.mutate("approveSettlement", admin, STAFF, settlementId=key)
 
     for caller in (shop.owner, shop.manager):
         answer = await api(QUERIES["Payable"], {"partnerId": str(shop.partner.id)}, as_=caller)
@@ -101,7 +101,7 @@ async def test_a_partner_is_owed_what_the_ledger_owes_it(
         assert unpaid == {"PENDING": "16000", "APPROVED": "12000"}
         assert await books.owed(f"partner:{shop.partner.id}:payable") == 12_000 + 16_000 + 12_000
 
-    await call(api, "markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
+    await api.mutate("markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
     paid = await api(QUERIES["Payable"], {"partnerId": str(shop.partner.id)}, as_=shop.owner)
     assert [row["group"]["status"] for row in paid["unpaid"]] == ["PENDING"]
     assert await books.owed(f"partner:{shop.partner.id}:payable") == 12_000 + 16_000

@@ -14,9 +14,9 @@ from models.packs import Pack, Partner
 from models.redemption import QrCode
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory, now
-from tests.settlements.calls import IN_JULY, IN_JUNE, JULY, JUNE, STAFF, Settlements, call, generate
+from tests.settlements.calls import IN_JULY, IN_JUNE, JULY, JUNE, Settlements, generate
 
 
 async def test_a_settlement_sums_the_periods_redemptions(
@@ -174,8 +174,8 @@ async def test_a_sum_that_no_settlement_can_hold_is_refused(
 async def test_only_staff_settle(api: Api, make: Factory, shop: Any) -> None:
     given = {"partnerId": shop.partner.id, "periodStart": JUNE[0], "periodEnd": JUNE[1]}
 
-    assert (await call(api, "generateSettlement", shop.owner, **given)).codes == ["FORBIDDEN"]
-    assert (await call(api, "generateSettlement", None, **given)).codes == ["UNAUTHENTICATED"]
+    assert (await api.mutate("generateSettlement", shop.owner, **given)).codes == ["FORBIDDEN"]
+    assert (await api.mutate("generateSettlement", None, **given)).codes == ["UNAUTHENTICATED"]
 
 
 async def test_a_partner_that_is_not_there_is_not_found(api: Api, admin: Any) -> None:
@@ -188,8 +188,8 @@ async def test_a_retry_settles_once(api: Api, make: Factory, admin: Any, shop: A
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
     given = {"partnerId": shop.partner.id, "periodStart": JUNE[0], "periodEnd": JUNE[1], "idempotencyKey": uuid4()}
 
-    first = await call(api, "generateSettlement", admin, STAFF, **given)
-    again = await call(api, "generateSettlement", admin, STAFF, **given)
+    first = await api.mutate("generateSettlement", admin, STAFF, **given)
+    again = await api.mutate("generateSettlement", admin, STAFF, **given)
 
     assert again.data == first.data
     assert len(await stored.all()) == 1

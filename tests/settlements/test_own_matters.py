@@ -11,10 +11,9 @@ import pytest
 from models.identity import User
 from models.packs import Pack, Partner
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.packs.calls import call as call_of_partner
-from tests.settlements.calls import IN_JUNE, JULY, STAFF, call, generate
+from tests.settlements.calls import IN_JUNE, JULY, generate
 
 
 @pytest.fixture
@@ -32,8 +31,8 @@ async def test_staff_decide_no_settlement_of_a_partner_they_act_for(
     before = await changes.mark()
 
     generated = await generate(api, cashier, shop.partner, *JULY)
-    paid = await call(api, "markSettlementPaid", cashier, STAFF, settlementId=approved.id, reference="VIR-1")
-    disputed = await call(api, "disputeSettlement", cashier, STAFF, settlementId=approved.id, reason="too little")
+    paid = await api.mutate("markSettlementPaid", cashier, STAFF, settlementId=approved.id, reference="VIR-1")
+    disputed = await api.mutate("disputeSettlement", cashier, STAFF, settlementId=approved.id, reason="too little")
 
     assert generated.refusals("generateSettlement") == paid.refusals("markSettlementPaid") == ["OWN_MATTER"]
     assert disputed.refusals("disputeSettlement") == ["NOT_PARTNER_MANAGER"]
@@ -43,12 +42,12 @@ async def test_staff_decide_no_settlement_of_a_partner_they_act_for(
 async def test_staff_approve_and_reopen_none_either(
     api: Api, shop: Any, pending: Any, cashier: Any, changes: Changes
 ) -> None:
-    approved = await call(api, "approveSettlement", cashier, STAFF, settlementId=pending.id)
+    approved = await api.mutate("approveSettlement", cashier, STAFF, settlementId=pending.id)
     assert approved.refusals("approveSettlement") == ["OWN_MATTER"]
-    await call(api, "disputeSettlement", shop.manager, settlementId=pending.id, reason="too little")
+    await api.mutate("disputeSettlement", shop.manager, settlementId=pending.id, reason="too little")
     before = await changes.mark()
 
-    reopened = await call(api, "reopenSettlement", cashier, STAFF, settlementId=pending.id)
+    reopened = await api.mutate("reopenSettlement", cashier, STAFF, settlementId=pending.id)
 
     assert reopened.refusals("reopenSettlement") == ["OWN_MATTER"]
     assert await changes.since(before) == []
@@ -69,7 +68,7 @@ async def test_staff_neither_verify_nor_stop_nor_pay_more_to_a_partner_they_act_
     }
 
     for name, given in asked.items():
-        answer = await call_of_partner(api, name, cashier, STAFF, **given)
+        answer = await api.mutate(name, cashier, STAFF, **given)
         assert answer.refusals(name) == ["OWN_MATTER"], name
 
     assert await changes.since(before) == []
@@ -81,8 +80,8 @@ async def test_staff_have_at_a_partner_they_act_for_their_own_role(
     pack = await make(Pack, partner_id=shop.partner.id, is_active=False)
     before = await changes.mark()
 
-    updated = await call_of_partner(api, "updatePartner", cashier, STAFF, partnerId=shop.partner, name="Ours")
-    published = await call_of_partner(api, "publishPack", cashier, STAFF, packId=pack)
+    updated = await api.mutate("updatePartner", cashier, STAFF, partnerId=shop.partner, name="Ours")
+    published = await api.mutate("publishPack", cashier, STAFF, packId=pack)
 
     assert updated.refusals("updatePartner") == ["NOT_PARTNER_OWNER"]
     assert published.refusals("publishPack") == ["NOT_PARTNER_MANAGER"]

@@ -16,16 +16,16 @@ from models.notifications import NotificationTemplate
 from models.packs import Partner
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.settlements.calls import IN_JUNE, JUNE, STAFF, Settlements, call, generate
+from tests.settlements.calls import IN_JUNE, JUNE, Settlements, generate
 
 # approveSettlement
 
 
 async def test_staff_approve_a_settlement_once(api: Api, admin: Any, pending: Any, books: Books) -> None:
-    first = await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
-    again = await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
+    first = await api.mutate("approveSettlement", admin, STAFF, settlementId=pending.id)
+    again = await api.mutate("approveSettlement", admin, STAFF, settlementId=pending.id)
 
     settlement = first["approveSettlement"]["settlement"]
     assert (settlement["status"], settlement["availableTransitions"]) == ("APPROVED", ["DISPUTED", "PAID"])
@@ -41,7 +41,7 @@ async def test_a_partner_decides_nothing_about_its_settlement(
 ) -> None:
     more = {"reference": "VIR-1"} if name == "markSettlementPaid" else {}
 
-    assert (await call(api, name, shop.owner, settlementId=pending.id, **more)).codes == ["FORBIDDEN"]
+    assert (await api.mutate(name, shop.owner, settlementId=pending.id, **more)).codes == ["FORBIDDEN"]
     assert (await stored.all())[0]["status"] == "pending"
 
 
@@ -49,7 +49,7 @@ async def test_a_partner_decides_nothing_about_its_settlement(
 async def test_a_settlement_that_is_not_there_is_not_found(api: Api, admin: Any, name: str) -> None:
     more = {"markSettlementPaid": {"reference": "VIR-1"}, "disputeSettlement": {"reason": "?"}}.get(name, {})
 
-    assert (await call(api, name, admin, STAFF, settlementId=uuid4(), **more)).refusals(name) == ["NOT_FOUND"]
+    assert (await api.mutate(name, admin, STAFF, settlementId=uuid4(), **more)).refusals(name) == ["NOT_FOUND"]
 
 
 # markSettlementPaid
@@ -57,7 +57,7 @@ async def test_a_settlement_that_is_not_there_is_not_found(api: Api, admin: Any,
 
 async def pay(api: Api, admin: Any, settlement: Any, **more: Any) -> Any:
     given = {"settlementId": settlement.id, "reference": "VIR-202606-0001", **more}
-    return await call(api, "markSettlementPaid", admin, STAFF, **given)
+    return await api.mutate("markSettlementPaid", admin, STAFF, **given)
 
 
 async def test_a_paid_settlement_is_owed_no_more(api: Api, admin: Any, shop: Any, approved: Any, books: Books) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_not_approved_is_not_paid(api: Api, admin: Any, pending: A
 
     waiting = await pay(api, admin, pending)
     changed = await changes.since(before)
-    await call(api, "disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Wrong")
+    await api.mutate("disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Wrong")
     before = await changes.mark()
     disputed = await pay(api, admin, pending)
 
@@ -168,8 +168,8 @@ async def test_a_settlement_of_nothing_may_be_paid(api: Api, make: Factory, admi
 
 @pytest.mark.parametrize("who", ["owner", "manager"])
 async def test_a_partner_disputes_with_a_reason(api: Api, shop: Any, pending: Any, books: Books, who: str) -> None:
-    answer = await call(
-        api, "disputeSettlement", getattr(shop, who), settlementId=pending.id, reason="Two codes are missing."
+    answer = await api.mutate(
+        "disputeSettlement", getattr(shop, who), settlementId=pending.id, reason="Two codes are missing."
     )
 
     settlement = answer["disputeSettlement"]["settlement"]
@@ -181,16 +181,16 @@ async def test_who_may_not_see_a_settlement_cannot_dispute_it(
     api: Api, make: Factory, shop: Any, pending: Any, stored: Settlements
 ) -> None:
     for caller in (shop.cashier, await make(User)):
-        answer = await call(api, "disputeSettlement", caller, settlementId=pending.id, reason="No")
+        answer = await api.mutate("disputeSettlement", caller, settlementId=pending.id, reason="No")
         assert answer.refusals("disputeSettlement") == ["NOT_FOUND"]
-    nobody = await call(api, "disputeSettlement", None, settlementId=pending.id, reason="No")
+    nobody = await api.mutate("disputeSettlement", None, settlementId=pending.id, reason="No")
 
     assert nobody.codes == ["UNAUTHENTICATED"]
     assert (await stored.all())[0]["status"] == "pending"
 
 
 async def test_a_dispute_says_why(api: Api, shop: Any, pending: Any, stored: Settlements) -> None:
-    answer = await call(api, "disputeSettlement", shop.owner, settlementId=pending.id, reason=" ")
+    answer = await api.mutate("disputeSettlement", shop.owner, settlementId=pending.id, reason=" ")
 
     assert answer.refusals("disputeSettlement") == ["TEXT_MISSING"]
     assert (await stored.all())[0]["status"] == "pending"
@@ -199,15 +199,15 @@ async def test_a_dispute_says_why(api: Api, shop: Any, pending: Any, stored: Set
 async def test_a_dispute_over_an_approved_settlement_ends_with_a_new_approval(
     api: Api, admin: Any, shop: Any, approved: Any, books: Books
 ) -> None:
-    await call(api, "disputeSettlement", shop.owner, settlementId=approved.id, reason="Too little.")
-    twice = await call(api, "disputeSettlement", admin, STAFF, settlementId=approved.id, reason="Again.")
-    reopened = await call(api, "reopenSettlement", admin, STAFF, settlementId=approved.id)
+    await api.mutate("disputeSettlement", shop.owner, settlementId=approved.id, reason="Too little.")
+    twice = await api.mutate("disputeSettlement", admin, STAFF, settlementId=approved.id, reason="Again.")
+    reopened = await api.mutate("reopenSettlement", admin, STAFF, settlementId=approved.id)
 
     settlement = reopened["reopenSettlement"]["settlement"]
     assert twice.refusals("disputeSettlement") == ["INVALID_STATE"]
     assert (settlement["status"], settlement["disputeReason"]) == ("PENDING", "Too little.")
     assert (settlement["approvedAt"], settlement["approvedByUserId"]) == (None, None)
-    await call(api, "approveSettlement", admin, STAFF, settlementId=approved.id)
+    await api.mutate("approveSettlement", admin, STAFF, settlementId=approved.id)
     assert (await pay(api, admin, approved)).refusals("markSettlementPaid") == []
     assert await books.events(approved.id) == [
         "settlement.generated", "settlement.approved", "settlement.disputed", "settlement.reopened",
@@ -218,13 +218,13 @@ async def test_a_dispute_over_an_approved_settlement_ends_with_a_new_approval(
 async def test_what_is_paid_is_not_disputed(api: Api, admin: Any, shop: Any, approved: Any) -> None:
     await pay(api, admin, approved)
 
-    answer = await call(api, "disputeSettlement", shop.owner, settlementId=approved.id, reason="Late.")
+    answer = await api.mutate("disputeSettlement", shop.owner, settlementId=approved.id, reason="Late.")
 
     assert answer["disputeSettlement"]["userErrors"][0]["details"] == {"state": "paid"}
 
 
 async def test_what_is_not_disputed_is_not_reopened(api: Api, admin: Any, pending: Any) -> None:
-    answer = await call(api, "reopenSettlement", admin, STAFF, settlementId=pending.id)
+    answer = await api.mutate("reopenSettlement", admin, STAFF, settlementId=pending.id)
 
     assert answer.refusals("reopenSettlement") == ["INVALID_STATE"]
 
@@ -237,11 +237,11 @@ async def test_a_payment_and_a_dispute_at_once_one_wins(
         first = date(2025, month, 1)
         made = (await generate(api, admin, shop.partner, first, first + timedelta(days=10)))["generateSettlement"]
         settlement = SimpleNamespace(id=made["settlement"]["rowId"])
-        await call(api, "approveSettlement", admin, STAFF, settlementId=settlement.id)
+        await api.mutate("approveSettlement", admin, STAFF, settlementId=settlement.id)
 
         paid, disputed = await asyncio.gather(
             pay(api, admin, settlement),
-            call(api, "disputeSettlement", shop.owner, settlementId=settlement.id, reason="Wait."),
+            api.mutate("disputeSettlement", shop.owner, settlementId=settlement.id, reason="Wait."),
         )
 
         refusals = paid.refusals("markSettlementPaid") + disputed.refusals("disputeSettlement")
@@ -257,16 +257,16 @@ async def test_staff_who_are_on_the_partner_decide_nothing_about_its_settlements
     api: Api, make: Factory, admin: Any, shop: Any, pending: Any, changes: Changes, name: str
 ) -> None:
     if name == "markSettlementPaid":
-        await call(api, "approveSettlement", admin, STAFF, settlementId=pending.id)
+        await api.mutate("approveSettlement", admin, STAFF, settlementId=pending.id)
     if name == "reopenSettlement":
-        await call(api, "disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Too little")
+        await api.mutate("disputeSettlement", admin, STAFF, settlementId=pending.id, reason="Too little")
     await make.member(shop.partner, admin, "cashier")
     given = {"partnerId": shop.partner.id, "periodStart": IN_JUNE.date(), "periodEnd": IN_JUNE.date()}
     if name != "generateSettlement":
         given = {"settlementId": pending.id} | ({"reference": "BANK-1"} if name == "markSettlementPaid" else {})
     before = await changes.mark()
 
-    answer = await call(api, name, admin, STAFF, **given)
+    answer = await api.mutate(name, admin, STAFF, **given)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
     assert await changes.since(before) == []

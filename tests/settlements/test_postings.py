@@ -18,9 +18,9 @@ from models.referrals import PointsConversion
 from models.trading import CryptoEscrow, CryptoTrade, CryptoTransaction
 from resolvers.ledger import ledger
 from resolvers.ledger.proofs import POSTINGS, Posting
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.settlements.calls import IN_JUNE, STAFF, call, generate
+from tests.settlements.calls import IN_JUNE, generate
 
 # A row of each kind, which needs its posting.
 ROWS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -158,8 +158,8 @@ async def test_a_settlement_that_is_paid_and_not_posted_is_named(
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
     made = await generate(api, admin, shop.partner, date(2026, 6, 1), date(2026, 6, 30))
     key = made["generateSettlement"]["settlement"]["rowId"]
-    await call(api, "approveSettlement", admin, STAFF, settlementId=key)
-    await call(api, "markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
+    await api.mutate("approveSettlement", admin, STAFF, settlementId=key)
+    await api.mutate("markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
     gone = "DELETE FROM ledger.ledger_transactions WHERE kind = 'settlement_paid' AND reference_id = CAST(:key AS uuid)"
 
     found = await differences(owner_engine, (gone, {"key": key}))

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from models.packs import Partner
 from resolvers.ledger import ledger
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
-from tests.settlements.calls import IN_JULY, IN_JUNE, STAFF, call, generate
+from tests.settlements.calls import IN_JULY, IN_JUNE, generate
 
 CODE = "UPDATE redemption.qr_codes SET {} WHERE id = :code"
 SETTLEMENT = "UPDATE redemption.partner_settlements SET {} WHERE id = :settlement"
@@ -50,8 +50,8 @@ async def test_a_settlement_that_is_not_the_sum_of_its_codes_or_paid_otherwise_i
     for partner, month in ((shop.partner, 6), (shop.partner, 7), (rival, 6)):
         made = await generate(api, admin, partner, date(2026, month, 1), date(2026, month, 30))
         keys.append(made["generateSettlement"]["settlement"]["rowId"])
-    await call(api, "approveSettlement", admin, STAFF, settlementId=keys[0])
-    await call(api, "markSettlementPaid", admin, STAFF, settlementId=keys[0], reference="VIR-1")
+    await api.mutate("approveSettlement", admin, STAFF, settlementId=keys[0])
+    await api.mutate("markSettlementPaid", admin, STAFF, settlementId=keys[0], reference="VIR-1")
     known = {"code": code.id, "settlement": UUID(keys[0]), "other": UUID(keys[1]), "rivals": UUID(keys[2])}
 
     async with AsyncSession(owner_engine) as session:

@@ -27,25 +27,7 @@ from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.client import Answer, Api
 from tests.factories import Factory
 
-STAFF = ("admin",)
 COINS = itertools.count(1)
-SHOWN = {
-    "Trade": "trade { rowId status escrow { rowId } totalValue fee feeCurrency paidAt sellerRating buyerRating }",
-    "Escrow": "escrow { rowId status amount currency buyerAmount sellerAmount expiresAt trade { status } }",
-    "Dispute": "dispute { rowId status reason resolution escrow { status buyerAmount sellerAmount } }",
-    "Wallet": "wallet { rowId isPrimary isConnected walletAddress chainType }",
-    "PaymentMethod": "paymentMethod { rowId isPrimary isVerified verificationStatus }",
-}  # fmt: skip
-OTHERS = {
-    "recordCryptoDeposit": "transaction { rowId amount currency }",
-    "withdrawCrypto": "transaction { rowId amount currency status toAddress }",
-    "confirmCryptoWithdrawal": "transaction { rowId status transactionHash metadata }",
-    "failCryptoWithdrawal": "transaction { rowId status transactionHash metadata }",
-    "revealPaymentMethod": "accountDetails type provider",
-    "upsertCryptoPrices": "prices { symbol name priceUsd marketCapRank high24h }",
-    "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
-    "markTradePaid": SHOWN["Trade"],
-}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,14 +74,7 @@ class Desk:
 
     async def ask(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> Answer:
         """`ask("releaseEscrow", seller, escrowId=…)`."""
-        shown = OTHERS.get(name) or next(text for noun, text in SHOWN.items() if name.endswith(noun))
-        title = name[0].upper() + name[1:]
-        query = (
-            f"mutation ($input: {title}Input!) {{ {name}(input: $input) {{ {shown}"
-            " userErrors { code message field details } } }"
-        )
-        told = {key: str(value) if isinstance(value, UUID | Decimal) else value for key, value in given.items()}
-        return await self.api(query, {"input": told}, as_=as_, roles=roles)
+        return await self.api.mutate(name, as_, roles, **given)
 
     async def coin(self, price: str = "1") -> str:
         """A coin that is traded; by default it is worth a dollar."""

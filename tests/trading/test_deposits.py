@@ -13,8 +13,9 @@ from models.identity import User
 from models.trading import CryptoTransaction
 from tests.books import Books
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.factories import Factory
-from tests.trading.conftest import STAFF, Desk
+from tests.trading.conftest import Desk
 
 
 async def deposit(desk: Desk, user: Any, coin: str, amount: str = "5", **given: Any) -> Any:

@@ -11,7 +11,8 @@ import pytest
 
 from tests.books import Books
 from tests.changes import Changes
-from tests.trading.conftest import STAFF, Desk, plain
+from tests.client import STAFF
+from tests.trading.conftest import Desk, plain
 
 # openDispute, resolveDispute
 

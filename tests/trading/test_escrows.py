@@ -15,8 +15,9 @@ from models.admin import SystemConfig
 from resolvers.trading.deals import shares_of
 from tests.books import Books
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.factories import Factory
-from tests.trading.conftest import STAFF, Desk, plain
+from tests.trading.conftest import Desk, plain
 
 # fundEscrow
 

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from models.security import TwoFactorAuth
 from tests.changes import Changes
-from tests.trading.conftest import STAFF, Desk
+from tests.client import STAFF
+from tests.trading.conftest import Desk
 
 
 async def test_a_seller_with_a_second_factor_must_show_a_code_of_it(desk: Desk, changes: Changes) -> None:

@@ -14,8 +14,9 @@ from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoTransaction, CryptoWallet
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.factories import Factory, now
-from tests.trading.conftest import STAFF, Desk
+from tests.trading.conftest import Desk
 
 DETAILS = "Ecobank SN011 01520 000123456789, Awa Ndiaye"
 BANNED = {"banned_until": datetime(2200, 1, 1, tzinfo=UTC)}

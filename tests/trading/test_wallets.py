@@ -10,8 +10,9 @@ import pytest
 
 from models.identity import User
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.factories import Factory
-from tests.trading.conftest import STAFF, Desk
+from tests.trading.conftest import Desk
 
 ADDRESS = "0xAb5801a7D398351b8bE11C439e05C5B3259aeC9B"
 DETAILS = "Ecobank SN011 01520 000123456789, Awa Ndiaye"

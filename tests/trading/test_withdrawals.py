@@ -16,8 +16,9 @@ from models.trading import CryptoTransaction, CryptoWallet
 from models.treasury import UserBalance
 from tests.books import Books
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.factories import Factory, now
-from tests.trading.conftest import STAFF, Desk
+from tests.trading.conftest import Desk
 
 # withdrawCrypto
 

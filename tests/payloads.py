@@ -1,0 +1,129 @@
+"""What tests look at in the payload of each mutation; of one that is not named here, what the schema says it made."""
+
+from __future__ import annotations
+
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type
+
+from gql.schema import schema
+
+GRAPHQL = schema._schema
+ERRORS = "userErrors { code message field details }"
+WARNINGS = "warnings { code }"
+
+PARTNER = """partner {
+  rowId name type status description contactName contactEmail contactPhone businessRegistration taxId venues
+  paymentTerms minimumPayoutCfa revenueSplitPercentage autoApproveRedemptions verifiedAt verifiedByUserId
+  members { nodes { role userId } }
+}"""
+PACK = """pack {
+  rowId name description category basePriceCfa discountedPriceCfa isActive availableFrom availableUntil
+  maxRedemptionsPerUser totalAvailableQuantity imageUrl galleryImages venueRestrictions termsAndConditions
+  redemptionInstructions validityDays seoTitle seoDescription marketingTags partnerId
+}"""
+INVITATION = "invitation { rowId status role phone email partnerName expiresAt invitedBy answeredBy }"
+POT = """rowId title status targetAmountCfa birthdayDate scheduledOpenAt actualOpenedAt timeZone visibility raisedCfa
+  balanceCfa"""
+PLANNED = f"pot {{ {POT} description galleryImages coverImageUrl }}"
+REFERRAL = "rowId status referralCode invitedPhone invitedEmail invitedName invitationOrder sentAt expiredAt"
+SETTLEMENT = """settlement {
+  rowId partnerId periodStart periodEnd totalRedemptionsCount totalRevenueCfa partnerShareCfa woloCommissionCfa status
+  approvedByUserId approvedAt paymentReference paidAt invoiceUrl receiptUrl disputeReason availableTransitions
+}"""
+TRADE = "trade { rowId status escrow { rowId } totalValue fee feeCurrency paidAt sellerRating buyerRating }"
+ESCROW = "escrow { rowId status amount currency buyerAmount sellerAmount expiresAt trade { status } }"
+DISPUTE = "dispute { rowId status reason resolution escrow { status buyerAmount sellerAmount } }"
+WALLET = "wallet { rowId isPrimary isConnected walletAddress chainType }"
+PAYMENT_METHOD = "paymentMethod { rowId isPrimary isVerified verificationStatus }"
+
+SHOWN = {
+    # partners and packs
+    **dict.fromkeys(("registerPartner", "updatePartner", "setPartnerTerms", "verifyPartner"), PARTNER),
+    **dict.fromkeys(("suspendPartner", "reinstatePartner", "terminatePartner"), "partner { status }"),
+    **dict.fromkeys(("invitePartnerMember", "declinePartnerInvitation", "cancelPartnerInvitation"), INVITATION),
+    "acceptPartnerInvitation": "partnerMember { rowId role userId partnerId }",
+    "changePartnerMemberRole": "partnerMember { rowId role }",
+    "removePartnerMember": "partner { members { nodes { userId } } }",
+    **dict.fromkeys(("createPack", "updatePack"), PACK),
+    **dict.fromkeys(("publishPack", "withdrawPack"), "pack { isActive }"),
+    # pots
+    **dict.fromkeys(("createPot", "updatePot"), PLANNED),
+    **dict.fromkeys(("closePot", "cancelPot"), f"pot {{ {POT} closedAt }}"),
+    "sharePot": "pot { rowId } shareToken",
+    "inviteToPot": "invitation { rowId recipientIdentifier invitationMethod invitedUser { id } openedAt } token",
+    "openPotInvitation": "pot { rowId title } invitation { openedAt clickedAt } shareToken",
+    # donations
+    "donate": """donation { rowId status amountCfa donorPhone donorName riskScore pot { raisedCfa } }
+        paymentUrl reference receiptToken""",
+    "retryDonation": "donation { status } paymentUrl reference",
+    "refundDonation": "refund { rowId amountCfa reason waveRefundStatus donation { status } }",
+    **dict.fromkeys(("releaseHeldDonation", "rejectHeldDonation"), "donation { status }"),
+    "replayWaveEvent": "waveWebhookEvent { processedAt processingError retryCount }",
+    "retryRefund": "refund { waveRefundStatus }",
+    "markRefundPaid": "refund { waveRefundStatus waveRefundId }",
+    # referrals, points, campaigns
+    "sendReferrals": f"referrals {{ {REFERRAL} }} left",
+    "acceptReferral": """referral { rowId status acceptedAt sponsoredUser { rowId } }
+        pot { rowId status title targetAmountCfa birthdayDate ownerUser { rowId } createdFromReferral { rowId } }""",
+    "declineReferral": "referral { status } declined",
+    "prepareContactBatch": "batches { rowId status batchNumber startPosition endPosition contactSnapshot }",
+    "selectBatchContacts": "batch { status selectedCount autoSelected manualSelections }",
+    "sendBatch": f"batch {{ status selectedCount sentCount autoSelected }} referrals {{ {REFERRAL} }} left",
+    "skipBatch": "batch { status }",
+    "revokePoints": "pointsLedgerEntry { status description pointsEarned }",
+    "convertPoints": """pointsConversion {
+        rowId pointsConverted creditsIssued conversionRate appliedToPot { raisedCfa balanceCfa status } }""",
+    "createCampaign": "campaign { rowId status pointsMultiplier targetDemographics packCategories spentCfa }",
+    "updateCampaign": "campaign { status pointsMultiplier budgetCfa targetDemographics packCategories campaignName }",
+    **dict.fromkeys(("startCampaign", "pauseCampaign", "completeCampaign"), "campaign { status }"),
+    **dict.fromkeys(("recordCampaignImpression", "recordCampaignClick"), "campaign { campaignName }"),
+    # redemption and settlements
+    "issueQrCode": "qrCode { rowId code status priceCfa redeemableFrom expiresAt svg pot { balanceCfa } }",
+    "cancelQrCode": "qrCode { status pot { balanceCfa } }",
+    "checkQrCode": "pack { name } priceCfa redeemableFrom expiresAt redemptionInstructions",
+    "redeemQrCode": "qrCode { id status redeemedAt partnerShareCfa redeemedByPartner { name } }",
+    "reverseRedemption": "qrCode { rowId status redeemedAt redeemedByPartnerId redeemedAtVenue partnerNotes partnerShareCfa }",
+    **dict.fromkeys(
+        ("generateSettlement", "approveSettlement", "markSettlementPaid", "disputeSettlement", "reopenSettlement"),
+        SETTLEMENT,
+    ),
+    # trading
+    **dict.fromkeys(("placeTrade", "takeTrade", "cancelTrade", "rateTrade", "markTradePaid"), TRADE),
+    **dict.fromkeys(("fundEscrow", "releaseEscrow", "refundEscrow"), ESCROW),
+    **dict.fromkeys(("openDispute", "resolveDispute"), DISPUTE),
+    "recordCryptoDeposit": "transaction { rowId amount currency }",
+    **dict.fromkeys(("connectWallet", "setPrimaryWallet", "disconnectWallet"), WALLET),
+    **dict.fromkeys(
+        ("addPaymentMethod", "removePaymentMethod", "verifyPaymentMethod"), PAYMENT_METHOD
+    ),
+    **dict.fromkeys(
+        ("confirmCryptoWithdrawal", "failCryptoWithdrawal"), "transaction { rowId status transactionHash metadata }"
+    ),
+    "withdrawCrypto": "transaction { rowId amount currency status toAddress }",
+    "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
+    "upsertCryptoPrices": "prices { symbol name priceUsd marketCapRank high24h }",
+}  # fmt: skip
+
+
+def document(mutation: str, show: str | None = None) -> str:
+    """The mutation of one `$input`, which shows this of its payload; its errors and warnings always."""
+    kind = f"{mutation[0].upper()}{mutation[1:]}Input"
+    return f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ {_selection(mutation, show)} }} }}"
+
+
+def _selection(mutation: str, show: str | None) -> str:
+    kind = _payload_of(mutation)
+    shown = SHOWN.get(mutation) if show is None else show
+    if shown is None:
+        shown = " ".join(
+            name if is_leaf_type(get_named_type(field.type)) else f"{name} {{ rowId }}"
+            for name, field in kind.fields.items()
+            if name not in ("userErrors", "warnings")
+        )
+    return f"{shown} {WARNINGS if 'warnings' in kind.fields else ''} {ERRORS}"
+
+
+def _payload_of(mutation: str) -> GraphQLObjectType:
+    assert GRAPHQL.mutation_type is not None
+    kind = get_named_type(GRAPHQL.mutation_type.fields[mutation].type)
+    assert isinstance(kind, GraphQLObjectType)
+    return kind
