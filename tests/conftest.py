@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -169,6 +170,12 @@ async def owner(owner_url: str) -> AsyncIterator[asyncpg.Pool[Any]]:
 def make(owner: asyncpg.Pool[Any]) -> Factory:
     """Makes rows: `await make.pot(visibility="public")`."""
     return Factory(owner)
+
+
+@pytest.fixture
+async def staff(make: Factory) -> SimpleNamespace:
+    """One of the staff; the roles for a token are `tests.client.STAFF`."""
+    return await make.staff()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gql.kit.inputs import MODEL
 from gql.schema import schema
 from models.identity import User
 from models.profiles import Profile
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory, now
 
 SCHEMA = schema._schema
@@ -90,10 +90,10 @@ CASES = [(name, place) for name, kind in MUTATIONS.items() for place in places(k
 
 @pytest.fixture(scope="module")
 async def callers(make: Factory) -> list[tuple[SimpleNamespace, tuple[str, ...]]]:
-    member, staff = await make(User), await make(User, roles=["user", "admin"])
+    member, staff = await make(User), await make.staff()
     for person in (member, staff):
         await make(Profile, user_id=person.id)
-    return [(member, ()), (staff, ("admin",))]
+    return [(member, ()), (staff, STAFF)]
 
 
 @pytest.mark.parametrize(("name", "place"), CASES, ids=[f"{name} {'.'.join(place)}" for name, place in CASES])

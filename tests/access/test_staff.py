@@ -11,7 +11,7 @@ import pytest
 
 from models.identity import User
 from models.profiles import Profile
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
 
 PROFILES = "query ($id: ID!) { user(id: $id) { email profile { fullName } } packs { totalCount } }"
@@ -25,11 +25,11 @@ async def reads(owner: asyncpg.Pool[Any], request_id: str) -> list[Any]:
 
 
 async def test_staff_reading_a_persons_rows_is_audited(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
-    admin, person = await make(User, roles=["user", "admin"]), await make(User)
+    admin, person = await make.staff(), await make(User)
     await make(Profile, user_id=person.id)
     request_id = uuid4().hex
 
-    await api(PROFILES, {"id": str(person.id)}, as_=admin, roles=("admin",), headers={"X-Request-Id": request_id})
+    await api(PROFILES, {"id": str(person.id)}, as_=admin, roles=STAFF, headers={"X-Request-Id": request_id})
 
     (row,) = await reads(owner, request_id)
     assert (row["actor_user_id"], row["actor_type"]) == (admin.id, "user")
@@ -37,9 +37,9 @@ async def test_staff_reading_a_persons_rows_is_audited(api: Api, make: Factory, 
 
 
 async def test_what_is_nobodys_is_not(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
-    admin, request_id = await make(User, roles=["user", "admin"]), uuid4().hex
+    admin, request_id = await make.staff(), uuid4().hex
 
-    await api("{ packs { nodes { name } } }", as_=admin, roles=("admin",), headers={"X-Request-Id": request_id})
+    await api("{ packs { nodes { name } } }", as_=admin, roles=STAFF, headers={"X-Request-Id": request_id})
 
     assert await reads(owner, request_id) == []
 
@@ -55,13 +55,13 @@ async def test_what_others_read_of_their_own_is_not(api: Api, make: Factory, own
 async def test_what_cannot_be_written_down_is_not_shown(
     api: Api, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin, person = await make(User, roles=["user", "admin"]), await make(User)
+    admin, person = await make.staff(), await make(User)
 
     def broken() -> None:
         raise RuntimeError("the log is full")
 
     monkeypatch.setattr("resolvers.kernel.audit.uuid4", broken)
-    answer = await api(PROFILES, {"id": str(person.id)}, as_=admin, roles=("admin",))
+    answer = await api(PROFILES, {"id": str(person.id)}, as_=admin, roles=STAFF)
 
     assert answer.codes == ["INTERNAL"]
     assert person.email not in answer.response.text

@@ -69,11 +69,6 @@ async def donor(make: Factory) -> SimpleNamespace:
 
 
 @pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
-
-
-@pytest.fixture
 def giving(api: Api, wave: FakeWave, services: Services, make: Factory) -> Giving:
     return Giving(api, wave, services, make)
 

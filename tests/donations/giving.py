@@ -15,7 +15,6 @@ from lango.providers import ProviderRefused
 from lango.providers.wave import EVENTS
 from lango.providers.webhook import Delivery, Finish, WebhookRequest
 from lango.rules.services import Services
-from models.identity import User
 from resolvers.donations.refunds import send_refund
 from resolvers.donations.wave_events import receive_wave_event
 from tests.client import STAFF, Answer, Api
@@ -82,8 +81,8 @@ class Giving:
         return (await self.api(RECEIPT, {"token": token}))["donationReceipt"]
 
     async def as_staff(self, name: str, **given: Any) -> Answer:
-        admin = await self.make(User, roles=["user", "admin"])
-        return await self.api.mutate(name, admin, STAFF, **given)
+        staff = await self.make.staff()
+        return await self.api.mutate(name, staff, STAFF, **given)
 
     async def row(self, key: Any) -> Any:
         return await self.owner.fetchrow("SELECT * FROM donations.donations WHERE id = $1", key)

@@ -14,7 +14,7 @@ from models.pots import Pot
 from resolvers.donations.checkouts import open_checkout
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
 from tests.factories import Factory
@@ -423,14 +423,14 @@ async def test_a_donation_is_seen_by_its_donor_and_staff_alone(
     giving: Giving, api: Api, make: Factory, pot: Any, donor: Any
 ) -> None:
     begun = await giving.given(pot, 1000, donor)
-    stranger, admin = await make(User), await make(User, roles=["user", "admin"])
+    stranger, staff = await make(User), await make.staff()
     query = "query ($id: ID!) { donation(id: $id) { amountCfa } }"
 
     seen = [
         (await api(query, {"id": begun.id}, as_=who, roles=roles))["donation"]
         for who, roles in (
             (donor, ()),
-            (admin, ("admin",)),
+            (staff, STAFF),
             (stranger, ()),
             (await giving.owner_of(pot), ()),
             (None, ()),

@@ -19,8 +19,9 @@ from tests.factories import Factory, now
 
 
 @pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"], phone=a_phone())
+async def staff(make: Factory) -> SimpleNamespace:
+    """One of the staff who has a phone."""
+    return await make.staff(phone=a_phone())
 
 
 async def long_ago(giving: Giving, key: Any) -> None:
@@ -37,15 +38,15 @@ async def held(giving: Giving, pot: Any, amount: int, as_: Any, **more: Any) -> 
 
 
 async def test_a_donor_of_the_staff_has_the_donors_time_and_no_more(
-    giving: Giving, pot: Any, admin: Any, changes: Changes
+    giving: Giving, pot: Any, staff: Any, changes: Changes
 ) -> None:
-    early, late = await giving.given(pot, 5000, admin), await giving.given(pot, 3000, admin)
+    early, late = await giving.given(pot, 5000, staff), await giving.given(pot, 3000, staff)
     await long_ago(giving, late.id)
 
-    in_time = await giving.refund(admin, STAFF, donationId=early.id)
+    in_time = await giving.refund(staff, STAFF, donationId=early.id)
     before = await changes.mark()
-    too_late = await giving.refund(admin, STAFF, donationId=late.id)
-    by_another_reason = await giving.refund(admin, STAFF, donationId=late.id, reason="ADMIN_ACTION")
+    too_late = await giving.refund(staff, STAFF, donationId=late.id)
+    by_another_reason = await giving.refund(staff, STAFF, donationId=late.id, reason="ADMIN_ACTION")
 
     assert in_time["refundDonation"]["refund"]["reason"] == "USER_REQUEST"
     assert too_late.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
@@ -54,25 +55,25 @@ async def test_a_donor_of_the_staff_has_the_donors_time_and_no_more(
 
 
 async def test_who_shows_a_receipt_is_its_donor_whoever_else_they_are(
-    giving: Giving, pot: Any, admin: Any, changes: Changes
+    giving: Giving, pot: Any, staff: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000)
     await long_ago(giving, given.id)
     before = await changes.mark()
 
-    answer = await giving.refund(admin, STAFF, receiptToken=given.token)
+    answer = await giving.refund(staff, STAFF, receiptToken=given.token)
 
     assert answer.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
     assert await changes.since(before) == []
 
 
 async def test_staff_give_nothing_back_that_their_own_phone_paid_for(
-    giving: Giving, pot: Any, admin: Any, changes: Changes
+    giving: Giving, pot: Any, staff: Any, changes: Changes
 ) -> None:
-    given = await giving.given(pot, 5000, phone=admin.phone)
+    given = await giving.given(pot, 5000, phone=staff.phone)
     before = await changes.mark()
 
-    answer = await giving.refund(admin, STAFF, donationId=given.id)
+    answer = await giving.refund(staff, STAFF, donationId=given.id)
 
     assert answer.refusals("refundDonation") == ["OWN_MATTER"]
     assert await changes.since(before) == []
@@ -80,18 +81,18 @@ async def test_staff_give_nothing_back_that_their_own_phone_paid_for(
 
 @pytest.mark.parametrize("as_guardian", [False, True], ids=["own", "minor"])
 async def test_staff_give_nothing_back_out_of_a_pot_of_their_own(
-    giving: Giving, make: Factory, admin: Any, donor: Any, changes: Changes, as_guardian: bool
+    giving: Giving, make: Factory, staff: Any, donor: Any, changes: Changes, as_guardian: bool
 ) -> None:
-    whose = admin
+    whose = staff
     if as_guardian:
         whose = await make(User)
         child = {"date_of_birth": date.today() - timedelta(days=3_000), "guardian_accepted_at": now()}
-        await make(Profile, user_id=whose.id, guardian_user_id=admin.id, relationship_type="parent", **child)
+        await make(Profile, user_id=whose.id, guardian_user_id=staff.id, relationship_type="parent", **child)
     pot = await make(Pot, owner_user_id=whose.id, visibility="public", target_amount_cfa=10_000_000)
     given = await giving.given(pot, 5000, donor)
     before = await changes.mark()
 
-    answer = await giving.refund(admin, STAFF, donationId=given.id)
+    answer = await giving.refund(staff, STAFF, donationId=given.id)
 
     assert answer.refusals("refundDonation") == ["OWN_MATTER"]
     assert await changes.since(before) == []
@@ -99,17 +100,17 @@ async def test_staff_give_nothing_back_out_of_a_pot_of_their_own(
 
 @pytest.mark.parametrize("name", ["releaseHeldDonation", "rejectHeldDonation"])
 async def test_staff_decide_on_no_held_donation_of_their_own(
-    giving: Giving, make: Factory, pot: Any, admin: Any, donor: Any, changes: Changes, name: str
+    giving: Giving, make: Factory, pot: Any, staff: Any, donor: Any, changes: Changes, name: str
 ) -> None:
-    own_pot = await make(Pot, owner_user_id=admin.id, visibility="public", target_amount_cfa=10_000_000)
+    own_pot = await make(Pot, owner_user_id=staff.id, visibility="public", target_amount_cfa=10_000_000)
     matters = [
-        await held(giving, pot, 1000, admin),
-        await held(giving, pot, 1100, None, phone=admin.phone),
+        await held(giving, pot, 1000, staff),
+        await held(giving, pot, 1100, None, phone=staff.phone),
         await held(giving, own_pot, 1200, donor),
     ]
     before = await changes.mark()
 
-    answers = [await giving.api.mutate(name, admin, STAFF, donationId=each.id) for each in matters]
+    answers = [await giving.api.mutate(name, staff, STAFF, donationId=each.id) for each in matters]
 
     assert [answer.refusals(name) for answer in answers] == [["OWN_MATTER"]] * 3
     assert await changes.since(before) == []
@@ -118,53 +119,53 @@ async def test_staff_decide_on_no_held_donation_of_their_own(
 
 @pytest.mark.parametrize("name", ["retryRefund", "markRefundPaid"])
 async def test_staff_send_no_refund_of_their_own(
-    giving: Giving, make: Factory, pot: Any, admin: Any, changes: Changes, name: str
+    giving: Giving, make: Factory, pot: Any, staff: Any, changes: Changes, name: str
 ) -> None:
-    given = await giving.given(pot, 5000, admin)
+    given = await giving.given(pot, 5000, staff)
     giving.wave.refuses.add("refund")
-    await giving.refund(admin, donationId=given.id)
+    await giving.refund(staff, donationId=given.id)
     giving.wave.refuses.clear()
     (key,) = [row["id"] for row in await giving.owner.fetch(
         "SELECT id FROM donations.refunds WHERE donation_id = $1", given.id)]  # fmt: skip
     more = {"reference": "by hand"} if name == "markRefundPaid" else {}
     before = await changes.mark()
 
-    answer = await giving.api.mutate(name, admin, STAFF, refundId=str(key), **more)
+    answer = await giving.api.mutate(name, staff, STAFF, refundId=str(key), **more)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
     assert await changes.since(before) == []
     assert (await giving.as_staff(name, refundId=str(key), **more)).refusals(name) == []
 
 
-async def test_staff_replay_no_payment_of_their_own(giving: Giving, pot: Any, admin: Any, changes: Changes) -> None:
-    begun = await giving.begun(pot, 5000, admin)
+async def test_staff_replay_no_payment_of_their_own(giving: Giving, pot: Any, staff: Any, changes: Changes) -> None:
+    begun = await giving.begun(pot, 5000, staff)
     event = giving.wave.paid(begun.checkout)
     await giving.hear(event)
     stored = await giving.event_of(event)
     before = await changes.mark()
 
-    answer = await giving.api.mutate("replayWaveEvent", admin, STAFF, eventId=str(stored["id"]))
+    answer = await giving.api.mutate("replayWaveEvent", staff, STAFF, eventId=str(stored["id"]))
 
     assert answer.refusals("replayWaveEvent") == ["OWN_MATTER"]
     assert (await giving.event_of(event))["retry_count"] == stored["retry_count"]
     assert await changes.since(before) == []
 
 
-async def test_staff_call_no_pot_off_that_they_gave_to(giving: Giving, pot: Any, admin: Any, changes: Changes) -> None:
-    await giving.given(pot, 5000, admin)
+async def test_staff_call_no_pot_off_that_they_gave_to(giving: Giving, pot: Any, staff: Any, changes: Changes) -> None:
+    await giving.given(pot, 5000, staff)
     before = await changes.mark()
 
-    answer = await giving.api.mutate("cancelPot", admin, STAFF, show="pot { status }", potId=pot)
+    answer = await giving.api.mutate("cancelPot", staff, STAFF, show="pot { status }", potId=pot)
 
     (error,) = answer["cancelPot"]["userErrors"]
     assert (error["code"], error["field"]) == ("OWN_MATTER", ["potId"])
     assert await changes.since(before) == []
 
 
-async def test_staff_call_a_pot_of_their_own_off_as_any_owner_does(giving: Giving, make: Factory, admin: Any) -> None:
-    pot = await make(Pot, owner_user_id=admin.id, visibility="public", target_amount_cfa=10_000_000)
-    await giving.given(pot, 5000, admin)
+async def test_staff_call_a_pot_of_their_own_off_as_any_owner_does(giving: Giving, make: Factory, staff: Any) -> None:
+    pot = await make(Pot, owner_user_id=staff.id, visibility="public", target_amount_cfa=10_000_000)
+    await giving.given(pot, 5000, staff)
 
-    answer = await giving.api.mutate("cancelPot", admin, STAFF, show="pot { status }", potId=pot)
+    answer = await giving.api.mutate("cancelPot", staff, STAFF, show="pot { status }", potId=pot)
 
     assert answer["cancelPot"] == {"pot": {"status": "CANCELLED"}, "userErrors": []}

@@ -9,6 +9,7 @@ from models.identity import User
 from resolvers.donations.refunds import send_pending_refunds, send_refund
 from tests.books import Books
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
@@ -76,12 +77,12 @@ async def test_a_part_without_a_known_phone_is_refused_and_the_whole_is_not(
 
 
 async def test_staff_give_a_part_back_by_hand_where_no_phone_is_known(
-    giving: Giving, wave: FakeWave, make: Factory, pot: Any, admin: Any, books: Books
+    giving: Giving, wave: FakeWave, make: Factory, pot: Any, staff: Any, books: Books
 ) -> None:
     suspense = await books.owed("platform:suspense:XOF")
     given = await giving.given(pot, 5000)
 
-    answer = await giving.refund(admin, ("admin",), donationId=given.id, amountCfa=2000)
+    answer = await giving.refund(staff, STAFF, donationId=given.id, amountCfa=2000)
     refund = answer["refundDonation"]["refund"]
     rest = await giving.refund(None, receiptToken=given.token)
     paid = await giving.as_staff("markRefundPaid", refundId=refund["rowId"], reference="T-1")
@@ -97,11 +98,11 @@ async def test_staff_give_a_part_back_by_hand_where_no_phone_is_known(
 
 
 async def test_a_failed_part_is_sent_again_once_the_phone_is_known(
-    giving: Giving, wave: FakeWave, make: Factory, pot: Any, admin: Any
+    giving: Giving, wave: FakeWave, make: Factory, pot: Any, staff: Any
 ) -> None:
     by_mail, phone = await make(User), a_phone()
     given = await giving.given(pot, 5000, by_mail)
-    answer = await giving.refund(admin, ("admin",), donationId=given.id, amountCfa=2000)
+    answer = await giving.refund(staff, STAFF, donationId=given.id, amountCfa=2000)
     await giving.owner.execute("UPDATE identity.users SET phone = $2 WHERE id = $1", by_mail.id, phone)
 
     again = await giving.as_staff("retryRefund", refundId=answer["refundDonation"]["refund"]["rowId"])
@@ -155,11 +156,11 @@ async def test_a_payout_under_way_waits_without_a_warning_and_holds_up_no_other(
 
 
 async def test_of_a_cancelled_pot_what_is_left_waits_for_staff_where_no_phone_is_known(
-    giving: Giving, wave: FakeWave, pot: Any, admin: Any, books: Books
+    giving: Giving, wave: FakeWave, pot: Any, staff: Any, books: Books
 ) -> None:
     suspense = await books.owed("platform:suspense:XOF")
     given, other = await giving.given(pot, 5000), await giving.given(pot, 3000)
-    part = await giving.refund(admin, ("admin",), donationId=given.id, amountCfa=2000)
+    part = await giving.refund(staff, STAFF, donationId=given.id, amountCfa=2000)
 
     cancelled = await giving.api.mutate("cancelPot", await giving.owner_of(pot), potId=pot)
     for each in (given, other):

@@ -123,7 +123,7 @@ async def test_what_is_no_whole_number_is_bad_input(giving: Giving, pot: Any, do
 
 
 async def test_the_donor_has_24_hours_and_staff_have_longer(
-    giving: Giving, pot: Any, donor: Any, admin: Any, changes: Changes
+    giving: Giving, pot: Any, donor: Any, staff: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     await giving.owner.execute(
@@ -136,7 +136,7 @@ async def test_the_donor_has_24_hours_and_staff_have_longer(
 
     assert late.refusals("refundDonation") == ["REFUND_WINDOW_OVER"]
     assert await changes.since(before) == []
-    by_staff = await giving.refund(admin, ("admin",), donationId=given.id, reason="FRAUD", description="a stolen phone")
+    by_staff = await giving.refund(staff, STAFF, donationId=given.id, reason="FRAUD", description="a stolen phone")
     assert by_staff["refundDonation"]["refund"]["reason"] == "FRAUD"
 
 
@@ -151,7 +151,7 @@ async def test_a_minute_before_the_day_is_over_it_goes_back(giving: Giving, pot:
 
 @pytest.mark.parametrize("status", ["closed", "expired"])
 async def test_of_an_ended_pot_only_staff_give_back(
-    giving: Giving, pot: Any, donor: Any, admin: Any, changes: Changes, status: str
+    giving: Giving, pot: Any, donor: Any, staff: Any, changes: Changes, status: str
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     await giving.owner.execute("UPDATE pots.pots SET status = $2 WHERE id = $1", pot.id, status)
@@ -159,18 +159,18 @@ async def test_of_an_ended_pot_only_staff_give_back(
 
     assert (await giving.refund(donor, donationId=given.id)).refusals("refundDonation") == ["POT_NOT_OPEN"]
     assert await changes.since(before) == []
-    assert (await giving.refund(admin, ("admin",), donationId=given.id)).refusals("refundDonation") == []
+    assert (await giving.refund(staff, STAFF, donationId=given.id)).refusals("refundDonation") == []
     assert await giving.money(pot) == (0, 0)
 
 
 async def test_what_the_pot_has_spent_does_not_go_back(
-    giving: Giving, pot: Any, donor: Any, admin: Any, changes: Changes
+    giving: Giving, pot: Any, donor: Any, staff: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     await spend(giving, pot, 4500)
     before = await changes.mark()
 
-    for caller, roles in ((donor, ()), (admin, ("admin",))):
+    for caller, roles in ((donor, ()), (staff, STAFF)):
         refused = await giving.refund(caller, roles, donationId=given.id)
         assert refused.refusals("refundDonation") == ["POT_FUNDS_SPENT"]
         assert refused["refundDonation"]["userErrors"][0]["details"] == {"balanceCfa": 500}
@@ -204,7 +204,7 @@ async def test_strangers_owners_and_nobody_give_nothing_back(
 
     for caller in (stranger, owner, None):
         assert (await giving.refund(caller, donationId=given.id)).refusals("refundDonation") == ["NOT_FOUND"]
-    claimed = await giving.refund(stranger, ("admin",), donationId=given.id)
+    claimed = await giving.refund(stranger, STAFF, donationId=given.id)
     assert claimed.refusals("refundDonation") == ["NOT_FOUND"]
     assert (await giving.refund(donor)).codes == ["BAD_USER_INPUT"]
     assert await changes.since(before) == []
@@ -302,7 +302,7 @@ async def test_what_wave_refuses_has_failed_and_staff_send_it_again(
 
 
 async def test_a_part_that_wave_will_not_pay_out_is_paid_by_hand_once(
-    giving: Giving, wave: FakeWave, pot: Any, donor: Any, admin: Any, books: Books, changes: Changes
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any, staff: Any, books: Books, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
     suspense, at_wave = await books.owed("platform:suspense:XOF"), await books.owed("provider:wave:XOF")
@@ -311,11 +311,11 @@ async def test_a_part_that_wave_will_not_pay_out_is_paid_by_hand_once(
     before = await changes.mark()
 
     by_donor = await giving.api.mutate("markRefundPaid", donor, refundId=key, reference="T-1")
-    unnamed = await giving.api.mutate("markRefundPaid", admin, STAFF, refundId=key, reference=" ")
-    unknown = await giving.api.mutate("markRefundPaid", admin, STAFF, refundId=str(uuid4()), reference="T-1")
+    unnamed = await giving.api.mutate("markRefundPaid", staff, STAFF, refundId=key, reference=" ")
+    unknown = await giving.api.mutate("markRefundPaid", staff, STAFF, refundId=str(uuid4()), reference="T-1")
     changed = await changes.since(before)
     answers = await asyncio.gather(
-        *(giving.api.mutate("markRefundPaid", admin, STAFF, refundId=key, reference=" T-1 ") for _ in range(5))
+        *(giving.api.mutate("markRefundPaid", staff, STAFF, refundId=key, reference=" T-1 ") for _ in range(5))
     )
 
     assert by_donor.codes == ["FORBIDDEN"]

@@ -105,6 +105,10 @@ class Factory:
             await connection.execute("UPDATE pots.pots SET balance_cfa = balance_cfa - 5000 WHERE id = $1", pot.id)
         return SimpleNamespace(owner=owner, cashier=cashier, partner=partner, pack=pack, pot=pot, code=code)
 
+    async def staff(self, **given: Any) -> SimpleNamespace:
+        """Somebody who is staff, for whoever shows that role in a token."""
+        return await self(User, roles=["user", "admin"], **given)
+
     async def member(self, partner: SimpleNamespace, user: SimpleNamespace, role: str = "cashier") -> SimpleNamespace:
         from models.packs import PartnerMember
 

@@ -80,7 +80,7 @@ class World:
         await self.stack.aclose()
 
     async def _people(self) -> None:
-        self.staff = await self.make(User, roles=["user", "admin"])
+        self.staff = await self.make.staff()
         self.people = [await self.make(User) for _ in range(4)]
         for person in self.people:
             await self.make(Profile, user_id=person.id, date_of_birth=date(1990, 5, 17), full_name="Awa Ndiaye")

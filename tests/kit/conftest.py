@@ -36,7 +36,7 @@ owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordin
 
 
 @pytest.fixture(scope="session")
-async def staff(make: Factory) -> SimpleNamespace:
+async def super_admin(make: Factory) -> SimpleNamespace:
     return await make(User, roles=["user", "admin", "super_admin"])
 
 
@@ -46,11 +46,11 @@ async def member(make: Factory) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="session")
-def as_staff(api: Api, staff: SimpleNamespace) -> Ask:
+def as_staff(api: Api, super_admin: SimpleNamespace) -> Ask:
     """Ask as somebody who sees every row."""
 
     async def ask(query: str, variables: dict[str, Any] | None = None) -> Answer:
-        return await api(query, variables, as_=staff, roles=("super_admin",))
+        return await api(query, variables, as_=super_admin, roles=("super_admin",))
 
     return ask
 

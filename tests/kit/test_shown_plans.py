@@ -11,7 +11,7 @@ from lango.settings import Settings
 from models.donations import Donation
 from models.identity import User
 from models.pots import Pot
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
 
 QUERY = """
@@ -30,11 +30,11 @@ async def showing(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]
 
 
 async def test_staff_see_the_statements_with_their_rows_and_times(showing: Api, make: Factory) -> None:
-    admin, pot = await make(User, roles=["user", "admin"]), await make(Pot)
+    admin, pot = await make.staff(), await make(Pot)
     for _ in range(3):
         await make(Donation, pot_id=pot.id, donor_user_id=(await make(User)).id)
 
-    answer = await showing(QUERY, {"id": str(pot.id)}, as_=admin, roles=("admin",))
+    answer = await showing(QUERY, {"id": str(pot.id)}, as_=admin, roles=STAFF)
 
     told = answer.body["extensions"]["lango"]
     (statement,) = told["statements"]
@@ -49,9 +49,9 @@ async def test_staff_see_the_statements_with_their_rows_and_times(showing: Api, 
 
 
 async def test_nobody_else_sees_them(api: Api, showing: Api, make: Factory) -> None:
-    admin, member, pot = await make(User, roles=["user", "admin"]), await make(User), await make(Pot)
+    admin, member, pot = await make.staff(), await make(User), await make(Pot)
 
-    for asked, caller, roles in ((showing, member, ()), (showing, None, ()), (api, admin, ("admin",))):
+    for asked, caller, roles in ((showing, member, ()), (showing, None, ()), (api, admin, STAFF)):
         answer = await asked(QUERY, {"id": str(pot.id)}, as_=caller, roles=roles)
 
         assert set(answer.body["extensions"]) == {"cost"}

@@ -57,10 +57,10 @@ async def pots(make: Factory) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def as_staff_by(staff: SimpleNamespace) -> Callable[[Api], Ask]:
+def as_staff_by(super_admin: SimpleNamespace) -> Callable[[Api], Ask]:
     def by(api: Api) -> Ask:
         async def ask(query: str, variables: dict[str, Any] | None = None) -> Answer:
-            return await api(query, variables, as_=staff, roles=("super_admin",))
+            return await api(query, variables, as_=super_admin, roles=("super_admin",))
 
         return ask
 

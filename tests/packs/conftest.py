@@ -15,11 +15,6 @@ VENUES = '[{"id": "plateau", "name": "Le Plateau"}, {"id": "almadies", "name": "
 
 
 @pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
-
-
-@pytest.fixture
 async def shop(make: Factory) -> SimpleNamespace:
     """An active partner with two venues, an owner, a manager and a cashier."""
     partner = await make(Partner, venues=VENUES)

@@ -196,7 +196,7 @@ async def test_an_invitation_is_answered_by_whoever_has_the_contact_alone(
     invitation, stranger, staff = (
         await invite(api, shop, email=guest.email),
         await make(User),
-        await make(User, roles=["user", "admin"]),
+        await make.staff(),
     )
     before = await changes.mark()
 
@@ -221,7 +221,7 @@ async def ward_of(make: Factory, guardian: Any) -> Any:
 async def test_staff_give_no_part_in_a_partner_to_themselves_or_to_whom_they_act_for(
     api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
-    staff = await make(User, roles=["user", "admin"], phone=f"+22177{uuid4().int % 10**7:07d}")
+    staff = await make.staff(phone=f"+22177{uuid4().int % 10**7:07d}")
     ward = await ward_of(make, staff)
     await make.member(shop.partner, ward, "cashier")
     given, of_ward = {"partnerId": shop.partner, "role": "OWNER"}, await member(owner, shop.partner, ward)
@@ -243,7 +243,7 @@ async def test_staff_give_no_part_in_a_partner_to_themselves_or_to_whom_they_act
 async def test_what_staff_sent_is_not_accepted_by_who_has_become_their_own(
     api: Api, make: Factory, shop: Any, owner: asyncpg.Pool[Any], is_ward: bool, changes: Changes
 ) -> None:
-    staff, email = await make(User, roles=["user", "admin"]), address()
+    staff, email = await make.staff(), address()
     answer = await api.mutate("invitePartnerMember", staff, STAFF, partnerId=shop.partner, role="OWNER", email=email)
     invitation = SimpleNamespace(id=UUID(answer["invitePartnerMember"]["invitation"]["rowId"]))
     who = await ward_of(make, staff) if is_ward else staff
@@ -257,7 +257,7 @@ async def test_what_staff_sent_is_not_accepted_by_who_has_become_their_own(
 async def test_staff_invite_others_and_owners_whom_they_like(
     api: Api, make: Factory, shop: Any, guest: Any, owner: asyncpg.Pool[Any]
 ) -> None:
-    staff = await make(User, roles=["user", "admin"])
+    staff = await make.staff()
     given = {"partnerId": shop.partner, "role": "MANAGER", "email": guest.email}
     by_staff = await api.mutate("invitePartnerMember", staff, STAFF, **given)
     invitation = SimpleNamespace(id=UUID(by_staff["invitePartnerMember"]["invitation"]["rowId"]))

@@ -108,10 +108,10 @@ async def test_the_last_owner_neither_leaves_nor_steps_down(
     assert await changes.since(before) == []
 
 
-async def test_not_even_staff_take_the_last_owner_away(api: Api, shop: Any, admin: Any, owner: Any) -> None:
+async def test_not_even_staff_take_the_last_owner_away(api: Api, shop: Any, staff: Any, owner: Any) -> None:
     own = await member(owner, shop.partner, shop.owner)
 
-    answer = await api.mutate("removePartnerMember", admin, STAFF, partnerMemberId=own)
+    answer = await api.mutate("removePartnerMember", staff, STAFF, partnerMemberId=own)
 
     assert answer.refusals("removePartnerMember") == ["LAST_OWNER"]
 

@@ -193,14 +193,14 @@ async def test_a_pack_that_is_not_on_offer_is_not_found_by_a_stranger(api: Api, 
     assert (await api.mutate("publishPack", await make(User), packId=pack)).refusals("publishPack") == ["NOT_FOUND"]
 
 
-async def test_a_pack_of_no_partner_is_for_staff(api: Api, make: Factory, shop: Any, admin: Any) -> None:
+async def test_a_pack_of_no_partner_is_for_staff(api: Api, make: Factory, shop: Any, staff: Any) -> None:
     pack = await make(Pack, partner_id=None)
 
     member = await api.mutate("updatePack", shop.owner, packId=pack, name="Mine")
-    staff = await api.mutate("updatePack", admin, STAFF, packId=pack, name="Ours")
+    by_staff = await api.mutate("updatePack", staff, STAFF, packId=pack, name="Ours")
 
     assert member.refusals("updatePack") == ["NOT_PARTNER_MANAGER"]
-    assert staff["updatePack"]["pack"]["name"] == "Ours"
+    assert by_staff["updatePack"]["pack"]["name"] == "Ours"
 
 
 # publishPack, withdrawPack

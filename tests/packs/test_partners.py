@@ -109,17 +109,17 @@ async def test_what_no_column_holds_is_bad_input(api: Api, make: Factory, given:
 
 
 async def test_staff_verify_suspend_and_reinstate_a_partner(
-    api: Api, make: Factory, admin: Any, books: Books, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, staff: Any, books: Books, owner: asyncpg.Pool[Any]
 ) -> None:
     partner = await make(Partner, status="pending")
 
-    verified = await api.mutate("verifyPartner", admin, STAFF, partnerId=partner)
-    suspended = await api.mutate("suspendPartner", admin, STAFF, partnerId=partner)
-    reinstated = await api.mutate("reinstatePartner", admin, STAFF, partnerId=partner)
+    verified = await api.mutate("verifyPartner", staff, STAFF, partnerId=partner)
+    suspended = await api.mutate("suspendPartner", staff, STAFF, partnerId=partner)
+    reinstated = await api.mutate("reinstatePartner", staff, STAFF, partnerId=partner)
 
     assert verified["verifyPartner"]["partner"]["status"] == "ACTIVE"
     assert verified["verifyPartner"]["partner"]["verifiedAt"] is not None
-    assert (await row(owner, partner))["verified_by_user_id"] == admin.id
+    assert (await row(owner, partner))["verified_by_user_id"] == staff.id
     assert suspended["suspendPartner"]["partner"] == {"status": "SUSPENDED"}
     assert reinstated["reinstatePartner"]["partner"] == {"status": "ACTIVE"}
     assert await books.events(partner.id) == ["partner.verified", "partner.suspended", "partner.reinstated"]
@@ -127,24 +127,24 @@ async def test_staff_verify_suspend_and_reinstate_a_partner(
 
 @pytest.mark.parametrize("status", ["pending", "active", "suspended"])
 async def test_staff_refuse_a_registration_or_end_with_a_partner(
-    api: Api, make: Factory, admin: Any, books: Books, status: str
+    api: Api, make: Factory, staff: Any, books: Books, status: str
 ) -> None:
     partner = await make(Partner, status=status)
 
-    ended = await api.mutate("terminatePartner", admin, STAFF, partnerId=partner)
+    ended = await api.mutate("terminatePartner", staff, STAFF, partnerId=partner)
 
     assert ended["terminatePartner"]["partner"] == {"status": "TERMINATED"}
     assert await books.events(partner.id) == ["partner.terminated"]
 
 
 async def test_at_a_partner_that_is_stopped_no_code_is_redeemed_until_it_goes_on(
-    api: Api, make: Factory, admin: Any
+    api: Api, make: Factory, staff: Any
 ) -> None:
     till = await make.code_at_the_till()
 
-    await api.mutate("suspendPartner", admin, STAFF, partnerId=till.partner)
+    await api.mutate("suspendPartner", staff, STAFF, partnerId=till.partner)
     stopped = await api.redeem(till.code.code, as_=till.cashier)
-    await api.mutate("reinstatePartner", admin, STAFF, partnerId=till.partner)
+    await api.mutate("reinstatePartner", staff, STAFF, partnerId=till.partner)
     again = await api.redeem(till.code.code, as_=till.cashier)
 
     assert stopped.refusals("redeemQrCode") == ["PARTNER_SUSPENDED"]
@@ -161,12 +161,12 @@ async def test_at_a_partner_that_is_stopped_no_code_is_redeemed_until_it_goes_on
     ],
 )  # fmt: skip
 async def test_a_step_begins_where_it_may(
-    api: Api, make: Factory, admin: Any, books: Books, name: str, status: str, changes: Changes
+    api: Api, make: Factory, staff: Any, books: Books, name: str, status: str, changes: Changes
 ) -> None:
     partner = await make(Partner, status=status)
     before = await changes.mark()
 
-    answer = await api.mutate(name, admin, STAFF, partnerId=partner)
+    answer = await api.mutate(name, staff, STAFF, partnerId=partner)
 
     (error,) = answer[name]["userErrors"]
     assert (error["code"], error["field"], error["details"]) == ("INVALID_STATE", ["partnerId"], {"state": status})
@@ -184,16 +184,16 @@ async def test_only_staff_decide_about_a_partner(api: Api, shop: Any, name: str)
     assert (await api.mutate(name, None, partnerId=shop.partner)).codes == ["UNAUTHENTICATED"]
 
 
-async def test_there_is_nothing_to_verify_of_a_partner_that_is_not_there(api: Api, admin: Any) -> None:
-    answer = await api.mutate("verifyPartner", admin, STAFF, partnerId=str(uuid4()))
+async def test_there_is_nothing_to_verify_of_a_partner_that_is_not_there(api: Api, staff: Any) -> None:
+    answer = await api.mutate("verifyPartner", staff, STAFF, partnerId=str(uuid4()))
 
     assert answer.refusals("verifyPartner") == ["NOT_FOUND"]
 
 
-async def test_many_verify_at_once_and_one_does(api: Api, make: Factory, admin: Any, books: Books) -> None:
+async def test_many_verify_at_once_and_one_does(api: Api, make: Factory, staff: Any, books: Books) -> None:
     partner = await make(Partner, status="pending")
 
-    answers = await asyncio.gather(*(api.mutate("verifyPartner", admin, STAFF, partnerId=partner) for _ in range(20)))
+    answers = await asyncio.gather(*(api.mutate("verifyPartner", staff, STAFF, partnerId=partner) for _ in range(20)))
 
     refusals = [answer.refusals("verifyPartner") for answer in answers]
     assert sorted(refusals) == [[]] + [["INVALID_STATE"]] * 19
@@ -245,8 +245,8 @@ async def test_a_stranger_sees_no_partner_to_change_though_everyone_sees_its_fac
     assert answer.refusals("updatePartner") == ["NOT_FOUND"]
 
 
-async def test_staff_may_change_a_partner(api: Api, shop: Any, admin: Any) -> None:
-    answer = await api.mutate("updatePartner", admin, STAFF, partnerId=shop.partner, name="Corrected")
+async def test_staff_may_change_a_partner(api: Api, shop: Any, staff: Any) -> None:
+    answer = await api.mutate("updatePartner", staff, STAFF, partnerId=shop.partner, name="Corrected")
 
     assert answer["updatePartner"]["partner"]["name"] == "Corrected"
 
@@ -272,11 +272,11 @@ async def test_a_change_is_checked(api: Api, shop: Any, given: dict[str, Any], c
 # setPartnerTerms
 
 
-async def test_staff_set_what_was_agreed(api: Api, shop: Any, admin: Any) -> None:
-    first = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage="82.5",
+async def test_staff_set_what_was_agreed(api: Api, shop: Any, staff: Any) -> None:
+    first = await api.mutate("setPartnerTerms", staff, STAFF, partnerId=shop.partner, revenueSplitPercentage="82.5",
         autoApproveRedemptions=True,
     )  # fmt: skip
-    second = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, autoApproveRedemptions=False)
+    second = await api.mutate("setPartnerTerms", staff, STAFF, partnerId=shop.partner, autoApproveRedemptions=False)
 
     assert first["setPartnerTerms"]["partner"]["revenueSplitPercentage"] == "82.50"
     assert first["setPartnerTerms"]["partner"]["autoApproveRedemptions"] is True
@@ -286,17 +286,17 @@ async def test_staff_set_what_was_agreed(api: Api, shop: Any, admin: Any) -> Non
 
 @pytest.mark.parametrize("split", ["-0.01", "100.01", "33.333", "99999999999999999999"])
 async def test_a_split_is_a_percentage_of_two_places(
-    api: Api, shop: Any, admin: Any, owner: asyncpg.Pool[Any], split: str
+    api: Api, shop: Any, staff: Any, owner: asyncpg.Pool[Any], split: str
 ) -> None:
-    answer = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
+    answer = await api.mutate("setPartnerTerms", staff, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
 
     assert answer.refusals("setPartnerTerms") == ["SPLIT_OUT_OF_RANGE"]
     assert (await row(owner, shop.partner))["revenue_split_percentage"] == 80
 
 
 @pytest.mark.parametrize("split", ["0", "100"])
-async def test_a_split_may_be_all_or_nothing(api: Api, shop: Any, admin: Any, split: str) -> None:
-    answer = await api.mutate("setPartnerTerms", admin, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
+async def test_a_split_may_be_all_or_nothing(api: Api, shop: Any, staff: Any, split: str) -> None:
+    answer = await api.mutate("setPartnerTerms", staff, STAFF, partnerId=shop.partner, revenueSplitPercentage=split)
 
     assert answer["setPartnerTerms"]["partner"]["revenueSplitPercentage"] == f"{split}.00"
 
@@ -317,11 +317,11 @@ async def test_a_split_may_be_all_or_nothing(api: Api, shop: Any, admin: Any, sp
 async def test_staff_decide_nothing_about_a_partner_they_are_on(
     api: Api, make: Factory, name: str, status: str, more: dict[str, Any], changes: Changes
 ) -> None:
-    admin, partner = await make(User, roles=["user", "admin"]), await make(Partner, status=status)
-    await make.member(partner, admin, "cashier")
+    staff, partner = await make.staff(), await make(Partner, status=status)
+    await make.member(partner, staff, "cashier")
     before = await changes.mark()
 
-    answer = await api.mutate(name, admin, STAFF, partnerId=partner, **more)
+    answer = await api.mutate(name, staff, STAFF, partnerId=partner, **more)
 
     assert answer.refusals(name) == ["OWN_MATTER"]
     assert await changes.since(before) == []
@@ -330,7 +330,7 @@ async def test_staff_decide_nothing_about_a_partner_they_are_on(
 async def test_staff_who_are_on_a_partner_may_do_what_their_part_in_it_lets_them(
     api: Api, make: Factory, owner: asyncpg.Pool[Any]
 ) -> None:
-    cashier, boss = await make(User, roles=["user", "admin"]), await make(User, roles=["user", "admin"])
+    cashier, boss = await make.staff(), await make.staff()
     partner = await make(Partner)
     await make.member(partner, cashier, "cashier")
     await make.member(partner, boss, "owner")

@@ -15,6 +15,7 @@ from models.redemption import QrCode
 from models.referrals import PointsLedgerEntry, Referral
 from tests.books import Books
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.donations.conftest import a_phone
 from tests.donations.giving import Giving
 from tests.donations.wave import FakeWave
@@ -186,9 +187,9 @@ async def test_cancelling_while_donations_and_refunds_arrive_loses_no_franc(
 
 
 async def test_staff_may_cancel(planning: Planning, make: Factory, pot: Any) -> None:
-    admin = await make(User, roles=["user", "admin"])
+    staff = await make.staff()
 
-    assert (await cancel(planning, pot, admin, ("admin",))).refusals("cancelPot") == []
+    assert (await cancel(planning, pot, staff, STAFF)).refusals("cancelPot") == []
 
 
 async def test_money_that_comes_after_it_was_called_off_goes_back(

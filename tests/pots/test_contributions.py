@@ -10,7 +10,7 @@ import pytest
 from models.identity import User
 from models.pots import Pot
 from models.profiles import Profile
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.donations.giving import Giving
 from tests.factories import Factory, now
 
@@ -33,8 +33,8 @@ async def people(make: Factory, owner: Any) -> dict[str, Any]:
         Profile, user_id=owner.id, date_of_birth=date.today() - timedelta(days=3000), guardian_user_id=guardian.id,
         guardian_accepted_at=now(), relationship_type="parent",
     )  # fmt: skip
-    admin, stranger = await make(User, roles=["user", "admin"]), await make(User)
-    return {"owner": owner, "guardian": guardian, "admin": admin, "stranger": stranger, "nobody": None}
+    staff, stranger = await make.staff(), await make(User)
+    return {"owner": owner, "guardian": guardian, "admin": staff, "stranger": stranger, "nobody": None}
 
 
 @pytest.mark.parametrize("shows", [True, False])
@@ -45,7 +45,7 @@ async def test_what_a_pot_keeps_to_itself_its_owner_sees(api: Api, giving: Givin
     await giving.given(pot, 700, donorName="Moussa", isAnonymous=True, showAmount=False)
 
     for name, who in (await people(make, owner)).items():
-        answer = await api(QUERY, {"id": str(pot.id)}, as_=who, roles=("admin",) if name == "admin" else ())
+        answer = await api(QUERY, {"id": str(pot.id)}, as_=who, roles=STAFF if name == "admin" else ())
 
         all_is_shown = shows or name in ("owner", "guardian", "admin")
         first, second = answer["pot"]["contributions"]["nodes"]
@@ -65,7 +65,7 @@ async def test_what_points_brought_is_shown_beside_what_was_given(api: Api, make
     await make.conversion(pot, 2500, sponsor_user_id=sponsor.id)
 
     for name, who in (await people(make, owner)).items():
-        answer = await api(QUERY, {"id": str(pot.id)}, as_=who, roles=("admin",) if name == "admin" else ())
+        answer = await api(QUERY, {"id": str(pot.id)}, as_=who, roles=STAFF if name == "admin" else ())
 
         by = "Fatou Sarr" if shows or name in ("owner", "guardian", "admin") else None
         assert answer["pot"]["pointContributions"]["nodes"] == [{"amountCfa": 2500, "sponsorName": by}], name

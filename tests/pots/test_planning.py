@@ -18,7 +18,7 @@ from models.profiles import Profile
 from models.referrals import Referral
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory, now
 from tests.pots.planning import Planning
 
@@ -394,6 +394,6 @@ async def test_of_ten_who_close_it_at_once_one_does(
 
 
 async def test_staff_may_close(planning: Planning, make: Factory) -> None:
-    pot, admin = await make(Pot), await make(User, roles=["user", "admin"])
+    pot, staff = await make(Pot), await make.staff()
 
-    assert (await planning("closePot", admin, ("admin",), potId=str(pot.id))).refusals("closePot") == []
+    assert (await planning("closePot", staff, STAFF, potId=str(pot.id))).refusals("closePot") == []

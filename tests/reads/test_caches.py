@@ -27,7 +27,7 @@ from lango.lru import Lru
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
 
 
@@ -227,11 +227,11 @@ async def test_the_same_document_of_many_at_once(planned: Any, members: list[Sim
 
 
 async def test_no_plan_holds_a_value(planned: Any, members: list[SimpleNamespace], make: Factory) -> None:
-    admin = await make(User, roles=["user", "admin"])
+    admin = await make.staff()
     async with planned() as (api, planner):
         for member in members:
             await api(WHOSE, {"title": member.title, "id": str(member.pot.id)}, as_=member)
-        await api(WHOSE, {"title": members[0].title, "id": str(members[0].pot.id)}, as_=admin, roles=("admin",))
+        await api(WHOSE, {"title": members[0].title, "id": str(members[0].pot.id)}, as_=admin, roles=STAFF)
 
         plans = [kept for kept, _ in planner.plans._kept._items.values() if isinstance(kept, Plan)]
         sql = " ".join(root.statement.sql for plan in plans for root in plan.roots if root.statement)
@@ -245,13 +245,13 @@ async def test_no_plan_holds_a_value(planned: Any, members: list[SimpleNamespace
 
 
 async def test_a_role_has_its_own_plan(planned: Any, members: list[SimpleNamespace], make: Factory) -> None:
-    admin = await make(User, roles=["user", "admin"])
+    admin = await make.staff()
     query = "query ($id: ID!) { pot(id: $id) { title ownerUser { email } } }"
     async with planned() as (api, _):
         for _ in range(2):
             values = {"id": str(members[0].pot.id)}
             assert (await api(query, values, as_=members[1]))["pot"] is None
-            assert (await api(query, values, as_=admin, roles=("admin",)))["pot"]["title"] == members[0].title
+            assert (await api(query, values, as_=admin, roles=STAFF))["pot"]["title"] == members[0].title
             assert (await api(query, values))["pot"] is None
             assert (await api(query, values, as_=members[0]))["pot"]["title"] == members[0].title
 

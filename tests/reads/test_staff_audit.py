@@ -22,15 +22,10 @@ from models.packs import Pack
 from models.pots import Pot
 from models.profiles import Profile
 from models.redemption import QrCode
-from tests.client import Answer, Api
+from tests.client import STAFF, Answer, Api
 from tests.factories import Factory
 
 Shown = Counter[tuple[str, str]]
-
-
-@pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
 
 
 @pytest.fixture
@@ -105,9 +100,9 @@ async def asked(make: Factory, till: Any) -> dict[str, Any]:
 
 
 async def test_what_is_in_the_answer_is_in_the_log_and_nothing_else(
-    api: Api, owner: asyncpg.Pool[Any], admin: Any, asked: dict[str, Any]
+    api: Api, owner: asyncpg.Pool[Any], staff: Any, asked: dict[str, Any]
 ) -> None:
-    answer, request_id = await ask(api, NESTED, asked, as_=admin, roles=("admin",))
+    answer, request_id = await ask(api, NESTED, asked, as_=staff, roles=STAFF)
 
     found = shown(answer.data)
     # Codes and packs are nobody's. Of the six pots: that one, the first two and the last; none beyond a page.
@@ -117,11 +112,11 @@ async def test_what_is_in_the_answer_is_in_the_log_and_nothing_else(
 
 
 async def test_a_row_that_stands_often_in_an_answer_is_noted_once(
-    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], admin: Any, asked: dict[str, Any]
+    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, asked: dict[str, Any]
 ) -> None:
     told = []
     for each in (api, ordinary):
-        _, request_id = await ask(each, NESTED, asked, as_=admin, roles=("admin",))
+        _, request_id = await ask(each, NESTED, asked, as_=staff, roles=STAFF)
         told.append(await noted(owner, request_id))
 
     assert set(told[1].values()) == {1}
@@ -129,11 +124,11 @@ async def test_a_row_that_stands_often_in_an_answer_is_noted_once(
 
 
 async def test_the_ordinary_executor_notes_the_same_rows_and_those_beyond_a_page(
-    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], admin: Any, asked: dict[str, Any]
+    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, asked: dict[str, Any]
 ) -> None:
     told = []
     for each in (api, ordinary):
-        answer, request_id = await ask(each, NESTED, asked, as_=admin, roles=("admin",))
+        answer, request_id = await ask(each, NESTED, asked, as_=staff, roles=STAFF)
         told.append((answer.data, set(await noted(owner, request_id))))
 
     assert told[0][0] == told[1][0]
@@ -142,14 +137,14 @@ async def test_the_ordinary_executor_notes_the_same_rows_and_those_beyond_a_page
 
 
 async def test_a_key_with_a_moment_in_it_is_written_alike_both_ways(
-    api: Api, ordinary: Api, make: Factory, owner: asyncpg.Pool[Any], admin: Any
+    api: Api, ordinary: Api, make: Factory, owner: asyncpg.Pool[Any], staff: Any
 ) -> None:
-    event = await make(AnalyticsEvent, user_id=admin.id)
+    event = await make(AnalyticsEvent, user_id=staff.id)
     told = []
     for each in (api, ordinary):
         query = f"query ($id: ID!) {{ analyticsEvent(id: $id) {{ {T} }} }}"
         values = {"id": global_id(AnalyticsEvent, (event.id, event.created_at))}
-        _, request_id = await ask(each, query, values, as_=admin, roles=("admin",))
+        _, request_id = await ask(each, query, values, as_=staff, roles=STAFF)
         told.append(await noted(owner, request_id))
 
     assert set(told[1]) == {("AnalyticsEvent", f"{event.id},{event.created_at.isoformat()}")}
@@ -167,15 +162,15 @@ async def test_nothing_is_noted_of_members(
     assert not await noted(owner, request_id)
 
 
-async def test_nothing_is_noted_of_what_counts_only(api: Api, owner: asyncpg.Pool[Any], admin: Any) -> None:
+async def test_nothing_is_noted_of_what_counts_only(api: Api, owner: asyncpg.Pool[Any], staff: Any) -> None:
     query = "{ pots { totalCount pageInfo { hasNextPage } } potsAggregate { count } none: users(first: 0) { nodes { id } } }"
-    _, request_id = await ask(api, query, as_=admin, roles=("admin",))
+    _, request_id = await ask(api, query, as_=staff, roles=STAFF)
 
     assert not await noted(owner, request_id)
 
 
 async def test_it_is_written_before_the_answer_goes_out(
-    api: Api, admin: Any, till: Any, monkeypatch: pytest.MonkeyPatch
+    api: Api, staff: Any, till: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as the log does not take it, there is no answer; and one that it refuses is never given."""
     run, release = api.pipeline.run, asyncio.Event()  # type: ignore[union-attr]
@@ -187,7 +182,7 @@ async def test_it_is_written_before_the_answer_goes_out(
 
     monkeypatch.setattr(api.pipeline, "run", slow)
     task = asyncio.create_task(
-        api("query ($id: ID!) { pot(id: $id) { id title } }", {"id": str(till.pot.id)}, as_=admin, roles=("admin",))
+        api("query ($id: ID!) { pot(id: $id) { id title } }", {"id": str(till.pot.id)}, as_=staff, roles=STAFF)
     )
     await asyncio.sleep(0.1)
     assert not task.done()
@@ -197,7 +192,7 @@ async def test_it_is_written_before_the_answer_goes_out(
 
 
 async def test_what_cannot_be_written_down_is_not_shown(
-    api: Api, admin: Any, till: Any, monkeypatch: pytest.MonkeyPatch
+    api: Api, staff: Any, till: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the log is full")
@@ -209,7 +204,7 @@ async def test_what_cannot_be_written_down_is_not_shown(
         lambda actor, sql, *rest, **o: (broken if "audit_logs" in sql else run)(actor, sql, *rest, **o),
     )
     answer = await api(
-        "query ($id: ID!) { pot(id: $id) { id title } }", {"id": str(till.pot.id)}, as_=admin, roles=("admin",)
+        "query ($id: ID!) { pot(id: $id) { id title } }", {"id": str(till.pot.id)}, as_=staff, roles=STAFF
     )
 
     assert answer.codes == ["INTERNAL"]
@@ -217,11 +212,11 @@ async def test_what_cannot_be_written_down_is_not_shown(
 
 
 async def test_beside_fields_of_the_executor_and_of_python(
-    api: Api, owner: asyncpg.Pool[Any], admin: Any, till: Any
+    api: Api, owner: asyncpg.Pool[Any], staff: Any, till: Any
 ) -> None:
     query = f"""query ($id: ID!) {{ __type(name: "Pot") {{ name }} qrCode(id: $id) {{ {T} svg pot {{ {T} }} }}
       bad: node(id: "x") {{ {T} }} }}"""
-    answer, request_id = await ask(api, query, {"id": str(till.code.id)}, as_=admin, roles=("admin",))
+    answer, request_id = await ask(api, query, {"id": str(till.code.id)}, as_=staff, roles=STAFF)
 
     assert answer.codes == ["BAD_USER_INPUT"]
     assert set(await noted(owner, request_id)) == {("Pot", str(till.pot.id))}
@@ -229,11 +224,11 @@ async def test_beside_fields_of_the_executor_and_of_python(
 
 async def test_in_the_payload_of_a_mutation(api: Api, make: Factory, owner: asyncpg.Pool[Any], till: Any) -> None:
     """A cashier who is staff as well."""
-    admin = await make(User, roles=["user", "admin"])
-    await make.member(till.partner, admin)
+    staff = await make.staff()
+    await make.member(till.partner, staff)
     mutation = f"""mutation ($input: RedeemQrCodeInput!) {{ redeemQrCode(input: $input) {{
       qrCode {{ {T} status svg pot {{ {T} ownerUser {{ {T} }} }} }} userErrors {{ code }} }} }}"""
-    answer, request_id = await ask(api, mutation, {"input": {"code": till.code.code}}, as_=admin, roles=("admin",))
+    answer, request_id = await ask(api, mutation, {"input": {"code": till.code.code}}, as_=staff, roles=STAFF)
 
     assert answer["redeemQrCode"]["qrCode"]["status"] == "REDEEMED"
     assert set(await noted(owner, request_id)) == {
@@ -243,7 +238,7 @@ async def test_in_the_payload_of_a_mutation(api: Api, make: Factory, owner: asyn
 
 
 async def test_a_thousand_rows_are_listed_and_the_rest_counted(
-    api: Api, make: Factory, owner: asyncpg.Pool[Any], admin: Any
+    api: Api, make: Factory, owner: asyncpg.Pool[Any], staff: Any
 ) -> None:
     """Twelve lists of a hundred: each row of them is another one."""
     user = await make(User)
@@ -258,7 +253,7 @@ async def test_a_thousand_rows_are_listed_and_the_rest_counted(
         await connection.fetch(statement, *values.values())
         await connection.execute("DROP TABLE made")
     first = await api("query ($id: ID!) { user(id: $id) { pots(first: 100) { nodes { id } pageInfo { endCursor } } } }",
-                      {"id": str(user.id)}, as_=admin, roles=("admin",))  # fmt: skip
+                      {"id": str(user.id)}, as_=staff, roles=STAFF)  # fmt: skip
     assert len(first["user"]["pots"]["nodes"]) == 100
     lists = " ".join(f"a{number}: nodes(ids: $i{number}) {{ __typename id }}" for number in range(12))
     ids = [row["id"] for row in await owner.fetch("SELECT id FROM pots.pots WHERE owner_user_id = $1", user.id)]
@@ -266,7 +261,7 @@ async def test_a_thousand_rows_are_listed_and_the_rest_counted(
         f"i{number}": [global_id(Pot, (key,)) for key in ids[number * 100 : number * 100 + 100]] for number in range(12)
     }
     query = f"query ({', '.join(f'$i{number}: [ID!]!' for number in range(12))}) {{ {lists} }}"
-    _, request_id = await ask(api, query, given, as_=admin, roles=("admin",))
+    _, request_id = await ask(api, query, given, as_=staff, roles=STAFF)
 
     (row,) = await owner.fetch(
         "SELECT metadata FROM admin.audit_logs WHERE request_id = $1 AND action = 'staff_read'", request_id
@@ -277,14 +272,14 @@ async def test_a_thousand_rows_are_listed_and_the_rest_counted(
 
 
 async def test_nobody_is_hidden_behind_a_row_that_is_shown_a_thousand_times(
-    api: Api, make: Factory, owner: asyncpg.Pool[Any], admin: Any
+    api: Api, make: Factory, owner: asyncpg.Pool[Any], staff: Any
 ) -> None:
     """Who works for the platform could look at a person, and the log would not say at whom."""
     person = await make(User)
-    own = [global_id(User, (admin.id,))] * 100
+    own = [global_id(User, (staff.id,))] * 100
     lists = " ".join(f"a{number}: nodes(ids: $own) {{ {T} }}" for number in range(11))
     query = f"query ($own: [ID!]!, $id: ID!) {{ {lists} user(id: $id) {{ {T} email }} }}"
-    answer, request_id = await ask(api, query, {"own": own, "id": str(person.id)}, as_=admin, roles=("admin",))
+    answer, request_id = await ask(api, query, {"own": own, "id": str(person.id)}, as_=staff, roles=STAFF)
 
     assert answer["user"]["email"] == person.email
     (row,) = await owner.fetch(
@@ -340,9 +335,9 @@ LETTERS = f"""query ($id: ID!, $code: ID!, $partner: ID!) {{
 
 @pytest.mark.parametrize("is_staff", [True, False])
 async def test_texts_that_hold_the_marks_come_out_as_they_are(
-    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], admin: Any, till: Any, marked: Any, is_staff: bool
+    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, till: Any, marked: Any, is_staff: bool
 ) -> None:
-    caller: dict[str, Any] = {"as_": admin, "roles": ("admin",)} if is_staff else {"as_": till.owner}
+    caller: dict[str, Any] = {"as_": staff, "roles": STAFF} if is_staff else {"as_": till.owner}
     values = {"id": str(till.owner.id), "code": str(till.code.id), "partner": str(till.partner.id)}
 
     answer, request_id = await ask(api, LETTERS, values, **caller)
@@ -362,7 +357,7 @@ async def test_texts_that_hold_the_marks_come_out_as_they_are(
 
 
 async def test_a_share_of_json_and_of_choices_with_the_marks(
-    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], make: Factory, admin: Any
+    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], make: Factory, staff: Any
 ) -> None:
     """Columns of JSON as PostgreSQL keeps them, and the filters and the cursors over such texts."""
     log = await make(
@@ -371,8 +366,8 @@ async def test_a_share_of_json_and_of_choices_with_the_marks(
     query = f"query ($id: ID!) {{ auditLog(id: $id) {{ {T} action metadata }} }}"
     values = {"id": global_id(AuditLog, (log.id, log.created_at))}
 
-    answer, _ = await ask(api, query, values, as_=admin, roles=("super_admin", "admin"))
-    other, _ = await ask(ordinary, query, values, as_=admin, roles=("super_admin", "admin"))
+    answer, _ = await ask(api, query, values, as_=staff, roles=("super_admin", "admin"))
+    other, _ = await ask(ordinary, query, values, as_=staff, roles=("super_admin", "admin"))
 
     assert answer.response.content == other.response.content
     assert answer["auditLog"]["action"] == "\x02act\x01"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -20,11 +19,6 @@ from tests.client import STAFF, Answer, Api
 from tests.factories import Factory, now
 
 
-@pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
-
-
 async def reverse(api: Api, code: Any, as_: Any, roles: tuple[str, ...] = STAFF, **more: Any) -> Answer:
     return await api.mutate("reverseRedemption", as_, roles, **{"qrCodeId": code, "reason": "scanned twice", **more})
 
@@ -36,11 +30,11 @@ async def redeemed(api: Api, till: Any) -> Any:
 
 
 async def test_the_price_goes_back_and_the_code_is_issued_again(
-    api: Api, redeemed: Any, admin: Any, books: Books, owner: asyncpg.Pool[Any]
+    api: Api, redeemed: Any, staff: Any, books: Books, owner: asyncpg.Pool[Any]
 ) -> None:
     commission = await books.owed("platform:commission:XOF")
 
-    answer = await reverse(api, redeemed.code, admin)
+    answer = await reverse(api, redeemed.code, staff)
 
     assert answer.refusals("reverseRedemption") == []
     assert answer["reverseRedemption"]["qrCode"] == {
@@ -61,12 +55,12 @@ async def test_the_price_goes_back_and_the_code_is_issued_again(
 
 
 async def test_the_code_is_redeemed_or_given_back_as_if_nothing_had_been(
-    api: Api, redeemed: Any, admin: Any, books: Books
+    api: Api, redeemed: Any, staff: Any, books: Books
 ) -> None:
-    await reverse(api, redeemed.code, admin)
+    await reverse(api, redeemed.code, staff)
 
     again = await api.redeem(redeemed.code.code, as_=redeemed.cashier)
-    twice = await reverse(api, redeemed.code, admin)
+    twice = await reverse(api, redeemed.code, staff)
 
     assert again.refusals("redeemQrCode") == []
     assert twice.refusals("reverseRedemption") == []
@@ -74,14 +68,14 @@ async def test_the_code_is_redeemed_or_given_back_as_if_nothing_had_been(
 
 
 async def test_the_holder_and_the_partners_managers_are_told(
-    api: Api, make: Factory, redeemed: Any, admin: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, redeemed: Any, staff: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     manager = await make(User)
     await make.member(redeemed.partner, manager, "manager")
     await make(NotificationTemplate, template_key="redemption_reversed", body_text="{pack} {amount} {reason}",
                channels=["email"], is_active=True, locale="fr")  # fmt: skip
 
-    await reverse(api, redeemed.code, admin)
+    await reverse(api, redeemed.code, staff)
 
     told = await owner.fetch("SELECT user_id, body FROM notifications.notifications WHERE body LIKE '%scanned twice'")
     assert {row["user_id"] for row in told} == {redeemed.owner.id, manager.id}
@@ -90,27 +84,27 @@ async def test_the_holder_and_the_partners_managers_are_told(
     await owner.execute("DELETE FROM notifications.notification_templates WHERE template_key = 'redemption_reversed'")
 
 
-async def test_of_many_at_once_one_takes_it_back(api: Api, redeemed: Any, admin: Any, books: Books) -> None:
-    answers = await asyncio.gather(*(reverse(api, redeemed.code, admin) for _ in range(20)))
+async def test_of_many_at_once_one_takes_it_back(api: Api, redeemed: Any, staff: Any, books: Books) -> None:
+    answers = await asyncio.gather(*(reverse(api, redeemed.code, staff) for _ in range(20)))
 
     refusals = [answer.refusals("reverseRedemption") for answer in answers]
     assert sorted(refusals) == [[]] + [["INVALID_STATE"]] * 19
     assert (await books.events(redeemed.code.id)).count("qr_code.reversed") == 1
 
 
-async def test_a_retry_with_its_key_is_one(api: Api, redeemed: Any, admin: Any, books: Books) -> None:
+async def test_a_retry_with_its_key_is_one(api: Api, redeemed: Any, staff: Any, books: Books) -> None:
     key = str(uuid4())
 
-    answers = [await reverse(api, redeemed.code, admin, idempotencyKey=key) for _ in range(2)]
+    answers = [await reverse(api, redeemed.code, staff, idempotencyKey=key) for _ in range(2)]
 
     assert [answer.refusals("reverseRedemption") for answer in answers] == [[], []]
     assert (await books.events(redeemed.code.id)).count("qr_code.reversed") == 1
 
 
 async def test_what_was_not_redeemed_is_too_old_or_settled_stays(
-    api: Api, make: Factory, till: Any, admin: Any, owner: asyncpg.Pool[Any], changes: Changes
+    api: Api, make: Factory, till: Any, staff: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
-    issued = await reverse(api, till.code, admin)
+    issued = await reverse(api, till.code, staff)
     assert issued["reverseRedemption"]["userErrors"][0]["details"] == {"state": "issued"}
     await api.redeem(till.code.code, as_=till.cashier)
     settlement = await make(PartnerSettlement, partner_id=till.partner.id, total_redemptions_count=1,
@@ -121,7 +115,7 @@ async def test_what_was_not_redeemed_is_too_old_or_settled_stays(
         old = await owner.fetchval(f"SELECT {name} FROM redemption.qr_codes WHERE id = $1", till.code.id)
         await owner.execute(f"UPDATE redemption.qr_codes SET {name} = $1 WHERE id = $2", value, till.code.id)
         before = await changes.mark()
-        answer = await reverse(api, till.code, admin)
+        answer = await reverse(api, till.code, staff)
         assert await changes.since(before) == []
         await owner.execute(f"UPDATE redemption.qr_codes SET {name} = $1 WHERE id = $2", old, till.code.id)
         return answer.refusals("reverseRedemption")
@@ -130,14 +124,14 @@ async def test_what_was_not_redeemed_is_too_old_or_settled_stays(
     assert await refused(redeemed_at=a_day_ago) == ["REVERSAL_TOO_LATE"]
     assert await refused(settlement_id=settlement.id) == ["REDEMPTION_SETTLED"]
     await owner.execute("DELETE FROM redemption.partner_settlements WHERE id = $1", settlement.id)
-    assert (await reverse(api, till.code, admin, reason=" ")).refusals("reverseRedemption") == ["TEXT_MISSING"]
-    assert (await reverse(api, till.code, admin)).refusals("reverseRedemption") == []
+    assert (await reverse(api, till.code, staff, reason=" ")).refusals("reverseRedemption") == ["TEXT_MISSING"]
+    assert (await reverse(api, till.code, staff)).refusals("reverseRedemption") == []
 
 
 async def test_staff_take_back_no_redemption_that_is_their_own_matter(
     api: Api, make: Factory, redeemed: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
-    cashier, guardian = await make(User, roles=["user", "admin"]), await make(User, roles=["user", "admin"])
+    cashier, guardian = await make.staff(), await make.staff()
     await make.member(redeemed.partner, cashier)
     await make(Profile, user_id=redeemed.owner.id, date_of_birth=now().date().replace(year=now().year - 12, day=1),
                guardian_user_id=guardian.id, relationship_type="parent", guardian_accepted_at=now())  # fmt: skip

@@ -272,11 +272,11 @@ async def test_a_batch_is_its_sponsors_alone(
     api: Api, make: Factory, sponsor: Any, changes: Changes, name: str
 ) -> None:
     batch = await prepared(api, sponsor, phones(2))
-    stranger, admin = await person(make), await person(make, user={"roles": ["user", "admin"]})
+    stranger, staff = await person(make), await person(make, user={"roles": ["user", "admin"]})
     before = await changes.mark()
 
     assert (await api.mutate(name, stranger, batchId=batch)).refusals(name) == ["NOT_FOUND"]
-    assert (await api.mutate(name, admin, STAFF, batchId=batch)).refusals(name) == ["NOT_FOUND"]
+    assert (await api.mutate(name, staff, STAFF, batchId=batch)).refusals(name) == ["NOT_FOUND"]
     assert (await api.mutate(name, None, batchId=batch)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 

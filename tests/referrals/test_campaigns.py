@@ -34,11 +34,6 @@ CREATED = {
 STEPS = ["startCampaign", "pauseCampaign", "completeCampaign"]
 
 
-@pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
-
-
 async def running(make: Factory, **given: Any) -> SimpleNamespace:
     usual = {"status": "active", "starts_at": now() - timedelta(days=1), "ends_at": now() + timedelta(days=1),
              "budget_cfa": 100_000, "points_multiplier": Decimal("1.50")}  # fmt: skip
@@ -78,14 +73,14 @@ async def test_a_campaign_multiplies_the_points_and_pays_for_the_extra_ones(
 
 
 async def test_a_campaign_gets_back_what_it_paid_for_points_that_are_revoked(
-    api: Api, make: Factory, admin: Any, sponsor: Any, owner: asyncpg.Pool[Any]
+    api: Api, make: Factory, staff: Any, sponsor: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     campaign = await running(make)
     await accepted(api, make, sponsor, await person(make))
     (points,) = await points_of(owner, sponsor)
 
-    await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(points["id"]), reason="An account before")
-    again = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(points["id"]), reason="Twice")
+    await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(points["id"]), reason="An account before")
+    again = await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(points["id"]), reason="Twice")
 
     row = await kept(owner, campaign)
     assert (row["spent_cfa"], row["conversions"]) == (0, 0)
@@ -233,16 +228,16 @@ async def test_a_campaign_for_packs_boosts_where_one_of_the_two_wishes_for_such(
 # Staff run them
 
 
-async def test_staff_prepare_and_start_a_campaign(api: Api, make: Factory, admin: Any, books: Books) -> None:
+async def test_staff_prepare_and_start_a_campaign(api: Api, make: Factory, staff: Any, books: Books) -> None:
     targets = {"minAge": 18, "regions": ["Dakar"], "interests": []}
 
-    made = await api.mutate("createCampaign", admin, STAFF, **CREATED, targets=targets, packCategories=["spa"])
+    made = await api.mutate("createCampaign", staff, STAFF, **CREATED, targets=targets, packCategories=["spa"])
 
     campaign = made["createCampaign"]["campaign"]
     assert (campaign["status"], campaign["pointsMultiplier"], campaign["spentCfa"]) == ("DRAFT", "2.00", 0)
     assert campaign["targetDemographics"] == {"age": [18, None], "regions": ["Dakar"]}
     assert campaign["packCategories"] == ["spa"]
-    states = [(await api.mutate(name, admin, STAFF, campaignId=campaign["rowId"]))[name]["campaign"]["status"]
+    states = [(await api.mutate(name, staff, STAFF, campaignId=campaign["rowId"]))[name]["campaign"]["status"]
               for name in ("startCampaign", "pauseCampaign", "startCampaign", "completeCampaign")]  # fmt: skip
     assert states == ["ACTIVE", "PAUSED", "ACTIVE", "COMPLETED"]
     assert await books.events(campaign["rowId"]) == [
@@ -250,10 +245,10 @@ async def test_staff_prepare_and_start_a_campaign(api: Api, make: Factory, admin
     ]  # fmt: skip
 
 
-async def test_a_campaign_multiplies_by_one_and_a_half_unless_told(api: Api, admin: Any) -> None:
+async def test_a_campaign_multiplies_by_one_and_a_half_unless_told(api: Api, staff: Any) -> None:
     values = {name: value for name, value in CREATED.items() if name != "pointsMultiplier"}
 
-    made = await api.mutate("createCampaign", admin, STAFF, **values)
+    made = await api.mutate("createCampaign", staff, STAFF, **values)
 
     assert made["createCampaign"]["campaign"]["pointsMultiplier"] == "1.50"
 
@@ -275,24 +270,24 @@ INVALID = [
 
 @pytest.mark.parametrize(("given", "code", "field"), INVALID)
 async def test_a_campaign_that_does_not_hold_together_is_refused(
-    api: Api, make: Factory, admin: Any, changes: Changes, given: dict[str, Any], code: str, field: list[str]
+    api: Api, make: Factory, staff: Any, changes: Changes, given: dict[str, Any], code: str, field: list[str]
 ) -> None:
     campaign = await running(make, starts_at=now(), ends_at=now() + timedelta(days=9))
     before = await changes.mark()
 
-    made = error_of(await api.mutate("createCampaign", admin, STAFF, **(CREATED | given)), "createCampaign")
+    made = error_of(await api.mutate("createCampaign", staff, STAFF, **(CREATED | given)), "createCampaign")
     changed = error_of(
-        await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), **given), "updateCampaign"
+        await api.mutate("updateCampaign", staff, STAFF, campaignId=str(campaign.id), **given), "updateCampaign"
     )
 
     assert (made["code"], made["field"]) == (changed["code"], changed["field"]) == (code, field)
     assert await changes.since(before) == []
 
 
-async def test_a_campaign_is_changed_in_part(api: Api, make: Factory, admin: Any) -> None:
+async def test_a_campaign_is_changed_in_part(api: Api, make: Factory, staff: Any) -> None:
     campaign = await running(make, spent_cfa=500, target_demographics='{"age": [1, 2]}', pack_categories=["spa"])
 
-    answer = await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), budgetCfa=500, targets={},
+    answer = await api.mutate("updateCampaign", staff, STAFF, campaignId=str(campaign.id), budgetCfa=500, targets={},
                             packCategories=[])  # fmt: skip
 
     assert answer["updateCampaign"]["campaign"] == {
@@ -302,13 +297,13 @@ async def test_a_campaign_is_changed_in_part(api: Api, make: Factory, admin: Any
 
 
 async def test_a_budget_does_not_fall_below_what_is_spent(
-    api: Api, make: Factory, admin: Any, changes: Changes
+    api: Api, make: Factory, staff: Any, changes: Changes
 ) -> None:
     campaign = await running(make, spent_cfa=500)
     before = await changes.mark()
 
     error = error_of(
-        await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), budgetCfa=499), "updateCampaign"
+        await api.mutate("updateCampaign", staff, STAFF, campaignId=str(campaign.id), budgetCfa=499), "updateCampaign"
     )
 
     assert (error["code"], error["details"]) == ("BUDGET_BELOW_SPENT", {"spentCfa": 500})
@@ -321,12 +316,12 @@ async def test_a_budget_does_not_fall_below_what_is_spent(
      ("paused", {"startCampaign", "completeCampaign"}), ("completed", set())],
 )  # fmt: skip
 async def test_a_campaign_goes_from_state_to_state(
-    api: Api, make: Factory, admin: Any, status: str, allowed: set[str]
+    api: Api, make: Factory, staff: Any, status: str, allowed: set[str]
 ) -> None:
     done = set()
     for name in STEPS:
         campaign = await running(make, status=status)
-        answer = await api.mutate(name, admin, STAFF, campaignId=str(campaign.id))
+        answer = await api.mutate(name, staff, STAFF, campaignId=str(campaign.id))
         if not answer.refusals(name):
             done.add(name)
         else:
@@ -336,18 +331,18 @@ async def test_a_campaign_goes_from_state_to_state(
     assert done == allowed
 
 
-async def test_a_completed_campaign_is_not_changed(api: Api, make: Factory, admin: Any) -> None:
+async def test_a_completed_campaign_is_not_changed(api: Api, make: Factory, staff: Any) -> None:
     campaign = await running(make, status="completed")
 
-    answer = await api.mutate("updateCampaign", admin, STAFF, campaignId=str(campaign.id), budgetCfa=7)
+    answer = await api.mutate("updateCampaign", staff, STAFF, campaignId=str(campaign.id), budgetCfa=7)
 
     assert answer.refusals("updateCampaign") == ["INVALID_STATE"]
 
 
-async def test_a_campaign_whose_time_is_over_is_not_started(api: Api, make: Factory, admin: Any) -> None:
+async def test_a_campaign_whose_time_is_over_is_not_started(api: Api, make: Factory, staff: Any) -> None:
     campaign = await running(make, status="paused", ends_at=now() - timedelta(seconds=1))
 
-    answer = await api.mutate("startCampaign", admin, STAFF, campaignId=str(campaign.id))
+    answer = await api.mutate("startCampaign", staff, STAFF, campaignId=str(campaign.id))
 
     assert answer.refusals("startCampaign") == ["CAMPAIGN_OVER"]
 
@@ -376,8 +371,8 @@ async def test_only_staff_run_campaigns(api: Api, make: Factory, changes: Change
 
 
 @pytest.mark.parametrize("name", ["updateCampaign", *STEPS])
-async def test_a_campaign_that_is_none_is_not_found(api: Api, admin: Any, name: str) -> None:
-    assert (await api.mutate(name, admin, STAFF, campaignId=str(uuid4()))).refusals(name) == ["NOT_FOUND"]
+async def test_a_campaign_that_is_none_is_not_found(api: Api, staff: Any, name: str) -> None:
+    assert (await api.mutate(name, staff, STAFF, campaignId=str(uuid4()))).refusals(name) == ["NOT_FOUND"]
 
 
 # Impressions and clicks

@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 
 from lango.values import codes
-from models.identity import User
 from models.notifications import NotificationTemplate
 from models.pots import Pot
 from models.referrals import Referral
@@ -289,12 +288,12 @@ async def test_a_pot_that_cannot_be_seen_is_not_found(api: Api, make: Factory, s
 async def test_staff_do_not_convert_for_others(
     api: Api, make: Factory, sponsor: Any, pot: Any, changes: Changes
 ) -> None:
-    admin = await make(User, roles=["user", "admin"])
+    staff = await make.staff()
     await matured(make, sponsor, 500)
     before = await changes.mark()
 
-    own = await api.mutate(NAME, admin, STAFF, points=100, potId=str(pot.id))
-    others = await api.mutate(NAME, admin, STAFF, points=100, potId=str(pot.id), sponsorId=str(sponsor.id))
+    own = await api.mutate(NAME, staff, STAFF, points=100, potId=str(pot.id))
+    others = await api.mutate(NAME, staff, STAFF, points=100, potId=str(pot.id), sponsorId=str(sponsor.id))
 
     assert (own.refusals(NAME), others.refusals(NAME)) == (["POT_NOT_ELIGIBLE"], ["NOT_FOUND"])
     assert await changes.since(before) == []
@@ -343,13 +342,13 @@ async def test_20_callers_at_once_over_many_pots_never_convert_a_point_twice(
 
 
 async def test_converting_and_taking_back_at_once_one_wins(api: Api, make: Factory, sponsor: Any, pot: Any) -> None:
-    admin = await make(User, roles=["user", "admin"])
+    staff = await make.staff()
     for _ in range(8):
         entry = await matured(make, sponsor, 100)
 
         converted, revoked = await asyncio.gather(
             convert(api, sponsor, 100, pot),
-            api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x"),
+            api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="x"),
         )
 
         refusals = [*converted.refusals(NAME), *revoked.refusals("revokePoints")]

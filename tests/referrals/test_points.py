@@ -28,11 +28,6 @@ from tests.referrals.conftest import matured, minor, person
 LONG_AGO = timedelta(days=14, seconds=1)
 
 
-@pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
-
-
 async def sponsored(make: Factory, sponsor: Any, guest: Any, **given: Any) -> SimpleNamespace:
     return await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=guest.id, status="accepted",
                       referral_code=codes.new(), **given)  # fmt: skip
@@ -333,12 +328,12 @@ async def test_a_donation_that_counts_beside_one_that_goes_back_keeps_the_points
 
 @pytest.mark.parametrize("status", ["pending", "matured"])
 async def test_staff_take_points_back_and_say_why(
-    api: Api, make: Factory, admin: Any, sponsor: Any, books: Books, status: str
+    api: Api, make: Factory, staff: Any, sponsor: Any, books: Books, status: str
 ) -> None:
     entry = await pending(make, await sponsored(make, sponsor, await person(make)), status=status)
 
     answer = await api.mutate(
-        "revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="An account before"
+        "revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="An account before"
     )
 
     shown = answer["revokePoints"]["pointsLedgerEntry"]
@@ -347,14 +342,14 @@ async def test_staff_take_points_back_and_say_why(
 
 
 async def test_points_that_were_spent_are_not_taken_back(
-    api: Api, make: Factory, admin: Any, sponsor: Any, changes: Changes
+    api: Api, make: Factory, staff: Any, sponsor: Any, changes: Changes
 ) -> None:
     entry = await matured(make, sponsor, 100)
     await matured(make, sponsor, 0, points_spent=40, event_type="conversion")
     before = await changes.mark()
 
     error = error_of(
-        await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="Why not"),
+        await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="Why not"),
         "revokePoints",
     )
 
@@ -362,43 +357,43 @@ async def test_points_that_were_spent_are_not_taken_back(
     assert await changes.since(before) == []
 
 
-async def test_what_others_points_pay_for_may_be_taken_back(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
+async def test_what_others_points_pay_for_may_be_taken_back(api: Api, make: Factory, staff: Any, sponsor: Any) -> None:
     entry = await matured(make, sponsor, 100)
     await matured(make, sponsor, 50)
     await matured(make, sponsor, 0, points_spent=50, event_type="conversion")
 
-    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="Why not")
+    answer = await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="Why not")
 
     assert answer.refusals("revokePoints") == []
 
 
-async def test_points_are_taken_back_once(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
+async def test_points_are_taken_back_once(api: Api, make: Factory, staff: Any, sponsor: Any) -> None:
     entry = await matured(make, sponsor, 100)
 
     answers = await asyncio.gather(
-        *(api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x") for _ in range(10))
+        *(api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="x") for _ in range(10))
     )
 
     assert sorted(answer.refusals("revokePoints") for answer in answers) == [[]] + [["INVALID_STATE"]] * 9
 
 
 async def test_what_was_spent_is_not_earned(
-    api: Api, make: Factory, admin: Any, sponsor: Any, changes: Changes
+    api: Api, make: Factory, staff: Any, sponsor: Any, changes: Changes
 ) -> None:
     await matured(make, sponsor, 500)
     entry = await matured(make, sponsor, 0, points_spent=100, event_type="conversion")
     before = await changes.mark()
 
-    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x")
+    answer = await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["NOT_EARNED"]
     assert await changes.since(before) == []
 
 
-async def test_a_reason_must_be_given(api: Api, make: Factory, admin: Any, sponsor: Any) -> None:
+async def test_a_reason_must_be_given(api: Api, make: Factory, staff: Any, sponsor: Any) -> None:
     entry = await matured(make, sponsor, 100)
 
-    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="  ")
+    answer = await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="  ")
 
     assert answer.refusals("revokePoints") == ["TEXT_MISSING"]
 
@@ -411,26 +406,26 @@ async def test_only_staff_take_points_back(api: Api, make: Factory, sponsor: Any
     assert (await api.mutate("revokePoints", sponsor, **values)).codes == ["FORBIDDEN"]
     assert (await api.mutate("revokePoints", another, **values)).codes == ["FORBIDDEN"]
     # A claim that the database does not bear out is none.
-    assert (await api.mutate("revokePoints", sponsor, roles=("admin",), **values)).codes == ["FORBIDDEN"]
+    assert (await api.mutate("revokePoints", sponsor, roles=STAFF, **values)).codes == ["FORBIDDEN"]
     assert (await api.mutate("revokePoints", None, **values)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize("part", ["sponsor", "sponsored"])
 async def test_staff_take_no_points_back_that_they_have_a_part_in(
-    api: Api, make: Factory, admin: Any, sponsor: Any, changes: Changes, part: str
+    api: Api, make: Factory, staff: Any, sponsor: Any, changes: Changes, part: str
 ) -> None:
-    sides = (admin, await person(make)) if part == "sponsor" else (sponsor, admin)
+    sides = (staff, await person(make)) if part == "sponsor" else (sponsor, staff)
     entry = await pending(make, await sponsored(make, *sides))
     before = await changes.mark()
 
-    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(entry.id), reason="x")
+    answer = await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(entry.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["OWN_MATTER"]
     assert await changes.since(before) == []
 
 
-async def test_an_entry_that_is_none_is_not_found(api: Api, admin: Any) -> None:
-    answer = await api.mutate("revokePoints", admin, STAFF, pointsLedgerEntryId=str(admin.id), reason="x")
+async def test_an_entry_that_is_none_is_not_found(api: Api, staff: Any) -> None:
+    answer = await api.mutate("revokePoints", staff, STAFF, pointsLedgerEntryId=str(staff.id), reason="x")
 
     assert answer.refusals("revokePoints") == ["NOT_FOUND"]

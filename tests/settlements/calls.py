@@ -39,7 +39,7 @@ class Settlements:
         )
 
 
-async def generate(api: Api, admin: SimpleNamespace, partner: SimpleNamespace, start: Any, end: Any) -> Answer:
+async def generate(api: Api, staff: SimpleNamespace, partner: SimpleNamespace, start: Any, end: Any) -> Answer:
     return await api.mutate(
-        "generateSettlement", admin, STAFF, partnerId=partner.id, periodStart=start, periodEnd=end
+        "generateSettlement", staff, STAFF, partnerId=partner.id, periodStart=start, periodEnd=end
     )  # fmt: skip

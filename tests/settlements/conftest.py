@@ -25,11 +25,6 @@ def services(engine: AsyncEngine, settings: Settings) -> Services:
 
 
 @pytest.fixture
-async def admin(make: Factory) -> SimpleNamespace:
-    return await make(User, roles=["user", "admin"])
-
-
-@pytest.fixture
 async def shop(make: Factory) -> SimpleNamespace:
     """An active partner that is paid from 10,000 francs on, with an owner, a manager and a cashier."""
     partner = await make(Partner, minimum_payout_cfa=10_000)
@@ -45,14 +40,14 @@ def stored(owner: asyncpg.Pool[Any], shop: Any) -> Settlements:
 
 
 @pytest.fixture
-async def pending(api: Api, make: Factory, admin: Any, shop: Any) -> SimpleNamespace:
+async def pending(api: Api, make: Factory, staff: Any, shop: Any) -> SimpleNamespace:
     """A settlement of June over 12,000 francs, waiting for approval."""
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
-    answer = await generate(api, admin, shop.partner, *JUNE)
+    answer = await generate(api, staff, shop.partner, *JUNE)
     return SimpleNamespace(id=answer["generateSettlement"]["settlement"]["rowId"])
 
 
 @pytest.fixture
-async def approved(api: Api, admin: Any, pending: Any) -> SimpleNamespace:
-    await api.mutate("approveSettlement", admin, STAFF, settlementId=pending.id)
+async def approved(api: Api, staff: Any, pending: Any) -> SimpleNamespace:
+    await api.mutate("approveSettlement", staff, STAFF, settlementId=pending.id)
     return pending  # type: ignore[no-any-return]

@@ -83,14 +83,14 @@ async def test_what_a_redemption_notes_is_the_venues_name_of_then(api: Api, make
 
 
 async def test_a_partner_is_owed_what_the_ledger_owes_it(
-    api: Api, make: Factory, shop: Any, sold: Any, admin: Any, books: Books
+    api: Api, make: Factory, shop: Any, sold: Any, staff: Any, books: Books
 ) -> None:
-    await generate(api, admin, shop.partner, date(2026, 6, 1), date(2026, 6, 2))
+    await generate(api, staff, shop.partner, date(2026, 6, 1), date(2026, 6, 2))
     for month in (7, 8):
         await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=datetime(2026, month, 5, tzinfo=UTC))
-    made = (await generate(api, admin, shop.partner, date(2026, 7, 1), date(2026, 7, 31)))["generateSettlement"]
+    made = (await generate(api, staff, shop.partner, date(2026, 7, 1), date(2026, 7, 31)))["generateSettlement"]
     key = made["settlement"]["rowId"]
-    await api.mutate("approveSettlement", admin, STAFF, settlementId=key)
+    await api.mutate("approveSettlement", staff, STAFF, settlementId=key)
 
     for caller in (shop.owner, shop.manager):
         answer = await api(QUERIES["Payable"], {"partnerId": str(shop.partner.id)}, as_=caller)
@@ -101,14 +101,14 @@ async def test_a_partner_is_owed_what_the_ledger_owes_it(
         assert unpaid == {"PENDING": "16000", "APPROVED": "12000"}
         assert await books.owed(f"partner:{shop.partner.id}:payable") == 12_000 + 16_000 + 12_000
 
-    await api.mutate("markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
+    await api.mutate("markSettlementPaid", staff, STAFF, settlementId=key, reference="VIR-1")
     paid = await api(QUERIES["Payable"], {"partnerId": str(shop.partner.id)}, as_=shop.owner)
     assert [row["group"]["status"] for row in paid["unpaid"]] == ["PENDING"]
     assert await books.owed(f"partner:{shop.partner.id}:payable") == 12_000 + 16_000
 
 
-async def test_a_cashier_sees_no_settlements(api: Api, shop: Any, sold: Any, admin: Any) -> None:
-    await generate(api, admin, shop.partner, date(2026, 6, 1), date(2026, 6, 30))
+async def test_a_cashier_sees_no_settlements(api: Api, shop: Any, sold: Any, staff: Any) -> None:
+    await generate(api, staff, shop.partner, date(2026, 6, 1), date(2026, 6, 30))
 
     answer = await api(QUERIES["Payable"], {"partnerId": str(shop.partner.id)}, as_=shop.cashier)
 
@@ -138,7 +138,7 @@ async def test_a_pots_progress(api: Api, make: Factory) -> None:
     assert by_day == [("2026-06-01", "1", "1000"), ("2026-06-02", "2", "1500")]
 
 
-async def test_trade_volume_by_pair(api: Api, make: Factory, admin: Any) -> None:
+async def test_trade_volume_by_pair(api: Api, make: Factory, staff: Any) -> None:
     user = await make(User)
     for pair, amount, status in (
         ("BTC/XOF-T", "0.5", "completed"),
@@ -152,7 +152,7 @@ async def test_trade_volume_by_pair(api: Api, make: Factory, admin: Any) -> None
             fee=Decimal(0), status=status, timestamp=datetime(2026, 6, 1, tzinfo=UTC),
         )  # fmt: skip
 
-    everyone = await api(QUERIES["Volume"], YEAR, as_=admin, roles=STAFF)
+    everyone = await api(QUERIES["Volume"], YEAR, as_=staff, roles=STAFF)
     own = await api(QUERIES["Volume"], YEAR, as_=user)
     other = await api(QUERIES["Volume"], YEAR, as_=await make(User))
 

@@ -20,12 +20,12 @@ from tests.settlements.calls import IN_JULY, IN_JUNE, JULY, JUNE, Settlements, g
 
 
 async def test_a_settlement_sums_the_periods_redemptions(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements, books: Books
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements, books: Books
 ) -> None:
     for price, share in ((10_000, 8000), (5555, 4444), (333, 267)):
         await make.redeemed_code(shop.partner, price=price, share=share, at=IN_JUNE)
 
-    answer = await generate(api, admin, shop.partner, *JUNE)
+    answer = await generate(api, staff, shop.partner, *JUNE)
 
     settlement = answer["generateSettlement"]["settlement"]
     assert answer.refusals("generateSettlement") == []
@@ -41,14 +41,14 @@ async def test_a_settlement_sums_the_periods_redemptions(
 
 
 async def test_each_redemption_is_in_exactly_one_settlement(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements
 ) -> None:
     await make.redeemed_code(shop.partner, price=20_000, share=16_000, at=IN_JUNE)
     await make.redeemed_code(shop.partner, price=30_000, share=24_000, at=IN_JULY)
 
-    june = await generate(api, admin, shop.partner, *JUNE)
-    both = await generate(api, admin, shop.partner, JUNE[0], JULY[1])
-    july = await generate(api, admin, shop.partner, *JULY)
+    june = await generate(api, staff, shop.partner, *JUNE)
+    both = await generate(api, staff, shop.partner, JUNE[0], JULY[1])
+    july = await generate(api, staff, shop.partner, *JULY)
 
     assert june["generateSettlement"]["settlement"]["partnerShareCfa"] == 16_000
     # The period is the longer one, and what of it was settled before is not settled again.
@@ -58,31 +58,31 @@ async def test_each_redemption_is_in_exactly_one_settlement(
 
 
 async def test_a_period_is_of_whole_days_its_last_one_included(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC))
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=datetime(2026, 7, 1, tzinfo=UTC))
 
-    answer = await generate(api, admin, shop.partner, *JUNE)
+    answer = await generate(api, staff, shop.partner, *JUNE)
 
     assert answer["generateSettlement"]["settlement"]["totalRedemptionsCount"] == 1
     assert [key is None for key in await stored.of_codes()] == [False, True]
 
 
 async def test_what_is_below_the_least_payout_is_carried_over_to_the_next(
-    api: Api, make: Factory, admin: Any, shop: Any, changes: Changes
+    api: Api, make: Factory, staff: Any, shop: Any, changes: Changes
 ) -> None:
     await make.redeemed_code(shop.partner, price=12_000, share=9999, at=IN_JUNE)
     before = await changes.mark()
 
-    june = await generate(api, admin, shop.partner, *JUNE)
+    june = await generate(api, staff, shop.partner, *JUNE)
 
     (error,) = june["generateSettlement"]["userErrors"]
     assert (error["code"], error["details"]) == ("BELOW_MINIMUM", {"shareCfa": 9999, "minimumPayoutCfa": 10_000})
     assert await changes.since(before) == []
 
     await make.redeemed_code(shop.partner, price=2, share=1, at=IN_JULY)
-    july = await generate(api, admin, shop.partner, *JULY)
+    july = await generate(api, staff, shop.partner, *JULY)
 
     # Exactly the least is paid out.
     assert july["generateSettlement"]["settlement"]["partnerShareCfa"] == 10_000
@@ -90,13 +90,13 @@ async def test_what_is_below_the_least_payout_is_carried_over_to_the_next(
 
 
 async def test_a_partners_settlement_holds_nothing_of_another(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements
 ) -> None:
     rival = await make(Partner)
     theirs = await make.redeemed_code(rival, price=50_000, share=40_000, at=IN_JUNE)
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
 
-    answer = await generate(api, admin, shop.partner, *JUNE)
+    answer = await generate(api, staff, shop.partner, *JUNE)
 
     assert answer["generateSettlement"]["settlement"]["partnerShareCfa"] == 12_000
     assert (
@@ -105,12 +105,12 @@ async def test_a_partners_settlement_holds_nothing_of_another(
 
 
 async def test_where_the_partners_approve_themselves_staff_are_not_asked(
-    api: Api, make: Factory, admin: Any, books: Books
+    api: Api, make: Factory, staff: Any, books: Books
 ) -> None:
     partner = await make(Partner, auto_approve_redemptions=True, minimum_payout_cfa=1)
     await make.redeemed_code(partner, at=IN_JUNE)
 
-    settlement = (await generate(api, admin, partner, *JUNE))["generateSettlement"]["settlement"]
+    settlement = (await generate(api, staff, partner, *JUNE))["generateSettlement"]["settlement"]
 
     assert (settlement["status"], settlement["approvedByUserId"]) == ("APPROVED", None)
     assert settlement["approvedAt"] is not None
@@ -118,12 +118,12 @@ async def test_where_the_partners_approve_themselves_staff_are_not_asked(
 
 
 async def test_a_period_is_settled_once_and_what_came_late_goes_into_the_next(
-    api: Api, make: Factory, admin: Any, shop: Any, pending: Any
+    api: Api, make: Factory, staff: Any, shop: Any, pending: Any
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
 
-    again = await generate(api, admin, shop.partner, *JUNE)
-    following = await generate(api, admin, shop.partner, *JULY)
+    again = await generate(api, staff, shop.partner, *JUNE)
+    following = await generate(api, staff, shop.partner, *JULY)
 
     (error,) = again["generateSettlement"]["userErrors"]
     assert (error["code"], error["details"]) == ("ALREADY_SETTLED", {"settlementId": pending.id})
@@ -140,31 +140,31 @@ async def test_a_period_is_settled_once_and_what_came_late_goes_into_the_next(
     ],
 )
 async def test_a_period_is_in_order_and_over(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements, start: str, end: str, code: str
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements, start: str, end: str, code: str
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
 
-    assert (await generate(api, admin, shop.partner, start, end)).refusals("generateSettlement") == [code]
+    assert (await generate(api, staff, shop.partner, start, end)).refusals("generateSettlement") == [code]
     assert await stored.all() == []
 
 
-async def test_a_period_may_end_today(api: Api, make: Factory, admin: Any, shop: Any) -> None:
+async def test_a_period_may_end_today(api: Api, make: Factory, staff: Any, shop: Any) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000)
 
-    answer = await generate(api, admin, shop.partner, "2026-01-01", now().date())
+    answer = await generate(api, staff, shop.partner, "2026-01-01", now().date())
 
     assert answer["generateSettlement"]["settlement"]["partnerShareCfa"] == 12_000
 
 
 async def test_a_sum_that_no_settlement_can_hold_is_refused(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements
 ) -> None:
     for day in (10, 20):
         await make.redeemed_code(shop.partner, price=1_500_000_000, share=1_000_000_000, at=IN_JUNE.replace(day=day))
 
-    whole = await generate(api, admin, shop.partner, *JUNE)
-    half = await generate(api, admin, shop.partner, "2026-06-01", "2026-06-15")
-    rest = await generate(api, admin, shop.partner, *JUNE)
+    whole = await generate(api, staff, shop.partner, *JUNE)
+    half = await generate(api, staff, shop.partner, "2026-06-01", "2026-06-15")
+    rest = await generate(api, staff, shop.partner, *JUNE)
 
     assert whole.refusals("generateSettlement") == ["AMOUNT_OUT_OF_RANGE"]
     assert half["generateSettlement"]["settlement"]["totalRevenueCfa"] == 1_500_000_000
@@ -178,29 +178,29 @@ async def test_only_staff_settle(api: Api, make: Factory, shop: Any) -> None:
     assert (await api.mutate("generateSettlement", None, **given)).codes == ["UNAUTHENTICATED"]
 
 
-async def test_a_partner_that_is_not_there_is_not_found(api: Api, admin: Any) -> None:
-    answer = await generate(api, admin, SimpleNamespace(id=uuid4()), *JUNE)
+async def test_a_partner_that_is_not_there_is_not_found(api: Api, staff: Any) -> None:
+    answer = await generate(api, staff, SimpleNamespace(id=uuid4()), *JUNE)
 
     assert answer.refusals("generateSettlement") == ["NOT_FOUND"]
 
 
-async def test_a_retry_settles_once(api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements) -> None:
+async def test_a_retry_settles_once(api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
     given = {"partnerId": shop.partner.id, "periodStart": JUNE[0], "periodEnd": JUNE[1], "idempotencyKey": uuid4()}
 
-    first = await api.mutate("generateSettlement", admin, STAFF, **given)
-    again = await api.mutate("generateSettlement", admin, STAFF, **given)
+    first = await api.mutate("generateSettlement", staff, STAFF, **given)
+    again = await api.mutate("generateSettlement", staff, STAFF, **given)
 
     assert again.data == first.data
     assert len(await stored.all()) == 1
 
 
 async def test_the_same_period_settled_by_20_at_once_is_settled_once(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements, books: Books
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements, books: Books
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
 
-    answers = await asyncio.gather(*(generate(api, admin, shop.partner, *JUNE) for _ in range(20)))
+    answers = await asyncio.gather(*(generate(api, staff, shop.partner, *JUNE) for _ in range(20)))
 
     refusals = [answer.refusals("generateSettlement") for answer in answers]
     assert sorted(refusals) == [[]] + [["ALREADY_SETTLED"]] * 19
@@ -210,12 +210,12 @@ async def test_the_same_period_settled_by_20_at_once_is_settled_once(
 
 
 async def test_periods_that_overlap_settled_at_once_share_no_redemption(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements
 ) -> None:
     for day in range(1, 21):
         await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE.replace(day=day))
 
-    await asyncio.gather(*(generate(api, admin, shop.partner, JUNE[0], date(2026, 6, day)) for day in range(1, 21)))
+    await asyncio.gather(*(generate(api, staff, shop.partner, JUNE[0], date(2026, 6, day)) for day in range(1, 21)))
 
     settled = await stored.of_codes()
     assert None not in settled
@@ -224,7 +224,7 @@ async def test_periods_that_overlap_settled_at_once_share_no_redemption(
 
 
 async def test_the_till_goes_on_while_a_period_is_settled(
-    api: Api, make: Factory, admin: Any, shop: Any, stored: Settlements
+    api: Api, make: Factory, staff: Any, shop: Any, stored: Settlements
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
     pack = await make(Pack, partner_id=shop.partner.id)
@@ -237,10 +237,10 @@ async def test_the_till_goes_on_while_a_period_is_settled(
 
     answers = await asyncio.gather(
         *(api.redeem(code.code, as_=shop.cashier) for code in codes[:15]),
-        generate(api, admin, shop.partner, JUNE[0], today),
+        generate(api, staff, shop.partner, JUNE[0], today),
         *(api.redeem(code.code, as_=shop.cashier) for code in codes[15:]),
     )
-    await generate(api, admin, shop.partner, today, today)
+    await generate(api, staff, shop.partner, today, today)
 
     assert all(answer.data for answer in answers)
     assert None not in await stored.of_codes()

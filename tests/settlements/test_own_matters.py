@@ -8,7 +8,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from models.identity import User
 from models.packs import Pack, Partner
 from tests.changes import Changes
 from tests.client import STAFF, Api
@@ -19,7 +18,7 @@ from tests.settlements.calls import IN_JUNE, JULY, generate
 @pytest.fixture
 async def cashier(make: Factory, shop: Any) -> SimpleNamespace:
     """Somebody of the staff who redeems codes at the shop."""
-    user = await make(User, roles=["user", "admin"])
+    user = await make.staff()
     await make.member(shop.partner, user, "cashier")
     return user
 

@@ -153,13 +153,13 @@ async def test_a_redemption_that_is_taken_back_is_posted_once(
 
 
 async def test_a_settlement_that_is_paid_and_not_posted_is_named(
-    api: Api, make: Factory, admin: Any, shop: Any, owner_engine: AsyncEngine
+    api: Api, make: Factory, staff: Any, shop: Any, owner_engine: AsyncEngine
 ) -> None:
     await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
-    made = await generate(api, admin, shop.partner, date(2026, 6, 1), date(2026, 6, 30))
+    made = await generate(api, staff, shop.partner, date(2026, 6, 1), date(2026, 6, 30))
     key = made["generateSettlement"]["settlement"]["rowId"]
-    await api.mutate("approveSettlement", admin, STAFF, settlementId=key)
-    await api.mutate("markSettlementPaid", admin, STAFF, settlementId=key, reference="VIR-1")
+    await api.mutate("approveSettlement", staff, STAFF, settlementId=key)
+    await api.mutate("markSettlementPaid", staff, STAFF, settlementId=key, reference="VIR-1")
     gone = "DELETE FROM ledger.ledger_transactions WHERE kind = 'settlement_paid' AND reference_id = CAST(:key AS uuid)"
 
     found = await differences(owner_engine, (gone, {"key": key}))

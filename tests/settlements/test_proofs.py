@@ -40,7 +40,7 @@ SETTLEMENT = "UPDATE redemption.partner_settlements SET {} WHERE id = :settlemen
     ],
 )
 async def test_a_settlement_that_is_not_the_sum_of_its_codes_or_paid_otherwise_is_found(
-    api: Api, make: Factory, admin: Any, shop: Any, owner_engine: AsyncEngine, wrong: str, found: str
+    api: Api, make: Factory, staff: Any, shop: Any, owner_engine: AsyncEngine, wrong: str, found: str
 ) -> None:
     rival = await make(Partner)
     code = await make.redeemed_code(shop.partner, price=15_000, share=12_000, at=IN_JUNE)
@@ -48,10 +48,10 @@ async def test_a_settlement_that_is_not_the_sum_of_its_codes_or_paid_otherwise_i
     await make.redeemed_code(rival, price=15_000, share=12_000, at=IN_JUNE)
     keys = []
     for partner, month in ((shop.partner, 6), (shop.partner, 7), (rival, 6)):
-        made = await generate(api, admin, partner, date(2026, month, 1), date(2026, month, 30))
+        made = await generate(api, staff, partner, date(2026, month, 1), date(2026, month, 30))
         keys.append(made["generateSettlement"]["settlement"]["rowId"])
-    await api.mutate("approveSettlement", admin, STAFF, settlementId=keys[0])
-    await api.mutate("markSettlementPaid", admin, STAFF, settlementId=keys[0], reference="VIR-1")
+    await api.mutate("approveSettlement", staff, STAFF, settlementId=keys[0])
+    await api.mutate("markSettlementPaid", staff, STAFF, settlementId=keys[0], reference="VIR-1")
     known = {"code": code.id, "settlement": UUID(keys[0]), "other": UUID(keys[1]), "rivals": UUID(keys[2])}
 
     async with AsyncSession(owner_engine) as session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.identity import User
 from models.pots import Pot
 from models.trading import CryptoEscrow, CryptoTrade
-from tests.client import Api
+from tests.client import STAFF, Api
 from tests.factories import Factory
 from tests.subscriptions.conftest import POT_UPDATED, Served, World
 
@@ -156,8 +156,8 @@ async def test_a_permission_lost_midway_ends_the_events(served: Served, make: Fa
 
 
 async def test_staff_lose_their_sight_with_their_role(served: Served, make: Factory, world: World) -> None:
-    staff, pot = await make(User, roles=["user", "admin"]), await make(Pot, visibility="private")
-    async with served.socket(token=served.token(staff, ("admin",))) as client:
+    staff, pot = await make.staff(), await make(Pot, visibility="private")
+    async with served.socket(token=served.token(staff, STAFF)) as client:
         await client.subscribe(POT_UPDATED, id=str(pot.id))
         await world.happen("pot.updated", pot.id)
         assert (await client.event())["pot"]["rowId"] == str(pot.id)
@@ -169,10 +169,10 @@ async def test_staff_lose_their_sight_with_their_role(served: Served, make: Fact
 
 
 async def test_what_staff_are_shown_is_noted(served: Served, make: Factory, world: World) -> None:
-    staff, owner = await make(User, roles=["user", "admin"]), await make(User)
+    staff, owner = await make.staff(), await make(User)
     pot = await make(Pot, owner_user_id=owner.id, visibility="private")
     query = "subscription ($id: ID!) { potUpdated(potId: $id) { pot { ownerUser { email } } } }"
-    async with served.socket(token=served.token(staff, ("admin",))) as client:
+    async with served.socket(token=served.token(staff, STAFF)) as client:
         await client.subscribe(query, id=str(pot.id))
         await world.happen("pot.updated", pot.id)
         assert await client.event() == {"pot": {"ownerUser": {"email": owner.email}}}

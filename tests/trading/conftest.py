@@ -103,7 +103,7 @@ class Desk:
         await self.make.move(f"provider:chain:{coin}", account, cast(Any, Decimal(amount)), "crypto_deposit", coin)
 
     async def staff(self) -> SimpleNamespace:
-        return await self.make(User, roles=["user", "admin"])
+        return await self.make.staff()
 
     async def placed(self, amount: str = "100", side: str = "SELL", holds: str | None = None, **profile: Any) -> Any:
         """An offer; the seller holds as many coins as it is about."""

@@ -18,6 +18,7 @@ from resolvers.trading.escrows import expire_lapsed_offers
 from resolvers.trading.traders import begin_trading_days
 from tests.books import Books
 from tests.changes import Changes
+from tests.client import STAFF
 from tests.factories import Factory, now
 from tests.trading.conftest import Desk, plain
 
@@ -464,7 +465,7 @@ async def test_only_the_parties_of_a_completed_trade_rate_it(desk: Desk) -> None
 
     assert await rate(funded.buyer, funded.trade) == ["NOT_COMPLETED"]
     assert await rate(stranger, done.trade) == ["NOT_FOUND"]
-    assert await rate(staff, done.trade, ("admin",)) == ["NOT_INVOLVED"]
+    assert await rate(staff, done.trade, STAFF) == ["NOT_INVOLVED"]
 
 
 async def test_of_many_ratings_by_one_party_at_once_one_counts(desk: Desk) -> None:
