@@ -6,7 +6,7 @@ import models.packs as m
 from gql.kit.mirror import mirror
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
-from resolvers.packs import packs, partner_invitations, partner_members, partners
+from resolvers.packs import campaign_counters, campaigns, packs, partner_invitations, partner_members, partners
 
 
 @mirror(m.Pack)
@@ -62,6 +62,13 @@ Mutation = mutations(
     packs.update_pack,
     packs.publish_pack,
     packs.withdraw_pack,
+    campaigns.create_campaign,
+    campaigns.update_campaign,
+    campaigns.start_campaign,
+    campaigns.pause_campaign,
+    campaigns.complete_campaign,
+    campaign_counters.record_campaign_impression,
+    campaign_counters.record_campaign_click,
 )
 
 

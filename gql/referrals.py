@@ -1,10 +1,9 @@
-"""Referrals, points and what they are converted to, and campaigns, as the API shows them."""
+"""Referrals, points and what they are converted to, as the API shows them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
 import strawberry
@@ -16,16 +15,12 @@ from gql.kit.kinds import enum_of
 from gql.kit.mirror import mirror
 from gql.kit.mutation import mutation, mutations
 from gql.kit.roots import root_fields
-from models.analytics import AnalyticsEventPlatform
 from models.identity import User
-from models.packs import ActiveCampaign, SponsorCampaign
 from models.pots import Pot
-from resolvers.packs import campaign_counters, campaigns
 from resolvers.points import points
 from resolvers.pots import point_conversions
 from resolvers.referrals import batches, invitations, referral_codes
 
-PLATFORM = enum_of(AnalyticsEventPlatform)
 enum_of(m.ReferralStatus)
 LEFT = (int, "How many more invitations may be sent today.")
 CODE = "The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter."
@@ -70,80 +65,6 @@ class ConvertPointsInput:
     idempotency_key: str | None = key_input()
 
 
-@strawberry.input(description="For whom a campaign is: all that is given must hold of who accepts an invitation.")
-class CampaignTargetsInput:
-    min_age: int | None = value_input("The youngest, in years; anyone when left out.")
-    max_age: int | None = value_input("The oldest, in years; anyone when left out.")
-    regions: list[str] | None = text_input("One of these regions, as addresses name them.", max_length=100)
-    interests: list[str] | None = text_input(
-        "One of these interests: a category or a tag of a pack that the person's pots wish for.", max_length=100
-    )
-
-
-@strawberry.input(description="What `createCampaign` takes.")
-class CreateCampaignInput:
-    sponsor_company_name: str = text_input("The company that pays for the boost.", max_length=255, required=True)
-    campaign_name: str = text_input("What the company calls it.", max_length=255, required=True)
-    budget_cfa: int = value_input("The most its extra points may cost, in CFA francs.", required=True)
-    starts_at: datetime = value_input("When it begins.", required=True)
-    ends_at: datetime = value_input("When it ends.", required=True)
-    description: str | None = text_input("What it is about.", max_length=5000)
-    targets: CampaignTargetsInput | None = value_input("For whom it is; for everyone when left out.")
-    pack_categories: list[str] | None = text_input(
-        "The categories of packs it boosts, of which the sponsor or the invited one wishes for one; all when left out.",
-        max_length=50,
-    )
-    points_multiplier: Decimal | None = value_input("What points are multiplied by; 1.50 when left out.")
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `updateCampaign` takes; what is left out stays as it is.")
-class UpdateCampaignInput:
-    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to change.")
-    sponsor_company_name: str | None = text_input("The company that pays for the boost.", max_length=255)
-    campaign_name: str | None = text_input("What the company calls it.", max_length=255)
-    budget_cfa: int | None = value_input("The most its extra points may cost, in CFA francs; not less than is spent.")
-    starts_at: datetime | None = value_input("When it begins.")
-    ends_at: datetime | None = value_input("When it ends.")
-    description: str | None = text_input("What it is about.", max_length=5000)
-    targets: CampaignTargetsInput | None = value_input("For whom it is; `{}` for everyone.")
-    pack_categories: list[str] | None = text_input("The categories of packs it boosts; `[]` for all.", max_length=50)
-    points_multiplier: Decimal | None = value_input("What points are multiplied by, from now on.")
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `startCampaign` takes.")
-class StartCampaignInput:
-    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to start.")
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `pauseCampaign` takes.")
-class PauseCampaignInput:
-    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to stop for now.")
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `completeCampaign` takes.")
-class CompleteCampaignInput:
-    campaign_id: strawberry.ID = id_of(SponsorCampaign, "The campaign to end.")
-    idempotency_key: str | None = key_input()
-
-
-@strawberry.input(description="What `recordCampaignImpression` takes.")
-class RecordCampaignImpressionInput:
-    campaign_id: strawberry.ID = id_of(ActiveCampaign, "The campaign that is shown.")
-    visitor: str | None = text_input("What joins the events of one visitor who is not signed in.", max_length=100)
-    platform: PLATFORM | None = value_input("Where it is shown.")  # type: ignore[valid-type]
-
-
-@strawberry.input(description="What `recordCampaignClick` takes.")
-class RecordCampaignClickInput:
-    campaign_id: strawberry.ID = id_of(ActiveCampaign, "The campaign that is clicked on.")
-    visitor: str | None = text_input("What joins the events of one visitor who is not signed in.", max_length=100)
-    platform: PLATFORM | None = value_input("Where it is clicked on.")  # type: ignore[valid-type]
-
-
 _Rules = mutations(
     batches.prepare_contact_batch,
     batches.select_batch_contacts,
@@ -165,33 +86,6 @@ class Mutation(_Rules):  # type: ignore[misc,valid-type]
         name="convertPoints",
         input=ConvertPointsInput,
         makes={"points_conversion": m.PointsConversion},
-    )
-    create_campaign = mutation(
-        campaigns.create, name="createCampaign", input=CreateCampaignInput, makes={"campaign": SponsorCampaign}
-    )
-    update_campaign = mutation(
-        campaigns.update, name="updateCampaign", input=UpdateCampaignInput, makes={"campaign": SponsorCampaign}
-    )
-    start_campaign = mutation(
-        campaigns.start, name="startCampaign", input=StartCampaignInput, makes={"campaign": SponsorCampaign}
-    )
-    pause_campaign = mutation(
-        campaigns.pause, name="pauseCampaign", input=PauseCampaignInput, makes={"campaign": SponsorCampaign}
-    )
-    complete_campaign = mutation(
-        campaigns.complete, name="completeCampaign", input=CompleteCampaignInput, makes={"campaign": SponsorCampaign}
-    )
-    record_campaign_impression = mutation(
-        campaign_counters.record_impression,
-        name="recordCampaignImpression",
-        input=RecordCampaignImpressionInput,
-        makes={"campaign": ActiveCampaign},
-    )
-    record_campaign_click = mutation(
-        campaign_counters.record_click,
-        name="recordCampaignClick",
-        input=RecordCampaignClickInput,
-        makes={"campaign": ActiveCampaign},
     )
 
 

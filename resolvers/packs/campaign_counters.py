@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Annotated
 
 from lango.jobs.job import scheduled
-from lango.rules.rule import NotFound, rule
+from lango.rules.inputs import Seen, Text, Value
+from lango.rules.rule import rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction
+from lango.rules.transaction import RuleTransaction
 from models.analytics import AnalyticsEventPlatform
 from models.packs import ActiveCampaign, SponsorCampaign
 from resolvers.analytics.events import Counting, note
@@ -18,26 +19,29 @@ SHOWN, CLICKED = "campaign_shown", "campaign_clicked"
 IMPRESSIONS = Counting(SponsorCampaign, impressions=SHOWN, clicks=CLICKED)
 
 
-@rule(NotFound, anonymous=True, idempotent=False)
-async def record_impression(
-    caller: CallerTransaction,
-    campaign_id: UUID,
-    visitor: str | None = None,
-    platform: AnalyticsEventPlatform | None = None,
+Visitor = Annotated[str | None, Text("What joins the events of one visitor who is not signed in.", 100)]
+
+
+@rule(anonymous=True, idempotent=False)
+async def record_campaign_impression(
+    tx: RuleTransaction,
+    campaign: Annotated[ActiveCampaign, Seen("The campaign that is shown.")],
+    visitor: Visitor = None,
+    platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is shown.")] = None,
 ) -> ActiveCampaign:
     """Note that a campaign is shown to somebody. It is counted later."""
-    return await _note(caller, SHOWN, campaign_id, visitor, platform)
+    return await _note(tx, SHOWN, campaign, visitor, platform)
 
 
-@rule(NotFound, anonymous=True, idempotent=False)
-async def record_click(
-    caller: CallerTransaction,
-    campaign_id: UUID,
-    visitor: str | None = None,
-    platform: AnalyticsEventPlatform | None = None,
+@rule(anonymous=True, idempotent=False)
+async def record_campaign_click(
+    tx: RuleTransaction,
+    campaign: Annotated[ActiveCampaign, Seen("The campaign that is clicked on.")],
+    visitor: Visitor = None,
+    platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is clicked on.")] = None,
 ) -> ActiveCampaign:
     """Note that somebody clicks on a campaign. It is counted later."""
-    return await _note(caller, CLICKED, campaign_id, visitor, platform)
+    return await _note(tx, CLICKED, campaign, visitor, platform)
 
 
 @scheduled("impressions.count_impressions", "*/10 * * * *")
@@ -47,23 +51,12 @@ async def count_impressions(services: Services) -> None:
 
 
 async def _note(
-    caller: CallerTransaction,
+    tx: RuleTransaction,
     name: str,
-    campaign_id: UUID,
+    campaign: ActiveCampaign,
     visitor: str | None,
     platform: AnalyticsEventPlatform | None,
 ) -> ActiveCampaign:
-    campaign = await caller.find(ActiveCampaign, campaign_id)
-    if campaign is None:
-        raise NotFound("There is no such campaign now.", field="campaignId")
-    tx = await caller.as_rules()
-    await note(
-        tx,
-        name,
-        CATEGORY,
-        subject=campaign_id,
-        visitor=visitor,
-        platform=platform,
-        campaignId=campaign_id,
-    )
+    subject = campaign.id
+    await note(tx, name, CATEGORY, subject=subject, visitor=visitor, platform=platform, campaignId=subject)
     return campaign

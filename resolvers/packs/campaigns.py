@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, text
@@ -13,14 +14,16 @@ from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared
 from lango.errors import Refused
 from lango.jobs.job import scheduled
-from lango.rules.rule import InvalidState, NotFound, rule
+from lango.rules.inputs import Changes, Details, Locked, Named, Text, Value
+from lango.rules.rule import InvalidState, rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.packs import SponsorCampaign, SponsorCampaignStatus
 from models.topics import Topic
 from resolvers.kernel import clock, due
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.kernel.outbox import publish
+from resolvers.kernel.steps import step
 from resolvers.kernel.system_config import number
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.packs.packs import DatesNotInOrder
@@ -47,50 +50,116 @@ class CampaignOver(Refused):
     """The campaign's time is over: give it another end first."""
 
 
+@dataclass(frozen=True, slots=True)
+class CampaignTargets:
+    """For whom a campaign is: all that is given must hold of who accepts an invitation."""
+
+    min_age: Annotated[int | None, Value("The youngest, in years; anyone when left out.")] = None
+    max_age: Annotated[int | None, Value("The oldest, in years; anyone when left out.")] = None
+    regions: Annotated[list[str] | None, Text("One of these regions, as addresses name them.", 100)] = None
+    interests: Annotated[
+        list[str] | None,
+        Text("One of these interests: a category or a tag of a pack that the person's pots wish for.", 100),
+    ] = None
+
+
+class CampaignDetails(Details):
+    """What may be said of a campaign, and need not be."""
+
+    description: Annotated[str, Text("What it is about.", 5_000)]
+    targets: Annotated[CampaignTargets, Value("For whom it is; `{}` for everyone, as a new campaign is when left out.")]
+    pack_categories: Annotated[
+        list[str],
+        Text(
+            "The categories of packs it boosts, of which the sponsor or the invited one wishes for one; `[]` for all,"
+            " as for a new campaign when left out.",
+            50,
+        ),
+    ]
+    points_multiplier: Annotated[
+        Decimal, Value("What points are multiplied by, from now on; 1.50 for a new campaign when left out.")
+    ]
+
+
+class CampaignChanges(CampaignDetails, Changes):
+    """What may be changed of a campaign."""
+
+    sponsor_company_name: Annotated[
+        str, Text("The company that pays for the boost.", SponsorCampaign.sponsor_company_name)
+    ]
+    campaign_name: Annotated[str, Text("What the company calls it.", SponsorCampaign.campaign_name)]
+    budget_cfa: Annotated[int, Value("The most its extra points may cost, in CFA francs; not less than is spent.")]
+    starts_at: Annotated[datetime, Value("When it begins.")]
+    ends_at: Annotated[datetime, Value("When it ends.")]
+
+
 CHECKED = (TextMissing, AmountNotPositive, AmountOutOfRange, MultiplierTooSmall, AgesNotInOrder, DatesNotInOrder)
 
 
 @rule(*CHECKED, staff=True)
-async def create(tx: RuleTransaction, **details: Any) -> SponsorCampaign:
+async def create_campaign(
+    tx: RuleTransaction,
+    sponsor_company_name: Annotated[
+        str, Text("The company that pays for the boost.", SponsorCampaign.sponsor_company_name)
+    ],
+    campaign_name: Annotated[str, Text("What the company calls it.", SponsorCampaign.campaign_name)],
+    budget_cfa: Annotated[int, Value("The most its extra points may cost, in CFA francs.")],
+    starts_at: Annotated[datetime, Value("When it begins.")],
+    ends_at: Annotated[datetime, Value("When it ends.")],
+    details: CampaignDetails,
+) -> Annotated[SponsorCampaign, Named("campaign")]:
     """Prepare a sponsor's campaign. Staff; it boosts nothing before it is started."""
     campaign = SponsorCampaign(id=uuid4(), status=SponsorCampaignStatus.DRAFT, spent_cfa=0)
-    _describe(campaign, details)
-    await tx.save(campaign)
-    await publish(tx, Topic.CAMPAIGN_CREATED, campaign.id)
-    return campaign
+    whole = CampaignChanges(
+        sponsor_company_name=sponsor_company_name, campaign_name=campaign_name, budget_cfa=budget_cfa,
+        starts_at=starts_at, ends_at=ends_at, **details.given,
+    )  # fmt: skip
+    _describe(campaign, whole)
+    return await _save(tx, campaign, Topic.CAMPAIGN_CREATED)
 
 
-@rule(NotFound, InvalidState, BudgetBelowSpent, *CHECKED, staff=True)
-async def update(caller: CallerTransaction, campaign_id: UUID, **changes: Any) -> SponsorCampaign:
+@rule(InvalidState, BudgetBelowSpent, *CHECKED, staff=True)
+async def update_campaign(
+    tx: RuleTransaction,
+    campaign: Annotated[SponsorCampaign, Locked("The campaign to change.")],
+    changes: CampaignChanges,
+) -> SponsorCampaign:
     """Change a campaign that is not over. Staff; what is left out stays as it is."""
-    campaign = await _held(caller, campaign_id)
-    tx = await caller.as_rules()
     if campaign.status == SponsorCampaignStatus.COMPLETED:
-        raise InvalidState(f"The campaign is {campaign.status}.", field="campaignId", state=campaign.status)
+        raise InvalidState(f"The campaign is {campaign.status}.", field="campaign_id", state=campaign.status)
     _describe(campaign, changes)
     if campaign.budget_cfa < campaign.spent_cfa:
-        raise BudgetBelowSpent(field="budgetCfa", spentCfa=campaign.spent_cfa)
-    await tx.save(campaign)
-    await publish(tx, Topic.CAMPAIGN_UPDATED, campaign.id)
-    return campaign
+        raise BudgetBelowSpent(field="budget_cfa", spentCfa=campaign.spent_cfa)
+    return await _save(tx, campaign, Topic.CAMPAIGN_UPDATED)
 
 
-@rule(NotFound, InvalidState, CampaignOver, staff=True)
-async def start(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+@rule(InvalidState, CampaignOver, staff=True)
+async def start_campaign(
+    tx: RuleTransaction, campaign: Annotated[SponsorCampaign, Locked("The campaign to start.")]
+) -> SponsorCampaign:
     """Let a campaign boost points between its start and its end, also after a pause. Staff."""
-    return await _step(caller, campaign_id, SponsorCampaignStatus.ACTIVE, Topic.CAMPAIGN_STARTED)
+    step(campaign, SponsorCampaignStatus.ACTIVE, field="campaign_id")
+    if campaign.ends_at <= await clock.now(tx):
+        raise CampaignOver(field="campaign_id", endsAt=campaign.ends_at.isoformat())
+    return await _save(tx, campaign, Topic.CAMPAIGN_STARTED)
 
 
-@rule(NotFound, InvalidState, staff=True)
-async def pause(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+@rule(InvalidState, staff=True)
+async def pause_campaign(
+    tx: RuleTransaction, campaign: Annotated[SponsorCampaign, Locked("The campaign to stop for now.")]
+) -> SponsorCampaign:
     """Stop a campaign for now. Staff."""
-    return await _step(caller, campaign_id, SponsorCampaignStatus.PAUSED, Topic.CAMPAIGN_PAUSED)
+    step(campaign, SponsorCampaignStatus.PAUSED, field="campaign_id")
+    return await _save(tx, campaign, Topic.CAMPAIGN_PAUSED)
 
 
-@rule(NotFound, InvalidState, staff=True)
-async def complete(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
+@rule(InvalidState, staff=True)
+async def complete_campaign(
+    tx: RuleTransaction, campaign: Annotated[SponsorCampaign, Locked("The campaign to end.")]
+) -> SponsorCampaign:
     """End a campaign for good. Staff."""
-    return await _step(caller, campaign_id, SponsorCampaignStatus.COMPLETED, Topic.CAMPAIGN_COMPLETED)
+    step(campaign, SponsorCampaignStatus.COMPLETED, field="campaign_id")
+    return await _save(tx, campaign, Topic.CAMPAIGN_COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,64 +244,49 @@ async def complete_ended_campaigns(services: Services) -> None:
 
 async def _complete_ended(tx: RuleTransaction, campaign_id: UUID) -> None:
     campaign = await tx.lock(SponsorCampaign, campaign_id)
-    if campaign.ends_at <= await clock.now(tx) and _allows(campaign, SponsorCampaignStatus.COMPLETED):
-        campaign.status = SponsorCampaignStatus.COMPLETED
-        await tx.save(campaign)
-        await publish(tx, Topic.CAMPAIGN_COMPLETED, campaign.id)
+    if campaign.ends_at <= await clock.now(tx) and campaign.status in UNFINISHED:
+        step(campaign, SponsorCampaignStatus.COMPLETED, field="campaign_id")
+        await _save(tx, campaign, Topic.CAMPAIGN_COMPLETED)
 
 
-async def _step(
-    caller: CallerTransaction, campaign_id: UUID, following: SponsorCampaignStatus, topic: Topic
-) -> SponsorCampaign:
-    campaign = await _held(caller, campaign_id)
-    tx = await caller.as_rules()
-    if not _allows(campaign, following):
-        raise InvalidState(f"The campaign is {campaign.status}.", field="campaignId", state=campaign.status)
-    if following == SponsorCampaignStatus.ACTIVE and campaign.ends_at <= await clock.now(tx):
-        raise CampaignOver(field="campaignId", endsAt=campaign.ends_at.isoformat())
-    campaign.status = following
+async def _save(tx: RuleTransaction, campaign: SponsorCampaign, topic: Topic) -> SponsorCampaign:
     await tx.save(campaign)
     await publish(tx, topic, campaign.id)
     return campaign
 
 
-async def _held(caller: CallerTransaction, campaign_id: UUID) -> SponsorCampaign:
-    """The campaign, locked, in the rules' role. Reads as staff."""
-    if await caller.find(SponsorCampaign, campaign_id) is None:
-        raise NotFound("There is no such campaign.", field="campaignId")
-    tx = await caller.as_rules()
-    return await tx.lock(SponsorCampaign, campaign_id)
-
-
-def _describe(campaign: SponsorCampaign, given: dict[str, Any]) -> None:
-    """Put what is given into the campaign, and refuse what does not hold together."""
+def _describe(campaign: SponsorCampaign, changes: CampaignChanges) -> None:
+    """Take over what is given, and refuse what does not hold together."""
+    given = dict(changes.given)
     for name in ("sponsor_company_name", "campaign_name"):
         if name in given:
-            check_text(given[name], field={"campaign_name": "campaignName"}.get(name, "sponsorCompanyName"))
-    if "budget_cfa" in given:
-        check_amount(given["budget_cfa"], SponsorCampaign.budget_cfa, field="budgetCfa")
-    if "points_multiplier" in given:
-        if given["points_multiplier"] <= 1:
-            raise MultiplierTooSmall(field="pointsMultiplier")
-        if not fits(given["points_multiplier"], SponsorCampaign.points_multiplier):
-            raise AmountOutOfRange(field="pointsMultiplier")
-    targets = given.pop("targets", None)
-    if targets is not None:
-        campaign.target_demographics = RawJson.of(_demographics(targets))
+            check_text(given[name], field=name)
+    if "budget_cfa" in changes:
+        check_amount(changes.budget_cfa, SponsorCampaign.budget_cfa, field="budget_cfa")
+    if "points_multiplier" in changes:
+        if changes.points_multiplier <= 1:
+            raise MultiplierTooSmall(field="points_multiplier")
+        if not fits(changes.points_multiplier, SponsorCampaign.points_multiplier):
+            raise AmountOutOfRange(field="points_multiplier")
+    if given.pop("targets", None) is not None:
+        campaign.target_demographics = RawJson.of(_demographics(changes.targets))
     for name, value in given.items():
         setattr(campaign, name, value)
     if not campaign.starts_at < campaign.ends_at or campaign.ends_at.year > LAST_YEAR:
-        raise DatesNotInOrder("A campaign ends after it begins.", field="endsAt" if "ends_at" in given else "startsAt")
+        raise DatesNotInOrder(
+            "A campaign ends after it begins.", field="ends_at" if "ends_at" in given else "starts_at"
+        )
 
 
-def _demographics(targets: dict[str, Any]) -> dict[str, Any]:
+def _demographics(targets: CampaignTargets) -> dict[str, Any]:
     """The targets as they are stored: only what is asked for."""
-    youngest, oldest = targets.get("min_age"), targets.get("max_age")
+    youngest, oldest = targets.min_age, targets.max_age
     if (youngest or 0) < 0:
-        raise AgesNotInOrder(field="targets.minAge")
+        raise AgesNotInOrder(field="targets.min_age")
     if oldest is not None and oldest < (youngest or 0):
-        raise AgesNotInOrder(field="targets.maxAge")
-    stored: dict[str, Any] = {name: targets[name] for name in ("regions", "interests") if targets.get(name)}
+        raise AgesNotInOrder(field="targets.max_age")
+    named = {"regions": targets.regions, "interests": targets.interests}
+    stored: dict[str, Any] = {name: wanted for name, wanted in named.items() if wanted}
     return stored if youngest is None and oldest is None else stored | {"age": [youngest, oldest]}
 
 
@@ -241,10 +295,6 @@ def _cost(campaign: SponsorCampaign, usual: int, rate: Decimal) -> int:
     assert campaign.points_multiplier is not None
     extra = points.boosted(usual, campaign.points_multiplier) - points.boosted(usual, points.UNBOOSTED)
     return int((extra * rate).to_integral_value(ROUND_CEILING))
-
-
-def _allows(campaign: SponsorCampaign, following: SponsorCampaignStatus) -> bool:
-    return SponsorCampaign.__transitions__.allows(campaign.status, following)
 
 
 def _folded(words: Any) -> frozenset[str]:
