@@ -16,7 +16,7 @@ from resolvers.kernel import clock
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.ledger import ledger
-from resolvers.pots.pots import takes
+from resolvers.pots.gifts import takes
 
 
 class PaymentDiffers(Refused):

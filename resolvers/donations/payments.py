@@ -18,7 +18,7 @@ from lango.providers.wave.client import Checkout
 from lango.rules.transaction import RuleTransaction
 from models.donations import Donation, DonationStatus, RefundReason
 from models.ledger import LedgerKind
-from models.pots import Pot, PotStatus
+from models.pots import Pot
 from models.referrals import PointsLedgerEntryEventType as Earning
 from models.topics import Topic
 from resolvers.donations import hidden_totals, refunds, risk
@@ -29,7 +29,7 @@ from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
 from resolvers.points import points
-from resolvers.pots.pots import credit, takes
+from resolvers.pots.gifts import give, takes
 
 # Wave writes whole francs as "5000", or as "5000.00".
 WHOLE_FRANCS = re.compile(r"([0-9]{1,15})(?:\.0+)?")
@@ -147,15 +147,10 @@ async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledge
     """Count a paid donation in its pot; both are locked. The money comes from `source`."""
     now = await clock.now(tx)
     donation.status, donation.confirmed_at = DonationStatus.SUCCEEDED, now
-    before = pot.status
-    credit(pot, donation.amount_cfa)
-    await tx.save(pot, donation)
-    given = ledger.Movement(source, ledger.pot_account(pot.id), donation.amount_cfa)
-    await ledger.post(tx, LedgerKind.DONATION, [given], of=("donation", donation.id))
+    await tx.save(donation)
     until = await hidden_totals.hidden_until(tx, donation)
     await publish(tx, Topic.DONATION_SUCCEEDED, donation.id, pot_id=pot.id, hidden_until=until)
-    if before != pot.status == PotStatus.FUNDED:
-        await publish(tx, Topic.POT_FUNDED, pot.id)
+    await give(tx, LedgerKind.DONATION, pot, source, donation.amount_cfa, of=donation)
     name = await first_name(tx, pot.owner_user_id)
     await notify(
         tx, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
@@ -202,8 +197,8 @@ async def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> No
 
 async def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     if payment.francs:
-        held = ledger.Movement(ledger.provider("wave"), ledger.suspense(), payment.francs)
-        await ledger.post(tx, LedgerKind.DONATION_HELD, [held], of=("donation", donation.id))
+        wave, suspense = ledger.provider("wave"), ledger.suspense()
+        await ledger.transfer(tx, LedgerKind.DONATION_HELD, wave, suspense, payment.francs, of=donation)
 
 
 async def _paid_elsewhere(tx: Transaction, payment: Payment, donation: Donation) -> str | None:

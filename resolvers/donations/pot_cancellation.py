@@ -23,6 +23,7 @@ from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.ledger import ledger
 from resolvers.points import points
+from resolvers.pots.gifts import take_back
 from resolvers.pots.lifecycle import CARRIED_FROM
 from resolvers.pots.point_conversions import give_back
 from resolvers.pots.pots import NotYourPot, own_pot
@@ -98,24 +99,22 @@ async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
     if pot.balance_cfa < given + converted:
         raise PotFundsSpent(balanceCfa=pot.balance_cfa)
     now = await clock.now(tx)
+    # Before its money moves, so that a funded pot is not opened again on the way.
+    pot.status, pot.closed_at = PotStatus.CANCELLED, now
     for donation, left in donations.items():
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
         await tx.save(donation)
         refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
         await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot_id, refund_id=refund.id)
         await enqueue(tx, refunds.send_refund, refund_id=refund.id)
-    balance = ledger.pot_account(pot_id)
     for kind, account, amount in (
         (LedgerKind.DONATION_REFUND, ledger.suspense(), given),
         (LedgerKind.POINTS_CONVERSION_REVERSAL, ledger.promotion(), converted),
     ):
         if amount:
-            await ledger.post(tx, kind, [ledger.Movement(balance, account, amount)], of=("pot", pot_id))
-    pot.raised_cfa -= given + converted
-    pot.balance_cfa -= given + converted
+            await take_back(tx, kind, pot, account, amount, of=pot)
     for key, amount in await CARRIED.all(tx, pot_id=pot_id):
         await _return(tx, pot, locked[key], int(amount))
-    pot.status, pot.closed_at = PotStatus.CANCELLED, now
     await tx.save(pot)
     for conversion in conversions:
         await give_back(tx, conversion, pot, now)
@@ -136,8 +135,5 @@ async def _return(tx: RuleTransaction, pot: Pot, earlier: Pot, amount: int) -> N
     """Give back to an earlier pot what was carried over from it, as far as it is not spent."""
     returned = min(amount, pot.balance_cfa)
     if returned:
-        pot.balance_cfa -= returned
-        earlier.balance_cfa += returned
-        await tx.save(earlier)
-        back = ledger.Movement(ledger.pot_account(pot.id), ledger.pot_account(earlier.id), returned)
-        await ledger.post(tx, LedgerKind.POT_CARRY_OVER, [back], of=("pot", earlier.id))
+        balance, before = ledger.pot_balance(pot), ledger.pot_balance(earlier)
+        await ledger.transfer(tx, LedgerKind.POT_CARRY_OVER, balance, before, returned, of=earlier)

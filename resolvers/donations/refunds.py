@@ -44,8 +44,9 @@ from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
 from resolvers.points import points
+from resolvers.pots.gifts import take_back
 from resolvers.pots.lifecycle import TAKES_DONATIONS
-from resolvers.pots.pots import PotNotOpen, debit
+from resolvers.pots.pots import PotNotOpen
 
 log = structlog.get_logger("lango.refunds")
 WINDOW = timedelta(hours=24)
@@ -149,19 +150,14 @@ async def refund(
     if amount < donation.amount_cfa and not as_staff and await _phone(tx, donation) is None:
         raise PhoneUnknown(field=field if amount_cfa is None else "amountCfa")
     await check_funds(tx, pot, amount)
-    was = pot.status
-    debit(pot, amount)
     if amount == left:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
     made = await written(tx, donation, amount, reason or usual, description)
-    await tx.save(pot, donation)
-    taken = ledger.Movement(ledger.pot_account(pot.id), ledger.suspense(), amount)
-    await ledger.post(tx, LedgerKind.DONATION_REFUND, [taken], of=("refund", made.id))
+    await tx.save(donation)
     hidden = await hidden_totals.hidden_until(tx, donation)
     await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
-    if pot.status != was:
-        await publish(tx, Topic.POT_REOPENED, pot.id)
+    await take_back(tx, LedgerKind.DONATION_REFUND, pot, ledger.suspense(), amount, of=made)
     await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
     await call_soon(tx, send_refund, refund_id=made.id)
     tx.open_to_caller(made.id, donation.id, pot.id)
@@ -341,8 +337,8 @@ async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None
     refund.completed_at = await clock.now(tx)
     refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
     await tx.save(refund)
-    gone = ledger.Movement(ledger.suspense(), ledger.provider("wave"), refund.amount_cfa)
-    await ledger.post(tx, LedgerKind.DONATION_REFUND, [gone], of=("refund", refund.id))
+    suspense, wave = ledger.suspense(), ledger.provider("wave")
+    await ledger.transfer(tx, LedgerKind.DONATION_REFUND, suspense, wave, refund.amount_cfa, of=refund)
     await publish(tx, Topic.REFUND_SUCCEEDED, refund.id, donation_id=refund.donation_id)
     donation = await tx.find(Donation, refund.donation_id)
     if donation is not None and donation.donor_user_id is not None:

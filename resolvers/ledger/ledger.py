@@ -21,6 +21,7 @@ from models.base import Base
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.pots import Pot
 from models.treasury import UserBalance
+from resolvers.kernel.amounts import AmountOutOfRange, fits
 from resolvers.ledger import proofs
 
 XOF = "XOF"
@@ -50,10 +51,14 @@ class Projection:
     total: InstrumentedAttribute[Any] | None = None
 
     def add(self, amount: Decimal) -> None:
+        """Raises AmountOutOfRange where a column would not hold the sum."""
         for column in (self.column, self.total):
             if column is not None:
                 current = getattr(self.row, column.key)
-                setattr(self.row, column.key, current + type(current)(amount))
+                grown = current + type(current)(amount)
+                if not fits(grown, column):
+                    raise AmountOutOfRange
+                setattr(self.row, column.key, grown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def pot_account(pot_id: UUID) -> Account:
 
 def pot_balance(pot: Pot) -> Account:
     """What a locked pot may still spend."""
-    return Account(f"pot:{pot.id}:balance", "liability", "pot", pot.id, projection=Projection(pot, Pot.balance_cfa))
+    return replace(pot_account(pot.id), projection=Projection(pot, Pot.balance_cfa))
 
 
 def pot_reserved(pot_id: UUID) -> Account:

@@ -122,9 +122,7 @@ async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
     amount = left.balance_cfa
     if left.status not in CARRIED_FROM or not amount or not fits(pot.balance_cfa + amount, Pot.balance_cfa):
         return
-    left.balance_cfa -= amount
-    pot.balance_cfa += amount
-    await tx.save(left)
-    carried = ledger.Movement(ledger.pot_account(left.id), ledger.pot_account(pot.id), amount)
-    await ledger.post(tx, LedgerKind.POT_CARRY_OVER, [carried], of=("pot", pot.id))
+    await ledger.transfer(
+        tx, LedgerKind.POT_CARRY_OVER, ledger.pot_balance(left), ledger.pot_balance(pot), amount, of=pot
+    )
     await publish(tx, Topic.POT_CARRIED_OVER, left.id, to_pot_id=pot.id)

@@ -26,7 +26,8 @@ from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
 from resolvers.points.points import CFA_PER_POINT, available
-from resolvers.pots import pots, views
+from resolvers.pots import gifts, views
+from resolvers.pots.lifecycle import TAKES_DONATIONS
 from resolvers.pots.pots import PotNotOpen
 
 MINIMUM = Configured("points.minimum_conversion", 100)
@@ -69,17 +70,13 @@ async def convert(
     await tx.lock(User, sponsor)
     if pot.owner_user_id != sponsor and not await _may_give(tx, sponsor, pot.owner_user_id):
         raise PotNotEligible(field="potId")
-    if pot.status not in pots.TAKES_DONATIONS or pot.deleted_at is not None:
+    if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(field="potId", state=pot.status)
     rate = (await system_config.number(tx, CFA_PER_POINT)).quantize(RATE_STEP)
     worth = await _worth(tx, points, rate)
     left = await available(tx, sponsor)
     if left < points:
         raise InsufficientPoints(f"You have {max(left, 0)} points to spend.", field="points", available=max(left, 0))
-    was = pot.status
-    pots.credit(pot, worth)
-    if pot.status != was:
-        await publish(tx, Topic.POT_FUNDED, pot.id)
     return await _give(tx, pot, sponsor, points, worth, rate)
 
 
@@ -114,9 +111,8 @@ async def _give(
         id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
         status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now, points_conversion_id=conversion.id,
     )  # fmt: skip
-    await tx.save(pot, conversion, spent)
-    given = ledger.Movement(ledger.promotion(), ledger.pot_account(pot.id), worth)
-    await ledger.post(tx, LedgerKind.POINTS_CONVERSION, [given], of=("points_conversion", conversion.id))
+    await tx.save(conversion, spent)
+    await gifts.give(tx, LedgerKind.POINTS_CONVERSION, pot, ledger.promotion(), worth, of=conversion)
     await publish(tx, Topic.POINTS_CONVERTED, conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
     if pot.owner_user_id != sponsor:
         name = await guardianship.first_name(tx, sponsor)

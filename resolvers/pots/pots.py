@@ -23,13 +23,12 @@ from models.pots import Pot, PotStatus, PotVisibility
 from models.profiles import Profile
 from models.topics import Topic
 from resolvers.kernel import clock, guardianship, system_config
-from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, TooMany, UrlNotValid, check_count, check_text, check_url
 from resolvers.pots import lifecycle
 
-TAKES_DONATIONS = lifecycle.TAKES_DONATIONS
 ENDED = frozenset({PotStatus.EXPIRED, PotStatus.CANCELLED})
 OPENS_DAYS_BEFORE = 30
 DEFAULT_ZONE = "Africa/Dakar"
@@ -90,37 +89,6 @@ CALENDAR = Lookup(
     lambda rows: rows,
 )
 TOKEN = Lookup([Pot.share_token], lambda rows: rows.where(Pot.id == bindparam("id")))
-
-
-def credit(pot: Pot, amount_cfa: int) -> None:
-    """Give a locked pot money: what it raised and what it may spend grow, and at its target it is funded.
-
-    Raises AmountOutOfRange where the sums would not fit.
-    """
-    if not holds(pot, amount_cfa):
-        raise AmountOutOfRange("The pot cannot hold so much.")
-    pot.raised_cfa += amount_cfa
-    pot.balance_cfa += amount_cfa
-    if pot.status == PotStatus.OPEN and pot.raised_cfa >= pot.target_amount_cfa:
-        pot.status = PotStatus.FUNDED
-
-
-def debit(pot: Pot, amount_cfa: int) -> None:
-    """Take from a locked pot what goes back: below its target it is open again. It must have so much to spend."""
-    pot.raised_cfa -= amount_cfa
-    pot.balance_cfa -= amount_cfa
-    if pot.status == PotStatus.FUNDED and pot.raised_cfa < pot.target_amount_cfa:
-        pot.status = PotStatus.OPEN
-
-
-def holds(pot: Pot, amount_cfa: int) -> bool:
-    """Whether a pot can hold so much more."""
-    return fits(pot.raised_cfa + amount_cfa, Pot.raised_cfa) and fits(pot.balance_cfa + amount_cfa, Pot.balance_cfa)
-
-
-def takes(pot: Pot, amount_cfa: int) -> bool:
-    """Whether a pot takes a donation of so much now."""
-    return pot.status in TAKES_DONATIONS and pot.deleted_at is None and holds(pot, amount_cfa)
 
 
 async def plan(

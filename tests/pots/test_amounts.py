@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Integer, Numeric
 
 from models.pots import Pot, PotStatus
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
-from resolvers.pots.pots import credit
+from resolvers.pots.gifts import Gifts
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_amount_that_does_not_fit_is_refused_with_its_field() -> None:
 def test_at_its_target_a_pot_is_funded(status: PotStatus, amount: int, after: PotStatus) -> None:
     pot = Pot(raised_cfa=900, balance_cfa=10, target_amount_cfa=1000, status=status)
 
-    credit(pot, amount)
+    Gifts(pot, Pot.balance_cfa).add(Decimal(amount))
 
     assert (pot.raised_cfa, pot.balance_cfa, pot.status) == (900 + amount, 10 + amount, after)
 
@@ -57,6 +57,6 @@ def test_a_pot_that_cannot_hold_it_stays_as_it_is(raised: int, balance: int) -> 
     pot = Pot(raised_cfa=raised, balance_cfa=balance, target_amount_cfa=1000, status=PotStatus.OPEN)
 
     with pytest.raises(AmountOutOfRange):
-        credit(pot, 1)
+        Gifts(pot, Pot.balance_cfa).add(Decimal(1))
 
     assert (pot.raised_cfa, pot.balance_cfa, pot.status) == (raised, balance, PotStatus.OPEN)
