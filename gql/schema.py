@@ -40,6 +40,7 @@ from gql.kit.planner.answers import QueryPlanner
 from gql.kit.scalars import SCALARS
 from gql.kit.type_registry import TYPES
 from lango.errors import BadUserInput
+from lango.libraries.strawberry import definition_of, directive_of, graphql_of
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
@@ -81,11 +82,11 @@ Subscription = merge_types(
     "Subscription", tuple(group.Subscription for group in GROUPS if hasattr(group, "Subscription"))
 )
 # `merge_types` takes no description.
-Query.__strawberry_definition__.description = "What may be read; every caller sees what concerns them."  # type: ignore[attr-defined]
-Mutation.__strawberry_definition__.description = "What may be done; each runs by itself, in the order of the document."  # type: ignore[attr-defined]
-Subscription.__strawberry_definition__.description = "What may be watched; events are read as the one who watches."  # type: ignore[attr-defined]
+definition_of(Query).description = "What may be read; every caller sees what concerns them."
+definition_of(Mutation).description = "What may be done; each runs by itself, in the order of the document."
+definition_of(Subscription).description = "What may be watched; events are read as the one who watches."
 # Strawberry prints this directive without the library's own words.
-OneOf.__strawberry_directive__.description = GraphQLOneOfDirective.description  # type: ignore[attr-defined]
+directive_of(OneOf).description = GraphQLOneOfDirective.description
 
 schema = strawberry.Schema(
     query=Query,
@@ -99,4 +100,4 @@ schema = strawberry.Schema(
 
 def make_planner(settings: Settings, metrics: Metrics) -> QueryPlanner:
     """What answers the queries of this schema by finished JSON from the database."""
-    return QueryPlanner(schema._schema, settings, metrics)  # noqa: SLF001 - Strawberry has no public name for it
+    return QueryPlanner(graphql_of(schema), settings, metrics)

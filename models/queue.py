@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pgqueuer.adapters.persistence.schema_ddl import render_install
-
 from lango.jobs.queue import NAMES
+from lango.libraries.pgqueuer import render_install
 from models.functions import literal
 
 SCHEMA = str(NAMES.db_schema)

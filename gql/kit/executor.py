@@ -10,10 +10,6 @@ from typing import Any
 
 import orjson
 from graphql import is_non_null_type
-from graphql.execution.collect_fields import FieldDetails
-from graphql.execution.executor import CollectedErrors
-from graphql.pyutils import Path, gather_with_cancel
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql.kit.loaders import read_node
 from gql.kit.node import parse_global_id
@@ -23,6 +19,8 @@ from gql.kit.planner.selections import DEFINITION
 from gql.kit.subscription import ABOUT
 from lango.db.postgres import RawJson
 from lango.errors import AnswerTooLarge
+from lango.libraries.graphql_core import CollectedErrors, FieldDetails, Path, gather_with_cancel
+from lango.libraries.strawberry import ExecutionContext
 from lango.values.exact_json import plain
 
 HOLE_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
@@ -32,7 +30,7 @@ class Unfilled(Exception):
     """A value that Python was to fill in failed: the ordinary executor is to say so, at its place."""
 
 
-class Executor(StrawberryGraphQLCoreExecutionContext):
+class Executor(ExecutionContext):
     """Takes finished fields as they are, and reads what a rule made or an event is about by its key."""
 
     def execute_field(

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Column
 from sqlalchemy import types as sql
 from sqlalchemy.dialects.postgresql import INET, JSONB
-from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
 
 from gql.kit.scalars import BigInt, Inet, Json
+from lango.libraries.strawberry import EnumValue, StrawberryEnumDefinition, keep_definition
 from models.base import Base, models
 from models.columns import Choice, ChoiceType, Documented
 
@@ -62,7 +62,7 @@ def enum_of(choice: type[Documented]) -> type[Documented]:
     definition = StrawberryEnumDefinition(
         wrapped_cls=choice, name=choice.__name__, values=values, description=description
     )
-    choice.__strawberry_definition__ = definition  # type: ignore[attr-defined]
+    keep_definition(choice, definition)
     return choice
 
 

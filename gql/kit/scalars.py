@@ -12,11 +12,18 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from graphql import FloatValueNode, GraphQLError, IntValueNode, ListValueNode, ObjectValueNode, ValueNode
-from graphql.utilities import value_from_ast_untyped
-from strawberry.types.scalar import ScalarDefinition
+from graphql import (
+    FloatValueNode,
+    GraphQLError,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    value_from_ast_untyped,
+)
 
 from lango.db.postgres import RawJson
+from lango.libraries.strawberry import ScalarDefinition
 from lango.values import exact_json
 from lango.values.exact_json import Number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from strawberry.types.lazy_type import LazyType
+from strawberry import LazyType
 
 TYPES: dict[str, type[Any]] = {}
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import asyncpg
-from asyncpg import connect_utils
+
+from lango.libraries.asyncpg import send_cancel_request
 
 # Seconds that the server has to take the request.
 TIMEOUT = 5.0
@@ -18,17 +19,7 @@ _pending: set[asyncio.Task[None]] = set()
 def cancel(connection: asyncpg.Connection[Any]) -> None:
     """Ask the server to cancel what it is doing for the connection, which must then be closed: the request travels on
     a connection of its own and may arrive when the next query runs."""
-    # asyncpg has no public way to cancel without awaiting a query of its own: tests/reads/test_cancelling.py says when
-    # these names change.
-    protocol = connection._protocol  # type: ignore[attr-defined]  # noqa: SLF001
-    request = connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001
-        loop=asyncio.get_running_loop(),
-        addr=connection._addr,  # type: ignore[attr-defined]  # noqa: SLF001
-        params=connection._params,  # type: ignore[attr-defined]  # noqa: SLF001
-        backend_pid=protocol.backend_pid,
-        backend_secret=protocol.backend_secret,
-    )
-    task = asyncio.get_running_loop().create_task(_sent(request))
+    task = asyncio.get_running_loop().create_task(_sent(send_cancel_request(connection)))
     _pending.add(task)
     task.add_done_callback(_pending.discard)
 

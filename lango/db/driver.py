@@ -13,14 +13,9 @@ import secrets
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import asyncpg
-
-if TYPE_CHECKING:
-    Driver = asyncpg.Connection[Any]
-else:
-    Driver = asyncpg.Connection
+from lango.libraries.asyncpg import NamingConnection
 
 
 @lru_cache(maxsize=1024)
@@ -29,7 +24,7 @@ def digest(sql: str) -> str:
     return hashlib.sha256(sql.encode()).hexdigest()[:32]
 
 
-class DriverConnection(Driver):
+class DriverConnection(NamingConnection):
     """A connection whose statements bear names that mean the same text in every process, or nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,8 +63,6 @@ class DriverConnection(Driver):
         """What the driver's own pool runs between two borrowers: it forgets the pins, which are made again."""
         return f"{super().get_reset_query()}\n{self._pins};" if self._pins else super().get_reset_query()
 
-    async def _get_statement(self, query: str, *args: Any, named: Any = False, **options: Any) -> Any:
-        """As the driver does, but what it would number is called after its text."""
-        if not isinstance(named, str) and (named or self._stmt_cache_enabled):  # type: ignore[attr-defined]
-            named = f"{digest(query)}_{next(self._suffixes)}"
-        return await super()._get_statement(query, *args, named=named, **options)  # type: ignore[misc]
+    def name_of(self, query: str) -> str:
+        """As its text, and unlike any other of this connection."""
+        return f"{digest(query)}_{next(self._suffixes)}"

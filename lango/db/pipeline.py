@@ -28,6 +28,7 @@ from lango.db.driver import DriverConnection, digest
 from lango.db.fair_queue import SYSTEM, NoConnectionFree, Shares, caller_of
 from lango.db.postgres import open_connection
 from lango.errors import AnswerTooLarge, is_of_server
+from lango.libraries.asyncpg import transport_of
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
@@ -177,7 +178,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, opened: DriverConnection, lost: Callable[[Connection], None]) -> None:
         self._opened = opened
         self._context = CONTEXT + opened.preamble
-        self._transport: Any = opened._transport  # type: ignore[attr-defined]  # noqa: SLF001 - see the module's docstring
+        self._transport: Any = transport_of(opened)
         self._lost = lost
         self._buffer = bytearray()
         self._flight: Flight | None = None

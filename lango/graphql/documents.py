@@ -28,6 +28,7 @@ from lango.graphql.cost import Cost, Prices
 from lango.graphql.limits import INTROSPECTION, EmptySelection, Limits, Sizes
 from lango.graphql.time_slices import Slices
 from lango.graphql.validation import RULES, long_numbers
+from lango.libraries.strawberry import graphql_of
 from lango.lru import Lru
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
@@ -170,7 +171,7 @@ class Documents:
 
     def __init__(self, schema: strawberry.Schema, settings: Settings, metrics: Metrics) -> None:
         self._schema = schema
-        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        self._graphql = graphql_of(schema)
         self._settings = settings
         self._limits = Limits.of(settings)
         self._suggests = settings.introspection == "everyone"

@@ -25,8 +25,10 @@ from graphql import (
     GraphQLSkipDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SchemaMetaFieldDef,
     SelectionNode,
     SelectionSetNode,
+    TypeMetaFieldDef,
     get_argument_values,
     get_directive_values,
     get_variable_values,
@@ -34,7 +36,6 @@ from graphql import (
     is_named_type,
     is_type,
 )
-from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
 
 from lango.graphql.time_slices import pause
 

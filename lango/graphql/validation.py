@@ -19,10 +19,10 @@ from graphql import (
     specified_rules,
     visit,
 )
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from lango.graphql.time_slices import pause
+from lango.libraries.graphql_core import limit_comparisons
+from lango.libraries.strawberry import MaybeNullValidationRule, OneOfInputValidationRule
 
 # Digits of a number in a document. Python reads no more than some thousand, and no value that is taken has as many.
 LONGEST_NUMBER = 1_000
@@ -47,7 +47,7 @@ class MergedFields(OverlappingFieldsCanBeMergedRule):
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self.rule_context.remaining_complexity_budget = Budget(MOST_COMPARISONS)
+        limit_comparisons(self, Budget(MOST_COMPARISONS))
 
 
 class Pauses(ASTValidationRule):

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, is_input_type, is_non_null_type, type_from_ast
-from graphql.pyutils import inspect
-from graphql.utilities import validate_input_value
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    is_input_type,
+    is_non_null_type,
+    type_from_ast,
+    validate_input_value,
+)
 
+from lango.libraries.graphql_core import inspect
 from lango.values import exact_json
 
 LONGEST_VALUE = 100

@@ -39,6 +39,7 @@ from lango.graphql.variables import in_json
 from lango.http.exchange import Exchange
 from lango.http.negotiation import HttpError
 from lango.http.parameters import Parameters
+from lango.libraries.strawberry import graphql_of
 from lango.lru import Lru
 from lango.observability.logs import log_error, log_outage
 from lango.observability.metrics import Metrics
@@ -196,7 +197,7 @@ class Operations:
         key = (document.shortest, operation.name.value if operation.name else None, exact_json.dumps(values))
 
         def make() -> dict[str, bytes] | None:
-            graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+            graphql = graphql_of(self.schema)
             made = introspect(graphql, operation, document.fragments, values)
             if made is not None:
                 self.introspections.put(key, made, sum(map(len, made.values())))
@@ -264,7 +265,7 @@ class Operations:
         self, errors: Sequence[GraphQLError], operation: OperationDefinitionNode, parameters: Parameters
     ) -> list[GraphQLError]:
         """The errors of an operation, those about its variables in the words of who sent them."""
-        graphql = self.schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        graphql = graphql_of(self.schema)
         suggestions = self.settings.introspection == "everyone"
         return in_json(errors, graphql, operation, parameters.variables, suggestions=suggestions)
 

@@ -8,11 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 from lango.http.streaming.messages import INITIALISED, TOO_MANY_INITS
+from lango.libraries.uvicorn import HttpToolsProtocol, WebSocketsSansIOProtocol
 
 MOST_HEADER_BYTES = 65_536
 MOST_URL_BYTES = 65_536

@@ -9,13 +9,20 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
-from pgqueuer.adapters.persistence.queries import Queries
-from pgqueuer.domain.errors import FailingListenerError
-from pgqueuer.domain.models import Job, TracebackRecord
-from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import Channel
-from pgqueuer.ports.driver import Driver
+
+from lango.libraries.pgqueuer import (
+    Channel,
+    DBSettings,
+    Driver,
+    Durability,
+    FailingListenerError,
+    Job,
+    Queries,
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+    TracebackRecord,
+)
 
 # Every name is given: what is left out pgqueuer reads from the environment, where CHANNEL may mean anything.
 NAMES = DBSettings(

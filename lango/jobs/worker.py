@@ -15,11 +15,6 @@ import asyncpg
 import pgqueuer
 import structlog
 from croniter import croniter  # type: ignore[import-untyped]
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
-from pgqueuer.domain.errors import RetryRequested
-from pgqueuer.domain.models import Job as Taken
-from pgqueuer.domain.models import Schedule
-from pgqueuer.domain.types import OnFailure
 from structlog.contextvars import bound_contextvars
 
 from lango.db.driver import DriverConnection
@@ -27,6 +22,8 @@ from lango.db.postgres import open_session, secure_url
 from lango.jobs.gauges import measure_all
 from lango.jobs.job import Job
 from lango.jobs.queue import LOST, NAMES, PAUSE, Backlog
+from lango.libraries.pgqueuer import AsyncpgPoolDriver, OnFailure, RetryRequested, Schedule
+from lango.libraries.pgqueuer import Job as Taken
 from lango.observability.logs import told_without_values
 from lango.observability.metrics import JobMetrics
 from lango.rules.services import Services

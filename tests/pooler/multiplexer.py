@@ -18,6 +18,8 @@ from typing import Any
 
 import asyncpg
 
+from lango.libraries.asyncpg import transport_of
+
 ALLOWED = {"user", "database", "client_encoding", "application_name", "datestyle", "timezone"}
 SSL_REQUEST, CANCEL_REQUEST = 80877103, 80877102
 
@@ -31,7 +33,7 @@ class Server(asyncio.Protocol):
 
     def __init__(self, opened: asyncpg.Connection[Any], pooler: Multiplexer) -> None:
         self.opened = opened
-        self.transport: Any = opened._transport
+        self.transport: Any = transport_of(opened)
         self.transport.set_protocol(self)
         self._pooler = pooler
         self._buffer = bytearray()

@@ -1,8 +1,6 @@
-"""What is private to the driver and relied upon in lango/db/driver.py; and what statements are called."""
+"""What statements are called, and which connections are not used."""
 
 from __future__ import annotations
-
-import inspect
 
 import asyncpg
 import pytest
@@ -15,17 +13,6 @@ from lango.db.session import acting_as
 from lango.settings import Settings
 
 NAMES = "SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%named for this%'"
-
-
-def test_the_driver_gives_names_where_it_did() -> None:
-    taken = inspect.signature(asyncpg.Connection._get_statement).parameters
-    source = inspect.getsource(asyncpg.Connection._get_statement)
-
-    assert list(taken)[:3] == ["self", "query", "timeout"]
-    assert taken["named"].kind is inspect.Parameter.KEYWORD_ONLY
-    assert "if isinstance(named, str):\n            stmt_name = named" in source
-    assert source.count("_get_unique_id") == 1
-    assert inspect.getsource(asyncpg.connection).count("_get_unique_id('stmt')") == 1
 
 
 async def test_a_statement_is_called_after_its_text(gateway_url: str, settings: Settings) -> None:

@@ -20,9 +20,9 @@ from graphql import (
     SelectionNode,
     SelectionSetNode,
     VariableNode,
+    VariableValues,
     get_argument_values,
 )
-from graphql.execution.values import VariableValues
 from strawberry import UNSET
 
 from gql.kit.deferred_values import Given, NotPlanned, Questions, Slot

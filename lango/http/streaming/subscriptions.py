@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from graphql import (
+    ExecutionResult,
     FieldNode,
     GraphQLError,
     OperationDefinitionNode,
@@ -19,7 +20,6 @@ from graphql import (
     execute_subscription_event,
     visit,
 )
-from graphql.execution import ExecutionResult
 
 from lango.actor import Actor
 from lango.errors import BadUserInput, TimedOut, formatted, is_passing
@@ -30,6 +30,7 @@ from lango.graphql.documents import Document
 from lango.http.exchange import Exchange
 from lango.http.operations import Operations, always_explained
 from lango.http.parameters import Parameters
+from lango.libraries.strawberry import graphql_of
 from lango.observability.metrics import Metrics
 from lango.security.account_status import Callers
 from lango.values.exact_json import plain
@@ -91,7 +92,7 @@ class Subscriptions:
         schema = self.operations.schema
         # Strawberry's own `subscribe` ties a subscription to one reader; its parts serve many.
         built = schema.execution_context_class.build(
-            schema._schema,  # noqa: SLF001 - Strawberry has no public name for it
+            graphql_of(schema),
             asked.document.query.document,
             None,
             context,
