@@ -24,11 +24,11 @@ class RequestHeaders(Headers):
         return isinstance(key, str) and key.lower() in self._values
 
     def get(self, key: str, default: Any = None) -> Any:
-        found = self._values.get(key)
+        found = self._values.get(key.lower())
         return default if found is None else found[0]
 
     def is_repeated(self, key: str) -> bool:
-        return len(self._values.get(key, ())) > 1
+        return len(self._values.get(key.lower(), ())) > 1
 
     def getlist(self, key: str) -> list[str]:
         return list(self._values.get(key.lower(), ()))
