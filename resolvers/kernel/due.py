@@ -36,8 +36,9 @@ from resolvers.kernel import clock
 log = structlog.get_logger("lango.due")
 
 PAGE = 200
-# Seconds that one row may take; and which part of a job's time is spent on rows, so that it ends by itself.
-ROW_TIMEOUT, SPENT = 30.0, 0.8
+# Seconds that one row may take; and the parts of a job's time after which no row is begun, and none goes on: the job
+# ends by itself, and a row that takes too long is noted, where the worker's own limit would let it be met first again.
+ROW_TIMEOUT, SPENT, ENDED = 30.0, 0.8, 0.95
 # Seconds until a row that failed is tried again: the first time, each time twice as long, and at most.
 FIRST_PAUSE, LONGEST_PAUSE = 60, 3600
 # At most, where an outside service is away: that ends for all rows at once.
@@ -102,11 +103,11 @@ async def each(
 
 
 async def each_apart(
-    services: Services, job: Job[..., Any], rows: Due, act: Act, *, at_once: int = 1, **given: Any
+    services: Services, job: Job[..., Any], rows: Due, act: Act, *, at_once: int, **given: Any
 ) -> None:
     """Act on each row that is due, where `act` opens its own transactions: none while it calls an outside service.
 
-    So many of them `at_once`: for one that answers slowly, CALLS_AT_ONCE.
+    So many of them `at_once`: CALLS_AT_ONCE where a service is called, which may answer slowly.
     """
     await _Run(services, job, rows, act, "", at_once, given).run()
 
@@ -131,7 +132,8 @@ class _Run:
         self.given = given
         self.seen: set[UUID] = set()
         self.at_once = at_once
-        self._ends = asyncio.get_running_loop().time() + job.timeout * SPENT
+        now = asyncio.get_running_loop().time()
+        self._last_begin, self._end = now + job.timeout * SPENT, now + job.timeout * ENDED
 
     async def run(self) -> None:
         await self._all(None)
@@ -145,7 +147,7 @@ class _Run:
         """Whether all were seen: what is left when the time is over is for the next run."""
         while keys := await self.rows.page(self.services, self.name, self.seen, again, self.given):
             for first in range(0, len(keys), self.at_once):
-                if asyncio.get_running_loop().time() > self._ends:
+                if asyncio.get_running_loop().time() > self._last_begin:
                     log.warning("due_rows_left", job=self.name)
                     return False
                 some = keys[first : first + self.at_once]
@@ -154,8 +156,9 @@ class _Run:
         return True
 
     async def _one(self, key: UUID, again: datetime | None) -> None:
+        left = self._end - asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(ROW_TIMEOUT):
+            async with asyncio.timeout(min(ROW_TIMEOUT, left)):
                 await self.act(self.services, key)
         except Exception as error:
             await self._failed(key, error)

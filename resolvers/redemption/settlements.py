@@ -209,7 +209,7 @@ async def settle_partners(services: Services) -> None:
 
     Runs more often than periods end, so that one that was missed is made up for.
     """
-    await due.each_apart(services, settle_partners, UNSETTLED_PARTNERS, _settle_last)
+    await due.each_apart(services, settle_partners, UNSETTLED_PARTNERS, _settle_last, at_once=1)
 
 
 async def _settle_last(services: Services, partner_id: UUID) -> None:

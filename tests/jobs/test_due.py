@@ -184,6 +184,29 @@ async def test_a_run_ends_in_its_time(services: Services, owner: asyncpg.Pool[An
     assert len(acted) == 1
 
 
+async def test_a_row_that_takes_longer_than_its_job_has_is_not_met_first_again(
+    services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    first, *_ = await put(owner, 3, broken=False)
+
+    @scheduled("trials.endless", "* * * * *", timeout=2.0)
+    async def endless(services: Services) -> None:
+        await due.each(services, endless, TO_DO, stuck)
+
+    async def stuck(tx: RuleTransaction, key: UUID) -> None:
+        if key == first:
+            await asyncio.sleep(60)
+        await do(tx, key)
+
+    async with asyncio.timeout(endless.timeout):
+        await endless(services)
+    await endless(services)
+
+    assert await left(owner) == 1
+    ((failed, error),) = await owner.fetch("SELECT row_key, last_error FROM platform.due_failures")
+    assert (failed, error) == (first, "TimeoutError")
+
+
 async def test_failures_are_counted_and_those_that_stand_are_shown(
     services: Services, owner: asyncpg.Pool[Any]
 ) -> None:
