@@ -1,6 +1,6 @@
 """The words of policies: who may read which rows of a table.
 
-A table says `__access__ = read(own("user_id"), staff)`; `models/policies.py` renders one policy for each role from it.
+A table says `__access__ = read(own("user_id"), staff)`; `models/ddl.py` renders one policy for each role from it.
 Every setting and every membership is asked once a statement (`(SELECT …)`), and an array answers, so that an index on
 the column can be used: `x = ANY ((SELECT lango.my_pots())::uuid[])`.
 """

@@ -102,7 +102,7 @@ def jobs_of() -> Sequence[Job[..., Any]]:
 
 
 def job_named(name: str) -> Job[..., Any] | None:
-    """The job of this name: `donations.finish_checkout`."""
+    """The job of this name: `donations.open_checkout`."""
     return _known.get(name)
 
 
