@@ -24,7 +24,7 @@ DOCS = {
         "heartbeat": "When its worker last said that it is alive; another takes it over when that is too long ago.",
         "execute_after": "Not before.",
         "status": "Whether it waits (queued), runs (picked) or was given up (failed).",
-        "entrypoint": "The name of the job: donations.finish_checkout.",
+        "entrypoint": "The name of the job: donations.open_checkout.",
         "dedupe_key": "No two that wait or run have the same; null for any number of them.",
         "payload": "Its arguments, as JSON.",
         "headers": "What tracing adds.",

@@ -1,0 +1,1 @@
+COMMENT ON COLUMN jobs.pgqueuer.entrypoint IS 'The name of the job: donations.finish_checkout.';
