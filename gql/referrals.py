@@ -10,23 +10,15 @@ import strawberry
 from strawberry.types import Info
 
 import models.referrals as m
-from gql.kit.inputs import id_of, key_input, text_input, value_input
 from gql.kit.kinds import enum_of
 from gql.kit.mirror import mirror
-from gql.kit.mutation import mutation, mutations
+from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
-from models.identity import User
-from models.pots import Pot
 from resolvers.points import points
 from resolvers.pots import point_conversions
 from resolvers.referrals import batches, invitations, referral_codes
 
 enum_of(m.ReferralStatus)
-LEFT = (int, "How many more invitations may be sent today.")
-CODE = "The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter."
-ANY_CODE = "The code of an invitation, or the token of one to a pot, as it was sent or is typed."
-INVITATIONS = (bool, "Whether invitations go there from now on. Null where it was refused.")
-FOR_A_MINOR = "For whom, where it is a minor you answer for; for yourself when left out."
 
 
 @mirror(m.Referral)
@@ -54,18 +46,7 @@ class SponsorContactBatch:
     pass
 
 
-@strawberry.input(description="What `convertPoints` takes.")
-class ConvertPointsInput:
-    points: int = value_input("How many points to give.", required=True)
-    pot_id: strawberry.ID = id_of(Pot, "The pot that receives the money.")
-    share_token: str | None = text_input(
-        "The token of the pot's share link, if it is by that you see it.", max_length=64
-    )
-    sponsor_id: strawberry.ID | None = id_of(User, FOR_A_MINOR, required=False)
-    idempotency_key: str | None = key_input()
-
-
-_Rules = mutations(
+Mutation = mutations(
     batches.prepare_contact_batch,
     batches.select_batch_contacts,
     batches.send_batch,
@@ -76,17 +57,8 @@ _Rules = mutations(
     invitations.opt_out_of_invitations,
     invitations.opt_in_to_invitations,
     points.revoke_points,
+    point_conversions.convert_points,
 )
-
-
-@strawberry.type
-class Mutation(_Rules):  # type: ignore[misc,valid-type]
-    convert_points = mutation(
-        point_conversions.convert,
-        name="convertPoints",
-        input=ConvertPointsInput,
-        makes={"points_conversion": m.PointsConversion},
-    )
 
 
 @strawberry.type(description="An invitation as the holder of its code sees it, also without an account.")
@@ -109,7 +81,7 @@ class ReferralInvitation:
 
 
 async def referral_invitation(
-    info: Info, code: Annotated[str, strawberry.argument(description=CODE)]
+    info: Info, code: Annotated[str, strawberry.argument(description=invitations.CODE.doc)]
 ) -> ReferralInvitation | None:
     """Who invites, until when and with which words, to be shown before it is answered; null where the code is none."""
     found = await referral_codes.invitation(info.context.engine, info.context.actor, code)

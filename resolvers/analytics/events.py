@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Prepared
+from lango.rules.inputs import Text
 from lango.rules.transaction import RuleTransaction
 from models.analytics import AnalyticsEvent, AnalyticsEventPlatform
 from models.base import Base
 from models.platform import UncountedEvent
 from resolvers.kernel import due
+
+Visitor = Annotated[
+    str | None, Text("What joins the events of one visitor who is not signed in.", AnalyticsEvent.anonymous_id)
+]
 
 
 async def note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, or_
@@ -9,8 +10,9 @@ from sqlalchemy import bindparam, func, or_
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.jobs.job import enqueue
-from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.inputs import OwnedBy, Seen
+from lango.rules.rule import InvalidState, rule
+from lango.rules.transaction import RuleTransaction
 from models.donations import Donation, DonationStatus, Refund, RefundReason
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.pots import Pot, PotStatus
@@ -21,12 +23,13 @@ from resolvers.donations.refunds import CodesOutstanding, PotFundsSpent
 from resolvers.kernel import clock, guardianship
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.steps import step
 from resolvers.ledger import ledger
 from resolvers.points import points
 from resolvers.pots.gifts import take_back
 from resolvers.pots.lifecycle import CARRIED_FROM
 from resolvers.pots.point_conversions import give_back
-from resolvers.pots.pots import NotYourPot, own_pot
+from resolvers.pots.pots import NotYourPot
 
 GIVEN = Lookup(
     [Donation],
@@ -73,39 +76,39 @@ CARRIED = Lookup(
 )
 
 
-@rule(NotFound, NotYourPot, OwnMatter, InvalidState, PotFundsSpent, CodesOutstanding)
-async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
+@rule(OwnMatter, InvalidState, PotFundsSpent, CodesOutstanding)
+async def cancel_pot(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Seen("The pot to call off."), OwnedBy(Pot.owner_user_id, NotYourPot, or_staff=True)],
+) -> Pot:
     """Call a pot off before it closes: donations go back to their donors, converted points to their sponsors.
 
     What it took over from an earlier pot goes back there. The owner, or staff who have given nothing to it; not once
     any of it is spent.
     """
-    seen = await own_pot(caller, pot_id, or_staff=caller.actor)
-    tx = await caller.as_rules()
-    ended = await ENDED.all(tx, owner_user_id=seen.owner_user_id)
-    locked = await tx.lock_all(Pot, [pot_id, *(key for (key,) in ended)])
-    pot = locked[pot_id]
-    if not Pot.__transitions__.allows(pot.status, PotStatus.CANCELLED):
-        raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
-    ((codes, reserved),) = await refunds.CODES.all(tx, pot_id=pot_id)
+    ended = await ENDED.all(tx, owner_user_id=pot.owner_user_id)
+    # All in the order of their ids: another pot of the same owner may be called off beside this one.
+    locked = await tx.lock_all(Pot, [pot.id, *(key for (key,) in ended)])
+    pot = locked[pot.id]
+    # Before its money moves, so that a funded pot is not opened again on the way.
+    step(pot, PotStatus.CANCELLED, field="pot_id")
+    ((codes, reserved),) = await refunds.CODES.all(tx, pot_id=pot.id)
     if codes:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
-    donations, conversions = await _given(tx, pot_id)
+    donations, conversions = await _given(tx, pot.id)
     if pot.owner_user_id not in await guardianship.my_people(tx):
         givers = [donation.donor_user_id for donation in donations]
         sponsors = [conversion.sponsor_user_id for conversion in conversions]
-        await refuse_own_matter(tx, *givers, *sponsors, field="potId")
+        await refuse_own_matter(tx, *givers, *sponsors, field="pot_id")
     given, converted = sum(donations.values()), sum(conversion.credits_issued for conversion in conversions)
     if pot.balance_cfa < given + converted:
         raise PotFundsSpent(balanceCfa=pot.balance_cfa)
-    now = await clock.now(tx)
-    # Before its money moves, so that a funded pot is not opened again on the way.
-    pot.status, pot.closed_at = PotStatus.CANCELLED, now
+    pot.closed_at = now = await clock.now(tx)
     for donation, left in donations.items():
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
         await tx.save(donation)
         refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
-        await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot_id, refund_id=refund.id)
+        await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=refund.id)
         await enqueue(tx, refunds.send_refund, refund_id=refund.id)
     for kind, account, amount in (
         (LedgerKind.DONATION_REFUND, ledger.suspense(), given),
@@ -113,7 +116,7 @@ async def cancel(caller: CallerTransaction, pot_id: UUID) -> Pot:
     ):
         if amount:
             await take_back(tx, kind, pot, account, amount, of=pot)
-    for key, amount in await CARRIED.all(tx, pot_id=pot_id):
+    for key, amount in await CARRIED.all(tx, pot_id=pot.id):
         await _return(tx, pot, locked[key], int(amount))
     await tx.save(pot)
     for conversion in conversions:

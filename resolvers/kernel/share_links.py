@@ -12,7 +12,8 @@ from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.values import codes
 
-SHARE_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+LONGEST_TOKEN = 64
+SHARE_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{16,{LONGEST_TOKEN}}}")
 # The context that policies read tokens from, and the pots that this one opens.
 PRESENT = Lookup([func.set_config("lango.share_tokens", bindparam("token", type_=Text), True)], lambda rows: rows)
 OPENED = Lookup([func.lango.shared_pots(bindparam("tokens", type_=ARRAY(Text)), type_=ARRAY(Uuid))], lambda rows: rows)

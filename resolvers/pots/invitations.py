@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from typing import Annotated
+from uuid import uuid4
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, or_
+from sqlalchemy import ARRAY, any_, bindparam, func, or_
+from sqlalchemy import types as sql
 
 from lango.db.prepared import Lookup
 from lango.errors import Refused
+from lango.rules.inputs import Locked, Once, OwnedBy, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from lango.values import codes
 from models.identity import User
 from models.notifications import NotificationChannel
@@ -23,12 +26,13 @@ from resolvers.kernel.guardianship import first_name
 from resolvers.kernel.invitees import ContactOptedOut
 from resolvers.kernel.notifications import send_to
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.share_links import hash_of, hashes_of
+from resolvers.kernel.share_links import LONGEST_TOKEN, hash_of, hashes_of
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
-from resolvers.pots.pots import NotYourPot, own_pot, share_token
+from resolvers.pots.pots import NotYourPot, share_token
 
 DAILY_LIMIT = Configured("pots.daily_invitations", 100)
+LONGEST_MESSAGE = 1_000
 INVITES = frozenset({PotStatus.SCHEDULED, PotStatus.OPEN, PotStatus.FUNDED})
 CHANNELS = {
     Method.WHATSAPP: NotificationChannel.WHATSAPP,
@@ -64,7 +68,7 @@ KNOWN = Lookup(
 )
 BY_TOKEN = Lookup(
     [PotInvitation],
-    lambda rows: rows.where(PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text)))),
+    lambda rows: rows.where(PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(sql.Text)))),
 )
 
 
@@ -73,28 +77,32 @@ class Invited:
     """An invitation, and the token of its link."""
 
     invitation: PotInvitation
-    token: str
+    token: Annotated[str, Once("The token of its link, for passing it on yourself.")]
 
 
-@rule(
-    NotFound, NotYourPot, InvalidState, AlreadyInvited, ContactOptedOut, DailyLimitReached, PhoneNotValid,
-    EmailNotValid, TextMissing,
-)  # fmt: skip
-async def invite(
-    caller: CallerTransaction, pot_id: UUID, method: Method, recipient: str, message: str | None = None
+@rule(InvalidState, AlreadyInvited, ContactOptedOut, DailyLimitReached, PhoneNotValid, EmailNotValid, TextMissing)
+async def invite_to_pot(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Locked("The pot to invite to."), OwnedBy(Pot.owner_user_id, NotYourPot)],
+    method: Annotated[Method, Value("How the invitation is sent.")],
+    recipient: Annotated[
+        str,
+        Text(
+            "Where it goes: a phone number, an email address, or a name on a social network.",
+            PotInvitation.recipient_identifier,
+        ),
+    ],
+    message: Annotated[str | None, Text("What goes with it.", LONGEST_MESSAGE)] = None,
 ) -> Invited:
     """Invite somebody to a pot, before or while it takes donations.
 
     A message with the link goes out by the chosen way; on a social network the owner passes the link on.
     """
-    await own_pot(caller, pot_id)
     address = _address(method, recipient)
-    tx = await caller.as_rules()
-    # Counted under the pot's lock: nobody is invited twice, and the day's last invitation is sent once.
-    pot = await tx.lock(Pot, pot_id)
     if pot.status not in INVITES:
-        raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
-    sent = await SENT.one(tx, pot_id=pot_id, method=method, recipient=address)
+        raise InvalidState(f"The pot is {pot.status}.", field="pot_id", state=pot.status)
+    # Counted under the pot's lock: nobody is invited twice, and the day's last invitation is sent once.
+    sent = await SENT.one(tx, pot_id=pot.id, method=method, recipient=address)
     assert sent is not None
     again, today = sent
     now = await clock.now(tx)
@@ -108,12 +116,12 @@ async def invite(
     known = None if method == Method.SOCIAL else await KNOWN.one(tx, recipient=address)
     token = codes.new(codes.LONG)
     invitation = PotInvitation(
-        id=uuid4(), pot_id=pot_id, invited_by_user_id=tx.user_id, invitation_method=method,
+        id=uuid4(), pot_id=pot.id, invited_by_user_id=tx.user_id, invitation_method=method,
         recipient_identifier=address, custom_message=message, sent_at=now, token_hash=hash_of(token),
         invited_user_id=known[0] if known else None,
     )  # fmt: skip
     await tx.save(invitation)
-    await publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot_id)
+    await publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot.id)
     if (channel := CHANNELS.get(method)) is not None:
         name = await first_name(tx, pot.owner_user_id)
         await send_to(
@@ -129,12 +137,14 @@ class Opened:
 
     pot: Pot
     invitation: PotInvitation
-    share_token: str
+    share_token: Annotated[str, Value("What opens the pot to its holder. Null where it was refused.")]
 
 
 # Not idempotent: it changes nothing the second time, and its token is kept nowhere else.
 @rule(NotFound, anonymous=True, idempotent=False)
-async def open_(tx: RuleTransaction, token: str) -> Opened:
+async def open_pot_invitation(
+    tx: RuleTransaction, token: Annotated[str, Text("The token of the invitation's link.", LONGEST_TOKEN)]
+) -> Opened:
     """Open an invitation by the token of its link: it is marked opened, and the pot can be seen and given to."""
     found = await BY_TOKEN.one(tx, hashes=hashes_of(token))
     if found is None:

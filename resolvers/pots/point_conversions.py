@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
@@ -11,6 +12,7 @@ from sqlalchemy import bindparam
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.errors import Refused
+from lango.rules.inputs import Id, Text, Value
 from lango.rules.rule import NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
 from models.identity import User
@@ -23,6 +25,7 @@ from resolvers.kernel import clock, guardianship, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
+from resolvers.kernel.share_links import LONGEST_TOKEN
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
 from resolvers.points.points import CFA_PER_POINT, available
@@ -47,21 +50,23 @@ class PotNotEligible(Refused):
     """Points go to a pot of your own, or of somebody you sponsored."""
 
 
-@rule(
-    NotFound, PotNotEligible, PotNotOpen, AmountNotPositive, BelowMinimum, InsufficientPoints, AmountOutOfRange
-)  # fmt: skip
-async def convert(
+@rule(NotFound, PotNotEligible, PotNotOpen, AmountNotPositive, BelowMinimum, InsufficientPoints, AmountOutOfRange)
+async def convert_points(
     caller: CallerTransaction,
-    points: int,
-    pot_id: UUID,
-    share_token: str | None = None,
-    sponsor_id: UUID | None = None,
+    points: Annotated[int, Value("How many points to give.")],
+    pot_id: Annotated[UUID, Id(Pot, "The pot that receives the money.")],
+    share_token: Annotated[
+        str | None, Text("The token of the pot's share link, if it is by that you see it.", LONGEST_TOKEN)
+    ] = None,
+    sponsor_id: Annotated[
+        UUID | None, Id(User, "For whom, where it is a minor you answer for; for yourself when left out.")
+    ] = None,
 ) -> PointsConversion:
     """Turn points into money for a pot of one's own, or of somebody one sponsored.
 
     Only matured points count, less what was spent. A guardian converts a minor's by `sponsorId`.
     """
-    sponsor = await guardianship.acting_for(caller, sponsor_id, field="sponsorId")
+    sponsor = await guardianship.acting_for(caller, sponsor_id, field="sponsor_id")
     check_amount(points, PointsConversion.points_converted, field="points")
     await views.visible(caller, pot_id, share_token)
     tx = await caller.as_rules()
@@ -69,9 +74,9 @@ async def convert(
     # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
     await tx.lock(User, sponsor)
     if pot.owner_user_id != sponsor and not await _may_give(tx, sponsor, pot.owner_user_id):
-        raise PotNotEligible(field="potId")
+        raise PotNotEligible(field="pot_id")
     if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
-        raise PotNotOpen(field="potId", state=pot.status)
+        raise PotNotOpen(field="pot_id", state=pot.status)
     rate = (await system_config.number(tx, CFA_PER_POINT)).quantize(RATE_STEP)
     worth = await _worth(tx, points, rate)
     left = await available(tx, sponsor)

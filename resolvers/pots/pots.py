@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Date, DateTime, Text, bindparam, cast, func
+from sqlalchemy import Date, DateTime, bindparam, cast, func
+from sqlalchemy import types as sql
 
-from lango.actor import Actor
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.inputs import Changes, Details, Id, Locked, OwnedBy, Text, Value
+from lango.rules.rule import InvalidState, rule
+from lango.rules.transaction import RuleTransaction
 from lango.values import codes
 from lango.values.time_zones import zones
+from models.identity import User
 from models.packs import Pack
 from models.pots import Pot, PotStatus, PotVisibility
 from models.profiles import Profile
@@ -25,6 +27,7 @@ from models.topics import Topic
 from resolvers.kernel import clock, guardianship, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
+from resolvers.kernel.steps import step
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, TooMany, UrlNotValid, check_count, check_text, check_url
 from resolvers.pots import lifecycle
@@ -36,6 +39,7 @@ DEFAULT_TARGET = Configured("pots.default_target_cfa", 50_000)
 FURTHEST_YEARS = 10
 ADULT_AGE = 18
 MOST_IMAGES = 20
+LONGEST_TEXT, LONGEST_URL = 5_000, 500
 
 
 class NotYourPot(Refused):
@@ -66,11 +70,6 @@ class TargetFixed(Refused):
     """The target can only be changed before the pot opens."""
 
 
-# What a pot's owner may say of it besides title, target and birthday.
-WISHES = (
-    "description", "visibility", "preferred_pack_id", "allow_anonymous_donations", "show_donor_names",
-    "enable_messages", "cover_image_url", "gallery_images",
-)  # fmt: skip
 CHECKED = (TextMissing, UrlNotValid, TooMany, AmountNotPositive, AmountOutOfRange)
 
 ZONE = Lookup([Profile], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
@@ -79,13 +78,13 @@ MINOR = Lookup(
     lambda rows: rows.where(Profile.user_id == bindparam("user_id")),
 )
 OPENS = func.timezone(
-    bindparam("zone", type_=Text),
+    bindparam("zone", type_=sql.Text),
     cast(bindparam("birthday", type_=Date) - OPENS_DAYS_BEFORE, DateTime(timezone=False)),
     type_=DateTime(timezone=True),
 )
 # Now; the day it is there; the midnight at which the pot is to open.
 CALENDAR = Lookup(
-    [func.now(), cast(func.timezone(bindparam("zone", type_=Text), func.now(), type_=DateTime()), Date), OPENS],
+    [func.now(), cast(func.timezone(bindparam("zone", type_=sql.Text), func.now(), type_=DateTime()), Date), OPENS],
     lambda rows: rows,
 )
 TOKEN = Lookup([Pot.share_token], lambda rows: rows.where(Pot.id == bindparam("id")))
@@ -104,7 +103,7 @@ async def plan(
 ) -> Pot:
     """Write a pot that opens 30 days before the birthday, at midnight in its time zone, or at once if that is past.
 
-    In the rules' role. Without a title, a target or a zone it gets the usual ones. Raises BirthdayNotInFuture and
+    Without a title, a target or a zone it gets the usual ones. Raises BirthdayNotInFuture and
     BirthdayTooFar.
     """
     found = await ZONE.one(tx, user_id=owner_user_id)
@@ -133,31 +132,53 @@ async def plan(
     return pot
 
 
-@rule(
-    NotFound, GuardianRequired, BirthdayNotInFuture, BirthdayTooFar, TimeZoneUnknown, *CHECKED
-)  # fmt: skip
-async def create(
-    caller: CallerTransaction,
-    birthday: date,
-    target_amount_cfa: int,
-    title: str | None = None,
-    owner_id: UUID | None = None,
-    time_zone: str | None = None,
-    **wishes: Any,
+class Wishes(Details):
+    """What a pot's owner may say of it besides title, target and birthday."""
+
+    description: Annotated[str, Text("What you say about it; an empty text takes it away.", LONGEST_TEXT)]
+    visibility: Annotated[PotVisibility, Value("Who sees it; private at first.")]
+    preferred_pack_id: Annotated[UUID, Id(Pack, "The pack you wish for.", seen=True)]
+    allow_anonymous_donations: Annotated[bool, Value("Whether people may give without signing in; true at first.")]
+    show_donor_names: Annotated[bool, Value("Whether others see who gave; true at first.")]
+    enable_messages: Annotated[bool, Value("Whether others see what donors wrote; true at first.")]
+    cover_image_url: Annotated[
+        str, Text("Where the main picture is; an empty text takes it away.", Pot.cover_image_url)
+    ]
+    gallery_images: Annotated[list[str], Text("Where further pictures are, 20 at most.", LONGEST_URL)]
+
+
+class WishChanges(Wishes, Changes):
+    """Wishes that take the place of those before."""
+
+
+@rule(GuardianRequired, BirthdayNotInFuture, BirthdayTooFar, TimeZoneUnknown, *CHECKED)
+async def create_pot(
+    tx: RuleTransaction,
+    birthday: Annotated[date, Value("The birthday, in the future; a day in the pot's time zone.")],
+    target_amount_cfa: Annotated[int, Value("What is hoped for, in CFA francs.")],
+    title: Annotated[str | None, Text("The headline; without one the pot is named after its owner.", Pot.title)] = None,
+    owner_id: Annotated[
+        UUID | None, Id(User, "Whose birthday it is: a minor whose guardian you are. Without it, yours.")
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        Text("The IANA time zone whose day the birthday is; without it the one of the owner's profile.", Pot.time_zone),
+    ] = None,
+    *,
+    wishes: Wishes,
 ) -> Pot:
     """Plan a pot for a birthday of one's own, or for a minor whose guardian one is.
 
     It opens 30 days before the birthday, at once if that is nearer. A minor's pot is planned by the guardian.
     """
-    owner = await guardianship.acting_for(caller, owner_id, field="ownerId")
-    check_amount(target_amount_cfa, Pot.target_amount_cfa, field="targetAmountCfa")
+    owner = await guardianship.acting_for(tx, owner_id, field="owner_id")
+    check_amount(target_amount_cfa, Pot.target_amount_cfa, field="target_amount_cfa")
     if time_zone is not None and time_zone not in zones():
-        raise TimeZoneUnknown(field="timeZone")
-    wanted = await _checked(caller, wishes)
+        raise TimeZoneUnknown(field="time_zone")
+    wanted = _checked(wishes)
     if title is not None:
         check_text(title, field="title")
-    tx = await caller.as_rules()
-    if owner == tx.actor.user_id and await _is_minor(tx, owner):
+    if owner == tx.user_id and await _is_minor(tx, owner):
         raise GuardianRequired
     return await plan(
         tx, owner, title=title and title.strip(), target_amount_cfa=target_amount_cfa, birthday=birthday,
@@ -165,28 +186,28 @@ async def create(
     )  # fmt: skip
 
 
-@rule(NotFound, NotYourPot, InvalidState, TargetFixed, *CHECKED)
-async def update(
-    caller: CallerTransaction,
-    pot_id: UUID,
-    title: str | None = None,
-    target_amount_cfa: int | None = None,
-    **wishes: Any,
+@rule(InvalidState, TargetFixed, *CHECKED)
+async def update_pot(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Locked("The pot to change."), OwnedBy(Pot.owner_user_id, NotYourPot)],
+    title: Annotated[str | None, Text("The headline.", Pot.title)] = None,
+    target_amount_cfa: Annotated[
+        int | None, Value("What is hoped for, in CFA francs; only before the pot opens.")
+    ] = None,
+    *,
+    wishes: WishChanges,
 ) -> Pot:
     """Change what a pot says of itself; the target only before it opens. What is left out stays as it is."""
-    await own_pot(caller, pot_id)
-    wanted = await _checked(caller, wishes)
+    wanted = _checked(wishes)
     if target_amount_cfa is not None:
-        check_amount(target_amount_cfa, Pot.target_amount_cfa, field="targetAmountCfa")
+        check_amount(target_amount_cfa, Pot.target_amount_cfa, field="target_amount_cfa")
     if title is not None:
         check_text(title, field="title")
-    tx = await caller.as_rules()
-    pot = await tx.lock(Pot, pot_id)
     if pot.status in ENDED:
-        raise InvalidState(f"The pot is {pot.status}.", field="potId", state=pot.status)
+        raise InvalidState(f"The pot is {pot.status}.", field="pot_id", state=pot.status)
     if target_amount_cfa is not None and target_amount_cfa != pot.target_amount_cfa:
         if pot.status != PotStatus.SCHEDULED:
-            raise TargetFixed(field="targetAmountCfa", state=pot.status)
+            raise TargetFixed(field="target_amount_cfa", state=pot.status)
         pot.target_amount_cfa = target_amount_cfa
     if title is not None:
         pot.title = title.strip()
@@ -202,19 +223,20 @@ class Shared:
     """A pot and what opens it to whoever has it."""
 
     pot: Pot
-    share_token: str
+    share_token: Annotated[str, Value("The token of the share link. Null where it was refused.")]
 
 
 # Not idempotent: nothing is to keep the token but the pot.
-@rule(NotFound, NotYourPot, idempotent=False)
-async def share(caller: CallerTransaction, pot_id: UUID, renew: bool = False) -> Shared:
+@rule(idempotent=False)
+async def share_pot(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Locked("The pot to share."), OwnedBy(Pot.owner_user_id, NotYourPot)],
+    renew: Annotated[bool, Value("Make another token: links with the one before open nothing any more.")] = False,
+) -> Shared:
     """The token of a pot's share link: whoever has it sees the pot and may give.
 
     The owner may always ask for it; `renew` makes another, and links with the one before open nothing any more.
     """
-    await own_pot(caller, pot_id)
-    tx = await caller.as_rules()
-    pot = await tx.lock(Pot, pot_id)
     return Shared(pot, await share_token(tx, pot, renew=renew))
 
 
@@ -229,36 +251,19 @@ async def share_token(tx: RuleTransaction, pot: Pot, *, renew: bool = False) -> 
     return token
 
 
-@rule(NotFound, NotYourPot, InvalidState)
-async def close(caller: CallerTransaction, pot_id: UUID) -> Pot:
+@rule(InvalidState)
+async def close_pot(
+    tx: RuleTransaction,
+    pot: Annotated[Pot, Locked("The pot to close."), OwnedBy(Pot.owner_user_id, NotYourPot, or_staff=True)],
+) -> Pot:
     """Take no more donations. What remains may still be spent on packs, and goes to the owner's next pot.
 
     The owner, or staff.
     """
-    await own_pot(caller, pot_id, or_staff=caller.actor)
-    tx = await caller.as_rules()
-    pot = await tx.lock(Pot, pot_id)
-    if not Pot.__transitions__.allows(pot.status, PotStatus.CLOSED):
-        raise InvalidState(f"The pot is {pot.status}; it must be open or funded.", field="potId", state=pot.status)
-    now = await clock.now(tx)
-    pot.status, pot.closed_at = PotStatus.CLOSED, now
+    step(pot, PotStatus.CLOSED, field="pot_id")
+    pot.closed_at = await clock.now(tx)
     await tx.save(pot)
     await publish(tx, Topic.POT_CLOSED, pot.id)
-    return pot
-
-
-async def own_pot(tx: Transaction, pot_id: UUID, *, field: str = "potId", or_staff: Actor | None = None) -> Pot:
-    """The pot, if the caller, or a minor the caller answers for, owns it; or where staff may, for them.
-
-    Reads as the caller. Raises NotFound and NotYourPot.
-    """
-    pot = await tx.find(Pot, pot_id)
-    if pot is None:
-        raise NotFound("There is no such pot.", field=field)
-    if or_staff is not None and or_staff.is_staff:
-        return pot
-    if pot.owner_user_id not in await guardianship.my_people(tx):
-        raise NotYourPot(field=field)
     return pot
 
 
@@ -272,22 +277,20 @@ async def _is_minor(tx: Transaction, user_id: UUID) -> bool:
     return bool(found and found[0])
 
 
-async def _checked(tx: Transaction, wishes: dict[str, Any]) -> dict[str, Any]:
-    """The wishes as they are stored; an empty text clears what was there. Reads as the caller."""
-    wanted = {name: wishes[name] for name in WISHES if name in wishes}
-    if (pack_id := wanted.get("preferred_pack_id")) is not None and await tx.find(Pack, pack_id) is None:
-        raise NotFound("There is no such pack.", field="preferredPackId")
-    images = wanted.get("gallery_images", [])
-    check_count(images, MOST_IMAGES, field="galleryImages")
-    for url in images:
-        check_url(url, field="galleryImages")
-    if cover := wanted.get("cover_image_url"):
-        check_url(cover, field="coverImageUrl")
-    if "gallery_images" in wanted:
+def _checked(wishes: Wishes) -> dict[str, Any]:
+    """The wishes as they are stored; an empty text clears what was there.
+
+    Raises TooMany and UrlNotValid.
+    """
+    wanted = dict(wishes.given)
+    if (images := wishes.gallery_images) is not None:
+        check_count(images, MOST_IMAGES, field="gallery_images")
+        for url in images:
+            check_url(url, field="gallery_images")
         wanted["gallery_images"] = RawJson.of(images) if images else None
+    if wishes.cover_image_url:
+        check_url(wishes.cover_image_url, field="cover_image_url")
     for name in ("description", "cover_image_url"):
-        if name in wanted:
+        if name in wishes:
             wanted[name] = wanted[name].strip() or None
-    if "visibility" in wanted:
-        wanted["visibility"] = PotVisibility(wanted["visibility"])
     return wanted

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, update
+from sqlalchemy import ARRAY, any_, bindparam, func, update
+from sqlalchemy import types as sql
 
 from lango.db.prepared import Prepared
 from lango.errors import BadUserInput
 from lango.jobs.job import scheduled
+from lango.rules.inputs import Id, Text, Value
 from lango.rules.rule import NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction
-from models.analytics import AnalyticsEventPlatform
+from models.analytics import AnalyticsEvent, AnalyticsEventPlatform
 from models.pots import Pot, PotInvitation
-from resolvers.analytics.events import Counting, note
+from resolvers.analytics.events import Counting, Visitor, note
 from resolvers.kernel import due
-from resolvers.kernel.share_links import hashes_of, present
+from resolvers.kernel.share_links import LONGEST_TOKEN, hashes_of, present
 
 CATEGORY = "pots"
 VIEWED, SHARED = "pot_viewed", "pot_shared"
+LONGEST_CHANNEL = 50
 VISITS = Counting(Pot, view_count=VIEWED, share_count=SHARED)
 CLICKED = Prepared(
     update(PotInvitation.table())
     .where(
-        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
+        PotInvitation.token_hash == any_(bindparam("hashes", type_=ARRAY(sql.Text))),
         PotInvitation.pot_id == bindparam("pot"),
         PotInvitation.clicked_at.is_(None),
     )
@@ -34,14 +38,16 @@ CLICKED = Prepared(
 
 
 @rule(NotFound, anonymous=True, idempotent=False)
-async def record_view(
+async def record_pot_view(
     caller: CallerTransaction,
-    pot_id: UUID | None = None,
-    share_token: str | None = None,
-    invitation_token: str | None = None,
-    visitor: str | None = None,
-    platform: AnalyticsEventPlatform | None = None,
-    referrer: str | None = None,
+    pot_id: Annotated[UUID | None, Id(Pot, "The pot that is looked at.")] = None,
+    share_token: Annotated[str | None, Text("The token of the share link it was reached by.", LONGEST_TOKEN)] = None,
+    invitation_token: Annotated[
+        str | None, Text("The token of the invitation it was reached by.", LONGEST_TOKEN)
+    ] = None,
+    visitor: Visitor = None,
+    platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is looked at.")] = None,
+    referrer: Annotated[str | None, Text("The page the visitor came from.", AnalyticsEvent.referrer)] = None,
 ) -> Pot:
     """Note that somebody looks at a pot; who came by an invitation marks it clicked. It is counted later."""
     pot, _ = await visible(caller, pot_id, share_token)
@@ -49,39 +55,25 @@ async def record_view(
     if invitation_token is not None:
         await CLICKED.run(tx, hashes=hashes_of(invitation_token), pot=pot.id)
     await note(
-        tx,
-        VIEWED,
-        CATEGORY,
-        subject=pot.id,
-        visitor=visitor,
-        platform=platform,
-        referrer=referrer,
-        potId=pot.id,
+        tx, VIEWED, CATEGORY, subject=pot.id, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id
     )
     return pot
 
 
 @rule(NotFound, anonymous=True, idempotent=False)
-async def record_share(
+async def record_pot_share(
     caller: CallerTransaction,
-    pot_id: UUID | None = None,
-    share_token: str | None = None,
-    channel: str | None = None,
-    visitor: str | None = None,
-    platform: AnalyticsEventPlatform | None = None,
+    pot_id: Annotated[UUID | None, Id(Pot, "The pot whose link is passed on.")] = None,
+    share_token: Annotated[str | None, Text("The token of the share link that is passed on.", LONGEST_TOKEN)] = None,
+    channel: Annotated[str | None, Text("How it is passed on, such as `whatsapp`.", LONGEST_CHANNEL)] = None,
+    visitor: Visitor = None,
+    platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is passed on.")] = None,
 ) -> Pot:
     """Note that somebody passes a pot's link on. It is counted later."""
     pot, _ = await visible(caller, pot_id, share_token)
     tx = await caller.as_rules()
     await note(
-        tx,
-        SHARED,
-        CATEGORY,
-        subject=pot.id,
-        visitor=visitor,
-        platform=platform,
-        potId=pot.id,
-        channel=channel or None,
+        tx, SHARED, CATEGORY, subject=pot.id, visitor=visitor, platform=platform, potId=pot.id, channel=channel or None
     )
     return pot
 
@@ -99,7 +91,7 @@ async def visible(caller: CallerTransaction, pot_id: UUID | None, share_token: s
     Reads as the caller, who sees the pot for the rest of the transaction. Raises NotFound, and BadUserInput where
     neither is named.
     """
-    field = "potId" if share_token is None else "shareToken"
+    field = "pot_id" if share_token is None else "share_token"
     if share_token is not None:
         opened = await present(caller, share_token)
         pot_id = opened if pot_id in (None, opened) else None

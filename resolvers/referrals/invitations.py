@@ -45,10 +45,8 @@ ForAMinor = Annotated[
 ]
 Message = Annotated[str | None, Text("What you write to go with the invitations.", 1_000)]
 Left = Annotated[int, Value("How many more invitations may be sent today.")]
-Code = Annotated[
-    str,
-    Text("The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter.", 60),
-]
+CODE = Text("The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter.", 60)
+Code = Annotated[str, CODE]
 ANY_CODE = "The code of an invitation, or the token of one to a pot, as it was sent or is typed."
 VALID_FOR = timedelta(days=7)
 

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Integer, Numeric
 
 from models.pots import Pot, PotStatus
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
+from resolvers.ledger.ledger import Projection
 from resolvers.pots.gifts import Gifts
 
 
@@ -52,6 +53,21 @@ def test_at_its_target_a_pot_is_funded(status: PotStatus, amount: int, after: Po
     assert (pot.raised_cfa, pot.balance_cfa, pot.status) == (900 + amount, 10 + amount, after)
 
 
+@pytest.mark.parametrize(
+    ("status", "raised", "amount", "after"),
+    [(PotStatus.FUNDED, 1100, 100, PotStatus.FUNDED), (PotStatus.FUNDED, 1100, 101, PotStatus.OPEN),
+     (PotStatus.CANCELLED, 1100, 1100, PotStatus.CANCELLED)],
+)  # fmt: skip
+def test_below_its_target_a_funded_pot_is_open_again(
+    status: PotStatus, raised: int, amount: int, after: PotStatus
+) -> None:
+    pot = Pot(raised_cfa=raised, balance_cfa=2000, target_amount_cfa=1000, status=status)
+
+    Gifts(pot, Pot.balance_cfa).add(Decimal(-amount))
+
+    assert (pot.raised_cfa, pot.balance_cfa, pot.status) == (raised - amount, 2000 - amount, after)
+
+
 @pytest.mark.parametrize(("raised", "balance"), [(2**31 - 1, 0), (0, 2**31 - 1)])
 def test_a_pot_that_cannot_hold_it_stays_as_it_is(raised: int, balance: int) -> None:
     pot = Pot(raised_cfa=raised, balance_cfa=balance, target_amount_cfa=1000, status=PotStatus.OPEN)
@@ -60,3 +76,12 @@ def test_a_pot_that_cannot_hold_it_stays_as_it_is(raised: int, balance: int) -> 
         Gifts(pot, Pot.balance_cfa).add(Decimal(1))
 
     assert (pot.raised_cfa, pot.balance_cfa, pot.status) == (raised, balance, PotStatus.OPEN)
+
+
+def test_a_balance_that_its_column_cannot_hold_stays_as_it_is() -> None:
+    pot = Pot(balance_cfa=10)
+
+    with pytest.raises(AmountOutOfRange):
+        Projection(pot, Pot.balance_cfa).add(Decimal(2**31 - 10))
+
+    assert pot.balance_cfa == 10
