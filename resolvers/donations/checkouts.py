@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import structlog
@@ -13,8 +14,9 @@ from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused
-from lango.providers.wave import WAVE
+from lango.providers.wave import WAVE, Checkout
 from lango.providers.wave.client import Checkout
+from lango.rules.inputs import Id, Once, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction
@@ -23,13 +25,13 @@ from models.pots import Pot
 from models.topics import Topic
 from resolvers.donations import risk
 from resolvers.donations.payments import WAITING, Payment, settle
-from resolvers.donations.receipts import new_token, presented
+from resolvers.donations.receipts import ReceiptToken, new_token, presented
 from resolvers.donations.wave_events import receive_wave_event as receive_wave_event
 from resolvers.kernel import clock, contacts, due, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.contacts import PhoneNotValid
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.share_links import hash_of
+from resolvers.kernel.share_links import LONGEST_TOKEN, hash_of
 from resolvers.kernel.system_config import Configured
 from resolvers.points.points import SMALLEST_DONATION
 from resolvers.pots.lifecycle import TAKES_DONATIONS
@@ -37,6 +39,7 @@ from resolvers.pots.pots import PotNotOpen
 from resolvers.pots.views import visible
 
 log = structlog.get_logger("lango.donations")
+LONGEST_PHONE, LONGEST_MESSAGE = 40, 1_000
 MINIMUM = SMALLEST_DONATION
 MAXIMUM = Configured("donations.maximum_cfa", 2_000_000)
 # A checkout lasts about so long; Wave is asked what became of those that nothing was heard of.
@@ -64,13 +67,20 @@ UNHEARD_OF = due.Due(
 )
 
 
-@dataclass(frozen=True, slots=True)
+PaymentUrl = Annotated[
+    str | None, Value("Where the donor pays; null where it was refused, or while Wave cannot be reached.")
+]
+Reference = Annotated[str, Value("What the payment is known by, also at Wave. Null where it was refused.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """A donation that waits to be paid, and what its donor needs to follow it."""
 
     donation: Donation
-    reference: str
-    receipt_token: str | None
+    payment_url: PaymentUrl = None
+    reference: Reference
+    receipt_token: Annotated[str | None, Once("What opens the receipt; null for a donor who is signed in.")]
 
 
 @rule(
@@ -79,28 +89,38 @@ class Begun:
 )  # fmt: skip
 async def donate(
     caller: CallerTransaction,
-    amount_cfa: int,
-    pot_id: UUID | None = None,
-    share_token: str | None = None,
-    phone: str | None = None,
-    message: str | None = None,
-    is_anonymous: bool = False,
-    show_amount: bool = True,
-    donor_name: str | None = None,
+    amount_cfa: Annotated[int, Value("How much to give, in CFA francs.")],
+    pot_id: Annotated[UUID | None, Id(Pot, "The pot to give to.")] = None,
+    share_token: Annotated[
+        str | None, Text("The token of the pot's share link, which is enough to give.", LONGEST_TOKEN)
+    ] = None,
+    phone: Annotated[str | None, Text("The phone that pays by Wave.", LONGEST_PHONE)] = None,
+    message: Annotated[str | None, Text("What goes with it.", LONGEST_MESSAGE)] = None,
+    is_anonymous: Annotated[bool, Value("Whether it is hidden from others who gave; false without it.")] = False,
+    show_amount: Annotated[
+        bool,
+        Value(
+            "Whether others see how much it is; true without it. The pot's total stays exact: who watches it can infer"
+            " what is hidden."
+        ),
+    ] = True,
+    donor_name: Annotated[
+        str | None, Text("The name to be shown by; without one the profile's.", Donation.donor_name)
+    ] = None,
 ) -> Begun:
     """Give to a pot by Wave, also without signing in where the pot allows it. It counts when it is paid.
 
     The donor pays at `paymentUrl`. Who is not signed in gets a `receiptToken`, which shows what became of it.
     """
     seen, field = await visible(caller, pot_id, share_token)
-    check_amount(amount_cfa, Donation.amount_cfa, field="amountCfa")
+    check_amount(amount_cfa, Donation.amount_cfa, field="amount_cfa")
     number = contacts.phone(phone, field="phone") if phone else None
     tx = await caller.as_rules()
     minimum, maximum = await system_config.numbers(tx, MINIMUM, MAXIMUM)
     if amount_cfa < minimum:
-        raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amountCfa", minimumCfa=minimum)
+        raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amount_cfa", minimumCfa=minimum)
     if amount_cfa > maximum:
-        raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amountCfa", maximumCfa=maximum)
+        raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amount_cfa", maximumCfa=maximum)
     pot = await tx.lock(Pot, seen.id)
     if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(f"The pot is {pot.status}.", field=field, state=pot.status)
@@ -119,22 +139,25 @@ async def donate(
     await publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
     await call_soon(tx, open_checkout, donation_id=donation.id)
     tx.open_to_caller(donation.id, pot.id)
-    return Begun(donation, str(donation.id), token)
+    return Begun(donation=donation, reference=str(donation.id), receipt_token=token)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Renewed:
     """A donation that waits to be paid anew."""
 
     donation: Donation
-    reference: str
+    payment_url: PaymentUrl = None
+    reference: Reference
 
 
 @rule(NotFound, InvalidState, PotNotOpen, anonymous=True, calls=True)
-async def retry(
+async def retry_donation(
     caller: CallerTransaction,
-    donation_id: UUID | None = None,
-    receipt_token: str | None = None,
+    donation_id: Annotated[
+        UUID | None, Id(Donation, "The donation that is not paid, unless `receiptToken` names it.")
+    ] = None,
+    receipt_token: ReceiptToken = None,
 ) -> Renewed:
     """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
     seen, field = await presented(caller, donation_id, receipt_token)
@@ -152,7 +175,7 @@ async def retry(
     await publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
     await call_soon(tx, open_checkout, donation_id=donation.id)
     tx.open_to_caller(donation.id, pot.id)
-    return Renewed(donation, str(donation.id))
+    return Renewed(donation=donation, reference=str(donation.id))
 
 
 @job("donations.open_checkout")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Annotated
 
+from lango.db.session import Transaction
 from lango.errors import Refused
-from lango.rules.rule import InvalidState, NotFound, rule
-from lango.rules.transaction import CallerTransaction
+from lango.rules.inputs import Locked, Referred, Value
+from lango.rules.rule import InvalidState, rule
+from lango.rules.transaction import RuleTransaction
 from models.donations import Donation, DonationStatus, RefundReason
 from models.pots import Pot
 from models.topics import Topic
 from resolvers.donations import donors
 from resolvers.donations.payments import Payment, count, send_back
+from resolvers.donations.refunds import Description
 from resolvers.kernel import clock
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
@@ -23,14 +26,18 @@ class PaymentDiffers(Refused):
     """What was paid is not what the donation says: it never counts, and can only go back."""
 
 
-@rule(NotFound, OwnMatter, InvalidState, PaymentDiffers, staff=True)
-async def release(caller: CallerTransaction, donation_id: UUID) -> Donation:
+HeldDonation = Annotated[Donation, Locked("The donation that is held.")]
+
+
+@rule(OwnMatter, InvalidState, PaymentDiffers, staff=True)
+async def release_held_donation(
+    tx: RuleTransaction, pot: Annotated[Pot, Referred(Donation.pot_id)], donation: HeldDonation
+) -> Donation:
     """Let a held donation count; where its pot takes no money any more, it goes back."""
-    pot, donation = await _held(caller, donation_id)
-    tx = await caller.as_rules()
+    await _check_held(tx, donation)
     payment = _payment_of(donation)
     if payment is None or payment.differs_from(donation) is not None:
-        raise PaymentDiffers(field="donationId")
+        raise PaymentDiffers(field="donation_id")
     if takes(pot, donation.amount_cfa):
         await count(tx, pot, donation, ledger.suspense())
     else:
@@ -38,16 +45,15 @@ async def release(caller: CallerTransaction, donation_id: UUID) -> Donation:
     return donation
 
 
-@rule(NotFound, OwnMatter, InvalidState, staff=True)
-async def reject(
-    caller: CallerTransaction,
-    donation_id: UUID,
-    reason: RefundReason = RefundReason.FRAUD,
-    description: str | None = None,
+@rule(OwnMatter, InvalidState, staff=True)
+async def reject_held_donation(
+    tx: RuleTransaction,
+    donation: HeldDonation,
+    reason: Annotated[RefundReason, Value("Why it goes back; `FRAUD` without it.")] = RefundReason.FRAUD,
+    description: Description = None,
 ) -> Donation:
     """Give a held donation back: what was paid, whatever the donation says."""
-    _, donation = await _held(caller, donation_id)
-    tx = await caller.as_rules()
+    await _check_held(tx, donation)
     payment = _payment_of(donation)
     if payment is not None and payment.francs:
         await send_back(tx, donation, payment.francs, reason, description)
@@ -60,20 +66,13 @@ async def reject(
     return donation
 
 
-async def _held(caller: CallerTransaction, donation_id: UUID) -> tuple[Pot, Donation]:
-    """The donation and its pot, locked, in the rules' role. Raises NotFound, OwnMatter and InvalidState."""
-    seen = await caller.find(Donation, donation_id)
-    if seen is None:
-        raise NotFound("There is no such donation.", field="donationId")
-    tx = await caller.as_rules()
-    await refuse_own_matter(tx, *await donors.concerned(tx, seen), field="donationId")
-    pot = await tx.lock(Pot, seen.pot_id)
-    donation = await tx.lock(Donation, donation_id)
+async def _check_held(tx: Transaction, donation: Donation) -> None:
+    """Raises OwnMatter, and InvalidState where a locked donation is not held."""
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donation_id")
     if donation.status != DonationStatus.PROCESSING:
         raise InvalidState(
-            f"The donation is {donation.status}; it is not held.", field="donationId", state=donation.status
+            f"The donation is {donation.status}; it is not held.", field="donation_id", state=donation.status
         )
-    return pot, donation
 
 
 def _payment_of(donation: Donation) -> Payment | None:

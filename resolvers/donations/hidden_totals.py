@@ -1,4 +1,4 @@
-"""Totals while donors hide what they give: those who watch a pot are not told after each gift."""
+"""Totals while donors hide what they give: those who watch a pot are not notified after each gift."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL = Configured("pots.total_interval_seconds", 60)
 async def hidden_until(tx: Transaction, donation: Donation) -> str | None:
     """Until when strangers hear nothing of what a donation changed, where its amount is hidden: a moment; else None.
 
-    What else happens meanwhile is in the total that they are told then, unless nothing does. In the rules' role.
+    What else happens meanwhile is in the total that they get then, unless nothing does. In the rules' role.
     """
     if donation.show_amount:
         return None

@@ -55,18 +55,18 @@ class Payment:
     reference: str
     status: str
     transaction_id: str | None
-    told: RawJson
+    payload: RawJson
 
     @classmethod
-    def of_event(cls, told: RawJson) -> Self:
+    def of_event(cls, payload: RawJson) -> Self:
         """Reads a webhook's event, whatever is in it."""
-        event = told.parsed()
+        event = payload.parsed()
         data = event.get("data") if isinstance(event, dict) else None
         data = data if isinstance(data, dict) else {}
         return cls(
             checkout_id=_text(data, "id"), amount=_whole(data.get("amount")), currency=_text(data, "currency"),
             reference=_text(data, "client_reference"), status=_text(data, "payment_status"),
-            transaction_id=_text(data, "transaction_id") or None, told=told,
+            transaction_id=_text(data, "transaction_id") or None, payload=payload,
         )  # fmt: skip
 
     @classmethod
@@ -113,7 +113,7 @@ async def settle(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None
             problem = problem or "The donation was paid already, by another checkout."
         return donation, problem
     now = await clock.now(tx)
-    donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
+    donation.wave_notified_at, donation.wave_webhook_data = now, payment.payload
     donation.wave_checkout_session_id = payment.checkout_id
     if problem is None:
         donation.wave_transaction_id = payment.transaction_id
@@ -137,7 +137,7 @@ async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, 
     if donation.status == DonationStatus.PENDING and current:
         now = await clock.now(tx)
         donation.status, donation.failed_at = DonationStatus.FAILED, now
-        donation.wave_notified_at, donation.wave_webhook_data = now, payment.told
+        donation.wave_notified_at, donation.wave_webhook_data = now, payment.payload
         await tx.save(donation)
         await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
     return donation, None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ScalarSelect, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ScalarSelect, any_, bindparam, func, select
+from sqlalchemy import types as sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
@@ -14,15 +16,17 @@ from lango.db.fair_queue import SYSTEM
 from lango.db.prepared import Lookup
 from lango.db.session import Transaction, acting_as
 from lango.errors import BadUserInput
+from lango.rules.inputs import Text
 from lango.rules.rule import NotFound
 from lango.rules.transaction import CallerTransaction
 from lango.values import codes
 from models.donations import Donation, DonationStatus, Refund
 from models.donations import RefundWaveRefundStatus as Sent
 from models.pots import Pot, PotStatus
-from resolvers.kernel.share_links import hashes_of
+from resolvers.kernel.share_links import LONGEST_TOKEN, hashes_of
 
-HASHES = any_(bindparam("hashes", type_=ARRAY(Text)))
+ReceiptToken = Annotated[str | None, Text("The token of its receipt, which is enough.", LONGEST_TOKEN)]
+HASHES = any_(bindparam("hashes", type_=ARRAY(sql.Text)))
 BY_TOKEN = Lookup([Donation], lambda rows: rows.where(Donation.receipt_token_hash == HASHES))
 
 
@@ -48,7 +52,7 @@ def new_token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the holder of a receipt's token is told."""
+    """What the holder of a receipt's token may see."""
 
     pot_id: UUID
     pot_title: str
@@ -88,7 +92,7 @@ async def presented(
 
     Reads as the caller, and goes on in the rules' role. Raises NotFound, and BadUserInput where neither is named.
     """
-    field = "donationId" if receipt_token is None else "receiptToken"
+    field = "donation_id" if receipt_token is None else "receipt_token"
     if donation_id is None and receipt_token is None:
         raise BadUserInput("Say which donation: by `donationId` or by `receiptToken`.")
     if receipt_token is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import structlog
@@ -20,9 +21,10 @@ from lango.jobs.calls import call_soon
 from lango.jobs.gauges import measure
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUndecided
-from lango.providers.wave import WAVE
+from lango.providers.wave import WAVE, Wave
 from lango.providers.wave.client import Wave
 from lango.providers.wave.errors import WaveRefused
+from lango.rules.inputs import Id, Locked, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
 from lango.rules.services import Services
 from lango.rules.transaction import CallerTransaction, RuleTransaction
@@ -34,7 +36,7 @@ from models.pots import Pot
 from models.redemption import QrCode, QrCodeStatus
 from models.topics import Topic
 from resolvers.donations import donors, hidden_totals
-from resolvers.donations.receipts import presented
+from resolvers.donations.receipts import ReceiptToken, presented
 from resolvers.kernel import clock, due, guardianship
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.guardianship import first_name
@@ -49,6 +51,8 @@ from resolvers.pots.lifecycle import TAKES_DONATIONS
 from resolvers.pots.pots import PotNotOpen
 
 log = structlog.get_logger("lango.refunds")
+LONGEST_DESCRIPTION = 1_000
+Description = Annotated[str | None, Text("More on the reason.", LONGEST_DESCRIPTION)]
 WINDOW = timedelta(hours=24)
 # A refund that was asked for so long ago is sent again by the worker.
 OVERDUE = timedelta(minutes=5)
@@ -111,13 +115,18 @@ UNFINISHED = Lookup(
     NotFound, OwnMatter, InvalidState, RefundWindowOver, PotNotOpen, RefundExceedsDonation, PotFundsSpent,
     CodesOutstanding, ReasonNotAllowed, PhoneUnknown, AmountNotPositive, AmountOutOfRange, anonymous=True, calls=True,
 )  # fmt: skip
-async def refund(
+async def refund_donation(
     caller: CallerTransaction,
-    donation_id: UUID | None = None,
-    receipt_token: str | None = None,
-    amount_cfa: int | None = None,
-    reason: RefundReason | None = None,
-    description: str | None = None,
+    donation_id: Annotated[
+        UUID | None, Id(Donation, "The donation to give back, unless `receiptToken` names it.")
+    ] = None,
+    receipt_token: ReceiptToken = None,
+    amount_cfa: Annotated[
+        int | None,
+        Value("How much goes back, in CFA francs; without it, all that has not. A part goes to the donor's phone."),
+    ] = None,
+    reason: Annotated[RefundReason | None, Value("Why. Others than `USER_REQUEST` are for staff.")] = None,
+    description: Description = None,
 ) -> Refund:
     """Give a donation back, or a part of it: the donor within 24 hours while the pot is open, or staff.
 
@@ -126,7 +135,7 @@ async def refund(
     whoever shows its receipt, are its donor.
     """
     if amount_cfa is not None:
-        check_amount(amount_cfa, Refund.amount_cfa, field="amountCfa")
+        check_amount(amount_cfa, Refund.amount_cfa, field="amount_cfa")
     seen, field = await presented(caller, donation_id, receipt_token)
     tx = await caller.as_rules()
     as_staff = receipt_token is None and await _acts_as_staff(tx, seen)
@@ -146,9 +155,9 @@ async def refund(
     left = donation.amount_cfa - await given_back(tx, donation.id)
     amount = left if amount_cfa is None else amount_cfa
     if amount > left:
-        raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amountCfa", leftCfa=left)
+        raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amount_cfa", leftCfa=left)
     if amount < donation.amount_cfa and not as_staff and await _phone(tx, donation) is None:
-        raise PhoneUnknown(field=field if amount_cfa is None else "amountCfa")
+        raise PhoneUnknown(field=field if amount_cfa is None else "amount_cfa")
     await check_funds(tx, pot, amount)
     if amount == left:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
@@ -168,34 +177,39 @@ async def _acts_as_staff(tx: Transaction, donation: Donation) -> bool:
     """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
     if not tx.actor.is_staff or donation.donor_user_id in await guardianship.my_people(tx):
         return False
-    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donationId")
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donation_id")
     return True
 
 
-@rule(NotFound, OwnMatter, InvalidState, staff=True, calls=True)
-async def retry(caller: CallerTransaction, refund_id: UUID) -> Refund:
+FailedRefund = Annotated[Refund, Locked("The refund that failed.")]
+
+
+@rule(OwnMatter, InvalidState, staff=True, calls=True)
+async def retry_refund(tx: RuleTransaction, refund: FailedRefund) -> Refund:
     """Send a refund again that Wave did not carry out."""
-    again = await _failed(caller, refund_id)
-    tx = await caller.as_rules()
+    await _check_failed(tx, refund)
     # Without this moment it is a new request to Wave, which would answer the old one as before.
-    again.wave_refund_status, again.processed_at = Sent.PENDING, None
-    await tx.save(again)
-    await publish(tx, Topic.REFUND_REQUESTED, again.id, donation_id=again.donation_id)
-    await call_soon(tx, send_refund, refund_id=again.id)
-    return again
+    refund.wave_refund_status, refund.processed_at = Sent.PENDING, None
+    await tx.save(refund)
+    await publish(tx, Topic.REFUND_REQUESTED, refund.id, donation_id=refund.donation_id)
+    await call_soon(tx, send_refund, refund_id=refund.id)
+    return refund
 
 
-@rule(NotFound, OwnMatter, InvalidState, TextMissing, staff=True)
-async def mark_paid(caller: CallerTransaction, refund_id: UUID, reference: str) -> Refund:
+@rule(OwnMatter, InvalidState, TextMissing, staff=True)
+async def mark_refund_paid(
+    tx: RuleTransaction,
+    refund: FailedRefund,
+    reference: Annotated[str, Text("What the payment by hand is known by at Wave.", Refund.wave_refund_id)],
+) -> Refund:
     """Note that a refund that Wave did not carry out was paid by hand, out of our account there.
 
     Wave pays nothing to an account that is closed, and no part to a donor whose phone is not known.
     """
     check_text(reference, field="reference")
-    paid = await _failed(caller, refund_id)
-    tx = await caller.as_rules()
-    await _complete(tx, paid, reference.strip())
-    return paid
+    await _check_failed(tx, refund)
+    await _complete(tx, refund, reference.strip())
+    return refund
 
 
 async def given_back(tx: Transaction, donation_id: UUID) -> int:
@@ -346,20 +360,14 @@ async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None
         await notify(tx, donation.donor_user_id, "donation_refunded", user_name=name, amount=refund.amount_cfa)
 
 
-async def _failed(caller: CallerTransaction, refund_id: UUID) -> Refund:
-    """A refund that failed, locked, in the rules' role. Raises NotFound, OwnMatter and InvalidState."""
-    seen = await caller.find(Refund, refund_id)
-    if seen is None:
-        raise NotFound("There is no such refund.", field="refundId")
-    tx = await caller.as_rules()
-    donation = await tx.find(Donation, seen.donation_id)
+async def _check_failed(tx: Transaction, refund: Refund) -> None:
+    """Raises OwnMatter, and InvalidState where a locked refund has not failed."""
+    donation = await tx.find(Donation, refund.donation_id)
     assert donation is not None
-    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="refundId")
-    refund = await tx.lock(Refund, refund_id)
+    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="refund_id")
     if refund.wave_refund_status != Sent.FAILED:
         state = refund.wave_refund_status
-        raise InvalidState(f"The refund is {state}; it must have failed.", field="refundId", state=state)
-    return refund
+        raise InvalidState(f"The refund is {state}; it must have failed.", field="refund_id", state=state)
 
 
 async def _refused(services: Services, refund_id: UUID) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -20,9 +20,10 @@ from lango.jobs.job import enqueue, job
 from lango.providers.wave.webhook import EVENTS
 from lango.providers.webhook import Delivery, Handled
 from lango.rules.handlers import handles
-from lango.rules.rule import NotFound, rule
+from lango.rules.inputs import Locked, Named
+from lango.rules.rule import rule
 from lango.rules.services import Services
-from lango.rules.transaction import CallerTransaction, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 from models.donations import WaveWebhookEvent
 from models.topics import Topic
 from resolvers.donations import donors
@@ -94,16 +95,13 @@ async def unprocessed(services: Services) -> dict[str, int]:
     return {"true": found.get(True, 0), "false": found.get(False, 0)}
 
 
-@rule(NotFound, OwnMatter, staff=True)
-async def replay(caller: CallerTransaction, event_id: UUID) -> WaveWebhookEvent:
+@rule(OwnMatter, staff=True)
+async def replay_wave_event(
+    tx: RuleTransaction, event: Annotated[WaveWebhookEvent, Locked("The stored webhook.")]
+) -> Annotated[WaveWebhookEvent, Named("wave_webhook_event")]:
     """Act on a stored webhook again: what it has done already it does not do twice."""
-    seen = await caller.find(WaveWebhookEvent, event_id)
-    if seen is None:
-        raise NotFound("There is no such event.", field="eventId")
-    tx = await caller.as_rules()
-    if (donation := await donation_of(tx, Payment.of_event(seen.raw_payload))) is not None:
-        await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="eventId")
-    event = await tx.lock(WaveWebhookEvent, event_id)
+    if (donation := await donation_of(tx, Payment.of_event(event.raw_payload))) is not None:
+        await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="event_id")
     event.retry_count = (event.retry_count or 0) + 1
     await _act_on(tx, event)
     return event
