@@ -14,7 +14,7 @@ from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused
-from lango.providers.wave import WAVE, Checkout
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import Checkout
 from lango.rules.inputs import Id, Once, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule

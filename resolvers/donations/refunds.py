@@ -21,7 +21,7 @@ from lango.jobs.calls import call_soon
 from lango.jobs.gauges import measure
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUndecided
-from lango.providers.wave import WAVE, Wave
+from lango.providers.wave import WAVE
 from lango.providers.wave.client import Wave
 from lango.providers.wave.errors import WaveRefused
 from lango.rules.inputs import Id, Locked, Text, Value
