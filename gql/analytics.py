@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import models.analytics as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
+MODELS = (
+    m.AnalyticsEvent,
+    m.BusinessMetric,
+    m.FunnelAnalytics,
+    m.AbTest,
+    m.AbTestAssignment,
+    m.RunningTest,
+)
+mirrors(*MODELS)
 
-@mirror(m.AnalyticsEvent)
-class AnalyticsEvent:
-    pass
-
-
-@mirror(m.BusinessMetric)
-class BusinessMetric:
-    pass
-
-
-@mirror(m.FunnelAnalytics)
-class FunnelAnalytics:
-    pass
-
-
-@mirror(m.AbTest)
-class AbTest:
-    pass
-
-
-@mirror(m.AbTestAssignment)
-class AbTestAssignment:
-    pass
-
-
-@mirror(m.RunningTest)
-class RunningTest:
-    pass
-
-
-Query = root_fields(m.AnalyticsEvent, m.BusinessMetric, m.FunnelAnalytics, m.AbTest, m.AbTestAssignment, m.RunningTest)
+Query = root_fields(*MODELS)

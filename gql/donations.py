@@ -11,7 +11,7 @@ from strawberry.types import Info
 import models.donations as m
 from gql.hidden_gifts import LATER, is_stranger
 from gql.kit.kinds import enum_of
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
@@ -24,34 +24,7 @@ for choice in (m.DonationStatus, PotStatus):
 ROOTS = (m.Donation, m.WaveWebhookEvent, m.Refund, m.DonationAnalytics)
 
 
-@mirror(m.Donation)
-class Donation:
-    pass
-
-
-@mirror(m.WaveWebhookEvent)
-class WaveWebhookEvent:
-    pass
-
-
-@mirror(m.Refund)
-class Refund:
-    pass
-
-
-@mirror(m.DonationAnalytics)
-class DonationAnalytics:
-    pass
-
-
-@mirror(m.Contribution)
-class Contribution:
-    pass
-
-
-@mirror(m.PointContribution)
-class PointContribution:
-    pass
+mirrors(m.Donation, m.WaveWebhookEvent, m.Refund, m.DonationAnalytics, m.Contribution, m.PointContribution)
 
 
 @strawberry.type(description="A donation as the holder of its receipt's token may see it.")

@@ -9,25 +9,12 @@ from strawberry.types import Info
 
 import models.identity as m
 from gql.kit.loaders import read_node
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.planner.fields import root_own
 from gql.kit.roots import root_fields
 from gql.kit.type_registry import Address
 
-
-@mirror(m.User)
-class User:
-    pass
-
-
-@mirror(m.UserSession)
-class UserSession:
-    pass
-
-
-@mirror(m.PasswordResetToken)
-class PasswordResetToken:
-    pass
+mirrors(m.User, m.UserSession, m.PasswordResetToken)
 
 
 async def viewer(info: Info) -> Any:

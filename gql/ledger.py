@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import models.ledger as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
+MODELS = (
+    m.LedgerAccount,
+    m.LedgerTransaction,
+    m.LedgerEntry,
+)
+mirrors(*MODELS)
 
-@mirror(m.LedgerAccount)
-class LedgerAccount:
-    pass
-
-
-@mirror(m.LedgerTransaction)
-class LedgerTransaction:
-    pass
-
-
-@mirror(m.LedgerEntry)
-class LedgerEntry:
-    pass
-
-
-Query = root_fields(m.LedgerAccount, m.LedgerTransaction, m.LedgerEntry)
+Query = root_fields(*MODELS)

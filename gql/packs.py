@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import models.packs as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from resolvers.packs import campaign_counters, campaigns, packs, partner_invitations, partner_members, partners
 
-
-@mirror(m.Pack)
-class Pack:
-    pass
-
-
-@mirror(m.Partner)
-class Partner:
-    pass
-
-
-@mirror(m.SponsorCampaign)
-class SponsorCampaign:
-    pass
-
-
-@mirror(m.PartnerMember)
-class PartnerMember:
-    pass
-
-
-@mirror(m.PartnerInvitation)
-class PartnerInvitation:
-    pass
-
-
-@mirror(m.PublicPartner)
-class PublicPartner:
-    pass
-
-
-@mirror(m.ActiveCampaign)
-class ActiveCampaign:
-    pass
-
+MODELS = (
+    m.Pack,
+    m.Partner,
+    m.SponsorCampaign,
+    m.PartnerMember,
+    m.PartnerInvitation,
+    m.PublicPartner,
+    m.ActiveCampaign,
+)
+mirrors(*MODELS)
 
 Mutation = mutations(
     partners.register_partner,
@@ -72,6 +47,4 @@ Mutation = mutations(
 )
 
 
-Query = root_fields(
-    m.Pack, m.Partner, m.SponsorCampaign, m.PartnerMember, m.PartnerInvitation, m.PublicPartner, m.ActiveCampaign
-)
+Query = root_fields(*MODELS)

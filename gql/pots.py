@@ -14,7 +14,7 @@ import models.pots as m
 from gql.hidden_gifts import LATER, is_stranger
 from gql.kit.deferred_values import Slot, changed
 from gql.kit.loaders import read_node
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.node import parse_id
 from gql.kit.planner.builder import Builder
@@ -28,20 +28,7 @@ from resolvers.donations import pot_cancellation
 from resolvers.kernel.share_links import tokens_of
 from resolvers.pots import invitations, pots, views
 
-
-@mirror(m.Pot)
-class Pot:
-    pass
-
-
-@mirror(m.PotInvitation)
-class PotInvitation:
-    pass
-
-
-@mirror(m.PotAnalytics)
-class PotAnalytics:
-    pass
+mirrors(m.Pot, m.PotInvitation, m.PotAnalytics)
 
 
 async def pot(

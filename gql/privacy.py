@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import models.privacy as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
+MODELS = (
+    m.Consent,
+    m.DataRequest,
+)
+mirrors(*MODELS)
 
-@mirror(m.Consent)
-class Consent:
-    pass
-
-
-@mirror(m.DataRequest)
-class DataRequest:
-    pass
-
-
-Query = root_fields(m.Consent, m.DataRequest)
+Query = root_fields(*MODELS)

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import models.profiles as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
-
-@mirror(m.Profile)
-class Profile:
-    pass
-
-
-@mirror(m.UserAddress)
-class UserAddress:
-    pass
-
-
-@mirror(m.PublicProfile)
-class PublicProfile:
-    pass
-
-
-@mirror(m.Colleague)
-class Colleague:
-    pass
+mirrors(m.Profile, m.UserAddress, m.PublicProfile, m.Colleague)
 
 
 Query = root_fields(m.Profile, m.UserAddress, m.Colleague, unlisted=(m.PublicProfile,))

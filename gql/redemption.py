@@ -6,7 +6,7 @@ import segno
 import strawberry
 
 import models.redemption as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirror, mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
@@ -25,14 +25,7 @@ class QrCode:
         return segno.make(self.code, error="m").svg_inline(scale=4)  # type: ignore[attr-defined]
 
 
-@mirror(m.PartnerSettlement)
-class PartnerSettlement:
-    pass
-
-
-@mirror(m.QrRedemptionLog)
-class QrRedemptionLog:
-    pass
+mirrors(m.PartnerSettlement, m.QrRedemptionLog)
 
 
 Mutation = mutations(

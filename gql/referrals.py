@@ -11,7 +11,7 @@ from strawberry.types import Info
 
 import models.referrals as m
 from gql.kit.kinds import enum_of
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from resolvers.points import points
@@ -21,29 +21,7 @@ from resolvers.referrals import batches, invitations, referral_codes
 enum_of(m.ReferralStatus)
 
 
-@mirror(m.Referral)
-class Referral:
-    pass
-
-
-@mirror(m.PointsLedgerEntry)
-class PointsLedgerEntry:
-    pass
-
-
-@mirror(m.PointsConversion)
-class PointsConversion:
-    pass
-
-
-@mirror(m.SponsorDailyLimit)
-class SponsorDailyLimit:
-    pass
-
-
-@mirror(m.SponsorContactBatch)
-class SponsorContactBatch:
-    pass
+mirrors(m.Referral, m.PointsLedgerEntry, m.PointsConversion, m.SponsorDailyLimit, m.SponsorContactBatch)
 
 
 Mutation = mutations(

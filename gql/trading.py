@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 import models.trading as m
-from gql.kit.mirror import mirror
+from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
@@ -21,60 +21,19 @@ from resolvers.trading import (
     withdrawals,
 )
 
-
-@mirror(m.CryptoProfile)
-class CryptoProfile:
-    pass
-
-
-@mirror(m.CryptoWallet)
-class CryptoWallet:
-    pass
-
-
-@mirror(m.CryptoTransaction)
-class CryptoTransaction:
-    pass
-
-
-@mirror(m.CryptoTrade)
-class CryptoTrade:
-    pass
-
-
-@mirror(m.CryptoEscrow)
-class CryptoEscrow:
-    pass
-
-
-@mirror(m.CryptoDispute)
-class CryptoDispute:
-    pass
-
-
-@mirror(m.CryptoPaymentMethod)
-class CryptoPaymentMethod:
-    pass
-
-
-@mirror(m.CryptoPrice)
-class CryptoPrice:
-    pass
-
-
-@mirror(m.Trader)
-class Trader:
-    pass
-
-
-@mirror(m.TradeOffer)
-class TradeOffer:
-    pass
-
-
-@mirror(m.CounterpartyPaymentMethod)
-class CounterpartyPaymentMethod:
-    pass
+mirrors(
+    m.CryptoProfile,
+    m.CryptoWallet,
+    m.CryptoTransaction,
+    m.CryptoTrade,
+    m.CryptoEscrow,
+    m.CryptoDispute,
+    m.CryptoPaymentMethod,
+    m.CryptoPrice,
+    m.Trader,
+    m.TradeOffer,
+    m.CounterpartyPaymentMethod,
+)
 
 
 Mutation = mutations(

@@ -48,6 +48,12 @@ class PersonalDirective:
     pass
 
 
+def mirrors(*models: type[Base]) -> None:
+    """Mirror models that have no fields but those of their own."""
+    for model in models:
+        mirror(model)(type(model.__name__, (), {}))
+
+
 def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
     """Mirror a model: every column that is not secret, every relation it declares, its connection, filters and
     aggregates. Fields that the decorated class has of its own are added."""
