@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import strawberry
@@ -66,13 +66,6 @@ UNFINISHED = MutationWarning(
 )
 
 
-class Once(NamedTuple):
-    """A value of a payload that is shown to the first call alone: a retry with its idempotency key gets null."""
-
-    annotation: Any
-    doc: str
-
-
 def mutations(*rules: Rule[..., Any]) -> type[Any]:
     """The mutations of a group: a field for each rule, with its name, its input, its payload and its refusals."""
     return strawberry.type(type("Mutation", (), {rule.name: field_of(rule) for rule in rules}))
@@ -81,24 +74,7 @@ def mutations(*rules: Rule[..., Any]) -> type[Any]:
 def field_of(rule: Rule[..., Any]) -> Any:
     """The field of a rule."""
     name = camel(rule.name)
-    return _field(rule, name, input_of(rule, name), rule.results)
-
-
-def mutation(rule: Rule[..., Any], *, name: str, input: type[Any], makes: dict[str, Any]) -> Any:
-    rule.__dict__["results"] = results = tuple(_result(key, value) for key, value in makes.items())
-    return _field(rule, name, input, results)
-
-
-def _result(key: str, value: Any) -> Result:
-    if _is_model(value):
-        return Result(key, value, model=value)
-    if isinstance(value, list):
-        return Result(key, value, model=value[0], many=True)
-    annotation, doc = value
-    return Result(key, annotation, doc=doc, once=isinstance(value, Once))
-
-
-def _field(rule: Rule[..., Any], name: str, input: type[Any], results: tuple[Result, ...]) -> Any:
+    input_type, results = input_of(rule, name), rule.results
     title = name[:1].upper() + name[1:]
     codes = _codes(title, name, rule)
     error = _error_type(title, name, codes)
@@ -132,7 +108,7 @@ def _field(rule: Rule[..., Any], name: str, input: type[Any], results: tuple[Res
             values["warnings"] = _warnings(outcome)
         return payload(**values, user_errors=[error(**_error(item, codes)) for item in outcome.refusals])
 
-    argument = {"input": (input, "What the mutation takes.", inspect.Parameter.empty)}
+    argument = {"input": (input_type, "What the mutation takes.", inspect.Parameter.empty)}
     with_arguments(resolve, argument, payload | None, rooted=False)
     return strawberry.field(resolve, name=name, description=rule.doc)
 

@@ -243,8 +243,8 @@ def _parameter(given: inspect.Parameter, hint: Any, where: str) -> Parameter | D
 def _described(given: inspect.Parameter, hint: Any, where: str) -> Parameter:
     kind, extras = _taken_apart(hint)
     spec = next((extra for extra in extras if isinstance(extra, SPECS)), None)
-    if spec is None:  # what is not yet declared this way
-        spec = Value(where)
+    if spec is None:
+        raise TypeError(f"`{given.name}` of {where} says nothing of itself: Annotated[…, Text(…)] or the like.")
     owned = next((extra for extra in extras if isinstance(extra, OwnedBy)), None)
     return Parameter(given.name, kind, spec, given.default is inspect.Parameter.empty, owned=owned)
 

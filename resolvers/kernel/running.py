@@ -220,7 +220,7 @@ def _values(rule: Rule[..., Any], result: Any) -> dict[str, Any]:
     if isinstance(result, DeclarativeBase):
         (only,) = rule.results
         return {only.name: _value(result)}
-    return {each.name: _value(getattr(result, each.name, None)) for each in rule.results}
+    return {each.name: _value(getattr(result, each.name)) for each in rule.results}
 
 
 def _value(value: Any) -> Any:
