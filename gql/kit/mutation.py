@@ -23,10 +23,12 @@ from gql.kit.scalars import Json
 from gql.kit.type_registry import Address, keep
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
+from lango.providers.registry import WARNINGS
+from lango.providers.warnings import ProviderWarning
 from lango.rules.rule import Result, Rule
 from models.base import Base
 from models.columns import Documented
-from resolvers.kernel.running import Outcome, run
+from resolvers.kernel.running import run
 
 
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")
@@ -38,32 +40,20 @@ class UserError:
     details: Json | None = strawberry.field(description="Facts about the refusal, for programs; null without any.")
 
 
-@strawberry.enum(description="What a mutation warns of although it was done.")
-class WarningCode(Enum):
-    PAYMENT_PROVIDER_UNAVAILABLE = strawberry.enum_value(
-        "PAYMENT_PROVIDER_UNAVAILABLE",
-        description="The payment service could not be reached; it is asked again until it answers.",
-    )
-    PAYMENT_PROVIDER_REFUSED = strawberry.enum_value(
-        "PAYMENT_PROVIDER_REFUSED",
-        description="The payment service has answered that it will not do this; to ask the same again does not help.",
-    )
-    NOT_YET_FINISHED = strawberry.enum_value(
-        "NOT_YET_FINISHED",
-        description="Something that follows from it has failed for the moment; it is tried again until it is done.",
-    )
+def _warning_codes() -> Any:
+    """Of all providers that there are: each says itself what a call of it may warn of."""
+    members = {kind.code: strawberry.enum_value(kind.code, description=kind.description) for kind in WARNINGS}
+    made = Enum("WarningCode", members)  # type: ignore[misc]
+    return strawberry.enum(made, description="What a mutation warns of although it was done.")
+
+
+WARNING_CODES: Any = _warning_codes()
 
 
 @strawberry.type(name="Warning", description="Something that is not yet as it should be, although it was done.")
 class MutationWarning:
-    code: WarningCode = strawberry.field(description="The warning, for programs.")
+    code: WARNING_CODES = strawberry.field(description="The warning, for programs.")
     message: str = strawberry.field(description="What to tell the person.")
-
-
-UNFINISHED = MutationWarning(
-    code=WarningCode.NOT_YET_FINISHED,
-    message="Something that follows from this has failed for the moment; it is tried again until it is done.",
-)
 
 
 def mutations(*rules: Rule[..., Any]) -> type[Any]:
@@ -105,7 +95,7 @@ def field_of(rule: Rule[..., Any]) -> Any:
         for result in results:
             values[result.name] = _shown(context, result, outcome.values.get(result.name))
         if rule.calls:
-            values["warnings"] = _warnings(outcome)
+            values["warnings"] = [_warning(each) for each in outcome.warnings]
         return payload(**values, user_errors=[error(**_error(item, codes)) for item in outcome.refusals])
 
     argument = {"input": (input_type, "What the mutation takes.", inspect.Parameter.empty)}
@@ -214,16 +204,5 @@ def _error(item: dict[str, Any], codes: Any) -> dict[str, Any]:
     return {"code": codes[item["code"]], "message": item["message"], "field": field, "details": details}
 
 
-def _warnings(outcome: Outcome) -> list[MutationWarning]:
-    warnings = [*map(_unreached, outcome.unreached), *map(_unwilling, outcome.unwilling)]
-    return [*warnings, UNFINISHED] if outcome.unfinished else warnings
-
-
-def _unreached(provider: str) -> MutationWarning:
-    told = f"{provider} cannot be reached at the moment; it is asked again until it answers."
-    return MutationWarning(code=WarningCode.PAYMENT_PROVIDER_UNAVAILABLE, message=told)
-
-
-def _unwilling(provider: str) -> MutationWarning:
-    told = f"{provider} has answered that it will not do this; to ask the same again does not help."
-    return MutationWarning(code=WarningCode.PAYMENT_PROVIDER_REFUSED, message=told)
+def _warning(warning: ProviderWarning) -> MutationWarning:
+    return MutationWarning(code=WARNING_CODES[warning.code], message=warning.message)

@@ -22,7 +22,8 @@ from sqlalchemy.orm import DeclarativeBase
 from lango.actor import Actor, DatabaseRole
 from lango.errors import OutcomeUnknown, Refused, RowsBusy, is_of_server, state_of
 from lango.jobs import calls
-from lango.providers import ProviderRefused, ProviderUnavailable
+from lango.providers import ProviderError
+from lango.providers.warnings import NOT_YET_FINISHED, ProviderWarning
 from lango.rules.rule import Rule
 from lango.rules.services import Services
 from lango.rules.transaction import Call, CallerTransaction, RuleTransaction
@@ -53,11 +54,8 @@ class Outcome:
     calls: list[Call] = field(default_factory=list)
     # The ids of rows that the payload shows, whoever may read them otherwise.
     opened: list[str] = field(default_factory=list)
-    # The outside services that could not be reached, which are asked again; and those that will not do it.
-    unreached: list[str] = field(default_factory=list)
-    unwilling: list[str] = field(default_factory=list)
-    # Whether something else went wrong in a call, which is made again.
-    unfinished: bool = False
+    # What went wrong in the calls outside, though the rule is done.
+    warnings: list[ProviderWarning] = field(default_factory=list)
     # The transaction of a dry run, in which its payload is read as the caller; whoever asked for it rolls it back.
     dry_run: RuleTransaction | None = None
 
@@ -188,22 +186,20 @@ async def _call_outside(services: Services, actor: Actor, outcome: Outcome, coun
 
     The rule has been done, so nothing that goes wrong here is an error of the mutation.
     """
-    values, unreached, unwilling, unfinished = dict(outcome.values), [], [], False
+    values, warnings = dict(outcome.values), list[ProviderWarning]()
     for call in outcome.calls:
         result = "done"
         try:
             values |= await calls.make(call, services) or {}
-        except ProviderUnavailable as error:
-            result = "unreached"
-            unreached.append(error.provider)
-        except ProviderRefused as error:
-            result = "refused"
-            unwilling.append(error.provider)
+        except ProviderError as error:
+            result = error.outcome
+            warnings.append(error.for_callers())
         except Exception as error:
-            result, unfinished = "failed", True
+            result = "failed"
+            warnings.append(NOT_YET_FINISHED.about(""))
             log.error("outside call failed", job=call.job, request_id=actor.request_id, exc_info=error)
         counting(call.job, result)
-    return Outcome(values, outcome.refusals, [], outcome.opened, unreached, unwilling, unfinished)
+    return Outcome(values, outcome.refusals, [], outcome.opened, list(dict.fromkeys(warnings)))
 
 
 def _kept(stored: dict[str, Any]) -> Outcome:
