@@ -72,7 +72,8 @@ class RuleTransaction(Transaction):
         self.opened: list[str] = []
         self._system = system
         self._held: AbstractAsyncContextManager[Transaction] | None = None
-        self._last_lock: Place | None = None
+        # In the order in which they were locked.
+        self._locked: dict[Place, None] = {}
 
     async def begin(self, *, role_of_rule: DatabaseRole | None = None) -> None:
         """Open the transaction in the rules' role; with a role, start the rule by the same round trip."""
@@ -151,9 +152,12 @@ class RuleTransaction(Transaction):
 
     def _note(self, model: type[Any], key: UUID) -> None:
         place = model.__lock_rank__, key
-        if self._last_lock is not None and place < self._last_lock:
+        # One that is locked again waits for nobody.
+        if place in self._locked:
+            return
+        if self._locked and place < next(reversed(self._locked)):
             type(self).out_of_order(f"{model.__name__} is locked after what comes later in the order of locks.")
-        self._last_lock = place
+        self._locked[place] = None
 
 
 class DryRunOver(Exception):
