@@ -323,7 +323,7 @@ ENDED = due.Due(
         SponsorCampaign.ends_at <= func.now(),
     ).order_by(SponsorCampaign.id),
 )
-# What somebody is interested in is told by the packs that their pots wish for.
+# What somebody is interested in is known from the packs that their pots wish for.
 AUDIENCE = Prepared(
     text("""
     WITH wished AS (
