@@ -18,6 +18,10 @@ class LockRank(IntEnum):
     ESCROW = auto()
     DISPUTE = auto()
     USER = auto()
+    TRADER = auto()
+    WALLET = auto()
+    # What came to a wallet or left it is credited to a balance, or taken from it.
+    COIN_MOVEMENT = auto()
     BALANCE = auto()
     PARTNER = auto()
     PACK = auto()

@@ -65,6 +65,7 @@ class CryptoProfile(Base):
     """What a user is as a trader: identity check, limits, volumes and reputation."""
 
     __tablename__ = "crypto_profiles"
+    __lock_rank__ = LockRank.TRADER
     __table_args__ = (Index(None, "kyc_status"), Index(None, "trading_volume"), {"schema": "trading"})
     __access__ = read(own("user_id"), staff)
 

@@ -62,7 +62,7 @@ class CryptoWallet(Base):
     """A wallet on a chain that a user has connected."""
 
     __tablename__ = "crypto_wallets"
-    __lock_rank__ = LockRank.DETAIL
+    __lock_rank__ = LockRank.WALLET
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "currency"),
@@ -140,7 +140,7 @@ class CryptoTransaction(Base):
     """A movement of coins, on a chain or between balances on the platform."""
 
     __tablename__ = "crypto_transactions"
-    __lock_rank__ = LockRank.DETAIL
+    __lock_rank__ = LockRank.COIN_MOVEMENT
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "wallet_id"),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import admins_of_dao, members_of_dao, own, read, staff
 from models.base import Base
 from models.columns import NOW, Choice, CreatedAt, Id, Json, Moment, UpdatedAt, choice, money, reference, to_one
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class UserBalance(Base):
     """What a user holds in one currency, by itself or within a DAO."""
 
     __tablename__ = "user_balances"
+    __lock_rank__ = LockRank.BALANCE
     __table_args__ = (
         UniqueConstraint("user_id", "dao_id", "currency", postgresql_nulls_not_distinct=True),
         CheckConstraint("available_balance >= 0", name="available_is_not_negative"),
