@@ -39,6 +39,7 @@ from lango.http.streaming.websocket import Sockets
 from lango.http.webhooks import Inbox
 from lango.jobs.gauges import Gauges
 from lango.jobs.supervision import bound_to_supervisor
+from lango.libraries.strawberry import graphql_of
 from lango.observability.metrics import Metrics
 from lango.providers.registry import PROVIDERS
 from lango.rules.handlers import Handler
@@ -86,8 +87,7 @@ def create_app(
     health = Health(engine, settings, metrics, gauges=Gauges(services))
     pipeline = Pipeline(engine.url, settings, metrics)
     schema = with_prepared_documents(schema)
-    # Strawberry has no public name for it.
-    planner = QueryPlanner(schema._schema, settings, metrics) if settings.planner == "on" else None  # noqa: SLF001
+    planner = QueryPlanner(graphql_of(schema), settings, metrics) if settings.planner == "on" else None
     operations = Operations(
         schema,
         settings,
