@@ -21,15 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.db import migrate, roles
 from lango.db.postgres import create_engine
 from lango.embedded import embedded
+from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from lango.settings import Settings
 from tests.changes import Changes
 from tests.client import Api
+from tests.databases import TEMPLATE, create, drop, name_of, of_database
 from tests.factories import Factory
 
 # What does not add up is named where it fails.
 pytest.register_assert_rewrite("tests.books")
-TEMPLATE = "lango_template"
 KEY = (
     '{"kty": "oct", "kid": "tests", "alg": "HS256", "k": "YS1rZXktb2YtdGhlLXRlc3RzLXRoYXQtaXMtdXNlZC1ub3doZXJlLWVsc2U"}'
 )
@@ -65,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         version = 16 if os.environ.get("LANGO_EMBEDDED_VERSION") == "16" else 18
         server = stack.enter_context(embedded(folder, "test", version))
         owner = server.owner_url(TEMPLATE)
-    config.stash[OWNER] = owner = _of_database(owner, TEMPLATE)
+    config.stash[OWNER] = owner = of_database(owner, TEMPLATE)
     asyncio.run(_make_template(owner))
 
 
@@ -85,23 +86,10 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
         manager.register(Workers(), "lango-workers")
 
 
-def _of_database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
 async def _make_template(owner_url: str) -> None:
-    await _create(owner_url, TEMPLATE)
+    await create(owner_url, TEMPLATE, None)
     await roles.ensure(owner_url)
     await migrate.upgrade(owner_url)
-
-
-async def _create(owner_url: str, name: str, template: str | None = None) -> None:
-    connection = await asyncpg.connect(_of_database(owner_url, "postgres"))
-    try:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -115,22 +103,16 @@ def template_url(request: pytest.FixtureRequest) -> str:
 def owner_url(template_url: str) -> Iterator[str]:
     """This worker's database, as the login that may become the owner."""
     name = f"lango_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{uuid4().hex[:6]}"
-    asyncio.run(_create(template_url, name, TEMPLATE))
-    yield _of_database(template_url, name)
-    asyncio.run(_drop(template_url, name))
-
-
-async def _drop(owner_url: str, name: str) -> None:
-    connection = await asyncpg.connect(_of_database(owner_url, "postgres"))
-    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await connection.close()
+    asyncio.run(create(template_url, name))
+    yield of_database(template_url, name)
+    asyncio.run(drop(template_url, name))
 
 
 @pytest.fixture(scope="session")
 def gateway_url(owner_url: str) -> str:
     """This worker's database, as the gateway's login."""
     given = os.environ.get("DATABASE_URL")
-    url = make_url(given or owner_url).set(database=make_url(owner_url).database)
+    url = make_url(given or owner_url).set(database=name_of(owner_url))
     return (url if given else url.set(username="lango_gateway")).render_as_string(hide_password=False)
 
 
@@ -141,7 +123,7 @@ def settings(gateway_url: str) -> Settings:
         _env_file=None,
         database_url=gateway_url,
         # Past a pooler, to this worker's database too.
-        database_direct_url=_of_database(direct, str(make_url(gateway_url).database)) if direct else None,
+        database_direct_url=of_database(direct, name_of(gateway_url)) if direct else None,
         token_keys=KEY,
         log_level="error",
     )
@@ -153,6 +135,12 @@ async def engine(settings: Settings, gateway_url: str) -> AsyncIterator[AsyncEng
     engine = create_engine(gateway_url, settings, pool_size=20)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def services(engine: AsyncEngine, settings: Settings) -> Services:
+    """What jobs get, without any provider."""
+    return Services(engine, settings)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import make_url
 
 from gql.kit.node import MIRRORED, global_id, key_columns
 from lango.db.postgres import create_engine
@@ -18,6 +16,7 @@ from lango.settings import Settings
 from tests import conftest as shared
 from tests.access.expected import ROLES, TABLES
 from tests.client import Answer, Api
+from tests.databases import database, name_of, of_database
 from tests.factories import Factory
 
 # A database of this folder's own: its rows of everything are no true ledger, which other tests demand of theirs.
@@ -25,26 +24,15 @@ owner_url, gateway_url, settings, engine = shared.owner_url, shared.gateway_url,
 owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordinary
 
 
-def of_database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
 @pytest.fixture(scope="session")
 async def own_database(template_url: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
     """Makes databases in which nobody else writes, so that everything in them can be counted. Gives the owner's URL."""
-    made: list[str] = []
-    administrator = await asyncpg.connect(of_database(template_url, "postgres"))
+    async with AsyncExitStack() as stack:
 
-    async def create() -> str:
-        name = f"lango_access_{uuid4().hex[:8]}"
-        await administrator.execute(f'CREATE DATABASE "{name}" TEMPLATE "{make_url(template_url).database}"')
-        made.append(name)
-        return of_database(template_url, name)
+        async def create() -> str:
+            return await stack.enter_async_context(database(template_url, "access"))
 
-    yield create
-    for name in made:
-        await administrator.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await administrator.close()
+        yield create
 
 
 class World:
@@ -102,7 +90,7 @@ async def world(
     own_database: Callable[[], Awaitable[str]], settings: Settings, gateway_url: str
 ) -> AsyncIterator[World]:
     owner_url = await own_database()
-    ours = of_database(gateway_url, str(make_url(owner_url).database))
+    ours = of_database(gateway_url, name_of(owner_url))
     # A test asks for everything at once; what that costs is tested elsewhere.
     wide = settings.model_copy(
         update={"max_cost": 10**9, "max_fields": 10**5, "max_aliases": 10**4, "max_tokens": 10**5, "max_depth": 50}

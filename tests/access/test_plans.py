@@ -22,7 +22,7 @@ from lango.actor import Actor, DatabaseRole
 from lango.db.postgres import create_engine
 from lango.db.session import acting_as
 from lango.settings import Settings
-from tests.access.conftest import of_database
+from tests.databases import of_database
 
 PEOPLE, ROWS = 200, 20_000
 FILL = f"""

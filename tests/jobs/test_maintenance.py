@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,7 +19,7 @@ from lango.jobs.gauges import Gauges
 from lango.jobs.maintenance import make_partitions, months_ahead, silent, warnings
 from lango.rules.services import Services
 from lango.settings import Settings
-from tests.conftest import TEMPLATE, _create, _drop, _of_database
+from tests import databases
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -28,10 +27,8 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 @pytest.fixture
 async def database(template_url: str) -> AsyncIterator[str]:
     """A database of its own: what is asked here is of the whole of it."""
-    name = f"upkeep_{uuid4().hex[:12]}"
-    await _create(template_url, name, TEMPLATE)
-    yield _of_database(template_url, name)
-    await _drop(template_url, name)
+    async with databases.database(template_url, "maintenance") as address:
+        yield address
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.rules.services import Services
-from lango.settings import Settings
 from models.identity import User
 from models.notifications import NotificationTemplate
 from models.packs import PartnerInvitation
@@ -30,11 +28,6 @@ PENDING = """{ partnerInvitations(where: {status: {eq: PENDING}}) { nodes { rowI
 
 def address() -> str:
     return f"guest-{uuid4().hex[:10]}@test.example"
-
-
-@pytest.fixture
-def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings)
 
 
 @pytest.fixture

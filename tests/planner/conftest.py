@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import structlog
-from sqlalchemy import make_url
 
 from lango.settings import Settings
-from tests.access.conftest import of_database
+from tests.databases import create, drop, of_database
 from tests.planner.bothways import BothWays
 from tests.planner.coverage import Coverage
 
@@ -25,26 +23,16 @@ from tests.planner.coverage import Coverage
 def both(template_url: str, settings: Settings, gateway_url: str) -> Iterator[BothWays]:
     """Asks the same of both, each time on a loop of its own: hypothesis calls tests that are no coroutines."""
     name = f"lango_planner_{uuid4().hex[:8]}"
-    own = of_database(template_url, name)
-    gateway = of_database(gateway_url, name)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(administer(template_url, f'CREATE DATABASE "{name}" TEMPLATE "{make_url(template_url).database}"'))
-        ways = BothWays(runner, own, gateway, settings)
+        runner.run(create(template_url, name))
+        ways = BothWays(runner, of_database(template_url, name), of_database(gateway_url, name), settings)
         try:
             with no_logs():
                 ways.open()
             yield ways
         finally:
             ways.close()
-            runner.run(administer(template_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
-
-
-async def administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(of_database(url, "postgres"))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+            runner.run(drop(template_url, name))
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from gql.kit.planner.explain import Planned
 from lango.actor import Actor, Role
 from lango.db.pipeline import written
 from lango.db.session import acting_as
-from tests.access.conftest import of_database
+from tests.databases import of_database
 
 # One at a time makes the database, or takes it away when nobody uses it.
 MAKING, USING = 0x6C616E67, 0x6C616E68

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from lango.db.postgres import create_engine
 from lango.settings import Settings
-from tests.access.conftest import of_database
+from tests.databases import of_database
 from tests.planner.asking import question, statements
 from tests.planner.scale import Scale, filled, read, told
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.rules.services import Services
-from lango.settings import Settings
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory
 
@@ -16,8 +13,3 @@ from tests.factories import Factory
 @pytest.fixture
 async def till(make: Factory) -> SimpleNamespace:
     return await make.code_at_the_till()
-
-
-@pytest.fixture
-def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings)

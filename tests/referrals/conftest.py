@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.rules.services import Services
-from lango.settings import Settings
-from lango.settings import settings as settings_of_process
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import PointsLedgerEntry
 from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory, now
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _keys() -> Iterator[None]:
-    """The process has a key for keyed hashes."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("LANGO_ENCRYPTION_KEYS", f"tests:{base64.b64encode(bytes(range(32))).decode()}")
-        settings_of_process.cache_clear()
-        yield
-    settings_of_process.cache_clear()
-
-
-@pytest.fixture
-def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings)
+from tests.keys import keyless, keys  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from lango.settings import settings
 from lango.values import codes
 from models.identity import User
 from models.pots import Pot, PotInvitation
@@ -146,17 +145,12 @@ async def test_a_sponsor_does_not_answer_for_others(
     assert await owner.fetchval("SELECT count(*) FROM referrals.invitation_opt_outs") == 0
 
 
-async def test_without_a_key_nobody_opts_out(
-    api: Api, make: Factory, sponsor: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("keyless")
+async def test_without_a_key_nobody_opts_out(api: Api, make: Factory, sponsor: Any) -> None:
     invitation = await invited(make, await person(make))
-    with monkeypatch.context() as patched:
-        patched.delenv("LANGO_ENCRYPTION_KEYS")
-        patched.setenv("LANGO_ALLOW_DEV_KEY", "0")
-        settings.cache_clear()
-        refused = await api.mutate(OUT, None, code=invitation.referral_code)
-        sent = await send(api, sponsor)
-    settings.cache_clear()
+
+    refused = await api.mutate(OUT, None, code=invitation.referral_code)
+    sent = await send(api, sponsor)
 
     assert refused.codes == ["SERVICE_UNAVAILABLE"]
     # Nobody has opted out: there is nothing that a key would be needed for.

@@ -7,21 +7,13 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.rules.services import Services
-from lango.settings import Settings
 from models.identity import User
 from models.packs import Partner
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.client import STAFF, Api
 from tests.factories import Factory
 from tests.settlements.calls import IN_JUNE, JUNE, Settlements, generate
-
-
-@pytest.fixture
-def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings)
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,12 +12,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pyotp
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.rules.services import Services
 from lango.security.encryption import keyring
-from lango.settings import Settings
-from lango.settings import settings as settings_of_process
 from models.identity import User
 from models.security import TwoFactorAuth
 from models.trading import CryptoPrice, CryptoProfile
@@ -26,29 +21,9 @@ from models.treasury import UserBalance
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.client import Answer, Api
 from tests.factories import Factory
+from tests.keys import keyless, keys  # noqa: F401 - fixtures
 
 COINS = itertools.count(1)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _keys() -> Iterator[None]:
-    """The process has a key for encrypted columns."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("LANGO_ENCRYPTION_KEYS", f"tests:{base64.b64encode(bytes(range(32))).decode()}")
-        settings_of_process.cache_clear()
-        yield
-    settings_of_process.cache_clear()
-
-
-@pytest.fixture
-def keyless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody has configured a key for encrypted columns."""
-    with monkeypatch.context() as patched:
-        patched.delenv("LANGO_ENCRYPTION_KEYS")
-        patched.setenv("LANGO_ALLOW_DEV_KEY", "0")
-        settings_of_process.cache_clear()
-        yield
-    settings_of_process.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -207,8 +182,3 @@ def plain(amount: Decimal) -> str:
 @pytest.fixture(scope="session")
 def desk(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> Desk:
     return Desk(api, make, owner)
-
-
-@pytest.fixture(scope="session")
-def services(engine: AsyncEngine, settings: Settings) -> Services:
-    return Services(engine, settings)
