@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated
 
 import strawberry
-from strawberry.tools import merge_types
 from strawberry.types import Info
 
 from gql import (
@@ -32,8 +31,8 @@ from gql import (
 from gql.kit.loaders import read_node
 from gql.kit.node import Node, parse_global_id
 from gql.kit.planner import fields as planner
+from gql.kit.types import merged
 from lango.errors import BadUserInput
-from lango.libraries.strawberry import definition_of
 
 GROUPS = (
     identity, profiles, referrals, pots, donations, packs, redemption, notifications, analytics, admin, trading,
@@ -67,12 +66,18 @@ class Nodes:
         return list(await asyncio.gather(*(read_node(info.context, model, key) for model, key in keys)))
 
 
-Query = merge_types("Query", (Nodes, *(group.Query for group in GROUPS)))
-Mutation = merge_types("Mutation", tuple(group.Mutation for group in GROUPS if hasattr(group, "Mutation")))
-Subscription = merge_types(
-    "Subscription", tuple(group.Subscription for group in GROUPS if hasattr(group, "Subscription"))
+Query = merged(
+    "Query",
+    (Nodes, *(group.Query for group in GROUPS)),
+    description="What may be read; every caller sees what concerns them.",
 )
-# `merge_types` takes no description.
-definition_of(Query).description = "What may be read; every caller sees what concerns them."
-definition_of(Mutation).description = "What may be done; each runs by itself, in the order of the document."
-definition_of(Subscription).description = "What may be watched; events are read as the one who watches."
+Mutation = merged(
+    "Mutation",
+    (group.Mutation for group in GROUPS if hasattr(group, "Mutation")),
+    description="What may be done; each runs by itself, in the order of the document.",
+)
+Subscription = merged(
+    "Subscription",
+    (group.Subscription for group in GROUPS if hasattr(group, "Subscription")),
+    description="What may be watched; events are read as the one who watches.",
+)

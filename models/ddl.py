@@ -96,11 +96,6 @@ def readable(model: type[Base], *, staff: bool = False) -> list[Column[object]]:
     ]
 
 
-def unbounded(model: type[Base]) -> bool:
-    """Whether the rows a member sees grow with the table, not with what is the member's own."""
-    return model.__face__ is not None or (model.__access__ is not None and model.__access__.unbounded)
-
-
 def _sql(statement: CreateTable | AddConstraint | CreateIndex) -> str:
     return dedent(str(statement.compile(dialect=DIALECT)).replace("\t", "    ")).strip()
 

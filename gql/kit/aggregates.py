@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 import strawberry
@@ -38,6 +39,7 @@ from gql.kit.node import global_id
 from gql.kit.relations import attributes, ends, is_staff_only
 from gql.kit.scalars import BigInt
 from gql.kit.type_registry import keep
+from gql.kit.types import Field, input_type, object_type
 from lango.errors import BadUserInput
 from lango.graphql.cost import LONGEST
 from lango.values.time_zones import zones
@@ -126,14 +128,12 @@ def aggregate_of(model: type[Base]) -> type[Any]:
         parts["min"] = (kind, "The least values.")
         parts["max"] = (kind, "The greatest values.")
 
-    namespace: dict[str, Any] = {"__annotations__": {"count": BigInt}}
-    namespace["count"] = strawberry.field(description="How many rows the group has.")
+    fields = [Field("count", BigInt, name="count", description="How many rows the group has.")]
     for part, (kind, doc) in parts.items():
-        namespace[part] = strawberry.field(resolver=_part_resolver(part, kind), name=camel(part), description=doc)
+        fields.append(Field(part, kind, name=camel(part), description=doc, value=methodcaller("part", part)))
     description = f"One group of {listed}, or all of them where nothing is grouped by."
-    made = strawberry.type(type(f"{name}Aggregate", (), namespace), name=f"{name}Aggregate", description=description)
     _group_by(model, grouped)
-    return keep(f"{name}Aggregate", made)
+    return keep(f"{name}Aggregate", object_type(f"{name}Aggregate", fields, description=description))
 
 
 def _key_type(column: Column[Any]) -> Any:
@@ -145,33 +145,26 @@ def _holds_id(column: Column[Any]) -> bool:
 
 
 def _part(name: str, kinds: dict[str, Any], columns: dict[str, Column[Any]], description: str) -> type[Any]:
-    namespace: dict[str, Any] = {"__annotations__": {}}
-    for attribute, kind in kinds.items():
-        namespace["__annotations__"][attribute] = kind | None
-        namespace[attribute] = strawberry.field(
-            name=unkeyed(attribute), description=columns[attribute].doc, default=None,
+    fields = [
+        Field(
+            attribute, kind | None, name=unkeyed(attribute), description=columns[attribute].doc,
+            value=methodcaller("get", attribute),
             metadata={LONGEST: longest_of(columns[attribute]) if kind is str else 0},
-        )  # fmt: skip
-    return strawberry.type(type(name, (), namespace), name=name, description=description)
-
-
-def _part_resolver(part: str, kind: type[Any]) -> Any:
-    def resolve(root: Any) -> Any:
-        return kind(**root.part(part))
-
-    resolve.__annotations__ = {"root": Any, "return": kind}
-    return resolve
+        )
+        for attribute, kind in kinds.items()
+    ]  # fmt: skip
+    return object_type(name, fields, description=description)
 
 
 def _group_by(model: type[Base], grouped: dict[str, Column[Any]]) -> None:
-    namespace: dict[str, Any] = {"__annotations__": {}}
+    fields = []
     for attribute, column in grouped.items():
         timed = kind_of(column).name in ("moment", "date")
-        namespace["__annotations__"][attribute] = (TimeBucket if timed else bool) | None
-        namespace[attribute] = strawberry.field(name=unkeyed(attribute), description=column.doc)
+        kind = (TimeBucket if timed else bool) | None
+        fields.append(Field(attribute, kind, name=unkeyed(attribute), description=column.doc))
     name = f"{model.__name__}GroupBy"
     description = f"One key by which {words(plural(model))} are grouped: `true` for a column, a span for a time."
-    keep(name, strawberry.input(type(name, (), namespace), name=name, description=description, one_of=True))
+    keep(name, input_type(name, fields, description=description, one_of=True))
 
 
 def wanted(selections: list[Selection]) -> tuple[tuple[str, frozenset[str]], ...]:

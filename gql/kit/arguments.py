@@ -4,61 +4,61 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any
 
 import strawberry
 from strawberry.types import Info
+from strawberry.types.arguments import StrawberryArgument
 
 from gql.kit.aggregates import DEFAULT_GROUPS
 from gql.kit.naming import camel
 from gql.kit.type_registry import Address
+from gql.kit.types import argument
 from models.base import Base
 
-LIST_ARGUMENTS = {
-    "first": (
-        int | None,
-        "How many rows, from the start of the list or after `after`; 20 if neither is given, 100 at most.",
+PAGE_ARGUMENTS = (
+    argument(
+        "first", int | None, name="first",
+        description="How many rows, from the start of the list or after `after`; 20 if neither is given, 100 at most.",
     ),
-    "after": (str | None, "Only rows after this cursor."),
-    "last": (int | None, "How many rows, from the end of the list or before `before`."),
-    "before": (str | None, "Only rows before this cursor."),
-}
+    argument("after", str | None, name="after", description="Only rows after this cursor."),
+    argument(
+        "last", int | None, name="last",
+        description="How many rows, from the end of the list or before `before`.",
+    ),
+    argument("before", str | None, name="before", description="Only rows before this cursor."),
+)  # fmt: skip
+GROUP_ARGUMENTS = (
+    argument(
+        "time_zone", str, name="timeZone", description="The time zone in which days and months begin.", default="UTC"
+    ),
+    argument(
+        "first", int, name="first", description="How many groups, in the order of their keys; 1000 at most.",
+        default=DEFAULT_GROUPS,
+    ),
+)  # fmt: skip
 
 
-def list_arguments(target: type[Base]) -> dict[str, tuple[Any, str, Any]]:
-    """The arguments of a list: their types, docs and defaults."""
-    arguments: dict[str, tuple[Any, str, Any]] = {
-        key: (kind, doc, strawberry.UNSET) for key, (kind, doc) in LIST_ARGUMENTS.items()
-    }
-    arguments["where"] = (
-        Address(f"{target.__name__}Where") | None,
-        "Which rows; all that may be seen without it.",
-        strawberry.UNSET,
-    )
-    arguments["order_by"] = (
-        list[Address(f"{target.__name__}Order")] | None,  # type: ignore[misc]
-        "The order, first key first; the newest come first without it.",
-        strawberry.UNSET,
-    )
-    return arguments
+@cache
+def list_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
+    """The arguments of a list of the model's rows."""
+    order = list[Address(f"{target.__name__}Order")] | None  # type: ignore[misc]
+    doc = "The order, first key first; the newest come first without it."
+    return *PAGE_ARGUMENTS, _where(target), argument("order_by", order, name="orderBy", description=doc)
 
 
-def group_arguments(target: type[Base]) -> dict[str, tuple[Any, str, Any]]:
-    """The arguments of an aggregate: their types, docs and defaults."""
-    return {
-        "where": (
-            Address(f"{target.__name__}Where") | None,
-            "Which rows; all that may be seen without it.",
-            strawberry.UNSET,
-        ),
-        "group_by": (
-            list[Address(f"{target.__name__}GroupBy")] | None,  # type: ignore[misc]
-            "The keys; one group of all rows without them.",
-            strawberry.UNSET,
-        ),
-        "time_zone": (str, "The time zone in which days and months begin.", "UTC"),
-        "first": (int, "How many groups, in the order of their keys; 1000 at most.", DEFAULT_GROUPS),
-    }
+@cache
+def group_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
+    """The arguments of an aggregate over the model's rows."""
+    keys = list[Address(f"{target.__name__}GroupBy")] | None  # type: ignore[misc]
+    doc = "The keys; one group of all rows without them."
+    return _where(target), argument("group_by", keys, name="groupBy", description=doc), *GROUP_ARGUMENTS
+
+
+def _where(target: type[Base]) -> StrawberryArgument:
+    kind = Address(f"{target.__name__}Where") | None
+    return argument("where", kind, name="where", description="Which rows; all that may be seen without it.")
 
 
 def with_arguments(

@@ -17,6 +17,7 @@ from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.ordering import Key, backwards, beyond, cursor, keys_of, page_limit, position, terms
 from gql.kit.relations import attributes, ends, is_staff_only, loading
 from gql.kit.type_registry import Address, keep
+from gql.kit.types import Field, object_type
 from lango.errors import BadUserInput
 from lango.graphql.cost import DEFAULT_PAGE
 from models.base import Base
@@ -96,31 +97,34 @@ class Asked:
 def connection_of(model: type[Base]) -> type[Any]:
     """The connection type of a model, and its edge."""
     name, listed = model.__name__, words(plural(model))
-    edge = strawberry.type(
-        type(f"{name}Edge", (), {
-            "__annotations__": {"node": Address(name), "cursor": str},
-            "node": strawberry.field(description="The row."),
-            "cursor": strawberry.field(description="Its place in the list, for `after` and `before`."),
-        }),
-        name=f"{name}Edge", description=f"A {words(name)} in a list.",
-    )  # fmt: skip
+    edge = object_type(
+        f"{name}Edge",
+        [
+            Field("node", Address(name), name="node", description="The row."),
+            Field("cursor", str, name="cursor", description="Its place in the list, for `after` and `before`."),
+        ],
+        description=f"A {words(name)} in a list.",
+    )
     keep(f"{name}Edge", edge)
-
-    async def total_count(root: Any) -> int:
-        return int(await root.count())
-
-    annotations = {"edges": list[Address(f"{name}Edge")], "nodes": list[Address(name)], "page_info": PageInfo}  # type: ignore[misc]
-    connection = strawberry.type(
-        type(f"{name}Connection", (), {
-            "__annotations__": annotations,
-            "edges": strawberry.field(description="The rows of this page, each with its cursor."),
-            "nodes": strawberry.field(description="The rows of this page."),
-            "page_info": strawberry.field(description="Where the page stands in the list."),
-            "total_count": strawberry.field(total_count, description="How many rows the list has; counted when asked."),
-        }),
-        name=f"{name}Connection", description=f"A page of {listed}.",
+    edges, nodes = list[Address(f"{name}Edge")], list[Address(name)]  # type: ignore[misc]
+    connection = object_type(
+        f"{name}Connection",
+        [
+            Field("edges", edges, name="edges", description="The rows of this page, each with its cursor."),
+            Field("nodes", nodes, name="nodes", description="The rows of this page."),
+            Field("page_info", PageInfo, name="pageInfo", description="Where the page stands in the list."),
+            Field(
+                "total_count", int, name="totalCount", description="How many rows the list has; counted when asked.",
+                resolve=_total_count,
+            ),
+        ],
+        description=f"A page of {listed}.",
     )  # fmt: skip
     return keep(f"{name}Connection", connection)
+
+
+async def _total_count(page: Page, _: Any) -> int:
+    return await page.count()
 
 
 def page(

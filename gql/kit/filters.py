@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -41,6 +41,7 @@ from gql.kit.node import parse_id
 from gql.kit.relations import attributes, ends, is_staff_only, relations
 from gql.kit.scalars import Json
 from gql.kit.type_registry import Address, keep
+from gql.kit.types import Field, Input, input_type
 from lango.errors import BadUserInput
 from lango.graphql.time_slices import pause
 from models.base import Base
@@ -142,6 +143,10 @@ TITLES = {
 }  # fmt: skip
 
 
+# Words of Python, which a filter's attributes end in an underscore to avoid.
+RESERVED = frozenset({"in", "and", "or", "not"})
+
+
 @cache
 def filter_of(kind: Kind, *, ids: bool) -> type[Any]:
     """The input of a kind's operators; for keys, the operands are ids."""
@@ -161,12 +166,11 @@ def filter_of(kind: Kind, *, ids: bool) -> type[Any]:
 
 
 def _input(name: str, listed: dict[str, tuple[Any, str]], description: str) -> type[Any]:
-    namespace: dict[str, Any] = {"__annotations__": {}}
-    for key, (annotation, doc) in listed.items():
-        attribute = f"{key}_" if key in {"in", "and", "or", "not"} else key
-        namespace["__annotations__"][attribute] = annotation | None
-        namespace[attribute] = strawberry.field(default=UNSET, name=camel(key), description=doc)
-    return keep(name, strawberry.input(type(name, (), namespace), name=name, description=description))
+    fields = [
+        Field(f"{key}_" if key in RESERVED else key, annotation | None, name=camel(key), description=doc, default=UNSET)
+        for key, (annotation, doc) in listed.items()
+    ]
+    return keep(name, input_type(name, fields, description=description))
 
 
 def where_of(model: type[Base]) -> type[Any]:
@@ -187,7 +191,6 @@ def where_of(model: type[Base]) -> type[Any]:
     listed["or"] = (list[Address(name)], "One of these holds.")  # type: ignore[misc]
     listed["not"] = (Address(name), "This does not hold.")
     made = _input(name, listed, f"Which rows of {model.__name__} are wanted: all that is given must hold.")
-    made.__model__ = model
     some = {
         "some": (Address(name), "At least one row is like this."),
         "none": (Address(name), "No row is like this."),
@@ -197,16 +200,14 @@ def where_of(model: type[Base]) -> type[Any]:
     return made
 
 
-def given(value: Any) -> dict[str, Any]:
-    """What was given of an input, by attribute."""
-    return {field.name: item for field in fields(value) if (item := getattr(value, field.name)) is not UNSET}
+def given(value: Input) -> dict[str, Any]:
+    """What was given of an input, by attribute, in the order of its fields."""
+    return {name: item for name in value.__attributes__ if (item := getattr(value, name)) is not UNSET}
 
 
-def the_one(value: Any) -> tuple[str, Any]:
+def the_one(value: Input) -> tuple[str, Any]:
     """The one field that was given of a oneOf input."""
-    return next(
-        (field.name, item) for field in fields(value) if (item := getattr(value, field.name)) not in (None, UNSET)
-    )
+    return next((name, item) for name, item in given(value).items() if item is not None)
 
 
 def predicate(row: Alias, model: type[Base], where: Any) -> ColumnElement[bool]:

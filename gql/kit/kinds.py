@@ -97,12 +97,18 @@ def longest_of(column: Column[Any]) -> int:
 @cache
 def target_of(column: Column[Any]) -> type[Base] | None:
     """The model whose key a column holds: its foreign key's; in a face, that of a table's column of the same name."""
+    known = _models_by_table()
     for key in column.foreign_keys:
-        for model in models():
-            if model.table() is key.column.table and key.column.primary_key:
-                return model
-    if any(model.table() is column.table for model in models() if model.__face__ is not None):
-        tables = (model.table() for model in models() if model.__face__ is None)
+        if key.column.primary_key and (model := known.get(key.column.table)) is not None:
+            return model
+    shown = known.get(column.table)
+    if shown is not None and shown.__face__ is not None:
+        tables = (table for table, model in known.items() if model.__face__ is None)
         same = (table.columns[column.name] for table in tables if column.name in table.columns)
         return next((target for other in same if (target := target_of(other)) is not None), None)
     return None
+
+
+@cache
+def _models_by_table() -> dict[Any, type[Base]]:
+    return {model.table(): model for model in models()}

@@ -9,10 +9,10 @@ import strawberry
 from sqlalchemy import Column
 from sqlalchemy.orm import RelationshipProperty
 from strawberry.schema_directive import Location
-from strawberry.types import Info
+from strawberry.types.field import StrawberryField
 
 from gql.kit.aggregates import AskedGroups, aggregate_of, read_child_groups, wanted
-from gql.kit.arguments import group_arguments, list_arguments, with_arguments
+from gql.kit.arguments import group_arguments, list_arguments
 from gql.kit.connection import Asked, connection_of, read_children
 from gql.kit.filters import where_of
 from gql.kit.kinds import kind_of, longest_of, target_of
@@ -23,6 +23,7 @@ from gql.kit.ordering import order_of
 from gql.kit.planner import fields as planner
 from gql.kit.relations import attributes, ends, relations
 from gql.kit.type_registry import Address, keep
+from gql.kit.types import Field, object_type, own_fields
 from lango.graphql.cost import LONGEST
 from models.base import Base
 from models.columns import DEPRECATED, MONEY, PERSONAL, Money
@@ -61,24 +62,19 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
 
     def decorate(own: type[Any]) -> type[Any]:
         name = model.__name__
-        namespace: dict[str, Any] = {"__annotations__": {}, "__module__": own.__module__}
-        namespace["is_type_of"] = classmethod(lambda _, row, __: isinstance(row, model))
-        namespace["id"] = strawberry.field(
-            _id, description="The object's global id, for `node` and for caches.", metadata=planner.of_id()
-        )
+        fields: list[StrawberryField] = [_id()]
         if len(key_columns(model)) == 1:
-            _row_id(namespace, model)
-        for attribute, column in attributes(model).items():
-            if attribute != "id":
-                _column(namespace, attribute, column)
+            fields.append(_row_id(model))
+        fields += [_column(attribute, column) for attribute, column in attributes(model).items() if attribute != "id"]
         for relation in relations(model):
-            _relation(namespace, relation)
+            fields += _relation(relation)
         if model.__transitions__ is not None:
-            _transitions(namespace, model, model.__transitions__)
-        namespace |= {attribute: value for attribute, value in vars(own).items() if not attribute.startswith("__")}
-        made = strawberry.type(
-            type(name, (Node,), namespace), name=name, description=" ".join((model.__doc__ or "").split())
-        )
+            fields.append(_transitions(model, model.__transitions__))
+        fields += own_fields(own)
+        made = object_type(
+            name, fields, description=" ".join((model.__doc__ or "").split()), interfaces=[Node],
+            is_type_of=lambda row, _: isinstance(row, model),
+        )  # fmt: skip
         connection_of(model)
         where_of(model)
         order_of(model)
@@ -88,54 +84,47 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
     return decorate
 
 
-def _id(root: Any) -> strawberry.ID:
-    return global_id(type(root), key_of(root))
+def _id() -> Field:
+    return Field(
+        "id", strawberry.ID, name="id", description="The object's global id, for `node` and for caches.",
+        value=lambda row: global_id(type(row), key_of(row)), metadata=planner.of_id(),
+    )  # fmt: skip
 
 
-def _row_id(namespace: dict[str, Any], model: type[Base]) -> None:
+def _row_id(model: type[Base]) -> Field:
     (column,) = key_columns(model)
     attribute = model.__mapper__.get_property_by_column(column).key
-    outer = kind_of(column).outer
-
-    def row_id(root: Any) -> Any:
-        return root.__dict__[attribute]
-
-    row_id.__annotations__ = {"root": Any, "return": outer}
-    namespace["row_id"] = strawberry.field(
-        row_id, description="The key as the database holds it.", metadata=planner.of_row_id()
-    )
+    return Field(
+        "row_id", kind_of(column).outer, name="rowId", description="The key as the database holds it.",
+        value=lambda row: row.__dict__[attribute], metadata=planner.of_row_id(),
+    )  # fmt: skip
 
 
-def _column(namespace: dict[str, Any], attribute: str, column: Column[Any]) -> None:
+def _column(attribute: str, column: Column[Any]) -> Field:
     target = target_of(column)
     kind = kind_of(column)
     holds_id = target is not None and kind.name == "uuid"
     outer = strawberry.ID if holds_id else kind.annotation
 
-    def resolve(root: Any) -> Any:
-        value = root.__dict__.get(attribute)
+    def value_of(row: Any) -> Any:
+        value = row.__dict__.get(attribute)
         return global_id(target, (value,)) if holds_id and target is not None and value is not None else value
 
-    resolve.__annotations__ = {"root": Any, "return": outer | None if column.nullable else outer}
-    namespace[attribute] = strawberry.field(
-        resolve, name=camel(attribute), description=column.doc, directives=directives(column),
-        deprecation_reason=column.info.get(DEPRECATED),
+    return Field(
+        attribute, outer | None if column.nullable else outer, name=camel(attribute), description=column.doc,
+        value=value_of, directives=directives(column), deprecation_reason=column.info.get(DEPRECATED),
         metadata={**planner.of_column(attribute), LONGEST: longest_of(column)},
     )  # fmt: skip
 
 
-def _transitions(namespace: dict[str, Any], model: type[Base], machine: Transitions) -> None:
+def _transitions(model: type[Base], machine: Transitions) -> Field:
     kind = kind_of(model.table().columns[machine.column])
-
-    def available_transitions(root: Any) -> Any:
-        return machine.after(root.__dict__[machine.column])
-
-    available_transitions.__annotations__ = {"root": Any, "return": list[kind.outer]}  # type: ignore[name-defined]
-    namespace["available_transitions"] = strawberry.field(
-        available_transitions,
+    return Field(
+        "available_transitions", list[kind.outer], name="availableTransitions",  # type: ignore[name-defined]
+        value=lambda row: machine.after(row.__dict__[machine.column]),
         description=f"What `{camel(machine.column)}` may become next, by a rule or by itself; empty at the end.",
         metadata=planner.of_transitions(machine),
-    )
+    )  # fmt: skip
 
 
 def directives(column: Column[Any]) -> list[object]:
@@ -149,45 +138,43 @@ def directives(column: Column[Any]) -> list[object]:
     return told
 
 
-def _relation(namespace: dict[str, Any], relation: RelationshipProperty[Any]) -> None:
+def _relation(relation: RelationshipProperty[Any]) -> list[Field]:
     target: type[Base] = relation.mapper.class_
     if not relation.uselist:
-        namespace[relation.key] = _to_one(relation, target)
-        return
-    namespace[relation.key] = _to_many(relation, target)
-    namespace[f"{relation.key}_aggregate"] = _to_many_aggregate(relation, target)
+        return [_to_one(relation, target)]
+    return [_to_many(relation, target), _to_many_aggregate(relation, target)]
 
 
-def _to_one(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
+def _to_one(relation: RelationshipProperty[Any], target: type[Base]) -> Field:
     local, remote = ends(relation)
 
-    def resolve(root: Any, info: Any) -> Any:
-        value = root.__dict__.get(local)
+    def resolve(row: Any, info: Any) -> Any:
+        value = row.__dict__.get(local)
         return None if value is None else by_key(info.context, target, remote).load(value)
 
-    resolve.__annotations__ = {"root": Any, "info": Info, "return": Address(target.__name__) | None}
-    return strawberry.field(
-        resolve, name=camel(relation.key), description=relation.doc, metadata=planner.of_one(relation)
-    )
+    return Field(
+        relation.key, Address(target.__name__) | None, name=camel(relation.key), description=relation.doc,
+        resolve=resolve, metadata=planner.of_one(relation),
+    )  # fmt: skip
 
 
-def _to_many(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
-    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
-        return await read_children(info.context, root, relation, Asked(**arguments))
+def _to_many(relation: RelationshipProperty[Any], target: type[Base]) -> Field:
+    async def resolve(row: Any, info: Any, **arguments: Any) -> Any:
+        return await read_children(info.context, row, relation, Asked(**arguments))
 
-    with_arguments(resolve, list_arguments(target), Address(f"{target.__name__}Connection"))
-    return strawberry.field(
-        resolve, name=camel(relation.key), description=relation.doc, metadata=planner.of_many(relation)
-    )
+    return Field(
+        relation.key, Address(f"{target.__name__}Connection"), name=camel(relation.key), description=relation.doc,
+        resolve=resolve, arguments=list_arguments(target), metadata=planner.of_many(relation),
+    )  # fmt: skip
 
 
-def _to_many_aggregate(relation: RelationshipProperty[Any], target: type[Base]) -> Any:
-    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+def _to_many_aggregate(relation: RelationshipProperty[Any], target: type[Base]) -> Field:
+    async def resolve(row: Any, info: Any, **arguments: Any) -> Any:
         asked = AskedGroups(**arguments, wanted=wanted(info.selected_fields))
-        return await read_child_groups(info.context, root, relation, asked)
+        return await read_child_groups(info.context, row, relation, asked)
 
-    with_arguments(resolve, group_arguments(target), list[Address(f"{target.__name__}Aggregate")])  # type: ignore[misc]
-    doc = f"Counts, sums and extremes of `{camel(relation.key)}`."
-    return strawberry.field(
-        resolve, name=f"{camel(relation.key)}Aggregate", description=doc, metadata=planner.of_groups(relation)
-    )
+    return Field(
+        f"{relation.key}_aggregate", list[Address(f"{target.__name__}Aggregate")],  # type: ignore[misc]
+        name=f"{camel(relation.key)}Aggregate", description=f"Counts, sums and extremes of `{camel(relation.key)}`.",
+        resolve=resolve, arguments=group_arguments(target), metadata=planner.of_groups(relation),
+    )  # fmt: skip

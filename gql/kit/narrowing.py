@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
 from functools import cache
 from typing import Any
 
@@ -12,9 +11,9 @@ from gql.kit.filters import BY_NAME, given
 from gql.kit.kinds import kind_of
 from gql.kit.naming import camel
 from gql.kit.relations import attributes
+from gql.kit.types import Input
 from lango.errors import BadUserInput
 from models.base import Base
-from models.ddl import unbounded
 
 MAX_CONDITIONS = 100
 MAX_NESTING = 20
@@ -35,7 +34,7 @@ def check_narrow(model: type[Base], where: Any, *, staff: bool) -> None:
     every row there is. Staff may: they answer for the load.
     """
     check_size(where)
-    if where is None or staff or not unbounded(model) or not _slow(model, where) or _narrows(model, where):
+    if where is None or staff or not _unbounded(model) or not _slow(model, where) or _narrows(model, where):
         return
     offered = ", ".join(
         sorted(camel(key) for key, column in attributes(model).items() if column.name in leading(model))
@@ -44,6 +43,11 @@ def check_narrow(model: type[Base], where: Any, *, staff: bool) -> None:
         f"This filter on {model.__name__} rows needs one more that narrows them first: add one of {offered} with "
         "`eq`, `in` or a range."
     )
+
+
+def _unbounded(model: type[Base]) -> bool:
+    """Whether the rows a member sees grow with the table, not with what is the member's own."""
+    return model.__face__ is not None or (model.__access__ is not None and model.__access__.unbounded)
 
 
 @cache
@@ -65,7 +69,7 @@ def _count(where: Any, depth: int = 0) -> int:
         raise BadUserInput(f"A filter may be nested at most {MAX_NESTING} levels deep.")
     total = 0
     for value in given(where).values():
-        inner = [item for item in (value if isinstance(value, list) else [value]) if is_dataclass(item)]
+        inner = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, Input)]
         total += sum(_count(item, depth + 1) for item in inner) if inner else 1
     return max(total, 1)
 

@@ -25,6 +25,7 @@ from gql.kit.kinds import kind_of
 from gql.kit.naming import camel
 from gql.kit.relations import attributes, is_staff_only
 from gql.kit.type_registry import keep
+from gql.kit.types import Field, input_type
 from lango.errors import BadUserInput
 from models.base import Base
 
@@ -77,14 +78,14 @@ class Position(NamedTuple):
 
 def order_of(model: type[Base]) -> type[Any]:
     """The input that orders a model's rows by one of its columns."""
-    namespace: dict[str, Any] = {"__annotations__": {}}
-    for attribute, column in attributes(model).items():
-        if kind_of(column).name in ORDERED and not is_staff_only(column):
-            namespace["__annotations__"][attribute] = SortDirection | None
-            namespace[attribute] = strawberry.field(name=camel(attribute), description=column.doc)
+    fields = [
+        Field(attribute, SortDirection | None, name=camel(attribute), description=column.doc)
+        for attribute, column in attributes(model).items()
+        if kind_of(column).name in ORDERED and not is_staff_only(column)
+    ]
     name = f"{model.__name__}Order"
     description = f"One key by which {model.__name__} rows are ordered; the list's first key counts most."
-    return keep(name, strawberry.input(type(name, (), namespace), name=name, description=description, one_of=True))
+    return keep(name, input_type(name, fields, description=description, one_of=True))
 
 
 def keys_of(model: type[Base], order: list[Any] | None) -> tuple[Key, ...]:
