@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 import typer
 
@@ -13,28 +12,8 @@ from lango.cli.database import Person, as_owner, database, person
 from lango.security import authentication
 from lango.settings import Settings
 
-Who = Annotated[str, typer.Argument(metavar="USER", help="An email address, a phone number, an id, or a demo name.")]
-LONGEST_MINUTES = 7 * 24 * 60
 
-
-def token(
-    user: Who,
-    roles: Annotated[str | None, typer.Option(help="Claim these, by commas, instead of all the user has.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.1, max=LONGEST_MINUTES, help="How long it serves; else the setting's time.")
-    ] = None,
-) -> None:
-    """Mint an access token for a user. Only the token goes to standard output.
-
-    A claimed role counts only while the database has it for this user too.
-
-    Examples:
-
-        lango token cashier
-        lango token amina@example.org --minutes 60
-        curl -H "Authorization: Bearer $(lango token member)" -H "Content-Type: application/json" \\
-          -d '{"query":"{ __typename }"}' http://127.0.0.1:8000/graphql
-    """
+def token(user: str, roles: str | None, minutes: float | None) -> None:
     claimed = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
     with database() as current:
         found = asyncio.run(look_up(current, user))
@@ -44,20 +23,7 @@ def token(
     err.print(f"[dim]{found.contact}, {found.id}, for {lifetime / 60:g} minutes[/]")
 
 
-def grant(
-    role: Annotated[Role, typer.Argument(help="The role.")],
-    user: Who,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the role away instead.")] = False,
-) -> None:
-    """Give a user a role, or take it away.
-
-    It counts from the user's next request on.
-
-    Examples:
-
-        lango grant admin amina@example.org
-        lango grant admin amina@example.org --remove
-    """
+def grant(role: Role, user: str, *, remove: bool) -> None:
     with database() as current:
         had, has = asyncio.run(change_role(current, role, user, remove=remove))
     now = ", ".join(has.roles) or "no roles"

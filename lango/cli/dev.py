@@ -14,8 +14,9 @@ from rich.markup import escape
 from lango.cli import work
 from lango.cli.console import Counting, err, out, step
 from lango.cli.database import as_owner, database, make_roles, owner_url, person, sandbox
-from lango.cli.seed import Size, is_empty, load
-from lango.cli.serve import Host, Port, Workers, demand_port, demand_safety, run, set_place
+from lango.cli.seed import is_empty, load
+from lango.cli.serve import demand_port, demand_safety, run, set_place
+from lango.cli.sizes import Size
 from lango.db import migrate
 from lango.http import demo
 from lango.http.allowed_hosts import LOOPBACK
@@ -24,16 +25,8 @@ from lango.http.graphiql import FIRST_QUERY
 from lango.settings import Settings, settings
 
 
-def dev(host: Host = None, port: Port = None, workers: Workers = None) -> None:
-    """Make the database, fill it with demo data once, serve and run jobs, with tokens to try it as several people.
-
-    Without DATABASE_URL an embedded PostgreSQL is used, its data in .lango. Ctrl-C stops everything.
-
-    Examples:
-
-        lango dev
-        lango dev --port 8001
-    """
+def dev(host: str | None, port: int | None, workers: int | None) -> None:
+    """Make the database, fill it once, serve and run jobs."""
     begun = time.monotonic()
     # No balancer has to notice that we are going.
     os.environ.setdefault("LANGO_SHUTDOWN_DELAY", "0")

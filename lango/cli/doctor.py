@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 import orjson
 import typer
@@ -18,20 +17,7 @@ from lango.settings import Settings, settings
 MARKS = {Level.OK: "[green]✓[/]", Level.WARNING: "[yellow]![/]", Level.ERROR: "[red]✗[/]"}
 
 
-def doctor(
-    print_roles: Annotated[bool, typer.Option("--print-roles", help="Print the SQL that makes the roles.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As a list of JSON objects.")] = False,
-) -> None:
-    """Examine the machine, the settings, the server, the roles, the policies and the migrations.
-
-    Says what to do about each thing that is wrong, and ends with exit code 1 if anything is.
-
-    Examples:
-
-        lango doctor
-        lango doctor --json
-        lango doctor --print-roles | psql "$ADMIN_URL"    (a managed server, in lango's database)
-    """
+def doctor(*, print_roles: bool, as_json: bool) -> None:
     if print_roles:
         typer.echo(sql_of_roles(settings()), nl=False)
         return

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
@@ -33,24 +33,7 @@ LONGEST_VALUE = 200
 ANALYZE = "EXPLAIN (ANALYZE, BUFFERS) "
 
 
-def explain(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="GraphQL text, @FILE, or - for standard input.")],
-    as_: Annotated[
-        str | None, typer.Option("--as", metavar="USER", help="Whom `lango token` would know; else nobody.")
-    ] = None,
-    variables: Annotated[str, typer.Option(metavar="JSON", help="The query's variables.")] = "{}",
-    operation: Annotated[str | None, typer.Option(metavar="NAME", help="Which of several operations.")] = None,
-    analyze: Annotated[bool, typer.Option("--analyze", help="Run the statements, to see rows, buffers, time.")] = False,
-) -> None:
-    """Print the statement of each field of a query, and PostgreSQL's plan of it.
-
-    It is planned, and run with --analyze, as the gateway would for that user: under their policies, read only.
-
-    Examples:
-
-        lango explain '{ pots(first: 5) { nodes { title ownerProfile { fullName } } } }' --as member
-        lango explain @query.graphql --as amina@example.org --variables '{"id": "…"}' --analyze
-    """
+def explain(query: str, as_: str | None, variables: str, operation: str | None, *, analyze: bool) -> None:
     text, given = text_of(query), values_of(variables)
     with database() as current:
         document = document_of(current, text)

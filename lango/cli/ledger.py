@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
 from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,19 +19,8 @@ from lango.settings import Settings
 if TYPE_CHECKING:
     from resolvers.ledger.ledger import Difference
 
-app = typer.Typer(no_args_is_help=True, help="Whether the money adds up.")
 
-
-@app.command()
 def verify() -> None:
-    """Recompute every balance from the entries and name each difference.
-
-    Fails when there is one.
-
-    Example:
-
-        lango ledger verify
-    """
     with database(serving=False) as current, step("ledger"):
         differences = asyncio.run(differences_in(current))
     for each in differences:
@@ -59,8 +47,3 @@ async def differences_in(current: Settings) -> Sequence[Difference]:
             return await verify(session)
     finally:
         await engine.dispose()
-
-
-@app.callback()
-def ledger() -> None:
-    """Whether the money adds up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,22 +11,8 @@ from lango.cli.console import Counting, err, fail, out, step
 from lango.cli.database import database, make_roles, owner_url
 from lango.db import migrate
 
-app = typer.Typer(no_args_is_help=True, help="Bring the database up to date, or back, or tell where it is.")
 
-
-@app.command()
-def up(target: Annotated[str, typer.Argument(help="A revision (0007), or +1 for the next, or head.")] = "head") -> None:
-    """Run the migrations that are missing, each in its own transaction, as lango_owner.
-
-    Roles that are missing are made first, partitions of the coming year afterwards. Two of these at once are safe:
-    the second waits, then has nothing to do.
-
-    Examples:
-
-        lango migrate up
-        lango migrate up 0007
-        DATABASE_OWNER_URL=postgresql://admin@db.example.org/lango lango migrate up
-    """
+def up(target: str) -> None:
     with database(serving=False) as current:
         with step("roles"):
             asyncio.run(make_roles(current))
@@ -35,22 +20,7 @@ def up(target: Annotated[str, typer.Argument(help="A revision (0007), or +1 for 
     err.print(f"[green]✓[/] {len(names)} migrations run" if names else "[green]✓[/] nothing to do: up to date")
 
 
-@app.command()
-def down(
-    target: Annotated[str | None, typer.Argument(help="The revision to go back to, which stays; or base.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="How many versions to undo.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Undo migrations.
-
-    What the tables of the undone versions held is lost.
-
-    Examples:
-
-        lango migrate down --steps 1
-        lango migrate down 0006
-        lango migrate down base --yes
-    """
+def down(target: str | None, steps: int | None, *, yes: bool) -> None:
     if (target is None) == (steps is None):
         fail("Say how far: a revision to go back to, or `base`, or `--steps 1`. `lango migrate status` lists them.")
     target = target or f"-{steps}"
@@ -67,9 +37,7 @@ def down(
     err.print(f"[green]✓[/] {len(undone)} migrations undone")
 
 
-@app.command()
 def status() -> None:
-    """List the versions: which have been run, when, in what time, and whether their files have changed since."""
     with database(serving=False) as current:
         versions = asyncio.run(migrate.status(owner_url(current)))
     table = Table("version", "run at", "ms", "", box=None, header_style="dim")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,19 +12,7 @@ from lango.cli.console import err, fail
 LONGEST_DIFF = 40
 
 
-def schema(
-    check: Annotated[bool, typer.Option("--check", help="Compare with the file and fail where they differ.")] = False,
-    file: Annotated[Path, typer.Option(help="The file to compare with.")] = Path("schema.graphql"),
-) -> None:
-    """Print the GraphQL schema (SDL) that the code makes, or compare it with schema.graphql.
-
-    A comparison that finds a difference fails.
-
-    Examples:
-
-        lango schema > schema.graphql
-        lango schema --check
-    """
+def schema(file: Path, *, check: bool) -> None:
     from gql import schema as api
 
     text = api.schema.as_str().rstrip() + "\n"

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
-from typing import Annotated
-
-import typer
 
 from lango.cli.console import Counting, err, fail
 from lango.cli.database import as_owner, database, owner_url
+from lango.cli.sizes import Size
 from lango.settings import Settings
 
 
-class Size(StrEnum):
-    """How much demo data."""
-
-    SMALL = "small"
-    MEDIUM = "medium"
-    LARGE = "large"
-
-
-def seed(
-    size: Annotated[Size, typer.Option(help="large is a million donations.")] = Size.SMALL,
-) -> None:
-    """Load demo data into an empty database.
-
-    It is the same each time, and its ledger balances.
-
-    Examples:
-
-        lango seed
-        lango seed --size large
-    """
+def seed(size: Size) -> None:
     with database(serving=False) as current:
         if not asyncio.run(is_empty(current)):
             fail("There are users in this database already: demo data is only loaded into an empty one.")

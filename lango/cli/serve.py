@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
 import uvicorn
 from rich.markup import escape
 
@@ -21,21 +19,9 @@ from lango.rules.services import try_clients
 from lango.security.keys import signing_keys
 from lango.settings import Settings, settings
 
-Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.")]
-Workers = Annotated[int | None, typer.Option(min=1, max=256, help="How many processes serve.")]
 
-
-def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
-    """Serve the API. The database must have been migrated; its login must be bound by the policies.
-
-    What is not said here comes from the settings (LANGO_HOST, LANGO_PORT, LANGO_WORKERS).
-
-    Examples:
-
-        DATABASE_URL=postgresql://lango_gateway:…@db.example.org/lango lango serve --workers 4
-        lango serve --host 0.0.0.0 --port 8080
-    """
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve over a database that is ready; what is None comes from the settings."""
     set_place(host, port, workers)
     demand_port(settings())
     with database() as current:

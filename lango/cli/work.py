@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pkgutil import walk_packages
-from typing import Annotated
 
-import typer
 from prometheus_client import start_http_server
 
 from lango.cli.console import fail
@@ -29,20 +27,10 @@ from lango.rules.services import make_services
 from lango.settings import Settings, settings
 
 UPKEEP = "lango.jobs.maintenance"
-Once = Annotated[bool, typer.Option("--once", help="Run what is due, and end.")]
-Concurrency = Annotated[int | None, typer.Option(min=2, max=500, help="How many jobs run at once.")]
 
 
-def work(once: Once = False, concurrency: Concurrency = None) -> None:
-    """Run the jobs that rules enqueue and those that are due by themselves. Any number of workers may run.
-
-    SIGTERM and Ctrl-C let running jobs finish (LANGO_SHUTDOWN_TIMEOUT). `lango dev` has a worker of its own.
-
-    Examples:
-
-        DATABASE_WORKER_URL=postgresql://lango_worker:…@db.example.org/lango lango work --concurrency 20
-        lango work --once
-    """
+def work(concurrency: int | None, *, once: bool) -> None:
+    """Run jobs: those that are due, or until a signal ends it."""
     if concurrency is not None:
         os.environ["LANGO_WORKER_CONCURRENCY"] = str(concurrency)
         settings.cache_clear()
