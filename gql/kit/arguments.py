@@ -43,7 +43,7 @@ GROUP_ARGUMENTS = (
 @cache
 def list_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
     """The arguments of a list of the model's rows."""
-    order = list[Address(f"{target.__name__}Order")] | None  # type: ignore[misc]
+    order: Any = list[Address(f"{target.__name__}Order")] | None  # type: ignore[misc]
     doc = "The order, first key first; the newest come first without it."
     return *PAGE_ARGUMENTS, _where(target), argument("order_by", order, name="orderBy", description=doc)
 
@@ -51,7 +51,7 @@ def list_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
 @cache
 def group_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
     """The arguments of an aggregate over the model's rows."""
-    keys = list[Address(f"{target.__name__}GroupBy")] | None  # type: ignore[misc]
+    keys: Any = list[Address(f"{target.__name__}GroupBy")] | None  # type: ignore[misc]
     doc = "The keys; one group of all rows without them."
     return _where(target), argument("group_by", keys, name="groupBy", description=doc), *GROUP_ARGUMENTS
 

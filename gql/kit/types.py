@@ -9,7 +9,7 @@ them is in this module, and `tests/startup/test_types.py` holds them to the vers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING
 from functools import cache
 from inspect import iscoroutinefunction
@@ -80,7 +80,7 @@ class Field(StrawberryField):
         return self._resolve is None
 
     @property
-    def is_async(self) -> bool:  # type: ignore[override] - Strawberry remembers it, and here nothing is looked for
+    def is_async(self) -> bool:
         return iscoroutinefunction(self._resolve)
 
     def resolve_type(self, **_: Any) -> Any:
@@ -167,7 +167,7 @@ def _define(
     description: str | None,
     is_input: bool = False,
     interfaces: Iterable[StrawberryObjectDefinition] = (),
-    directives: Iterable[object] = (),
+    directives: Sequence[object] = (),
     is_type_of: Callable[[Any, Any], bool] | None = None,
 ) -> None:
     for field in fields:
@@ -180,7 +180,7 @@ def _define(
         description=description,
         interfaces=list(interfaces),
         extend=False,
-        directives=directives and tuple(directives),
+        directives=directives,
         is_type_of=is_type_of,
         resolve_type=None,
         fields=fields,
