@@ -42,8 +42,9 @@ def dev(host: str | None, port: int | None, workers: int | None) -> None:
             demand_safety(current)
             callers = asyncio.run(demo_callers(current))
             os.environ[demo.VARIABLE] = demo.written(callers)
-            with step("schema"):
-                import gql.schema  # noqa: F401 - it is made here, where the step says how long it takes
+            if current.workers == 1:
+                with step("schema"):
+                    import gql.schema  # noqa: F401 - it is made here, where the step says how long it takes
             greet(current, callers, time.monotonic() - begun)
             with work.beside(current, work.modules_with_jobs()):
                 run(current, "lango.asgi_dev:app")

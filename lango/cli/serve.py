@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from lango.cli.console import err, fail
 from lango.cli.database import database
+from lango.cli.forking import modules_served, workers_forked_after
 from lango.db.postgres import create_engine
 from lango.doctor import Finding, Level, refusals, refusals_of_poolers
 from lango.doctor.machine import encryption, port_trouble
@@ -75,7 +76,7 @@ async def reasons_against(address: str, current: Settings) -> list[Finding]:
 
 
 def run(current: Settings, app: str = "lango.asgi:app") -> None:
-    """Serve until a signal ends it. Requests under way may finish."""
+    """Serve until a signal ends it; requests under way may finish. Workers are forked after the schema is made."""
     # Asked here once: without a key every worker would fail by itself, and be started anew.
     signing_keys(current)
     check_encryption(current)
@@ -84,7 +85,8 @@ def run(current: Settings, app: str = "lango.asgi:app") -> None:
         share_metrics(current)
     from lango.http.app import server_options
 
-    uvicorn.run(app, **server_options(current))
+    with workers_forked_after(modules_served()):
+        uvicorn.run(app, **server_options(current))
 
 
 def check_encryption(current: Settings) -> None:

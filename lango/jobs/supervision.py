@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import structlog
@@ -27,19 +27,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 async def bound_to_supervisor() -> AsyncIterator[None]:
     """Meanwhile, stop as upon SIGTERM when the supervisor is gone; a process that serves alone has none."""
     supervisor = parent_process()
-    if supervisor is None or supervisor.pid is None:
+    if supervisor is None:
         yield
         return
-    watch = asyncio.create_task(_end_with(supervisor.pid))
+    watch = asyncio.create_task(_end_with(supervisor))
     try:
         yield
     finally:
         watch.cancel()
 
 
-async def _end_with(supervisor: int) -> None:
-    # It may have died before we came to look: then we have another parent already.
-    while os.getppid() == supervisor:  # noqa: ASYNC110 - there is no event for it
+async def _end_with(supervisor: BaseProcess) -> None:
+    # Not by our parent's number: who is forked has the fork server for a parent, which outlives the supervisor.
+    while supervisor.is_alive():  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(INTERVAL)
     signal.raise_signal(signal.SIGTERM)
 
