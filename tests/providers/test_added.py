@@ -27,7 +27,7 @@ join()
 from lango.cli.database import sandbox
 from lango.providers.registry import PROVIDERS, WARNINGS
 from lango.settings import settings
-from lango.settings_page import page
+from lango.cli.settings_page import page
 print(orjson.dumps({
     "names": [provider.name for provider in PROVIDERS],
     "warnings": [warning.code for warning in WARNINGS],

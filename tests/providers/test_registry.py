@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 
 import resolvers
-from lango.handlers import BadHandlers, handlers_in
 from lango.providers.registry import PROVIDERS, BadRegistry, providers_in
 from lango.providers.wave import EVENTS, WAVE
+from lango.rules.handlers import BadHandlers, handlers_in
 from resolvers.donations.wave_events import receive_wave_event
 
 PROVIDER = """
@@ -33,7 +33,7 @@ P = Provider(
 )
 """
 HANDLER = """
-from lango.handlers import handles
+from lango.rules.handlers import handles
 from lango.providers.wave import EVENTS
 
 @handles(EVENTS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from lango.handlers import handles
 from lango.providers.kiosk import KIOSK
 from lango.providers.kiosk.gateway import PURCHASES
 from lango.providers.webhook import Delivery, Handled, Reply
+from lango.rules.handlers import handles
 from lango.rules.services import Services
 
 
