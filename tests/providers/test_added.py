@@ -104,7 +104,9 @@ async def test_its_webhook_is_answered_with_what_the_handler_computes(served: ht
     stranger = await served.post(url, data={"francs": "1"}, auth=("kiosk", "sesame"))
     page = await served.get("/sandbox/kiosk")
     wave = await served.post("/webhooks/wave", json={})
+    codes = await served.post("/graphql", json={"query": '{ __type(name: "WarningCode") { enumValues { name } } }'})
 
     assert (sold.status_code, sold.text, sold.headers["x-kiosk"]) == (200, "sell at dakar as lango_rules", "1")
     assert (refused.status_code, refused.text) == (402, "refuse at dakar as lango_rules")
     assert (stranger.status_code, page.text, wave.status_code) == (401, "The kiosk is open.", 401)
+    assert {"name": "KIOSK_CLOSED"} in codes.json()["data"]["__type"]["enumValues"]
