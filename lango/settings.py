@@ -5,7 +5,6 @@ What belongs to one provider is a `Section`, which that provider declares.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -16,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Section(BaseSettings):
-    """Settings that are declared elsewhere. `named` gives their names in the environment."""
+    """Settings that are declared elsewhere. `model_config = named("LANGO_WAVE_")` names them in the environment."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
 
@@ -24,9 +23,10 @@ class Section(BaseSettings):
 S = TypeVar("S", bound=Section)
 
 
-def named(prefix: str) -> Callable[[str], str]:
-    """The `alias_generator` of a section: `api_key` is `LANGO_WAVE_API_KEY` under the prefix `LANGO_WAVE_`."""
-    return lambda field: f"{prefix}{field.upper()}"
+def named(prefix: str) -> SettingsConfigDict:
+    """Under the prefix `LANGO_WAVE_` the field `api_key` is `LANGO_WAVE_API_KEY`, also in what is said of it."""
+    # The prefix as well: a field is read under its bare name too, which would be API_KEY.
+    return SettingsConfigDict(env_prefix=prefix, alias_generator=lambda field: f"{prefix}{field.upper()}")
 
 
 class Settings(BaseSettings):
@@ -248,7 +248,16 @@ class Settings(BaseSettings):
 
 def names_of(kind: type[BaseSettings]) -> dict[str, FieldInfo]:
     """The fields by their names in the environment."""
-    return {str(field.validation_alias or f"LANGO_{name.upper()}"): field for name, field in kind.model_fields.items()}
+    return {str(field.validation_alias or _prefixed(kind, name)): field for name, field in kind.model_fields.items()}
+
+
+def all_names_of(kind: type[BaseSettings]) -> set[str]:
+    """All names under which the fields are read: what stands alone has the prefix too (`LANGO_DATABASE_URL`)."""
+    return {*names_of(kind), *(_prefixed(kind, name) for name in kind.model_fields)}
+
+
+def _prefixed(kind: type[BaseSettings], name: str) -> str:
+    return f"{kind.model_config['env_prefix']}{name}".upper()
 
 
 @lru_cache

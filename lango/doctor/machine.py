@@ -14,7 +14,7 @@ from lango.observability.finding import Finding, Level
 from lango.providers.registry import PROVIDERS
 from lango.security.encryption import NoEncryptionKey, keyring_of
 from lango.security.keys import BadKey, NoSigningKey, signing_keys
-from lango.settings import Settings, names_of
+from lango.settings import Settings, all_names_of
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK = 1_000_000_000
@@ -115,7 +115,7 @@ def providers(current: Settings) -> Iterator[Finding]:
 def unknown_names(current: Settings) -> Iterator[Finding]:
     """A misspelt setting is silent otherwise."""
     kinds = [type(current), *(provider.settings for provider in PROVIDERS if provider.settings)]
-    known = {name for kind in kinds for name in names_of(kind)}
+    known = {name for kind in kinds for name in all_names_of(kind)}
     for name in sorted(os.environ):
         if name.upper().startswith("LANGO_") and name.upper() not in known:
             yield Finding("settings", Level.WARNING, f"{name} is no setting of lango.", "Correct its name or unset it.")

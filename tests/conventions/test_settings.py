@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from lango.cli.settings_page import page
 from lango.providers.registry import PROVIDERS
-from lango.settings import Settings, names_of
+from lango.providers.wave.settings import WaveSettings
+from lango.settings import Section, Settings, names_of
 from tests.conventions.test_models import empty
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
@@ -37,3 +38,32 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValidationError, match="16 or 18"):
         Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("kind", [provider.settings for provider in PROVIDERS if provider.settings])
+def test_a_section_is_read_under_its_prefix_alone(kind: type[Section], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`TIMEOUT` or `API_KEY` in somebody's environment is no setting of a provider."""
+    expected = kind(_env_file=None)
+    for name in kind.model_fields:
+        monkeypatch.setenv(name.upper(), "1")
+
+    assert kind(_env_file=None) == expected
+    assert all(name.startswith("LANGO_") for name in names_of(kind))
+
+
+def test_a_wrong_setting_of_a_provider_is_named_as_the_environment_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGO_WAVE_TIMEOUT", "soon")
+
+    with pytest.raises(ValidationError, match="LANGO_WAVE_TIMEOUT"):
+        Settings(_env_file=None).section(WaveSettings)
+
+
+def test_a_section_is_read_once_and_may_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(_env_file=None)
+    given = settings.with_section(WaveSettings(_env_file=None, timeout=3))
+    monkeypatch.setenv("LANGO_WAVE_TIMEOUT", "5")
+
+    assert settings.section(WaveSettings).timeout == 5
+    monkeypatch.setenv("LANGO_WAVE_TIMEOUT", "7")
+
+    assert (settings.section(WaveSettings).timeout, given.section(WaveSettings).timeout) == (5, 3)

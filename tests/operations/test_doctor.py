@@ -226,4 +226,7 @@ def test_serving_without_a_key_is_warned_of_and_with_a_bad_one_does_not_begin(
 
 def test_a_misspelt_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGO_POOLSIZE", "3")
+    # Read under both of its names; and a provider's.
+    monkeypatch.setenv("LANGO_TRUSTED_PROXIES", "::1")
+    monkeypatch.setenv("LANGO_WAVE_TIMEOUT", "3")
     assert [finding.says for finding in unknown_names(Settings())] == ["LANGO_POOLSIZE is no setting of lango."]

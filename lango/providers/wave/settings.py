@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from lango.providers.addresses import is_private
 from lango.providers.errors import BadProvider
@@ -18,7 +17,7 @@ SANDBOX_SECRET = "wave_sandbox_secret"
 class WaveSettings(Section):
     """How payments are made by Wave."""
 
-    model_config = SettingsConfigDict(alias_generator=named("LANGO_WAVE_"))
+    model_config = named("LANGO_WAVE_")
 
     chosen: Literal["live", "sandbox", "off"] | None = Field(
         None,
