@@ -252,7 +252,7 @@ def names_of(kind: type[BaseSettings]) -> dict[str, FieldInfo]:
 
 
 def all_names_of(kind: type[BaseSettings]) -> set[str]:
-    """All names under which the fields are read: what stands alone has the prefix too (`LANGO_DATABASE_URL`)."""
+    """All names under which the fields are read: what stands alone is read with the prefix too."""
     return {*names_of(kind), *(_prefixed(kind, name) for name in kind.model_fields)}
 
 

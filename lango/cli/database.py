@@ -17,7 +17,6 @@ from lango.cli.console import fail, say
 from lango.db import roles
 from lango.db.postgres import async_url, connect, open_session
 from lango.embedded import embedded
-from lango.providers.registry import PROVIDERS
 from lango.settings import Settings, settings
 
 DATABASE = "lango"
@@ -57,6 +56,9 @@ def database(*, serving: bool = True) -> Iterator[Settings]:
 
 def sandbox(current: Settings) -> dict[str, str]:
     """What makes sure that nothing tried here moves money, unless the settings say that it shall."""
+    # Most commands do without the providers, which take long to import.
+    from lango.providers.registry import PROVIDERS
+
     return {name: value for provider in PROVIDERS for name, value in provider.development(current).items()}
 
 

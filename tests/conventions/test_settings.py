@@ -42,7 +42,7 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", [provider.settings for provider in PROVIDERS if provider.settings])
 def test_a_section_is_read_under_its_prefix_alone(kind: type[Section], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`TIMEOUT` or `API_KEY` in somebody's environment is no setting of a provider."""
+    """What somebody's environment has for another program is no setting of a provider."""
     expected = kind(_env_file=None)
     for name in kind.model_fields:
         monkeypatch.setenv(name.upper(), "1")
