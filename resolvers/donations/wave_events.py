@@ -56,14 +56,14 @@ UNPROCESSED = Lookup(
 async def receive_wave_event(services: Services, delivery: Delivery[dict[str, Any]]) -> Handled:
     """Store an event; what is still to be done is done at once, or by a job. The same twice changes nothing."""
     event = delivery.payload
-    told = RawJson(NUL.sub(r"\1\\ufffd", RawJson.of(event)))
+    raw = RawJson(NUL.sub(r"\1\\ufffd", RawJson.of(event)))
     key, kind = event.get("id"), event.get("type")
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_ID or "\0" in key:
-        key = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
+        key = f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}"
     kind = kind.replace("\0", "\ufffd")[:LONGEST_TYPE] if isinstance(kind, str) else ""
     event_id = uuid4()
     async with services.work() as tx:
-        stored = await STORE.run(tx, id=event_id, wave_event_id=key, event_type=kind, raw_payload=told)
+        stored = await STORE.run(tx, id=event_id, wave_event_id=key, event_type=kind, raw_payload=raw)
         if not stored:
             return Handled()
         await enqueue(tx, process_wave_event, after=HEAD_START, event_id=event_id)

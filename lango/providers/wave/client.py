@@ -33,7 +33,7 @@ PHONE = re.compile(r"\d[\d .-]{5,}\d")
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A checkout session, as Wave tells it."""
+    """A checkout session, as Wave has it."""
 
     id: str
     url: str
@@ -163,7 +163,7 @@ class HttpWave:
         """Give back what was paid, whole: Wave gives back no part of a checkout, and no id but that of the payment."""
         found = await self.checkout(checkout_id)
         if found.amount != amount:
-            # Wave takes no amount: asked for a part, it would give back everything.
+            # Wave takes no amount: for a part it would give back everything.
             raise WaveRefused("partial-refund", "a checkout is given back whole or not at all")
         await self.call("POST", f"{session_path(checkout_id)}/refund", key=key)
         return found.transaction_id or found.id
@@ -175,7 +175,7 @@ class HttpWave:
         except WaveRefused as refusal:
             if refusal.code != MISMATCH:
                 raise
-            # It does not say that nothing was paid: on the contrary, something of this key has been asked for.
+            # It does not say that nothing was paid: on the contrary, there has been a call with this key.
             raise WaveUndecided("the key came with another payout before") from refusal
         if made.status == "processing":
             # With the same key Wave answers for ever as it did at first.
@@ -191,7 +191,7 @@ class HttpWave:
         try:
             return parsed(await self.call("GET", f"{PAYOUTS}/{quote(payout_id, safe='')}"), Payout)
         except WaveRefused as refusal:
-            # Not to be shown it is not to be told that it has failed.
+            # That it is not shown does not say that it has failed.
             raise WaveUndecided(f"the payout {payout_id} is not shown ({refusal.code})") from refusal
 
     def back(self, outcome: str, reference: str) -> str:
@@ -220,7 +220,7 @@ class HttpWave:
 
 
 class NoWave:
-    """Wave switched off: nothing can be asked of it."""
+    """Wave switched off: no call is made."""
 
     async def open_checkout(self, *, amount: int, reference: str, key: str) -> Checkout:  # noqa: ARG002
         raise switched_off()
@@ -276,11 +276,11 @@ def fail(answer: httpx.Response) -> NoReturn:
 def complaint(answer: httpx.Response) -> tuple[str, str]:
     """Wave's code of an error and its message; they stand at the top, or under `error`."""
     try:
-        told = orjson.loads(answer.content)
+        content = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
-        told = None
-    if isinstance(told, dict) and isinstance(told.get("error"), dict):
-        told = told["error"]
-    code, message = (told.get("code"), told.get("message")) if isinstance(told, dict) else (None, None)
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("error"), dict):
+        content = content["error"]
+    code, message = (content.get("code"), content.get("message")) if isinstance(content, dict) else (None, None)
     said = PHONE.sub("…", message)[:LONGEST_MESSAGE] if isinstance(message, str) else "no reason given"
     return (code if isinstance(code, str) and code else f"http-{answer.status_code}"), said

@@ -16,7 +16,7 @@ class WaveUnavailable(ProviderUnavailable):
 
 
 class WaveUndecided(WaveUnavailable, ProviderUndecided):
-    """Wave has the call, and has not said yet what becomes of it: made again later, the same call tells."""
+    """Wave has the call, and has not said yet what becomes of it: the same call, made again later, says it."""
 
 
 class WaveRefused(ProviderRefused):

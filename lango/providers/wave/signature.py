@@ -23,7 +23,7 @@ def verify(secrets: Sequence[str], header: str, body: bytes, now: float) -> bool
     for secret in secrets:
         expected = digest(secret, form[1], body)
         for signature in given:
-            # All of them, always: the time taken tells nothing of which was nearly right.
+            # All of them, always: the time taken gives no hint of which was nearly right.
             right |= hmac.compare_digest(expected, signature)
     return right
 

@@ -86,9 +86,9 @@ class SandboxWave:
     async def open(self, request: Request) -> Response:
         self.check_key(request)
         body = await request.body()
-        asked = read(body, CHECKOUT)
-        await fail_on_purpose(asked["amount"])
-        session = self.session(asked)
+        call = read(body, CHECKOUT)
+        await fail_on_purpose(call["amount"])
+        session = self.session(call)
 
         def opened(kept: Sessions) -> Session:
             kept.add(session)
@@ -132,13 +132,13 @@ class SandboxWave:
         if not request.headers.get("idempotency-key"):
             raise Complaint(400, "request-validation-error", "A payout needs an idempotency key.")
         body = await request.body()
-        asked = read(body, PAYOUT)
-        if not MOBILE.fullmatch(asked["mobile"]):
+        call = read(body, PAYOUT)
+        if not MOBILE.fullmatch(call["mobile"]):
             raise Complaint(400, "request-validation-error", "The mobile must be in international form.")
-        await fail_on_purpose(asked["receive_amount"])
-        if asked["receive_amount"] == NOT_REFUNDED:
+        await fail_on_purpose(call["receive_amount"])
+        if call["receive_amount"] == NOT_REFUNDED:
             raise Complaint(422, "recipient-account-blocked", "The recipient's account is blocked.")
-        payout = new_payout(asked)
+        payout = new_payout(call)
 
         def paid(kept: Sessions) -> Payout:
             kept.pay_out(payout)
@@ -163,19 +163,19 @@ class SandboxWave:
     async def carry_out(self, request: Request, body: bytes, act: Callable[[Sessions], Any]) -> Response:
         """Act in a transaction; a call that brings an idempotency key again gets the answer of the first."""
         key = request.headers.get("idempotency-key")
-        asked = b"%s %s\n%s" % (request.method.encode(), request.url.path.encode(), body)
+        call = b"%s %s\n%s" % (request.method.encode(), request.url.path.encode(), body)
 
         def acted() -> Response:
             with sessions(self.folder) as kept:
                 before = kept.kept(key) if key else None
                 if before is not None:
-                    if before.request != asked:
+                    if before.request != call:
                         raise Complaint(409, MISMATCH, "The key has been used for another call.")
                     return as_json(before.status, before.answer)
-                told = act(kept)
-                answer = b"" if told is None else orjson.dumps(told)
+                content = act(kept)
+                answer = b"" if content is None else orjson.dumps(content)
                 if key:
-                    kept.keep(key, Kept(asked, 200, answer))
+                    kept.keep(key, Kept(call, 200, answer))
                 return as_json(200, answer)
 
         return await run_in_threadpool(acted)
@@ -187,21 +187,21 @@ class SandboxWave:
         if not hmac.compare_digest(given.encode(), f"Bearer {self.key}".encode()):
             raise Complaint(401, "no-matching-api-key", "There is no such API key.")
 
-    def session(self, asked: dict[str, str]) -> Session:
-        """A new session, as Wave tells it."""
+    def session(self, call: dict[str, str]) -> Session:
+        """A new session, in Wave's JSON."""
         session_id = f"cos-{secrets.token_hex(16)}"
         now = datetime.now(UTC)
         return {
             "id": session_id,
-            "amount": asked["amount"],
+            "amount": call["amount"],
             "business_name": "lango sandbox",
             "checkout_status": "open",
-            "client_reference": asked.get("client_reference"),
-            "currency": asked["currency"],
-            "error_url": asked["error_url"],
+            "client_reference": call.get("client_reference"),
+            "currency": call["currency"],
+            "error_url": call["error_url"],
             "last_payment_error": None,
             "payment_status": "processing",
-            "success_url": asked["success_url"],
+            "success_url": call["success_url"],
             "transaction_id": None,
             "wave_launch_url": self.pay_url(session_id),
             "when_completed": None,
@@ -210,20 +210,20 @@ class SandboxWave:
         }
 
 
-def new_payout(asked: dict[str, str]) -> Payout:
-    """A new payout, as Wave tells it."""
-    failed = asked["receive_amount"] == NOT_PAID_OUT
-    slow = asked["receive_amount"] == SLOW
+def new_payout(call: dict[str, str]) -> Payout:
+    """A new payout, in Wave's JSON."""
+    failed = call["receive_amount"] == NOT_PAID_OUT
+    slow = call["receive_amount"] == SLOW
     error = {"error_code": "insufficient-funds", "error_message": "The balance does not suffice."}
     return {
         "id": f"pt-{secrets.token_hex(8)}",
-        "client_reference": asked.get("client_reference"),
-        "currency": asked["currency"],
+        "client_reference": call.get("client_reference"),
+        "currency": call["currency"],
         "fee": "0",
-        "mobile": asked["mobile"],
-        "name": asked.get("name"),
+        "mobile": call["mobile"],
+        "name": call.get("name"),
         "payout_error": error if failed else None,
-        "receive_amount": asked["receive_amount"],
+        "receive_amount": call["receive_amount"],
         "status": "failed" if failed else "processing" if slow else "succeeded",
         "timestamp": moment(),
     }
@@ -238,16 +238,16 @@ async def fail_on_purpose(amount: str) -> None:
 
 
 def read(body: bytes, texts: Sequence[str]) -> dict[str, str]:
-    """What a checkout or a payout is asked for with: these texts, the first of them the amount. Raises Complaint."""
+    """The fields of a call for a checkout or a payout: these texts, the first of them the amount. Raises Complaint."""
     try:
-        asked = orjson.loads(body)
+        call = orjson.loads(body)
     except orjson.JSONDecodeError:
-        asked = None
-    if not isinstance(asked, dict) or not all(isinstance(asked.get(name), str) for name in texts):
+        call = None
+    if not isinstance(call, dict) or not all(isinstance(call.get(name), str) for name in texts):
         raise Complaint(400, "request-validation-error", f"{', '.join(texts)} must be texts.")
-    if not AMOUNT.fullmatch(asked[texts[0]]) or asked["currency"] != "XOF":
+    if not AMOUNT.fullmatch(call[texts[0]]) or call["currency"] != "XOF":
         raise Complaint(400, "request-validation-error", "The amount must be in whole francs, the currency XOF.")
-    return asked
+    return call
 
 
 def existing(kept: Sessions, request: Request) -> Session:

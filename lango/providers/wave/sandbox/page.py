@@ -58,7 +58,7 @@ BUTTONS = Template("""\
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Choice:
     """What somebody wants to happen."""
 
     outcome: str
@@ -66,7 +66,7 @@ class Asked:
     delay: float
 
     @classmethod
-    def of(cls, request: Request) -> Asked | None:
+    def of(cls, request: Request) -> Choice | None:
         """None where the query is not understood."""
         query = request.query_params
         outcome = query.get("outcome", "pay")
@@ -105,21 +105,21 @@ class PayPage:
 
         session, refunded = await run_in_threadpool(found)
         if session is None:
-            return told("There is no such session.", 404)
+            return plain("There is no such session.", 404)
         return page(session, refunded, str(request.url.replace(query="")))
 
     async def act(self, request: Request) -> Response:
-        asked = Asked.of(request)
-        if asked is None:
-            return told(f"outcome is one of {', '.join(OUTCOMES)}; delay from 0 to {LONGEST_DELAY:g} seconds.", 400)
+        choice = Choice.of(request)
+        if choice is None:
+            return plain(f"outcome is one of {', '.join(OUTCOMES)}; delay from 0 to {LONGEST_DELAY:g} seconds.", 400)
         try:
-            session = await run_in_threadpool(self.settle, request.path_params["session"], asked.outcome)
+            session = await run_in_threadpool(self.settle, request.path_params["session"], choice.outcome)
         except NotPayable as error:
-            return told(str(error), error.status)
-        place = session["success_url" if asked.outcome == "pay" else "error_url"]
-        body = event_of(PAID if asked.outcome == "pay" else FAILED, session)
-        report = BackgroundTask(self.report, request.app, body, asked) if asked.times else None
-        return told(f"{asked.outcome}: done. Go on at {place}", 303, {"location": place}, report)
+            return plain(str(error), error.status)
+        place = session["success_url" if choice.outcome == "pay" else "error_url"]
+        body = event_of(PAID if choice.outcome == "pay" else FAILED, session)
+        report = BackgroundTask(self.report, request.app, body, choice) if choice.times else None
+        return plain(f"{choice.outcome}: done. Go on at {place}", 303, {"location": place}, report)
 
     def settle(self, session_id: str, outcome: str) -> Session:
         """The session, after what was done to it: a payment that fails leaves it open. Raises NotPayable."""
@@ -143,12 +143,12 @@ class PayPage:
             kept.put(session)
             return session
 
-    async def report(self, app: ASGIApp, body: bytes, asked: Asked) -> None:
-        """Send the webhook as often as asked for, each time signed anew."""
-        await asyncio.sleep(asked.delay)
+    async def report(self, app: ASGIApp, body: bytes, choice: Choice) -> None:
+        """Send the webhook as often as wanted, each time signed anew."""
+        await asyncio.sleep(choice.delay)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            for _ in range(asked.times):
+            for _ in range(choice.times):
                 await self.deliver(client, body)
 
     async def deliver(self, client: httpx.AsyncClient, body: bytes) -> None:
@@ -195,7 +195,7 @@ def page(session: Session, refunded: str | None, url: str) -> Response:
     return Response(content, headers={"cache-control": "no-store"}, media_type="text/html")
 
 
-def told(
+def plain(
     text: str, status: int, headers: dict[str, str] | None = None, background: BackgroundTask | None = None
 ) -> Response:
     sent = {"cache-control": "no-store", **(headers or {})}
