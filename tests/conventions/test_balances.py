@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 
 from models.pots import Pot
+from models.treasury import UserBalance
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the ledger's entries prove, and nothing else may change.
-BALANCES = frozenset({Pot.balance_cfa.key, Pot.raised_cfa.key})
+BALANCES = frozenset(
+    column.key
+    for column in (
+        Pot.balance_cfa, Pot.raised_cfa, UserBalance.available_balance, UserBalance.pending_balance,
+        UserBalance.locked_balance, UserBalance.total_balance,
+    )
+)  # fmt: skip
 # Where a posting changes the balances of its accounts, and what a pot has raised with them.
 LEDGER, GIFTS = ROOT / "resolvers/ledger", ROOT / "resolvers/pots/gifts.py"
 
