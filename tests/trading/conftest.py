@@ -16,7 +16,7 @@ import pytest
 from lango.security.encryption import keyring
 from models.identity import User
 from models.security import TwoFactorAuth
-from models.trading import CryptoPrice, CryptoProfile
+from models.trading import CryptoPrice, CryptoProfile, CryptoWallet
 from models.treasury import UserBalance
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.client import Answer, Api
@@ -182,3 +182,22 @@ def plain(amount: Decimal) -> str:
 @pytest.fixture(scope="session")
 def desk(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> Desk:
     return Desk(api, make, owner)
+
+
+@pytest.fixture
+async def holder(desk: Desk) -> Any:
+    """Somebody with a hundred coins and a wallet for them, without limits."""
+    coin = await desk.coin()
+    user = await desk.person(coin, "100")
+    user.coin, user.wallet = coin, await wallet_of(desk, user, coin)
+    return user
+
+
+async def wallet_of(desk: Desk, user: Any, coin: str, **given: Any) -> Any:
+    return await desk.make(CryptoWallet, user_id=user.id, currency=coin, chain_type="celo", is_connected=True, **given)
+
+
+async def withdraw(desk: Desk, user: Any, amount: str, wallet: Any = None, **given: Any) -> list[str]:
+    key = (wallet or user.wallet).id
+    answer = await desk.ask("withdrawCrypto", user, walletId=key, amount=amount, **given)
+    return answer.refusals("withdrawCrypto")
