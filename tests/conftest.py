@@ -28,6 +28,7 @@ from tests.changes import Changes
 from tests.client import Api
 from tests.databases import TEMPLATE, create, drop, name_of, of_database
 from tests.factories import Factory
+from tests.keys import KEYS
 
 # What does not add up is named where it fails.
 pytest.register_assert_rewrite("tests.books")
@@ -125,6 +126,7 @@ def settings(gateway_url: str) -> Settings:
         # Past a pooler, to this worker's database too.
         database_direct_url=of_database(direct, name_of(gateway_url)) if direct else None,
         token_keys=KEY,
+        encryption_keys=KEYS,
         log_level="error",
     )
 

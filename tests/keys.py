@@ -1,4 +1,4 @@
-"""A key for encrypted columns and keyed hashes, for a process whose settings come from the environment."""
+"""A key for encrypted columns and keyed hashes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,23 @@ from contextlib import contextmanager
 
 import pytest
 
-from lango.settings import settings as settings_of_process
+from lango.rules.services import Services
+from lango.security.encryption import usable_keyring
+from lango.settings import Settings
 
-NAME = "LANGO_ENCRYPTION_KEYS"
+KEYS = f"tests:{base64.b64encode(bytes(range(32))).decode()}"
 
 
 @contextmanager
 def having_keys() -> Iterator[None]:
-    """The process has a key."""
+    """Processes that are started meanwhile have a key."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv(NAME, f"tests:{base64.b64encode(bytes(range(32))).decode()}")
-        settings_of_process.cache_clear()
-        yield
-    settings_of_process.cache_clear()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def keys() -> Iterator[None]:
-    with having_keys():
+        patched.setenv("LANGO_ENCRYPTION_KEYS", KEYS)
         yield
 
 
 @pytest.fixture
-def keyless() -> Iterator[None]:
+def keyless(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has configured a key."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.delenv(NAME)
-        patched.setenv("LANGO_ALLOW_DEV_KEY", "0")
-        settings_of_process.cache_clear()
-        yield
-    settings_of_process.cache_clear()
+    without = settings.model_copy(update={"encryption_keys": None, "allow_dev_key": False})
+    monkeypatch.setattr(Services, "keyring", property(lambda _: usable_keyring(without)))

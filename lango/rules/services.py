@@ -14,6 +14,7 @@ from lango.observability.metrics import JobMetrics
 from lango.providers.provider import Provider
 from lango.providers.registry import PROVIDERS
 from lango.rules.transaction import RuleTransaction
+from lango.security.encryption import Keyring, usable_keyring
 from lango.settings import Settings
 
 Client = TypeVar("Client")
@@ -38,6 +39,11 @@ class Services:
         """
         found: Client = self.clients[provider]
         return found
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys of encrypted columns. Raises ServiceUnavailable where there are none that can be used."""
+        return usable_keyring(self.settings)
 
     def work(self, actor: Actor | None = None) -> RuleTransaction:
         """A transaction in the rules' role, for what the system does by itself, or on behalf of `actor`."""

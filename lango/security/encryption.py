@@ -21,7 +21,7 @@ from sqlalchemy.orm import QueryableAttribute
 
 from lango.errors import ServiceUnavailable
 from lango.security.keys import BadKey, kept_once
-from lango.settings import Settings, settings
+from lango.settings import Settings
 
 FORM = "v1"
 # What keys of hashes are derived by: a key is used for one purpose.
@@ -103,20 +103,20 @@ class Keyring:
             raise Unreadable(told, key_id) from None
 
 
-def keyring() -> Keyring:
-    """The keys of this process's settings. Raises ServiceUnavailable where there are none that can be used."""
+def usable_keyring(settings: Settings) -> Keyring:
+    """The configured keys. Raises ServiceUnavailable where there are none that can be used."""
     try:
-        return keyring_of(settings())
+        return keyring_of(settings)
     except (NoEncryptionKey, BadKey) as error:
         # No refusal, which a retry with the same idempotency key would get again after somebody has set a key.
         log.error("nothing can be encrypted", reason=str(error))
         raise ServiceUnavailable("What is kept encrypted can be neither stored nor shown at the moment.") from error
 
 
-def opened(sealed: str, column: Column, row_id: UUID) -> str | None:
-    """The text of an encrypted value; None, and a line in the log, where it cannot be read. Raises as `keyring`."""
+def opened(keys: Keyring, sealed: str, column: Column, row_id: UUID) -> str | None:
+    """The text of an encrypted value; None, and a line in the log, where it cannot be read."""
     try:
-        return keyring().open(sealed, column, row_id)
+        return keys.open(sealed, column, row_id)
     except Unreadable as error:
         log.error("an encrypted value cannot be read", reason=str(error), key_id=error.key_id, row_id=str(row_id))
         return None

@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, DateTime, any_, bindparam, func, or_
 from sqlalchemy import types as sql
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Text
+from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import Referral, ReferralStatus
@@ -96,7 +96,9 @@ class Invitable:
         self._taken, self._opted_out, self._own, self._declined = taken, opted_out, own, declined
 
     @classmethod
-    async def among(cls, tx: Transaction, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime) -> Invitable:
+    async def among(
+        cls, tx: RuleTransaction, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime
+    ) -> Invitable:
         """Decide by it only under the sponsor's lock. In the rules' role."""
         ways = [way for person in people for way in person.ways.values()]
         taken = await TAKEN.all(tx, sponsor_user_id=sponsor_user_id, ways=ways, now=now)

@@ -14,9 +14,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lango.db.prepared import Lookup, Prepared
-from lango.db.session import Transaction
 from lango.rules.transaction import RuleTransaction
-from lango.security.encryption import keyring
 from models.identity import User
 from models.referrals import InvitationOptOut
 
@@ -36,7 +34,7 @@ ADD = Prepared(
 REMOVE = Prepared(delete(InvitationOptOut.table()).where(COLUMN == HASHES).returning(InvitationOptOut.table().c.id))
 
 
-async def among(tx: Transaction, ways: Collection[str]) -> set[str]:
+async def among(tx: RuleTransaction, ways: Collection[str]) -> set[str]:
     """Those of these phones and emails that have opted out. In the rules' role.
 
     Raises ServiceUnavailable where some have, and the key that tells whose is not configured.
@@ -44,7 +42,7 @@ async def among(tx: Transaction, ways: Collection[str]) -> set[str]:
     ((there_are,),) = await THERE_ARE.all(tx)
     if not there_are or not ways:
         return set()
-    ring = keyring()
+    ring = tx.services.keyring
     by_hash = {digest: way for way in ways for digest in ring.digests(way, COLUMN)}
     since = {by_hash[digest]: created for digest, created in await FOUND.all(tx, hashes=list(by_hash))}
     for phone, email, created in await ACCOUNTS.all(tx, ways=list(since)) if since else []:
@@ -55,8 +53,8 @@ async def among(tx: Transaction, ways: Collection[str]) -> set[str]:
 
 
 async def add(tx: RuleTransaction, ways: Collection[str]) -> None:
-    """From now on no invitation goes to these phones and emails. In the rules' role. Raises as `keyring`."""
-    ring = keyring()
+    """From now on no invitation goes to these phones and emails. In the rules' role. Raises as `among`."""
+    ring = tx.services.keyring
     # Anew: whoever has signed up since counts by the later moment.
     await remove(tx, ways)
     for way in sorted(ways):
@@ -64,6 +62,6 @@ async def add(tx: RuleTransaction, ways: Collection[str]) -> None:
 
 
 async def remove(tx: RuleTransaction, ways: Collection[str]) -> None:
-    """Invitations may go to these phones and emails again. In the rules' role. Raises as `keyring`."""
-    ring = keyring()
+    """Invitations may go to these phones and emails again. In the rules' role. Raises as `among`."""
+    ring = tx.services.keyring
     await REMOVE.run(tx, hashes=[digest for way in ways for digest in ring.digests(way, COLUMN)])

@@ -234,7 +234,9 @@ def _chosen(listed: list[dict[str, Any]], ids: Sequence[str], *, field: str) -> 
     return [(places[key], listed[places[key]]) for key in ids]
 
 
-async def _invitable(tx: Transaction, sponsor: UUID, listed: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+async def _invitable(
+    tx: RuleTransaction, sponsor: UUID, listed: list[dict[str, Any]]
+) -> list[tuple[int, dict[str, Any]]]:
     """Those of a batch who may be invited, with their places in it."""
     region = await contacts.region_of(tx, sponsor)
     read: list[tuple[int, Invitee]] = []

@@ -88,7 +88,7 @@ async def demand_code(tx: RuleTransaction, user_id: UUID, code: str | None, *, f
     failures, now = tried
     if failures >= threshold:
         raise TwoFactorLocked(field=field)
-    secret = opened(sealed, TwoFactorAuth.secret, factor.id)
+    secret = opened(tx.services.keyring, sealed, TwoFactorAuth.secret, factor.id)
     if secret is None:
         raise TwoFactorUnreadable(field=field)
     counter = accepted(secret, code, now)

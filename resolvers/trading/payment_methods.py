@@ -13,7 +13,7 @@ from lango.errors import Refused
 from lango.rules.inputs import Id, Locked, Named, OwnedBy, Text, Value
 from lango.rules.rule import NotFound, rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
-from lango.security.encryption import keyring, opened
+from lango.security.encryption import opened
 from models.identity import User
 from models.trading import (
     CounterpartyPaymentMethod,
@@ -83,7 +83,7 @@ async def add_payment_method(
     key = uuid4()
     method = CryptoPaymentMethod(
         id=key, user_id=tx.user_id, type=type.strip(), provider=provider.strip(),
-        account_details_encrypted=keyring().seal(account_details, DETAILS, key),
+        account_details_encrypted=tx.services.keyring.seal(account_details, DETAILS, key),
         verification_status=CryptoPaymentMethodVerificationStatus.PENDING, is_primary=is_primary or first,
     )  # fmt: skip
     await tx.save(*others, method)
@@ -144,7 +144,7 @@ async def reveal_payment_method(
     if found is None:
         raise NotFound(NO_SUCH, field="payment_method_id")
     method, sealed = found
-    details = opened(sealed, DETAILS, method.id)
+    details = opened(tx.services.keyring, sealed, DETAILS, method.id)
     if details is None:
         raise DetailsUnreadable(field="payment_method_id")
     await audit.revealed(tx, "crypto_payment_method", method.id, of=method.user_id)

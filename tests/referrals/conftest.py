@@ -14,7 +14,7 @@ from models.profiles import Profile
 from models.referrals import PointsLedgerEntry
 from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.factories import Factory, now
-from tests.keys import keyless, keys  # noqa: F401 - fixtures
+from tests.keys import keyless  # noqa: F401 - fixtures
 
 
 @pytest.fixture

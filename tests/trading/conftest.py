@@ -13,7 +13,7 @@ import asyncpg
 import pyotp
 import pytest
 
-from lango.security.encryption import keyring
+from lango.security.encryption import usable_keyring
 from models.identity import User
 from models.security import TwoFactorAuth
 from models.trading import CryptoPrice, CryptoProfile, CryptoWallet
@@ -21,7 +21,7 @@ from models.treasury import UserBalance
 from tests.books import balanced, books, owner_engine  # noqa: F401 - fixtures
 from tests.client import Answer, Api
 from tests.factories import Factory
-from tests.keys import keyless, keys  # noqa: F401 - fixtures
+from tests.keys import keyless  # noqa: F401 - fixtures
 
 COINS = itertools.count(1)
 
@@ -125,7 +125,7 @@ class Desk:
         key = uuid4()
         await self.make(
             TwoFactorAuth, id=key, user_id=user.id, method="totp", enabled=True,
-            secret=keyring().seal(secret, TwoFactorAuth.secret, key),
+            secret=usable_keyring(self.api.settings).seal(secret, TwoFactorAuth.secret, key),
         )  # fmt: skip
         await self.owner.execute(
             "UPDATE trading.crypto_profiles SET two_factor_enabled = true WHERE user_id = $1", user.id
