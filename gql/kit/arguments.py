@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import strawberry
 from strawberry.types import Info
-from strawberry.types.arguments import StrawberryArgument
 
 from gql.kit.aggregates import DEFAULT_GROUPS
 from gql.kit.naming import camel
 from gql.kit.type_registry import Address
 from gql.kit.types import argument
+from lango.libraries.strawberry import StrawberryArgument
 from models.base import Base
 
 PAGE_ARGUMENTS = (

@@ -9,7 +9,6 @@ import strawberry
 from sqlalchemy import Column
 from sqlalchemy.orm import RelationshipProperty
 from strawberry.schema_directive import Location
-from strawberry.types.field import StrawberryField
 
 from gql.kit.aggregates import AskedGroups, aggregate_of, read_child_groups, wanted
 from gql.kit.arguments import group_arguments, list_arguments
@@ -25,6 +24,7 @@ from gql.kit.relations import attributes, ends, relations
 from gql.kit.type_registry import Address, keep
 from gql.kit.types import Field, object_type, own_fields
 from lango.graphql.cost import LONGEST
+from lango.libraries.strawberry import StrawberryField
 from models.base import Base
 from models.columns import DEPRECATED, MONEY, PERSONAL, Money
 from models.transitions import Transitions

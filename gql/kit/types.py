@@ -3,8 +3,8 @@
 Strawberry reads a type from a class: it makes a dataclass of it, a signature of each resolver, and asks of every
 annotation anew what it means. For the types that a model brings along, some fifteen hundred, that was most of the time
 in which the schema is made, and all of it is known here already. What is made here is the same in the schema as what
-`strawberry.type` and `strawberry.input` make. It rests on classes that Strawberry does not document, so all that knows
-them is in this module, and `tests/startup/test_types.py` holds them to the version that is named here.
+`strawberry.type` and `strawberry.input` make. Nothing else knows how Strawberry keeps them, and
+`tests/startup/test_types.py` compares the two.
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin
 
 from strawberry import UNSET
-from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema_directives import OneOf
-from strawberry.types.arguments import StrawberryArgument
-from strawberry.types.base import StrawberryList, StrawberryObjectDefinition, StrawberryOptional
-from strawberry.types.field import StrawberryField
 
-STRAWBERRY = "0.341.2"
+from lango.libraries.strawberry import (
+    StrawberryAnnotation,
+    StrawberryArgument,
+    StrawberryField,
+    StrawberryList,
+    StrawberryObjectDefinition,
+    StrawberryOptional,
+    definition_of,
+    keep_definition,
+)
 
 
 @cache
@@ -135,7 +140,7 @@ def object_type(
     It makes no values: its fields read whatever a resolver gives.
     """
     made = type(name, (), {})
-    above = [interface.__strawberry_definition__ for interface in interfaces]
+    above = [definition_of(interface) for interface in interfaces]
     _define(made, name, list(fields), description=description, interfaces=above, is_type_of=is_type_of)
     return made
 
@@ -152,7 +157,7 @@ def own_fields(own: type[Any]) -> list[StrawberryField]:
 
 def merged(name: str, types: Iterable[type[Any]], *, description: str) -> type[Any]:
     """An object type of all the fields of several, none of which may have a field of another's."""
-    fields = [field for each in types for field in each.__strawberry_definition__.fields]
+    fields = [field for each in types for field in definition_of(each).fields]
     names = [field.python_name for field in fields]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise TypeError(f"{name} has two fields each of {', '.join(twice)}")
@@ -172,7 +177,7 @@ def _define(
 ) -> None:
     for field in fields:
         field.origin = field.origin or made
-    made.__strawberry_definition__ = StrawberryObjectDefinition(
+    definition = StrawberryObjectDefinition(
         name=name,
         is_input=is_input,
         is_interface=False,
@@ -185,3 +190,4 @@ def _define(
         resolve_type=None,
         fields=fields,
     )
+    keep_definition(made, definition)

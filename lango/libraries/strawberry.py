@@ -6,10 +6,14 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLSchema
+from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ExecutionContext
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import StrawberryList, StrawberryObjectDefinition, StrawberryOptional
 from strawberry.types.enum import EnumValue, StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
 from strawberry.types.scalar import ScalarDefinition
 
 __all__ = [
@@ -18,7 +22,13 @@ __all__ = [
     "MaybeNullValidationRule",
     "OneOfInputValidationRule",
     "ScalarDefinition",
+    "StrawberryAnnotation",
+    "StrawberryArgument",
     "StrawberryEnumDefinition",
+    "StrawberryField",
+    "StrawberryList",
+    "StrawberryObjectDefinition",
+    "StrawberryOptional",
     "definition_of",
     "directive_of",
     "graphql_of",
@@ -37,7 +47,7 @@ def definition_of(made: Any) -> Any:
     return made.__strawberry_definition__
 
 
-def keep_definition(made: Any, definition: StrawberryEnumDefinition) -> None:
+def keep_definition(made: Any, definition: StrawberryEnumDefinition | StrawberryObjectDefinition) -> None:
     """Let Strawberry know a class by a definition, as if it had decorated it."""
     made.__strawberry_definition__ = definition
 

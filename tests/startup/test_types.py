@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from gql.kit import types
 from gql.kit.arguments import with_arguments
 from gql.kit.types import Field, argument, input_type, merged, object_type
 
@@ -97,10 +95,6 @@ def as_strawberry_makes_it() -> strawberry.Schema:
         thing = strawberry.field(abc, description="It.")
 
     return strawberry.Schema(query=Query)
-
-
-def test_the_version_is_the_one_whose_classes_are_known() -> None:
-    assert version("strawberry-graphql") == types.STRAWBERRY
 
 
 def test_the_schema_is_the_same() -> None:
