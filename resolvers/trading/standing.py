@@ -47,7 +47,7 @@ async def check_counterpartys_standing(tx: Transaction, trader: CryptoProfile, n
 
 
 async def check_age(tx: Transaction, user_id: UUID, *, field: str | None = None) -> None:
-    """Refuses a minor. Whose birthday nobody has told is taken for an adult whose identity is not checked yet."""
+    """Refuses a minor. Whose birthday is not known is taken for an adult whose identity is not checked yet."""
     found = await IS_MINOR.one(tx, user_id=user_id)
     if found is not None and found[0]:
         raise NotOfAge(field=field)
