@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from lango.jobs.job import scheduled
-from lango.rules.inputs import Seen, Text, Value
+from lango.rules.inputs import Seen, Value
 from lango.rules.rule import rule
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from models.analytics import AnalyticsEventPlatform
 from models.packs import ActiveCampaign, SponsorCampaign
-from resolvers.analytics.events import Counting, note
+from resolvers.analytics.events import Counting, Visitor, note
 from resolvers.kernel import due
 
 CATEGORY = "campaigns"
 SHOWN, CLICKED = "campaign_shown", "campaign_clicked"
 IMPRESSIONS = Counting(SponsorCampaign, impressions=SHOWN, clicks=CLICKED)
-
-
-Visitor = Annotated[str | None, Text("What joins the events of one visitor who is not signed in.", 100)]
 
 
 @rule(anonymous=True, idempotent=False)
