@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, is_dataclass
 from functools import cache
 from typing import Any, get_args, get_origin
 
@@ -14,108 +14,75 @@ from gql.kit.kinds import enum_of
 from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from gql.kit.scalars import Json
+from gql.kit.types import Field, Input, input_type
 from lango.db.postgres import RawJson
 from lango.errors import BadUserInput
 from lango.rules.inputs import Changes, DetailsParameter, Id, Locked, Parameter, Seen, Text, Value, fields_of
-from lango.rules.rule import Rule
+from lango.rules.rule import LONGEST_IDEMPOTENCY_KEY, Rule
 from lango.values.exact_json import written_length
 from lango.values.text_cleaning import cleaned
-from models.base import Base
 from models.columns import Documented
 
-MODEL = "lango.model"
-CLEARS = "lango.clears"
-EXACT = "lango.exact"
-# What an input type that is nested in another is made of.
-DATACLASS = "__dataclass_of_rule__"
 # A text that may be as long as this may have several lines.
 MANY_LINES = 1_000
-KEY = "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call."
-VALIDATE_ONLY = (
-    "Runs the mutation without keeping anything: its refusals and its payload are those of a real call, then all is"
-    " rolled back. Outside services are not called, and the idempotency key is not used up."
+KEY = Parameter(
+    "idempotency_key",
+    str,
+    Text(
+        "Makes a retry answer as the first call did, for 24 hours: any text of your choosing, new for each new call.",
+        LONGEST_IDEMPOTENCY_KEY,
+        exact=True,
+    ),
+    required=False,
+)
+VALIDATE_ONLY = Parameter(
+    "validate_only",
+    bool,
+    Value(
+        "Runs the mutation without keeping anything: its refusals and its payload are those of a real call, then all is"
+        " rolled back. Outside services are not called, and the idempotency key is not used up."
+    ),
+    required=False,
 )
 
 
-def text_input(
-    description: str, *, max_length: int, required: bool = False, clears: bool = False, exact: bool = False
-) -> Any:
-    """A text of an input, with the most characters it may have; `clears` as of a value.
-
-    The rule gets it cleaned, so that no text looks like another or like nothing; one that is `exact`, as it came.
-    """
-    options: dict[str, Any] = {} if required else {"default": UNSET}
-    metadata = {"max_length": max_length, CLEARS: clears, EXACT: exact}
-    return strawberry.field(description=description, metadata=metadata, **options)
-
-
-def value_input(description: str, *, required: bool = False, clears: bool = False) -> Any:
-    """A value of an input that its type alone describes: a number, a day, a choice, a list, another input.
-
-    Where null `clears` what is stored, the rule gets None for it, and nothing for what was left out.
-    """
-    options: dict[str, Any] = {} if required else {"default": UNSET}
-    return strawberry.field(description=description, metadata={CLEARS: clears}, **options)
-
-
-def id_of(model: type[Base], description: str, *, required: bool = True) -> Any:
-    """An id of an input: a global id of that model, or its `rowId`. The rule gets the key."""
-    options: dict[str, Any] = {} if required else {"default": UNSET}
-    return strawberry.field(description=f"{description} Its id, or its `rowId`.", metadata={MODEL: model}, **options)
-
-
-def key_input() -> Any:
-    """The idempotency key, which is each input's last field."""
-    return text_input(KEY, max_length=255, exact=True)
-
-
-def input_of(rule: Rule[..., Any], name: str) -> type[Any]:
+def input_of(rule: Rule[..., Any], name: str) -> type[Input]:
     """The input of a rule's mutation: the parameters, the idempotency key where there is one, and the dry run."""
-    namespace = _fields(rule.signature.inputs())
-    if rule.idempotent:
-        _add(namespace, "idempotency_key", str | None, key_input())
-    _add(namespace, "validate_only", bool | None, value_input(VALIDATE_ONLY))
+    parameters = [*rule.signature.inputs(), *([KEY] if rule.idempotent else []), VALIDATE_ONLY]
     details = (each.type for each in rule.signature.parameters if isinstance(each, DetailsParameter))
     changes = any(issubclass(each, Changes) for each in details)
     description = f"What `{name}` takes{'; what is left out stays as it is' if changes else ''}."
-    title = f"{name[:1].upper()}{name[1:]}Input"
-    return strawberry.input(type(title, (), namespace), name=title, description=description)
+    return _input(f"{name[:1].upper()}{name[1:]}Input", parameters, description, dict)
 
 
 @cache
-def nested_input(kind: type[Any]) -> type[Any]:
+def nested_input(kind: type[Any]) -> type[Input]:
     """The input type of a dataclass in a rule's input."""
     title = f"{kind.__name__.removesuffix('Input')}Input"
-    namespace = {**_fields(fields_of(kind)), DATACLASS: kind}
-    return strawberry.input(type(title, (), namespace), name=title, description=" ".join((kind.__doc__ or "").split()))
+    return _input(title, fields_of(kind), " ".join((kind.__doc__ or "").split()), kind)
 
 
-def _fields(parameters: Iterable[Parameter]) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__annotations__": {}}
-    for each in parameters:
-        assert each.field is not None
-        annotation = _annotation(each.type, each.spec)
-        _add(namespace, each.field, annotation if each.required else annotation | None, _field(each))
-    return namespace
+def _input(title: str, parameters: Iterable[Parameter], description: str, made_of: type[Any]) -> type[Input]:
+    by_field = {each.field: each for each in parameters if each.field is not None}
+    fields = [_field(name, each) for name, each in by_field.items()]
+    made = input_type(title, fields, description=description)
+    INPUTS[made] = by_field, made_of
+    return made
 
 
-def _add(namespace: dict[str, Any], name: str, annotation: Any, field: Any) -> None:
-    namespace["__annotations__"][name] = annotation
-    namespace[name] = field
+# The parameters of an input by its fields, and what the rule gets of one: a dataclass of its own, or a dict.
+INPUTS: dict[type[Input], tuple[dict[str, Parameter], type[Any]]] = {}
 
 
-def _field(each: Parameter) -> Any:
-    spec, options = each.spec, {"required": each.required}
-    match spec:
-        case Id():
-            return id_of(spec.model, spec.doc, **options)  # type: ignore[arg-type]
-        case Seen() | Locked():
-            return id_of(each.type, spec.doc, **options)
-        case Text():
-            return text_input(spec.doc, max_length=spec.max_length, clears=each.clears, exact=spec.exact, **options)
-        case Value():
-            return value_input(spec.doc, clears=each.clears, **options)
-    raise TypeError(f"{spec!r} is no field of an input.")
+def _field(name: str, each: Parameter) -> Field:
+    annotation = _annotation(each.type, each.spec)
+    return Field(
+        name,
+        annotation if each.required else annotation | None,
+        name=camel(name),
+        description=f"{each.doc} Its id, or its `rowId`." if isinstance(each.spec, Id | Seen | Locked) else each.doc,
+        default=MISSING if each.required else UNSET,
+    )
 
 
 def _annotation(kind: Any, spec: Any) -> Any:
@@ -131,49 +98,43 @@ def _annotation(kind: Any, spec: Any) -> Any:
     return Json if kind is RawJson else kind
 
 
-def arguments_of(given: Any) -> dict[str, Any]:
+def arguments_of(given: Input) -> Any:
     """The rule's arguments, from an input; what was left out is not among them, nor null where it clears nothing.
 
     Raises BadUserInput for a text that is too long, and for an id of another type.
     """
+    parameters, made_of = INPUTS[type(given)]
     arguments: dict[str, Any] = {}
-    for field in fields(given):
-        value = getattr(given, field.name)
-        if value is not UNSET and (value is not None or field.metadata.get(CLEARS)):
-            arguments[field.name] = _narrow(field, value)
-    return arguments
+    for name, each in parameters.items():
+        value = getattr(given, name)
+        if value is not UNSET and (value is not None or each.clears):
+            arguments[name] = _narrow(name, each, value)
+    return made_of(**arguments)
 
 
-def _narrow(field: Any, value: Any) -> Any:
+def _narrow(name: str, each: Parameter, value: Any) -> Any:
     if isinstance(value, list):
-        return [_narrow(field, item) for item in value if item is not None]
-    if is_dataclass(value):
-        kind = getattr(type(value), DATACLASS, dict)
-        return kind(**arguments_of(value))
-    if value is not None and (model := field.metadata.get(MODEL)) is not None:
-        return parse_id(model, value)[0]
+        return [_narrow(name, each, item) for item in value if item is not None]
+    if isinstance(value, Input):
+        return arguments_of(value)
+    if value is not None and isinstance(each.spec, Id | Seen | Locked):
+        return parse_id(each.model, value)[0]
+    if isinstance(each.spec, Text) and isinstance(value, str):
+        return _text(name, each.spec, value)
+    if isinstance(value, str) and "\0" in value:
+        raise BadUserInput(f"`{camel(name)}` holds a NUL character.")
+    return value
+
+
+def _text(name: str, spec: Text, value: str) -> str:
     if isinstance(value, RawJson):
-        return _json(field, value)
-    if isinstance(value, str):
-        return _text(field, value)
-    return value
-
-
-def _json(field: Any, value: RawJson) -> RawJson:
-    longest = field.metadata.get("max_length")
-    if longest is not None and written_length(value) > longest:
-        raise BadUserInput(f"`{camel(field.name)}` has at most {longest} characters, its numbers written out.")
-    return value
-
-
-def _text(field: Any, value: str) -> str:
-    if "\0" in value:
-        raise BadUserInput(f"`{camel(field.name)}` holds a NUL character.")
-    longest = field.metadata.get("max_length")
-    if longest is None:
+        if written_length(value) > spec.max_length:
+            raise BadUserInput(f"`{camel(name)}` has at most {spec.max_length} characters, its numbers written out.")
         return value
-    if not field.metadata[EXACT]:
-        value = cleaned(value, lines=longest >= MANY_LINES)
-    if len(value) > longest:
-        raise BadUserInput(f"`{camel(field.name)}` has at most {longest} characters.")
+    if "\0" in value:
+        raise BadUserInput(f"`{camel(name)}` holds a NUL character.")
+    if not spec.exact:
+        value = cleaned(value, lines=spec.max_length >= MANY_LINES)
+    if len(value) > spec.max_length:
+        raise BadUserInput(f"`{camel(name)}` has at most {spec.max_length} characters.")
     return value

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Generator
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import strawberry
 
-from gql.kit.arguments import with_arguments
 from gql.kit.inputs import arguments_of, input_of
 from gql.kit.kinds import enum_of
 from gql.kit.loaders import read_node
@@ -21,8 +21,10 @@ from gql.kit.node import key_from
 from gql.kit.planner.answers import MadeRow
 from gql.kit.scalars import Json
 from gql.kit.type_registry import Address, keep
+from gql.kit.types import Field, argument, object_type
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
+from lango.libraries.strawberry import definition_of
 from lango.providers.registry import WARNINGS
 from lango.providers.warnings import ProviderWarning
 from lango.rules.rule import Result, Rule
@@ -58,19 +60,18 @@ class MutationWarning:
 
 def mutations(*rules: Rule[..., Any]) -> type[Any]:
     """The mutations of a group: a field for each rule, with its name, its input, its payload and its refusals."""
-    return strawberry.type(type("Mutation", (), {rule.name: field_of(rule) for rule in rules}))
+    return object_type("Mutation", map(field_of, rules))
 
 
-def field_of(rule: Rule[..., Any]) -> Any:
+def field_of(rule: Rule[..., Any]) -> Field:
     """The field of a rule."""
     name = camel(rule.name)
-    input_type, results = input_of(rule, name), rule.results
+    input_type = input_of(rule, name)
     title = name[:1].upper() + name[1:]
     codes = _codes(title, name, rule)
-    error = _error_type(title, name, codes)
-    payload = _payload_type(title, name, rule, results, error)
+    payload = _payload_type(title, name, rule, _error_type(title, name, codes))
 
-    async def resolve(info: Any, input: Any) -> Any:
+    async def resolve(_: Any, info: Any, input: Any) -> Any:
         context = info.context
         arguments = arguments_of(input)
         key, validate_only = arguments.pop("idempotency_key", None), arguments.pop("validate_only", False)
@@ -92,15 +93,14 @@ def field_of(rule: Rule[..., Any]) -> Any:
         )
         await context.show(outcome.opened, outcome.dry_run)
         values: dict[str, Any] = {}
-        for result in results:
+        for result in rule.results:
             values[result.name] = _shown(context, result, outcome.values.get(result.name))
         if rule.calls:
             values["warnings"] = [_warning(each) for each in outcome.warnings]
-        return payload(**values, user_errors=[error(**_error(item, codes)) for item in outcome.refusals])
+        return SimpleNamespace(**values, user_errors=[_error(item, codes) for item in outcome.refusals])
 
-    argument = {"input": (input_type, "What the mutation takes.", inspect.Parameter.empty)}
-    with_arguments(resolve, argument, payload | None, rooted=False)
-    return strawberry.field(resolve, name=name, description=rule.doc)
+    given = argument("input", input_type, name="input", description="What the mutation takes.")
+    return Field(rule.name, payload | None, name=name, description=rule.doc, resolve=resolve, arguments=[given])
 
 
 def _shown(context: Any, result: Result, value: Any) -> Any:
@@ -142,37 +142,32 @@ def _doc(refusal: type[Refused]) -> str:
     return " ".join((refusal.__doc__ or "").split())
 
 
-def _is_model(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Base)
-
-
 def _error_type(title: str, name: str, codes: Any) -> type[Any]:
-    namespace = {
-        "__annotations__": {"code": codes},
-        "code": strawberry.field(description="The refusal, for programs."),
-        "is_type_of": classmethod(lambda cls, value, _: isinstance(value, cls)),
-    }
-    made = type(f"{title}UserError", (UserError,), namespace)
-    return keep(
-        f"{title}UserError", strawberry.type(made, name=f"{title}UserError", description=f"Why `{name}` refused.")
+    code = Field("code", codes, name="code", description="The refusal, for programs.")
+    fields = [*map(copy, definition_of(UserError).fields), code]
+    description = f"Why `{name}` refused."
+    made = object_type(
+        f"{title}UserError", fields, description=description, interfaces=[UserError], is_type_of=_is_error
     )
+    return keep(f"{title}UserError", made)
 
 
-def _payload_type(
-    title: str, name: str, rule: Rule[..., Any], results: tuple[Result, ...], error: type[Any]
-) -> type[Any]:
-    namespace: dict[str, Any] = {"__annotations__": {}}
-    for result in results:
+def _is_error(value: Any, _: Any) -> bool:
+    return isinstance(value, SimpleNamespace)
+
+
+def _payload_type(title: str, name: str, rule: Rule[..., Any], error: type[Any]) -> type[Any]:
+    fields = []
+    for result in rule.results:
         annotation, doc = _annotated(result)
-        namespace["__annotations__"][result.name] = annotation | None
-        namespace[result.name] = strawberry.field(name=camel(result.name), description=doc)
+        fields.append(Field(result.name, annotation | None, name=camel(result.name), description=doc))
     if rule.calls:
-        namespace["__annotations__"]["warnings"] = list[MutationWarning]
-        namespace["warnings"] = strawberry.field(description="What is not yet as it should be; empty as a rule.")
-    namespace["__annotations__"]["user_errors"] = list[error]  # type: ignore[valid-type]
-    namespace["user_errors"] = strawberry.field(description="Why it was refused; empty where it was done.")
-    made = type(f"{title}Payload", (), namespace)
-    return keep(f"{title}Payload", strawberry.type(made, name=f"{title}Payload", description=f"What `{name}` came to."))
+        doc = "What is not yet as it should be; empty as a rule."
+        fields.append(Field("warnings", list[MutationWarning], name="warnings", description=doc))
+    doc = "Why it was refused; empty where it was done."
+    fields.append(Field("user_errors", list[error], name="userErrors", description=doc))  # type: ignore[valid-type]
+    made = object_type(f"{title}Payload", fields, description=f"What `{name}` came to.")
+    return keep(f"{title}Payload", made)
 
 
 def _annotated(result: Result) -> tuple[Any, str]:
@@ -198,10 +193,10 @@ def _check_caller(rule: Rule[..., Any], actor: Any) -> None:
         raise Forbidden("Only staff may do this.")
 
 
-def _error(item: dict[str, Any], codes: Any) -> dict[str, Any]:
+def _error(item: dict[str, Any], codes: Any) -> SimpleNamespace:
     details = RawJson(orjson.dumps(item["details"]).decode()) if item["details"] else None
     field = [camel(part) for part in item["field"].split(".")] if item["field"] else None
-    return {"code": codes[item["code"]], "message": item["message"], "field": field, "details": details}
+    return SimpleNamespace(code=codes[item["code"]], message=item["message"], field=field, details=details)
 
 
 def _warning(warning: ProviderWarning) -> MutationWarning:

@@ -171,6 +171,11 @@ class Parameter:
         return f"{self.name}_id" if self.is_row else self.name
 
     @property
+    def doc(self) -> str:
+        """What the field is, for the API; empty for what is no field."""
+        return "" if isinstance(self.spec, Referred) else self.spec.doc
+
+    @property
     def is_row(self) -> bool:
         """Whether the rule gets a row, which the kernel has found."""
         return isinstance(self.spec, Seen | Locked | Referred)
