@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +16,10 @@ from graphql import (
     GraphQLNonNull,
 )
 
-from gql.kit.inputs import MODEL
+from gql.kit.inputs import INPUTS
+from gql.kit.naming import camel
 from gql.schema import schema
+from lango.rules.inputs import Id, Locked, Seen
 from models.identity import User
 from models.profiles import Profile
 from tests.client import STAFF, Api
@@ -40,11 +41,9 @@ NAMED: dict[str, Any] = {
 
 def models_of(kind: GraphQLInputObjectType) -> dict[str, Any]:
     """The model of each id of an input, by the field's name."""
-    origin = kind.extensions["strawberry-definition"].origin
-    found = {field.name: field.metadata.get(MODEL) for field in fields(origin)}
-    return {
-        name: found.get(field.extensions["strawberry-definition"].python_name) for name, field in kind.fields.items()
-    }
+    parameters, _ = INPUTS[kind.extensions["strawberry-definition"].origin]
+    ids = {camel(name): each.model for name, each in parameters.items() if isinstance(each.spec, Id | Seen | Locked)}
+    return {name: ids.get(name) for name in kind.fields}
 
 
 def places(kind: GraphQLInputObjectType, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
