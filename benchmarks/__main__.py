@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -46,6 +47,9 @@ def bench(
     only_compare: Annotated[bool, typer.Option("--compare", help="Compare the answers, and time nothing.")] = False,
     soak_requests: Annotated[int, typer.Option("--soak", help="Send so many requests, and watch the memory.")] = 0,
     growth: Annotated[bool, typer.Option("--growth", help="Measure lists of 25, 50 and 100 rows.")] = False,
+    before: Annotated[
+        Path | None, typer.Option(help="Another checkout of lango, made by `make`, to measure as the peer `before`.")
+    ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Measure rules of money by their callers and rows.")] = False,
 ) -> None:
     """Compare the answers of all peers, then time them. Lists are written with commas.
@@ -57,6 +61,7 @@ def bench(
         make bench ARGS="--workers 1,2 --connections 1,8,32 --write"
         make bench ARGS="--soak 1000000 --peers lango"
         make bench ARGS="--growth --peers lango,postgraphile"
+        make bench ARGS="--before ../lango-before --peers lango,before"
         make bench ARGS="--rules"
     """
     if rules:
@@ -67,6 +72,8 @@ def bench(
     names = peers.split(",")
     beside = [chosen(servers.BY_NAME, name, "peer") for name in names if name != FLOOR]
     plan = Plan(seconds, warm, rounds, numbers(connections), flight)
+    if servers.BEFORE in beside and before is None:
+        stop("Say by --before where the other checkout is.")
     if not beside:
         stop("Name a gateway among the peers: pgbench alone has nothing to be compared with.")
     with database(size) as found, generator() as load:
@@ -75,7 +82,7 @@ def bench(
         tokens = Tokens.fresh(facts.callers)
         measured: list[Series] = []
         for many in numbers(workers):
-            setup = Setup(found.gateway_url, tokens, tools, many, pool)
+            setup = Setup(found.gateway_url, tokens, tools, many, pool, before and before.resolve())
             with benched(found, setup, beside, load, plan) as ready:
                 if soak_requests:
                     soak_all(ready, facts, asked, soak_requests)

@@ -58,12 +58,13 @@ RESET = f"""
     DELETE FROM platform.outbox_events o USING ours WHERE o.key = ours.id::text;
     DELETE FROM admin.audit_logs a USING ours WHERE a.resource_id = ours.id;
     DELETE FROM admin.audit_logs WHERE action = 'staff_read';
+    DELETE FROM platform.idempotency_keys WHERE operation = 'redeemQrCode';
     UPDATE redemption.qr_codes SET status = 'issued', redeemed_at = NULL, redeemed_by_partner_id = NULL,
         redeemed_at_venue = NULL, partner_notes = NULL, partner_share_cfa = NULL
     WHERE {OURS} AND status <> 'issued';
 """
 TOUCHED = (
-    "redemption.qr_codes", "redemption.qr_redemption_logs", "ledger.ledger_transactions", "ledger.ledger_entries",
+    "platform.idempotency_keys", "redemption.qr_codes", "redemption.qr_redemption_logs", "ledger.ledger_transactions", "ledger.ledger_entries",
     "platform.outbox_events", "admin.audit_logs",
 )  # fmt: skip
 

@@ -90,6 +90,7 @@ QUERIES = (
         ("super_admin",), document="aggregate",
     ),
     Query("redeem", "redeemQrCode, each time another code", "cashier", codes, once=True),
+    Query("redeem-keyed", "the same with an idempotency key; the others have none", "cashier", codes, once=True),
 )  # fmt: skip
 BY_NAME = {query.name: query for query in QUERIES}
 

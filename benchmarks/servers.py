@@ -38,8 +38,10 @@ WITHOUT = Peer("lango-off", "lango without the planner", "lango")
 POSTGRAPHILE = Peer("postgraphile", "PostGraphile 5", "postgraphile")
 MERCURIUS = Peer("mercurius", "Mercurius, JIT and loaders", "plain")
 PLAIN = Peer("strawberry", "plain Strawberry", "plain")
+# Another checkout of lango, as before a change.
+BEFORE = Peer("before", "lango before", "lango")
 ALL = (LANGO, WITHOUT, POSTGRAPHILE, MERCURIUS, PLAIN)
-BY_NAME = {peer.name: peer for peer in ALL}
+BY_NAME = {peer.name: peer for peer in (*ALL, BEFORE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Setup:
     workers: int
     # Database connections of all workers together.
     pool: int
+    # Another checkout, which has an environment of its own.
+    before: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,9 @@ def command(peer: Peer, setup: Setup, port: int) -> tuple[list[str], dict[str, s
         }
     if peer.dialect == "lango":
         served = ["-m", "lango", "serve", "--port", str(port), "--workers", str(setup.workers)]
+        if peer is BEFORE:
+            assert setup.before is not None
+            return [str(setup.before / ".venv/bin/python"), *served], environment, setup.before
         return [sys.executable, *served], environment, ROOT
     if peer is PLAIN:
         served = [
