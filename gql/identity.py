@@ -12,7 +12,7 @@ from gql.kit.loaders import read_node
 from gql.kit.mirror import mirrors
 from gql.kit.planner.fields import root_own
 from gql.kit.roots import root_fields
-from gql.kit.type_registry import Address
+from gql.kit.type_registry import TypeReference
 
 mirrors(m.User, m.UserSession, m.PasswordResetToken)
 
@@ -23,7 +23,7 @@ async def viewer(info: Info) -> Any:
     return None if user_id is None else await read_node(info.context, m.User, (user_id,))
 
 
-viewer.__annotations__["return"] = Address("User") | None
+viewer.__annotations__["return"] = TypeReference("User") | None
 
 
 @strawberry.type

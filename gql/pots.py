@@ -12,7 +12,7 @@ from strawberry.types import Info
 
 import models.pots as m
 from gql.hidden_gifts import LATER, is_stranger
-from gql.kit.deferred_values import Slot, changed
+from gql.kit.deferred_values import DeferredValue, changed
 from gql.kit.loaders import read_node
 from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
@@ -21,7 +21,7 @@ from gql.kit.planner.builder import Builder
 from gql.kit.planner.fields import Nodes, one_by_id, parts_of, planned
 from gql.kit.roots import root_fields
 from gql.kit.subscription import subscription
-from gql.kit.type_registry import Address
+from gql.kit.type_registry import TypeReference
 from lango.errors import BadUserInput
 from models.topics import Topic
 from resolvers.donations import pot_cancellation
@@ -55,14 +55,14 @@ async def pot(
     return await read_node(info.context, m.Pot, (keys[0],))
 
 
-pot.__annotations__["return"] = Address("Pot") | None
+pot.__annotations__["return"] = TypeReference("Pot") | None
 
 
 def plan_pot(builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Select[Any]:
     """The pot by its id; by the token, it is the one that the token opens, and the context has the token."""
     given = builder.arguments(parent, nodes[0])
     token, id_ = given.get("share_token"), given.get("id")
-    if not (token.decide(bool) if isinstance(token, Slot) else token):
+    if not (token.decide(bool) if isinstance(token, DeferredValue) else token):
         return one_by_id(m.Pot, builder, id_, nodes)
     builder.presented = changed(token, lambda typed: ",".join(tokens_of(typed)) or None)
     opened = func.lango.shared_pots(literal(changed(token, tokens_of), ARRAY(Text)), type_=ARRAY(Uuid))[1]

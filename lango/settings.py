@@ -121,7 +121,9 @@ class Settings(BaseSettings):
     planner: Literal["on", "off"] = Field(
         "on", description="`off` answers every query by the ordinary executor: for comparing, and for finding a fault."
     )
-    plan_cache: int = Field(2_000, ge=1, description="Plans, and the questions that lead to them, kept by each worker.")
+    plan_cache: int = Field(
+        2_000, ge=1, description="Plans, and the conditions that lead to them, kept by each worker."
+    )
     show_plans: bool = Field(
         False,
         description="Show staff, in `extensions.lango`, the SQL of what they ask, its rows, and the time it takes.",

@@ -38,7 +38,7 @@ from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.node import global_id
 from gql.kit.relations import attributes, ends, is_staff_only
 from gql.kit.scalars import BigInt
-from gql.kit.type_registry import keep
+from gql.kit.type_registry import register
 from gql.kit.types import Field, input_type, object_type
 from lango.errors import BadUserInput
 from lango.graphql.cost import LONGEST
@@ -64,7 +64,7 @@ class TimeBucket(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class AskedGroups:
+class GroupArguments:
     """The arguments of an aggregate, and which of its fields are wanted: the others are not computed."""
 
     where: Any = None
@@ -133,7 +133,7 @@ def aggregate_of(model: type[Base]) -> type[Any]:
         fields.append(Field(part, kind, name=camel(part), description=doc, value=methodcaller("part", part)))
     description = f"One group of {listed}, or all of them where nothing is grouped by."
     _group_by(model, grouped)
-    return keep(f"{name}Aggregate", object_type(f"{name}Aggregate", fields, description=description))
+    return register(f"{name}Aggregate", object_type(f"{name}Aggregate", fields, description=description))
 
 
 def _key_type(column: Column[Any]) -> Any:
@@ -164,7 +164,7 @@ def _group_by(model: type[Base], grouped: dict[str, Column[Any]]) -> None:
         fields.append(Field(attribute, kind, name=unkeyed(attribute), description=column.doc))
     name = f"{model.__name__}GroupBy"
     description = f"One key by which {words(plural(model))} are grouped: `true` for a column, a span for a time."
-    keep(name, input_type(name, fields, description=description, one_of=True))
+    register(name, input_type(name, fields, description=description, one_of=True))
 
 
 def wanted(selections: list[Selection]) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -187,20 +187,20 @@ def wanted(selections: list[Selection]) -> tuple[tuple[str, frozenset[str]], ...
     return tuple(sorted((part, frozenset(names)) for part, names in found.items()))
 
 
-def grouping(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElement[Any]]:
+def grouping(row: Any, model: type[Base], arguments: GroupArguments) -> list[ColumnElement[Any]]:
     """The keys over an alias, labelled `group.<attribute>`."""
     columns = attributes(model)
     keys: list[ColumnElement[Any]] = []
-    for item in asked.group_by or ():
-        attribute, asked_value = the_one(item)
-        value = decided(asked_value)
+    for item in arguments.group_by or ():
+        attribute, given_value = the_one(item)
+        value = decided(given_value)
         expression = getattr(row, attribute)
         kind = kind_of(columns[attribute]).name
         if value is False:
             raise BadUserInput(f"`{unkeyed(attribute)}: false` groups by nothing: leave it out.")
         if kind == "moment":
             # Without a zone it is the session's, which is UTC, and takes a third of the time.
-            zone = [] if asked.time_zone == "UTC" else [literal(asked.time_zone, Text)]
+            zone = [] if arguments.time_zone == "UTC" else [literal(arguments.time_zone, Text)]
             expression = func.date_trunc(literal_column(f"'{value.value}'"), expression, *zone)
         elif kind == "date":
             expression = cast(func.date_trunc(literal_column(f"'{value.value}'"), expression), Date)
@@ -211,7 +211,7 @@ def grouping(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
     return keys
 
 
-def computed(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElement[Any]]:
+def computed(row: Any, model: type[Base], arguments: GroupArguments) -> list[ColumnElement[Any]]:
     """What is wanted of each group over an alias, labelled `part.<attribute>`."""
     made: list[ColumnElement[Any]] = [func.count().label("count.")]
     for part, of in (
@@ -221,7 +221,7 @@ def computed(row: Any, model: type[Base], asked: AskedGroups) -> list[ColumnElem
         ("min", EXTREMES),
         ("max", EXTREMES),
     ):
-        names = asked.fields.get(part, frozenset())
+        names = arguments.fields.get(part, frozenset())
         shown = (attribute for attribute in _columns(model, of) if unkeyed(attribute) in names)
         made += [_computed(part, getattr(row, attribute), attribute) for attribute in shown]
     return made
@@ -235,46 +235,46 @@ def _computed(part: str, expression: Any, attribute: str) -> ColumnElement[Any]:
     return getattr(func, part)(expression).label(f"{part}.{attribute}")  # type: ignore[no-any-return]
 
 
-def groups(row: Any, model: type[Base], asked: AskedGroups, *conditions: Any) -> Select[Any]:
+def groups(row: Any, model: type[Base], arguments: GroupArguments, *conditions: Any) -> Select[Any]:
     """The groups over an alias, in the order of their keys."""
-    keys = grouping(row, model, asked)
-    statement = select(*keys, *computed(row, model, asked)).select_from(row).where(*conditions)
-    if asked.where is not None:
-        statement = statement.where(predicate(row, model, asked.where))
+    keys = grouping(row, model, arguments)
+    statement = select(*keys, *computed(row, model, arguments)).select_from(row).where(*conditions)
+    if arguments.where is not None:
+        statement = statement.where(predicate(row, model, arguments.where))
     if keys:
         # By their places: an expression with a parameter is not the same expression twice.
         places: list[ColumnElement[Any]] = [literal_column(str(index + 1)) for index in range(len(keys))]
         statement = statement.group_by(*places).order_by(*places)
-    return statement.limit(literal_column(str(asked.first)))
+    return statement.limit(literal_column(str(arguments.first)))
 
 
-async def read_groups(context: Any, model: type[Base], asked: AskedGroups) -> list[Group]:
+async def read_groups(context: Any, model: type[Base], arguments: GroupArguments) -> list[Group]:
     """The groups of all the rows the caller may see: one statement."""
-    check_narrow(model, asked.where, staff=context.actor.is_staff)
-    found = await context.reads.rows(groups(aliased(model), model, asked))
+    check_narrow(model, arguments.where, staff=context.actor.is_staff)
+    found = await context.reads.rows(groups(aliased(model), model, arguments))
     return [_group(model, row._mapping) for row in found]  # noqa: SLF001 - a row's public name for it
 
 
 async def read_child_groups(
-    context: Any, parent: Base, relation: RelationshipProperty[Any], asked: AskedGroups
+    context: Any, parent: Base, relation: RelationshipProperty[Any], arguments: GroupArguments
 ) -> list[Group]:
     """The groups of one parent's rows; parents of the same level are read by one statement."""
     local, _ = ends(relation)
-    told = ("groups", relation, repr(asked))
-    loader = context.loader(told, partial(_read_child_groups, context, relation, asked))
+    loader_key = ("groups", relation, repr(arguments))
+    loader = context.loader(loader_key, partial(_read_child_groups, context, relation, arguments))
     # In a tuple, because a loader takes no null, and the groups of no rows are still a group.
     return list(await loader.load((parent.__dict__.get(local),)))
 
 
 async def _read_child_groups(
-    context: Any, relation: RelationshipProperty[Any], asked: AskedGroups, wrapped: list[tuple[Any]]
+    context: Any, relation: RelationshipProperty[Any], arguments: GroupArguments, wrapped: list[tuple[Any]]
 ) -> list[list[Group]]:
     model: type[Base] = relation.mapper.class_
     keys = [key for (key,) in wrapped]
-    check_size(asked.where)
+    check_size(arguments.where)
     parents, child = parents_of(keys, relation), aliased(model)
     under = getattr(child, ends(relation)[1]) == parents.c.key
-    inner = groups(child, model, asked, under).correlate(parents).lateral()
+    inner = groups(child, model, arguments, under).correlate(parents).lateral()
     order = [column for column in inner.c if column.name.startswith("group.")]
     statement = select(parents.c.key.label("parent"), inner).select_from(parents.join(inner, true())).order_by(*order)
     by_parent: dict[Any, list[Group]] = {key: [] for key in keys}

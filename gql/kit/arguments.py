@@ -12,7 +12,7 @@ from strawberry.types import Info
 
 from gql.kit.aggregates import DEFAULT_GROUPS
 from gql.kit.naming import camel
-from gql.kit.type_registry import Address
+from gql.kit.type_registry import TypeReference
 from gql.kit.types import argument
 from lango.libraries.strawberry import StrawberryArgument
 from models.base import Base
@@ -43,7 +43,7 @@ GROUP_ARGUMENTS = (
 @cache
 def list_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
     """The arguments of a list of the model's rows."""
-    order: Any = list[Address(f"{target.__name__}Order")] | None  # type: ignore[misc]
+    order: Any = list[TypeReference(f"{target.__name__}Order")] | None  # type: ignore[misc]
     doc = "The order, first key first; the newest come first without it."
     return *PAGE_ARGUMENTS, _where(target), argument("order_by", order, name="orderBy", description=doc)
 
@@ -51,13 +51,13 @@ def list_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
 @cache
 def group_arguments(target: type[Base]) -> tuple[StrawberryArgument, ...]:
     """The arguments of an aggregate over the model's rows."""
-    keys: Any = list[Address(f"{target.__name__}GroupBy")] | None  # type: ignore[misc]
+    keys: Any = list[TypeReference(f"{target.__name__}GroupBy")] | None  # type: ignore[misc]
     doc = "The keys; one group of all rows without them."
     return _where(target), argument("group_by", keys, name="groupBy", description=doc), *GROUP_ARGUMENTS
 
 
 def _where(target: type[Base]) -> StrawberryArgument:
-    kind = Address(f"{target.__name__}Where") | None
+    kind = TypeReference(f"{target.__name__}Where") | None
     return argument("where", kind, name="where", description="Which rows; all that may be seen without it.")
 
 

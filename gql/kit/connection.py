@@ -16,7 +16,7 @@ from gql.kit.naming import plural, words
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.ordering import Key, backwards, beyond, cursor, keys_of, page_limit, position, terms
 from gql.kit.relations import attributes, ends, is_staff_only, loading
-from gql.kit.type_registry import Address, keep
+from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, object_type
 from lango.errors import BadUserInput
 from lango.graphql.cost import DEFAULT_PAGE
@@ -47,7 +47,7 @@ class Page:
 
     edges: list[Edge]
     more: bool
-    asked: Asked
+    arguments: ConnectionArguments
     count: Callable[[], Awaitable[int]]
 
     @property
@@ -58,8 +58,8 @@ class Page:
     def page_info(self) -> PageInfo:
         first, last = (self.edges[0].cursor, self.edges[-1].cursor) if self.edges else (None, None)
         # The row of a cursor lies beyond the page, on the side of that cursor.
-        ahead, behind = self.asked.before is not None, self.asked.after is not None
-        if self.asked.is_backward:
+        ahead, behind = self.arguments.before is not None, self.arguments.after is not None
+        if self.arguments.is_backward:
             behind = behind or self.more
         else:
             ahead = ahead or self.more
@@ -67,7 +67,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConnectionArguments:
     """The arguments of a list."""
 
     first: int | None = None
@@ -100,13 +100,13 @@ def connection_of(model: type[Base]) -> type[Any]:
     edge = object_type(
         f"{name}Edge",
         [
-            Field("node", Address(name), name="node", description="The row."),
+            Field("node", TypeReference(name), name="node", description="The row."),
             Field("cursor", str, name="cursor", description="Its place in the list, for `after` and `before`."),
         ],
         description=f"A {words(name)} in a list.",
     )
-    keep(f"{name}Edge", edge)
-    edges, nodes = list[Address(f"{name}Edge")], list[Address(name)]  # type: ignore[misc]
+    register(f"{name}Edge", edge)
+    edges, nodes = list[TypeReference(f"{name}Edge")], list[TypeReference(name)]  # type: ignore[misc]
     connection = object_type(
         f"{name}Connection",
         [
@@ -120,7 +120,7 @@ def connection_of(model: type[Base]) -> type[Any]:
         ],
         description=f"A page of {listed}.",
     )  # fmt: skip
-    return keep(f"{name}Connection", connection)
+    return register(f"{name}Connection", connection)
 
 
 async def _total_count(page: Page, _: Any) -> int:
@@ -128,34 +128,36 @@ async def _total_count(page: Page, _: Any) -> int:
 
 
 def page(
-    row: Any, model: type[Base], asked: Asked, *conditions: Any, one_more: bool = True
+    row: Any, model: type[Base], arguments: ConnectionArguments, *conditions: Any, one_more: bool = True
 ) -> tuple[Select[Any], tuple[Key, ...]]:
     """The rows of one page over an alias, by default one more than asked for, and the ordering's keys."""
-    keys = keys_of(model, asked.order_by)
-    towards = backwards(keys) if asked.is_backward else keys
+    keys = keys_of(model, arguments.order_by)
+    towards = backwards(keys) if arguments.is_backward else keys
     statement = select(row).where(*conditions)
-    if asked.where is not None:
-        statement = statement.where(predicate(row, model, asked.where))
-    if asked.after is not None:
-        statement = statement.where(beyond(row, keys, position(model, keys, asked.after)))
-    if asked.before is not None:
-        statement = statement.where(beyond(row, backwards(keys), position(model, keys, asked.before)))
-    return statement.order_by(*terms(row, towards)).limit(page_limit(asked.size + one_more)), keys
+    if arguments.where is not None:
+        statement = statement.where(predicate(row, model, arguments.where))
+    if arguments.after is not None:
+        statement = statement.where(beyond(row, keys, position(model, keys, arguments.after)))
+    if arguments.before is not None:
+        statement = statement.where(beyond(row, backwards(keys), position(model, keys, arguments.before)))
+    return statement.order_by(*terms(row, towards)).limit(page_limit(arguments.size + one_more)), keys
 
 
-def _page(found: Sequence[tuple[Base, str]], asked: Asked, count: Callable[[], Awaitable[int]]) -> Page:
-    edges = [Edge(node, place) for node, place in found[: asked.size]]
-    if asked.is_backward:
+def _page(
+    found: Sequence[tuple[Base, str]], arguments: ConnectionArguments, count: Callable[[], Awaitable[int]]
+) -> Page:
+    edges = [Edge(node, place) for node, place in found[: arguments.size]]
+    if arguments.is_backward:
         edges.reverse()
-    return Page(edges, len(found) > asked.size, asked, count)
+    return Page(edges, len(found) > arguments.size, arguments, count)
 
 
-async def read_list(context: Any, model: type[Base], asked: Asked) -> Page:
+async def read_list(context: Any, model: type[Base], arguments: ConnectionArguments) -> Page:
     """A page of all the rows the caller may see: one statement, and one more if the total is asked for."""
     staff = context.actor.is_staff
-    check_narrow(model, asked.where, staff=staff)
+    check_narrow(model, arguments.where, staff=staff)
     row = aliased(model)
-    statement, keys = page(row, model, asked)
+    statement, keys = page(row, model, arguments)
     found = await context.reads.rows(
         statement.add_columns(cursor(row, model, keys)).options(*loading(row, model, staff=staff))
     )
@@ -163,27 +165,29 @@ async def read_list(context: Any, model: type[Base], asked: Asked) -> Page:
     async def count() -> int:
         other = aliased(model)
         counted = select(func.count()).select_from(other)
-        if asked.where is not None:
-            counted = counted.where(predicate(other, model, asked.where))
+        if arguments.where is not None:
+            counted = counted.where(predicate(other, model, arguments.where))
         return int((await context.reads.scalars(counted))[0])
 
-    return _page([(node, place) for node, place in found], asked, count)
+    return _page([(node, place) for node, place in found], arguments, count)
 
 
-async def read_children(context: Any, parent: Base, relation: RelationshipProperty[Any], asked: Asked) -> Page:
+async def read_children(
+    context: Any, parent: Base, relation: RelationshipProperty[Any], arguments: ConnectionArguments
+) -> Page:
     """A page of one parent's rows. Parents of the same level are read by one statement, each with its own page."""
     local, _ = ends(relation)
     key = parent.__dict__.get(local)
     if key is None:
-        return _page([], asked, _none)
-    told = (relation, repr(asked))
-    count_loader = context.loader(("count", *told), partial(_count_children, context, relation, asked))
+        return _page([], arguments, _none)
+    loader_key = (relation, repr(arguments))
+    count_loader = context.loader(("count", *loader_key), partial(_count_children, context, relation, arguments))
 
     async def count() -> int:
         return int(await count_loader.load(key))
 
-    loader = context.loader(("page", *told), partial(_read_pages, context, relation, asked))
-    return _page(await loader.load(key), asked, count)
+    loader = context.loader(("page", *loader_key), partial(_read_pages, context, relation, arguments))
+    return _page(await loader.load(key), arguments, count)
 
 
 async def _none() -> int:
@@ -191,17 +195,17 @@ async def _none() -> int:
 
 
 async def _read_pages(
-    context: Any, relation: RelationshipProperty[Any], asked: Asked, keys: list[Any]
+    context: Any, relation: RelationshipProperty[Any], arguments: ConnectionArguments, keys: list[Any]
 ) -> list[list[tuple[Base, str]]]:
     model: type[Base] = relation.mapper.class_
     staff = context.actor.is_staff
-    check_size(asked.where)
+    check_size(arguments.where)
     _, remote = ends(relation)
     parents = parents_of(keys, relation)
     child = aliased(model)
-    statement, order = page(child, model, asked, getattr(child, remote) == parents.c.key)
+    statement, order = page(child, model, arguments, getattr(child, remote) == parents.c.key)
     shown = [getattr(child, key) for key, shown in attributes(model).items() if staff or not is_staff_only(shown)]
-    ranked = func.row_number().over(order_by=terms(child, backwards(order) if asked.is_backward else order))
+    ranked = func.row_number().over(order_by=terms(child, backwards(order) if arguments.is_backward else order))
     place = cursor(child, model, order).label("place")
     inner = statement.with_only_columns(*shown, place, ranked.label("rank")).correlate(parents).lateral()
     entity = aliased(model, inner)
@@ -218,15 +222,15 @@ async def _read_pages(
 
 
 async def _count_children(
-    context: Any, relation: RelationshipProperty[Any], asked: Asked, keys: list[Any]
+    context: Any, relation: RelationshipProperty[Any], arguments: ConnectionArguments, keys: list[Any]
 ) -> list[int]:
     model: type[Base] = relation.mapper.class_
     _, remote = ends(relation)
     child = aliased(model)
     owner = getattr(child, remote)
     counted = select(owner, func.count()).where(owner == any_(literal(keys, ARRAY(owner.type)))).group_by(owner)
-    if asked.where is not None:
-        counted = counted.where(predicate(child, model, asked.where))
+    if arguments.where is not None:
+        counted = counted.where(predicate(child, model, arguments.where))
     found: dict[Any, int] = dict(tuple(row) for row in await context.reads.rows(counted))
     return [found.get(key, 0) for key in keys]
 

@@ -13,8 +13,8 @@ from graphql import is_non_null_type
 
 from gql.kit.loaders import read_node
 from gql.kit.node import parse_global_id
-from gql.kit.planner.answers import Holed, MadeRow, QueryPlanner
-from gql.kit.planner.builder import Hole
+from gql.kit.planner.answers import PartialJson, QueryPlanner, RowReference
+from gql.kit.planner.builder import Placeholder
 from gql.kit.planner.selections import DEFINITION
 from gql.kit.subscription import ABOUT
 from lango.db.postgres import RawJson
@@ -23,7 +23,7 @@ from lango.libraries.graphql_core import CollectedErrors, FieldDetails, Path, ga
 from lango.libraries.strawberry import ExecutionContext
 from lango.values.exact_json import plain
 
-HOLE_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
+PLACEHOLDER_MARK = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
 
 
 class Unfilled(Exception):
@@ -42,24 +42,24 @@ class Executor(ExecutionContext):
             if (text := answered.finished.get(path.key)) is not None:
                 return orjson.Fragment(text)
             if (waiting := answered.waiting.get(path.key)) is not None:
-                return self._waited(waiting, parent_type, source, field_details_list, path, position_context)
+                return self._finish(waiting, parent_type, source, field_details_list, path, position_context)
         # The key, its quotation marks and the colon.
-        self.context_value.room.left -= len(path.key) + 3
+        self.context_value.response_size.left -= len(path.key) + 3
         result = ordinary(parent_type, source, field_details_list, path, position_context)
         if path.prev is None and parent_type is self.schema.subscription_type:
-            return self._looked(result, parent_type, source, field_details_list)
+            return self._checked(result, parent_type, source, field_details_list)
         return result
 
     def complete_object_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
-        if isinstance(result, MadeRow):
-            return self._made(return_type, field_details_list, info, path, result, position_context)
+        if isinstance(result, RowReference):
+            return self._referenced(return_type, field_details_list, info, path, result, position_context)
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
 
     def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override]
         completed = super().complete_leaf_value(return_type, result)
-        self.context_value.room.take(size_of(result if isinstance(result, RawJson) else completed))
+        self.context_value.response_size.take(size_of(result if isinstance(result, RawJson) else completed))
         return completed
 
     def handle_field_error(self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Any) -> None:
@@ -67,11 +67,11 @@ class Executor(ExecutionContext):
         if not is_too_large(raw_error):
             super().handle_field_error(raw_error, return_type, field_details_list, path)
             return
-        self.context_value.room.close()
+        self.context_value.response_size.close()
         if is_non_null_type(return_type):
             raise raw_error
 
-    async def _waited(
+    async def _finish(
         self, waiting: Any, parent_type: Any, source: Any, field_details_list: Any, path: Any, position_context: Any
     ) -> Any:
         field = self.schema.get_field(parent_type, field_details_list[0].node.name.value)
@@ -85,20 +85,20 @@ class Executor(ExecutionContext):
             found = super().execute_field(parent_type, source, field_details_list, path, position_context)
             return await found if self.is_awaitable(found) else found
 
-    async def _filled(self, holed: Holed, path: Any) -> bytes:
+    async def _filled(self, partial_json: PartialJson, path: Any) -> bytes:
         """The text with every value that Python gives; each is computed once, whatever the number of its places."""
-        places = Counter(HOLE_MARK.findall(holed.text))
+        places = Counter(PLACEHOLDER_MARK.findall(partial_json.text))
         wanted = list(places)
-        told = await gather_with_cancel(
-            *(self._value(holed.statement.holes[int(index)], key.decode(), path) for index, key in wanted)
+        found = await gather_with_cancel(
+            *(self._value(partial_json.statement.placeholders[int(index)], key.decode(), path) for index, key in wanted)
         )
-        values = dict(zip(wanted, told, strict=True))
-        self.context_value.room.take(
-            len(holed.text) + sum(number * len(values[place]) for place, number in places.items())
+        values = dict(zip(wanted, found, strict=True))
+        self.context_value.response_size.take(
+            len(partial_json.text) + sum(number * len(values[place]) for place, number in places.items())
         )
-        return HOLE_MARK.sub(lambda found: values[found.group(1), found.group(2)], holed.text)
+        return PLACEHOLDER_MARK.sub(lambda found: values[found.group(1), found.group(2)], partial_json.text)
 
-    async def _value(self, hole: Hole, key: str, path: Any) -> bytes:
+    async def _value(self, placeholder: Placeholder, key: str, path: Any) -> bytes:
         """What the field's resolver gives for the row of that global id. Raises Unfilled."""
         row = await read_node(self.context_value, *parse_global_id(key))
         if row is None:
@@ -106,10 +106,10 @@ class Executor(ExecutionContext):
         # Errors here have no place yet, so they are not kept: the field is then asked for again, in its place.
         apart = copy.copy(self)
         apart.collected_errors = CollectedErrors()
-        type_ = self.schema.get_type(hole.type_name)
-        details = [FieldDetails(node, None) for node in hole.nodes]
+        type_ = self.schema.get_type(placeholder.type_name)
+        details = [FieldDetails(node, None) for node in placeholder.nodes]
         try:
-            found = apart.execute_field(type_, row, details, Path(path, "", hole.type_name), None)
+            found = apart.execute_field(type_, row, details, Path(path, "", placeholder.type_name), None)
             value = await found if self.is_awaitable(found) else found
         except Exception:
             raise Unfilled from None
@@ -117,28 +117,34 @@ class Executor(ExecutionContext):
             raise Unfilled
         return orjson.dumps(value, default=plain)
 
-    async def _made(
-        self, return_type: Any, field_details_list: Any, info: Any, path: Any, made: MadeRow, position_context: Any
+    async def _referenced(
+        self,
+        return_type: Any,
+        field_details_list: Any,
+        info: Any,
+        path: Any,
+        reference: RowReference,
+        position_context: Any,
     ) -> Any:
         context = self.context_value
         if isinstance(context.planner, QueryPlanner) and context.reads.apart:
             nodes = [details.node for details in field_details_list]
-            told = await context.planner.object(
-                self.operation, self.variable_values.coerced, context, made, nodes, tuple(path.as_list())
+            planned = await context.planner.object(
+                self.operation, self.variable_values.coerced, context, reference, nodes, tuple(path.as_list())
             )
-            if isinstance(told, bytes):
-                context.room.take(len(told))
-                self._see(told != b"null")
-                return orjson.Fragment(told)
-            if isinstance(told, Holed):
+            if isinstance(planned, bytes):
+                context.response_size.take(len(planned))
+                self._see(planned != b"null")
+                return orjson.Fragment(planned)
+            if isinstance(planned, PartialJson):
                 try:
-                    filled = await self._filled(told, path)
+                    filled = await self._filled(planned, path)
                 except Unfilled:
                     pass
                 else:
                     self._see(True)
                     return orjson.Fragment(filled)
-        row = await read_node(context, made.model, made.key)
+        row = await read_node(context, reference.model, reference.key)
         self._see(row is not None)
         if row is None:
             return None
@@ -148,7 +154,7 @@ class Executor(ExecutionContext):
     def _see(self, visible: bool) -> None:
         self.context_value.sees = visible and self.context_value.sees is not False
 
-    async def _looked(self, result: Any, parent_type: Any, event: Any, field_details_list: Any) -> Any:
+    async def _checked(self, result: Any, parent_type: Any, event: Any, field_details_list: Any) -> Any:
         """The answer to an event, once it is known whether the caller may see what it is about: that must be looked at
         also where the selection leaves it out."""
         answer = await result if self.is_awaitable(result) else result

@@ -40,7 +40,7 @@ from gql.kit.naming import camel
 from gql.kit.node import parse_id
 from gql.kit.relations import attributes, ends, is_staff_only, relations
 from gql.kit.scalars import Json
-from gql.kit.type_registry import Address, keep
+from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, Input, input_type
 from lango.errors import BadUserInput
 from lango.graphql.time_slices import pause
@@ -170,7 +170,7 @@ def _input(name: str, listed: dict[str, tuple[Any, str]], description: str) -> t
         Field(f"{key}_" if key in RESERVED else key, annotation | None, name=camel(key), description=doc, default=UNSET)
         for key, (annotation, doc) in listed.items()
     ]
-    return keep(name, input_type(name, fields, description=description))
+    return register(name, input_type(name, fields, description=description))
 
 
 def where_of(model: type[Base]) -> type[Any]:
@@ -185,16 +185,16 @@ def where_of(model: type[Base]) -> type[Any]:
     for relation in relations(model):
         if is_staff_only(model.__mapper__.columns[ends(relation)[0]]):
             continue
-        wanted = Address(f"{relation.mapper.class_.__name__}{'ListWhere' if relation.uselist else 'Where'}")
+        wanted = TypeReference(f"{relation.mapper.class_.__name__}{'ListWhere' if relation.uselist else 'Where'}")
         listed[relation.key] = (wanted, relation.doc or "")
-    listed["and"] = (list[Address(name)], "All of these hold.")  # type: ignore[misc]
-    listed["or"] = (list[Address(name)], "One of these holds.")  # type: ignore[misc]
-    listed["not"] = (Address(name), "This does not hold.")
+    listed["and"] = (list[TypeReference(name)], "All of these hold.")  # type: ignore[misc]
+    listed["or"] = (list[TypeReference(name)], "One of these holds.")  # type: ignore[misc]
+    listed["not"] = (TypeReference(name), "This does not hold.")
     made = _input(name, listed, f"Which rows of {model.__name__} are wanted: all that is given must hold.")
     some = {
-        "some": (Address(name), "At least one row is like this."),
-        "none": (Address(name), "No row is like this."),
-        "every": (Address(name), "No row is unlike this."),
+        "some": (TypeReference(name), "At least one row is like this."),
+        "none": (TypeReference(name), "No row is like this."),
+        "every": (TypeReference(name), "No row is unlike this."),
     }
     _input(f"{model.__name__}ListWhere", some, f"What to ask of a list of {model.__name__}.")
     return made
@@ -242,12 +242,12 @@ def operand_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 
 def _conditions(
-    expression: Any, column: Column[Any], model: type[Base], key: str, asked: Any
+    expression: Any, column: Column[Any], model: type[Base], key: str, filter_: Any
 ) -> list[ColumnElement[bool]]:
     kind = kind_of(column)
     target = target_of(column) or (model if column.primary_key and kind.name == "uuid" else None)
     parts = []
-    for name, value in given(asked).items():
+    for name, value in given(filter_).items():
         operator_name = name.rstrip("_")
         if value is None:
             raise BadUserInput(f"`{camel(key)}: {{{camel(name)}: null}}` matches nothing: ask `isNull: true` instead.")

@@ -21,7 +21,7 @@ from models.columns import Choice, ChoiceType, Documented
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value: `outer` is its type outside; an array is told by `many`."""
+    """A kind of value: `outer` is its type outside; `many` says that it is an array."""
 
     name: str
     outer: Any

@@ -10,9 +10,9 @@ from sqlalchemy import Column
 from sqlalchemy.orm import RelationshipProperty
 from strawberry.schema_directive import Location
 
-from gql.kit.aggregates import AskedGroups, aggregate_of, read_child_groups, wanted
+from gql.kit.aggregates import GroupArguments, aggregate_of, read_child_groups, wanted
 from gql.kit.arguments import group_arguments, list_arguments
-from gql.kit.connection import Asked, connection_of, read_children
+from gql.kit.connection import ConnectionArguments, connection_of, read_children
 from gql.kit.filters import where_of
 from gql.kit.kinds import kind_of, longest_of, target_of
 from gql.kit.loaders import by_key
@@ -21,7 +21,7 @@ from gql.kit.node import MIRRORED, Node, global_id, key_columns, key_of
 from gql.kit.ordering import order_of
 from gql.kit.planner import fields as planner
 from gql.kit.relations import attributes, ends, relations
-from gql.kit.type_registry import Address, keep
+from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, object_type, own_fields
 from lango.graphql.cost import LONGEST
 from lango.libraries.strawberry import StrawberryField
@@ -79,7 +79,7 @@ def mirror(model: type[Base]) -> Callable[[type[Any]], type[Any]]:
         where_of(model)
         order_of(model)
         aggregate_of(model)
-        return keep(name, made)
+        return register(name, made)
 
     return decorate
 
@@ -129,13 +129,13 @@ def _transitions(model: type[Base], machine: Transitions) -> Field:
 
 def directives(column: Column[Any]) -> list[object]:
     """What tools may know of a column: that it is money, that it is personal."""
-    told: list[object] = []
+    found: list[object] = []
     if isinstance(money := column.info.get(MONEY), Money):
         field = camel(money.currency_column) if money.currency_column else strawberry.UNSET
-        told.append(MoneyDirective(currency=money.currency or strawberry.UNSET, currency_field=field))
+        found.append(MoneyDirective(currency=money.currency or strawberry.UNSET, currency_field=field))
     if column.info.get(PERSONAL):
-        told.append(PersonalDirective())
-    return told
+        found.append(PersonalDirective())
+    return found
 
 
 def _relation(relation: RelationshipProperty[Any]) -> list[Field]:
@@ -153,28 +153,28 @@ def _to_one(relation: RelationshipProperty[Any], target: type[Base]) -> Field:
         return None if value is None else by_key(info.context, target, remote).load(value)
 
     return Field(
-        relation.key, Address(target.__name__) | None, name=camel(relation.key), description=relation.doc,
+        relation.key, TypeReference(target.__name__) | None, name=camel(relation.key), description=relation.doc,
         resolve=resolve, metadata=planner.of_one(relation),
     )  # fmt: skip
 
 
 def _to_many(relation: RelationshipProperty[Any], target: type[Base]) -> Field:
     async def resolve(row: Any, info: Any, **arguments: Any) -> Any:
-        return await read_children(info.context, row, relation, Asked(**arguments))
+        return await read_children(info.context, row, relation, ConnectionArguments(**arguments))
 
     return Field(
-        relation.key, Address(f"{target.__name__}Connection"), name=camel(relation.key), description=relation.doc,
+        relation.key, TypeReference(f"{target.__name__}Connection"), name=camel(relation.key), description=relation.doc,
         resolve=resolve, arguments=list_arguments(target), metadata=planner.of_many(relation),
     )  # fmt: skip
 
 
 def _to_many_aggregate(relation: RelationshipProperty[Any], target: type[Base]) -> Field:
     async def resolve(row: Any, info: Any, **arguments: Any) -> Any:
-        asked = AskedGroups(**arguments, wanted=wanted(info.selected_fields))
-        return await read_child_groups(info.context, row, relation, asked)
+        group_arguments = GroupArguments(**arguments, wanted=wanted(info.selected_fields))
+        return await read_child_groups(info.context, row, relation, group_arguments)
 
     return Field(
-        f"{relation.key}_aggregate", list[Address(f"{target.__name__}Aggregate")],  # type: ignore[misc]
+        f"{relation.key}_aggregate", list[TypeReference(f"{target.__name__}Aggregate")],  # type: ignore[misc]
         name=f"{camel(relation.key)}Aggregate", description=f"Counts, sums and extremes of `{camel(relation.key)}`.",
         resolve=resolve, arguments=group_arguments(target), metadata=planner.of_groups(relation),
     )  # fmt: skip

@@ -18,9 +18,9 @@ from gql.kit.kinds import enum_of
 from gql.kit.loaders import read_node
 from gql.kit.naming import camel
 from gql.kit.node import key_from
-from gql.kit.planner.answers import MadeRow
+from gql.kit.planner.answers import RowReference
 from gql.kit.scalars import Json
-from gql.kit.type_registry import Address, keep
+from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, argument, object_type
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
@@ -109,12 +109,12 @@ def _shown(context: Any, result: Result, value: Any) -> Any:
         return value
     model: Any = result.model
     if result.many:
-        return MadeRows(context, model, [key_from(model, key) for key in value])
-    return MadeRow(model, key_from(model, value))
+        return RowReferences(context, model, [key_from(model, key) for key in value])
+    return RowReference(model, key_from(model, value))
 
 
 @dataclass(frozen=True, slots=True)
-class MadeRows:
+class RowReferences:
     """Rows that a rule made: read by one statement as the caller, where the payload's field is selected.
 
     An error in that is the field's: the rule has been done, and the rest of the payload says so.
@@ -149,7 +149,7 @@ def _error_type(title: str, name: str, codes: Any) -> type[Any]:
     made = object_type(
         f"{title}UserError", fields, description=description, interfaces=[UserError], is_type_of=_is_error
     )
-    return keep(f"{title}UserError", made)
+    return register(f"{title}UserError", made)
 
 
 def _is_error(value: Any, _: Any) -> bool:
@@ -167,7 +167,7 @@ def _payload_type(title: str, name: str, rule: Rule[..., Any], error: type[Any])
     doc = "Why it was refused; empty where it was done."
     fields.append(Field("user_errors", list[error], name="userErrors", description=doc))  # type: ignore[valid-type]
     made = object_type(f"{title}Payload", fields, description=f"What `{name}` came to.")
-    return keep(f"{title}Payload", made)
+    return register(f"{title}Payload", made)
 
 
 def _annotated(result: Result) -> tuple[Any, str]:
@@ -176,7 +176,7 @@ def _annotated(result: Result) -> tuple[Any, str]:
         annotation = enum_of(kind) if isinstance(kind, type) and issubclass(kind, Documented) else kind
         return annotation, f"{result.doc} A retry with the same key gets null." if result.once else result.doc
     model: Any = result.model
-    address = Address(model.__name__)
+    address = TypeReference(model.__name__)
     if result.many:
         return list[address], f"{_about(model)} Null where it was refused."  # type: ignore[valid-type]
     return address, f"{_about(model)} Null where it was refused, or where you may not see it."

@@ -102,11 +102,11 @@ def _narrows(model: type[Base], where: Any) -> bool:
     return False
 
 
-def _leakproof(column: Column[Any], asked: Any, *, all_of: bool) -> bool:
+def _leakproof(column: Column[Any], filter_: Any, *, all_of: bool) -> bool:
     kind = kind_of(column)
-    told = [
+    usable = [
         kind.name not in NOT_LEAKPROOF and name != "is_null" and BY_NAME[kind.name][name.rstrip("_")].leakproof
-        for name in given(asked)
+        for name in given(filter_)
         if not (all_of and name == "is_null")
     ]
-    return all(told) if all_of else any(told)
+    return all(usable) if all_of else any(usable)

@@ -19,12 +19,12 @@ import orjson
 import strawberry
 from sqlalchemy import Column, ColumnElement, Text, and_, bindparam, cast, false, func, literal_column, or_, tuple_
 
-from gql.kit.deferred_values import Slot, decided
+from gql.kit.deferred_values import DeferredValue, decided
 from gql.kit.filters import Alias, the_one
 from gql.kit.kinds import kind_of
 from gql.kit.naming import camel
 from gql.kit.relations import attributes, is_staff_only
-from gql.kit.type_registry import keep
+from gql.kit.type_registry import register
 from gql.kit.types import Field, input_type
 from lango.errors import BadUserInput
 from models.base import Base
@@ -85,7 +85,7 @@ def order_of(model: type[Base]) -> type[Any]:
     ]
     name = f"{model.__name__}Order"
     description = f"One key by which {model.__name__} rows are ordered; the list's first key counts most."
-    return keep(name, input_type(name, fields, description=description, one_of=True))
+    return register(name, input_type(name, fields, description=description, one_of=True))
 
 
 def keys_of(model: type[Base], order: list[Any] | None) -> tuple[Key, ...]:
@@ -95,8 +95,8 @@ def keys_of(model: type[Base], order: list[Any] | None) -> tuple[Key, ...]:
     if order is not None and len(order) > MAX_KEYS:
         raise BadUserInput(f"A list is ordered by at most {MAX_KEYS} keys.")
     for item in order or ():
-        attribute, asked = the_one(item)
-        direction = decided(asked)
+        attribute, value = the_one(item)
+        direction = decided(value)
         if all(key.attribute != attribute for key in keys):
             descending, nulls_first = direction.value.startswith("desc"), direction.value.endswith("nulls_first")
             keys.append(Key(attribute, columns[attribute], descending, nulls_first))
@@ -125,24 +125,24 @@ def backwards(keys: tuple[Key, ...]) -> tuple[Key, ...]:
 
 def fingerprint(model: type[Base], keys: tuple[Key, ...]) -> str:
     """Binds a cursor to its ordering: a cursor of another one would point to nowhere."""
-    told = ",".join(f"{key.attribute}{'-' if key.descending else '+'}{'n' if key.nulls_first else ''}" for key in keys)
-    return hashlib.sha256(f"{model.__name__}:{told}".encode()).hexdigest()[:8]
+    text = ",".join(f"{key.attribute}{'-' if key.descending else '+'}{'n' if key.nulls_first else ''}" for key in keys)
+    return hashlib.sha256(f"{model.__name__}:{text}".encode()).hexdigest()[:8]
 
 
 def cursor(row: Alias, model: type[Base], keys: tuple[Key, ...]) -> ColumnElement[str]:
     """The opaque text of a row's place: made by the database, so that every way of reading gives the same."""
     parts = [cast(getattr(row, key.attribute), Text) for key in keys]
     text = cast(func.json_build_array(literal_column(f"'{fingerprint(model, keys)}'"), *parts), Text)
-    told: list[ColumnElement[str]] = [literal_column(part) for part in ("'UTF8'", "'base64'", "E'\\n'", "''")]
-    utf8, base64_, newline, nothing = told
+    constants: list[ColumnElement[str]] = [literal_column(part) for part in ("'UTF8'", "'base64'", "E'\\n'", "''")]
+    utf8, base64_, newline, nothing = constants
     # Not translate(), which takes four times as long.
     return func.replace(func.encode(func.convert_to(text, utf8), base64_), newline, nothing)
 
 
 def position(model: type[Base], keys: tuple[Key, ...], cursor: Any) -> Position:
-    """What a cursor says: its text, or the slot of it. Raises BadUserInput for one of another ordering, or none at
+    """What a cursor says, whose text may be deferred. Raises BadUserInput for one of another ordering, or none at
     all."""
-    if not isinstance(cursor, Slot):
+    if not isinstance(cursor, DeferredValue):
         return _position(model, keys, cursor)
     place = cursor.then(partial(_position, model, keys))
     # Where a key is null decides how the rows beyond it are found.
@@ -158,8 +158,8 @@ def _value(index: int, place: Position) -> Any:
 
 def _position(model: type[Base], keys: tuple[Key, ...], text: str) -> Position:
     try:
-        told, *values = orjson.loads(base64.b64decode(text, validate=True))
-        if told == fingerprint(model, keys) and len(values) == len(keys):
+        ordering, *values = orjson.loads(base64.b64decode(text, validate=True))
+        if ordering == fingerprint(model, keys) and len(values) == len(keys):
             return Position(tuple(_parse(key, value) for key, value in zip(keys, values, strict=True)))
     except (binascii.Error, ValueError, TypeError, KeyError):
         pass

@@ -6,14 +6,14 @@ from typing import Any
 
 import strawberry
 
-from gql.kit.aggregates import AskedGroups, read_groups, wanted
+from gql.kit.aggregates import GroupArguments, read_groups, wanted
 from gql.kit.arguments import group_arguments, list_arguments
-from gql.kit.connection import Asked, read_list
+from gql.kit.connection import ConnectionArguments, read_list
 from gql.kit.loaders import read_node
 from gql.kit.naming import camel, plural, singular, words
 from gql.kit.node import parse_id
 from gql.kit.planner import fields as planner
-from gql.kit.type_registry import Address
+from gql.kit.type_registry import TypeReference
 from gql.kit.types import Field, argument, object_type
 from models.base import Base
 
@@ -39,7 +39,7 @@ def _root_one(model: type[Base]) -> Field:
         return await read_node(info.context, model, parse_id(model, id))
 
     return Field(
-        singular(model), Address(model.__name__) | None, name=camel(singular(model)),
+        singular(model), TypeReference(model.__name__) | None, name=camel(singular(model)),
         description=f"One {words(singular(model))} by its id; null where there is none that you may see.",
         resolve=resolve, arguments=[ID], metadata=planner.root_one(model),
     )  # fmt: skip
@@ -47,10 +47,10 @@ def _root_one(model: type[Base]) -> Field:
 
 def _root_list(model: type[Base]) -> Field:
     async def resolve(_: Any, info: Any, **arguments: Any) -> Any:
-        return await read_list(info.context, model, Asked(**arguments))
+        return await read_list(info.context, model, ConnectionArguments(**arguments))
 
     return Field(
-        plural(model), Address(f"{model.__name__}Connection") | None, name=camel(plural(model)),
+        plural(model), TypeReference(f"{model.__name__}Connection") | None, name=camel(plural(model)),
         description=f"The {words(plural(model))} that you may see.",
         resolve=resolve, arguments=list_arguments(model), metadata=planner.root_list(model),
     )  # fmt: skip
@@ -58,10 +58,10 @@ def _root_list(model: type[Base]) -> Field:
 
 def _root_aggregate(model: type[Base]) -> Field:
     async def resolve(_: Any, info: Any, **arguments: Any) -> Any:
-        return await read_groups(info.context, model, AskedGroups(**arguments, wanted=wanted(info.selected_fields)))
+        return await read_groups(info.context, model, GroupArguments(**arguments, wanted=wanted(info.selected_fields)))
 
     return Field(
-        f"{plural(model)}_aggregate", list[Address(f"{model.__name__}Aggregate")] | None,  # type: ignore[misc]
+        f"{plural(model)}_aggregate", list[TypeReference(f"{model.__name__}Aggregate")] | None,  # type: ignore[misc]
         name=f"{camel(plural(model))}Aggregate",
         description=f"Counts, sums and extremes of the {words(plural(model))} that you may see.",
         resolve=resolve, arguments=group_arguments(model), metadata=planner.root_groups(model),

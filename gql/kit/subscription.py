@@ -13,8 +13,8 @@ import strawberry
 from gql.kit.arguments import with_arguments
 from gql.kit.naming import camel, singular
 from gql.kit.node import key_from, parse_id
-from gql.kit.planner.answers import MadeRow
-from gql.kit.type_registry import Address, keep
+from gql.kit.planner.answers import RowReference
+from gql.kit.type_registry import TypeReference, register
 from lango.actor import NOBODY, DatabaseRole
 from lango.db.fair_queue import SYSTEM
 from lango.db.session import acting_as
@@ -43,9 +43,9 @@ class About:
     model: type[Base]
     watched_by: str | None
 
-    def of(self, event: Event) -> MadeRow:
+    def of(self, event: Event) -> RowReference:
         key = event.key if self.watched_by is None else event.about(self.watched_by)
-        return MadeRow(self.model, key_from(self.model, [key]))
+        return RowReference(self.model, key_from(self.model, [key]))
 
 
 @strawberry.type
@@ -118,8 +118,8 @@ def _event_type(name: str, model: type[Base], about: About) -> Any:
     def resolve(root: Any) -> Any:
         return about.of(root)
 
-    resolve.__annotations__ = {"root": Any, "return": Address(model.__name__) | None}
+    resolve.__annotations__ = {"root": Any, "return": TypeReference(model.__name__) | None}
     doc = f"{' '.join((model.__doc__ or '').split())} As it is when the event is sent; null only beside an error."
     shown = {field: strawberry.field(resolve, name=camel(field), description=doc)}
     made = strawberry.type(type(title, (Happened,), shown), name=title, description=f"What `{name}` tells.")
-    return keep(title, made)
+    return register(title, made)

@@ -9,7 +9,7 @@ from strawberry import LazyType
 TYPES: dict[str, type[Any]] = {}
 
 
-class Address(LazyType[Any, Any]):
+class TypeReference(LazyType[Any, Any]):
     """A type that may not exist yet; groups refer to each other without importing each other."""
 
     def __init__(self, name: str) -> None:
@@ -19,7 +19,7 @@ class Address(LazyType[Any, Any]):
         return TYPES[self.type_name]
 
 
-def keep(name: str, made: type[Any]) -> type[Any]:
-    """Let others find a type by its name."""
+def register(name: str, made: type[Any]) -> type[Any]:
+    """Make a type known by its name."""
     TYPES[name] = made
     return made

@@ -17,7 +17,7 @@ class Answered:
     waiting: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
     # How it was answered, where the caller may see that.
-    told: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
 
 
 NOTHING = Answered()

@@ -15,7 +15,7 @@ from lango.db.session import Reads
 from lango.graphql.answers import NOTHING, Answered
 from lango.graphql.documents import Document
 from lango.graphql.limits import HIGHEST
-from lango.graphql.response_size import Room
+from lango.graphql.response_size import ResponseSize
 from lango.observability.metrics import Metrics
 from lango.rules.services import Services
 from lango.rules.transaction import RolledBack, RuleTransaction
@@ -67,7 +67,7 @@ class Context:
         self.document = document
         self.metrics = metrics
         self._services = services
-        self.room = Room(max_answer_bytes)
+        self.response_size = ResponseSize(max_answer_bytes)
         # What the planner has answered already: the executor takes it as it is.
         self.answered: Answered = NOTHING
         # The event that a reader has seen last, where the transport says it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lango.errors import AnswerTooLarge
 
 
-class Room:
+class ResponseSize:
     """The bytes that are left of an answer's largest size."""
 
     __slots__ = ("_limit", "left")

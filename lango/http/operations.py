@@ -230,7 +230,7 @@ class Operations:
                         result = await self._run(document, operation, parameters, context)
                 else:
                     result = await self._run(document, operation, parameters, context)
-            context.room.check()
+            context.response_size.check()
             await self.close(context)
         except TimeoutError:
             await context.abandon()
@@ -277,11 +277,11 @@ class Operations:
 
     def _extensions(self, exchange: Exchange, answered: Answered) -> dict[str, Any]:
         """What an answer tells besides: its cost; to staff, where the settings say so, how it was made."""
-        told: dict[str, Any] = {"cost": {"requested": exchange.cost, "limit": self.settings.max_cost}}
-        if answered.told is not None:
-            python = exchange.seconds * 1000 - answered.told["databaseMs"]
-            told["lango"] = answered.told | {"pythonMs": round(python, 3)}
-        return told
+        extensions: dict[str, Any] = {"cost": {"requested": exchange.cost, "limit": self.settings.max_cost}}
+        if answered.report is not None:
+            python = exchange.seconds * 1000 - answered.report["databaseMs"]
+            extensions["lango"] = answered.report | {"pythonMs": round(python, 3)}
+        return extensions
 
     def told(
         self, data: Any, found: Iterable[GraphQLError], exchange: Exchange, extensions: dict[str, Any], done: Answered

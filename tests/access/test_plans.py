@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
-from gql.kit.connection import Asked, page
+from gql.kit.connection import ConnectionArguments, page
 from gql.kit.node import MIRRORED
 from gql.kit.ordering import SortDirection, cursor
 from gql.kit.type_registry import TYPES
@@ -92,7 +92,7 @@ def order(table: str, attribute: str, direction: str) -> Any:
     return kind(**others | {attribute: SortDirection(direction)})
 
 
-async def plan(engine: AsyncEngine, table: str, asked: Asked) -> list[dict[str, Any]]:
+async def plan(engine: AsyncEngine, table: str, asked: ConnectionArguments) -> list[dict[str, Any]]:
     """The nodes of the plan of one page, as a member gets it."""
     row = aliased(MIRRORED[table])
     statement, keys = page(row, MIRRORED[table], asked)
@@ -114,20 +114,26 @@ async def plan(engine: AsyncEngine, table: str, asked: Asked) -> list[dict[str, 
     return nodes
 
 
-CASES: dict[str, tuple[str, Callable[[], Asked]]] = {
-    "my donations": ("Donation", Asked),
-    "donations to a pot": ("Donation", lambda: Asked(where=where("Donation", pot_id={"eq": str(A_POT)}))),
-    "donations by a status": ("Donation", lambda: Asked(where=where("Donation", status={"eq": "succeeded"}))),
-    "a donation": ("Donation", lambda: Asked(where=where("Donation", id={"eq": str(A_POT)}))),
-    "the newest pots": ("Pot", Asked),
-    "a pot": ("Pot", lambda: Asked(where=where("Pot", id={"eq": str(A_POT)}))),
-    "the pots of an owner": ("Pot", lambda: Asked(where=where("Pot", owner_user_id={"eq": str(CALLER)}))),
-    "my notifications": ("Notification", Asked),
-    "a notification": ("Notification", lambda: Asked(where=where("Notification", id={"eq": str(A_POT)}))),
-    "my codes": ("QrCode", Asked),
-    "the codes of a pot": ("QrCode", lambda: Asked(where=where("QrCode", pot_id={"eq": str(A_POT)}))),
-    "a code": ("QrCode", lambda: Asked(where=where("QrCode", code={"eq": "code77"}))),
-    "the codes that expire last": ("QrCode", lambda: Asked(order_by=[order("QrCode", "expires_at", "desc")])),
+CASES: dict[str, tuple[str, Callable[[], ConnectionArguments]]] = {
+    "my donations": ("Donation", ConnectionArguments),
+    "donations to a pot": ("Donation", lambda: ConnectionArguments(where=where("Donation", pot_id={"eq": str(A_POT)}))),
+    "donations by a status": (
+        "Donation",
+        lambda: ConnectionArguments(where=where("Donation", status={"eq": "succeeded"})),
+    ),
+    "a donation": ("Donation", lambda: ConnectionArguments(where=where("Donation", id={"eq": str(A_POT)}))),
+    "the newest pots": ("Pot", ConnectionArguments),
+    "a pot": ("Pot", lambda: ConnectionArguments(where=where("Pot", id={"eq": str(A_POT)}))),
+    "the pots of an owner": ("Pot", lambda: ConnectionArguments(where=where("Pot", owner_user_id={"eq": str(CALLER)}))),
+    "my notifications": ("Notification", ConnectionArguments),
+    "a notification": ("Notification", lambda: ConnectionArguments(where=where("Notification", id={"eq": str(A_POT)}))),
+    "my codes": ("QrCode", ConnectionArguments),
+    "the codes of a pot": ("QrCode", lambda: ConnectionArguments(where=where("QrCode", pot_id={"eq": str(A_POT)}))),
+    "a code": ("QrCode", lambda: ConnectionArguments(where=where("QrCode", code={"eq": "code77"}))),
+    "the codes that expire last": (
+        "QrCode",
+        lambda: ConnectionArguments(order_by=[order("QrCode", "expires_at", "desc")]),
+    ),
 }
 
 

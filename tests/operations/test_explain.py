@@ -118,7 +118,7 @@ def test_what_python_does_is_told(explain: Explain) -> None:
     assert "__typename: its answer is the same for everybody" in told.stdout
     assert "__schema: the ordinary executor answers it, because it asks about the schema" in told.stdout
     assert "total: the ordinary executor answers it, because Query.pots asked for in this way is Python" in told.stdout
-    assert "many: the ordinary executor answers it, because it refuses what is asked: `first` is" in told.stdout
+    assert "many: the ordinary executor answers it, because the query is refused: `first` is" in told.stdout
 
 
 @pytest.mark.parametrize(

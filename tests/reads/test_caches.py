@@ -142,8 +142,8 @@ async def test_plans_do_not_keep_the_texts_of_large_documents(planned: Any, fiel
             for kept, _ in planner.plans._kept._items.values()
             if isinstance(kept, Plan)
             for root in kept.roots
-            for hole in (root.statement.holes if root.statement else ())
-            for source in (hole.nodes[0].loc.source,)  # type: ignore[union-attr]
+            for placeholder in (root.statement.placeholders if root.statement else ())
+            for source in (placeholder.nodes[0].loc.source,)  # type: ignore[union-attr]
         }
         assert sum(texts.values()) <= CACHED_CHARACTERS
 

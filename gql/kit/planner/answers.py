@@ -15,7 +15,7 @@ from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode
 
 from gql.kit.deferred_values import Given
 from gql.kit.node import MIRRORED
-from gql.kit.planner.builder import HOLE, SHOWN
+from gql.kit.planner.builder import PLACEHOLDER, SHOWN
 from gql.kit.planner.plans import Plans, Root
 from gql.kit.planner.statements import Statement
 from gql.kit.planner.variables import Variables
@@ -32,15 +32,15 @@ SHOWN_MARK = re.compile(rb"\x02([^\x02]*)\x02")
 
 
 @dataclass(frozen=True, slots=True)
-class Holed:
-    """JSON in which Python has to fill in some values."""
+class PartialJson:
+    """JSON with placeholders, for which Python has to fill in values."""
 
     text: bytes
     statement: Statement
 
 
 @dataclass(frozen=True, slots=True)
-class MadeRow:
+class RowReference:
     """A row that a rule made or an event is about, known by its key: what is shown of it is read as the caller."""
 
     model: type[Base]
@@ -67,24 +67,24 @@ class QueryPlanner:
             plan = await self.plans.of_operation(document, operation, context.actor.database_role, given)
         except CallerError:
             return answered
-        asked: dict[int, tuple[Root, Statement, list[Any]]] = {}
+        planned: dict[int, tuple[Root, Statement, list[Any]]] = {}
         waiting: list[tuple[Root, int]] = []
         for root in plan.roots:
             if root.constant is not None:
                 answered.finished[root.key] = root.constant
             elif root.statement is not None:
                 number = id(root.statement)
-                if number not in asked:
+                if number not in planned:
                     try:
-                        asked[number] = (root, root.statement, root.statement.values(given))
+                        planned[number] = (root, root.statement, root.statement.values(given))
                     except CallerError:
                         continue
                 waiting.append((root, number))
                 # Its place in the order of the answer.
                 answered.finished[root.key] = b""
-        if asked:
-            outcomes = await self._read(list(asked.values()), given, context, answered)
-            results = dict(zip(asked, outcomes, strict=True))
+        if planned:
+            outcomes = await self._read(list(planned.values()), given, context, answered)
+            results = dict(zip(planned, outcomes, strict=True))
             for root, number in waiting:
                 result = results[number]
                 if isinstance(result, bytes):
@@ -94,22 +94,22 @@ class QueryPlanner:
                 if not isinstance(result, asyncpg.PostgresError) or not is_mendable(result):
                     answered.waiting[root.key] = result
         # What one statement answered under several keys is there as often.
-        context.room.take(sum(map(len, answered.finished.values())))
+        context.response_size.take(sum(map(len, answered.finished.values())))
         answered.complete = len(answered.finished) == len(plan.roots)
         return answered
 
     async def _read(
-        self, asked: Sequence[tuple[Root, Statement, list[Any]]], given: Given, context: Context, answered: Answered
-    ) -> list[bytes | Holed | Exception]:
-        """What each statement gives: finished JSON, JSON with holes, or the error it failed with."""
+        self, planned: Sequence[tuple[Root, Statement, list[Any]]], given: Given, context: Context, answered: Answered
+    ) -> list[bytes | PartialJson | Exception]:
+        """What each statement gives: finished JSON, JSON with placeholders, or the error it failed with."""
         started = time.perf_counter()
-        tokens = [token for _, statement, _ in asked if statement.presented and (token := statement.presented(given))]
-        outcomes = await context.texts([(statement.sql, values) for _, statement, values in asked], tokens)
+        tokens = [token for _, statement, _ in planned if statement.presented and (token := statement.presented(given))]
+        outcomes = await context.texts([(statement.sql, values) for _, statement, values in planned], tokens)
         if self._shows_plans and context.actor.is_staff:
-            answered.told = told_of(asked, outcomes, time.perf_counter() - started)
+            answered.report = report_of(planned, outcomes, time.perf_counter() - started)
         return [
             outcome if isinstance(outcome, Exception) else finished(statement, outcome, context)
-            for (_, statement, _), outcome in zip(asked, outcomes, strict=True)
+            for (_, statement, _), outcome in zip(planned, outcomes, strict=True)
         ]
 
     async def object(
@@ -117,16 +117,16 @@ class QueryPlanner:
         operation: OperationDefinitionNode,
         variables: Mapping[str, Any],
         context: Context,
-        made: MadeRow,
+        reference: RowReference,
         nodes: Sequence[FieldNode],
         path: Hashable,
-    ) -> bytes | Holed | None:
+    ) -> bytes | PartialJson | None:
         """The object that a rule made or an event is about; None where that is not planned."""
-        given = Given(variables, context.actor.user_id, made.key)
+        given = Given(variables, context.actor.user_id, reference.key)
         role = context.actor.database_role
         assert context.document is not None
         try:
-            plan = await self.plans.of_object(context.document, operation, role, given, made.model, nodes, path)
+            plan = await self.plans.of_object(context.document, operation, role, given, reference.model, nodes, path)
             if not plan.roots or (statement := plan.roots[0].statement) is None:
                 return None
             (outcome,) = await context.texts([(statement.sql, statement.values(given))])
@@ -156,7 +156,9 @@ class QueryPlanner:
         return None if coerced is None else Given(coerced, actor.user_id)
 
 
-def told_of(asked: Sequence[tuple[Root, Statement, Any]], outcomes: Sequence[Any], seconds: float) -> dict[str, Any]:
+def report_of(
+    planned: Sequence[tuple[Root, Statement, Any]], outcomes: Sequence[Any], seconds: float
+) -> dict[str, Any]:
     """What staff may see of how their query was answered."""
     statements = [
         {
@@ -165,7 +167,7 @@ def told_of(asked: Sequence[tuple[Root, Statement, Any]], outcomes: Sequence[Any
             "rows": outcome.count(SHOWN.encode()) // 2 if isinstance(outcome, bytes) else 0,
             "bytes": len(outcome) if isinstance(outcome, bytes) else 0,
         }
-        for (root, statement, _), outcome in zip(asked, outcomes, strict=True)
+        for (root, statement, _), outcome in zip(planned, outcomes, strict=True)
     ]
     return {"databaseMs": round(seconds * 1000, 3), "statements": statements}
 
@@ -177,7 +179,7 @@ def is_of_person(type_name: str) -> bool:
     return access is not None and access.of_person
 
 
-def finished(statement: Statement, text: bytes | None, context: Context) -> bytes | Holed:
+def finished(statement: Statement, text: bytes | None, context: Context) -> bytes | PartialJson:
     """The statement's text as it goes into the answer, or what is still to be filled in."""
     if text is None:
         return b"null"
@@ -185,7 +187,7 @@ def finished(statement: Statement, text: bytes | None, context: Context) -> byte
         shown = [Shown(*b64decode(found).decode().split(":", 1)) for found in SHOWN_MARK.findall(text)]
         context.shown += [row for row in shown if is_of_person(row.type_name)]
         text = SHOWN_MARK.sub(b"", text)
-    return Holed(text, statement) if statement.holes and HOLE.encode() in text else text
+    return PartialJson(text, statement) if statement.placeholders and PLACEHOLDER.encode() in text else text
 
 
 def is_mendable(error: BaseException | None) -> bool:

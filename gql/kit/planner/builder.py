@@ -10,10 +10,10 @@ from graphql import FieldNode, GraphQLObjectType, get_named_type
 from sqlalchemy import FromClause, Select, Text, literal_column, select
 from sqlalchemy.orm import RelationshipProperty
 
-from gql.kit.aggregates import AskedGroups, groups
+from gql.kit.aggregates import GroupArguments, groups
 from gql.kit.aliases import Row
-from gql.kit.connection import Asked
-from gql.kit.deferred_values import Questions, decided
+from gql.kit.connection import ConnectionArguments
+from gql.kit.deferred_values import PlanConditions, decided
 from gql.kit.naming import unkeyed
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.planner.members import object_over
@@ -38,11 +38,11 @@ from models.base import Base
 PLAN = "lango.plan"
 # No JSON holds these letters, so they can mark a place in finished text: that staff are shown a row, and that Python
 # is to fill in a value.
-SHOWN, HOLE = "\x02", "\x01"
+SHOWN, PLACEHOLDER = "\x02", "\x01"
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Placeholder:
     """A field that Python fills in, for the row whose global id stands in its place."""
 
     type_name: str
@@ -52,14 +52,16 @@ class Hole:
 class Builder:
     """Builds the statement of one root field."""
 
-    def __init__(self, selections: Selections, questions: Questions, *, staff: bool, marks_all: bool = False) -> None:
+    def __init__(
+        self, selections: Selections, conditions: PlanConditions, *, staff: bool, marks_all: bool = False
+    ) -> None:
         """`marks_all` marks every row that staff are shown, not only those that are a person's."""
         self.selections = selections
-        self.questions = questions
+        self.conditions = conditions
         self.staff = staff
         self._marks_all = marks_all
-        self.holes: list[Hole] = []
-        # What the field presents, so that its holder sees what it opens: a share token, or the slot of one.
+        self.placeholders: list[Placeholder] = []
+        # What the field presents, so that its holder sees what it opens: a share token, mostly deferred.
         self.presented: Any = None
         self._named = 0
 
@@ -72,11 +74,11 @@ class Builder:
         """The object of a row."""
         type_ = self.selections.type(row.row_model.__name__)
         below = self.selections.below(type_, nodes)
-        told = object_over(row.row_source, below, lambda found: self._field(type_, row, found))
+        members = object_over(row.row_source, below, lambda found: self._field(type_, row, found))
         access = row.row_model.__access__
         if self.staff and (self._marks_all or (access is not None and access.of_person)):
-            return [*marked(SHOWN, [global_id(row.row_model, row.row_key)]), *told]
-        return told
+            return [*marked(SHOWN, [global_id(row.row_model, row.row_key)]), *members]
+        return members
 
     def _field(self, type_: GraphQLObjectType, row: Row, nodes: list[FieldNode]) -> Parts:
         pause()
@@ -85,8 +87,8 @@ class Builder:
             return [f'"{type_.name}"']
         plan = type_.fields[name].extensions[DEFINITION].metadata.get(PLAN)
         if plan is None:
-            self.holes.append(Hole(type_.name, nodes))
-            return marked(HOLE, [f"{len(self.holes) - 1}:", global_id(row.row_model, row.row_key)])
+            self.placeholders.append(Placeholder(type_.name, nodes))
+            return marked(PLACEHOLDER, [f"{len(self.placeholders) - 1}:", global_id(row.row_model, row.row_key)])
         found: Parts = plan(self, row, nodes)
         return found
 
@@ -105,20 +107,22 @@ class Builder:
 
     def page(self, model: type[Base], parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Select[Any]:
         """A page of all the rows that the caller may see."""
-        asked = Asked(**self.arguments(parent, nodes[0], "first", "last"))
-        check_narrow(model, asked.where, staff=self.staff)
-        return self._page(model, asked, None, nodes)
+        arguments = ConnectionArguments(**self.arguments(parent, nodes[0], "first", "last"))
+        check_narrow(model, arguments.where, staff=self.staff)
+        return self._page(model, arguments, None, nodes)
 
     def to_many(self, relation: RelationshipProperty[Any], row: Row, nodes: Sequence[FieldNode]) -> Parts:
         parent = self.selections.type(row.row_model.__name__)
-        asked = Asked(**self.arguments(parent, nodes[0], "first", "last"))
-        check_size(asked.where)
+        arguments = ConnectionArguments(**self.arguments(parent, nodes[0], "first", "last"))
+        check_size(arguments.where)
         model, link = relation.mapper.class_, Link.along(relation, row)
-        return [self._page(model, asked, link, nodes).scalar_subquery()]
+        return [self._page(model, arguments, link, nodes).scalar_subquery()]
 
-    def _page(self, model: type[Base], asked: Asked, link: Link | None, nodes: Sequence[FieldNode]) -> Select[Any]:
+    def _page(
+        self, model: type[Base], arguments: ConnectionArguments, link: Link | None, nodes: Sequence[FieldNode]
+    ) -> Select[Any]:
         name = self._name(model, "page")
-        return Page(model, asked, link, nodes, self.selections, self.object, name).select()
+        return Page(model, arguments, link, nodes, self.selections, self.object, name).select()
 
     def _name(self, model: type[Base], what: str) -> str:
         """A name in the statement that tells its reader what stands there."""
@@ -127,19 +131,19 @@ class Builder:
 
     def groups(self, model: type[Base], parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Select[Any]:
         """The groups of all the rows that the caller may see."""
-        asked, fields = self._groups_asked(model, parent, nodes)
-        check_narrow(model, asked.where, staff=self.staff)
-        return self._groups(model, asked, fields, None)
+        arguments, fields = self._group_arguments(model, parent, nodes)
+        check_narrow(model, arguments.where, staff=self.staff)
+        return self._groups(model, arguments, fields, None)
 
     def groups_below(self, relation: RelationshipProperty[Any], row: Row, nodes: Sequence[FieldNode]) -> Parts:
         model = relation.mapper.class_
-        asked, fields = self._groups_asked(model, self.selections.type(row.row_model.__name__), nodes)
-        check_size(asked.where)
-        return [self._groups(model, asked, fields, Link.along(relation, row)).scalar_subquery()]
+        arguments, fields = self._group_arguments(model, self.selections.type(row.row_model.__name__), nodes)
+        check_size(arguments.where)
+        return [self._groups(model, arguments, fields, Link.along(relation, row)).scalar_subquery()]
 
-    def _groups_asked(
+    def _group_arguments(
         self, model: type[Base], parent: GraphQLObjectType, nodes: Sequence[FieldNode]
-    ) -> tuple[AskedGroups, Fields]:
+    ) -> tuple[GroupArguments, Fields]:
         aggregate = self.selections.type(f"{model.__name__}Aggregate")
         fields = self.selections.below(aggregate, nodes)
         wanted: dict[str, frozenset[str]] = {}
@@ -148,11 +152,11 @@ class Builder:
             below = self.selections.below(part_of(aggregate, name), found) if found[0].selection_set else {}
             wanted[name] = wanted.get(name, frozenset()) | {inner[0].name.value for inner in below.values()}
         given = self.arguments(parent, nodes[0], "first", "time_zone")
-        return AskedGroups(**given, wanted=tuple(sorted(wanted.items()))), fields
+        return GroupArguments(**given, wanted=tuple(sorted(wanted.items()))), fields
 
-    def _groups(self, model: type[Base], asked: AskedGroups, fields: Fields, link: Link | None) -> Select[Any]:
+    def _groups(self, model: type[Base], arguments: GroupArguments, fields: Fields, link: Link | None) -> Select[Any]:
         row = Row.of(model)
-        found = under(groups(row, model, asked, *([link.joins(row)] if link else [])), link).subquery(
+        found = under(groups(row, model, arguments, *([link.joins(row)] if link else [])), link).subquery(
             self._name(model, "groups")
         )
         group = object_over(found, fields, lambda nodes: self._of_group(model, found, nodes))
@@ -171,10 +175,10 @@ class Builder:
     def _of_part(
         self, model: type[Base], found: FromClause, part: GraphQLObjectType, name: str, nodes: Sequence[FieldNode]
     ) -> Parts:
-        asked = nodes[0].name.value
-        if asked == "__typename":
+        field = nodes[0].name.value
+        if field == "__typename":
             return [f'"{part.name}"']
-        attribute, column = next(item for item in attributes(model).items() if unkeyed(item[0]) == asked)
+        attribute, column = next(item for item in attributes(model).items() if unkeyed(item[0]) == field)
         value = found.c.get(f"{'count_distinct' if name == 'countDistinct' else name}.{attribute}")
         if value is None:
             # What is not grouped by.

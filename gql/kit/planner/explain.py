@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_variable_values
 
-from gql.kit.deferred_values import Given, NotPlanned, Questions
+from gql.kit.deferred_values import Given, NotPlanned, PlanConditions
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.plans import Root
@@ -61,17 +61,19 @@ def planned(
         raise BadUserInput(_wrong(planner, operation, variables))
     role = actor.database_role
     plan = planner.plans.of_operation_at_once(document, operation, role, given)
-    return [_told(planner, document, operation, role, given, root) for root in plan.roots]
+    return [_planned_root(planner, document, operation, role, given, root) for root in plan.roots]
 
 
 def of_statement(key: str, statement: Statement, given: Given) -> Planned:
     """A statement with what a request gives it. Raises CallerError for a value that a field does not take."""
-    holes = (f"{hole.type_name}.{hole.nodes[0].name.value}" for hole in statement.holes)
+    placeholders = (
+        f"{placeholder.type_name}.{placeholder.nodes[0].name.value}" for placeholder in statement.placeholders
+    )
     token = statement.presented(given) if statement.presented else None
-    return Planned(key, statement.sql, statement.values(given), tuple(dict.fromkeys(holes)), token)
+    return Planned(key, statement.sql, statement.values(given), tuple(dict.fromkeys(placeholders)), token)
 
 
-def _told(
+def _planned_root(
     planner: QueryPlanner,
     document: Document,
     operation: OperationDefinitionNode,
@@ -86,7 +88,7 @@ def _told(
             return of_statement(root.key, root.statement, given)
         reason = _reason(planner, document, operation, role, given, root)
     except (CallerError, GraphQLError) as error:
-        reason = f"it refuses what is asked: {error}"
+        reason = f"the query is refused: {error}"
     return Planned(root.key, reason=f"the ordinary executor answers it, because {reason}")
 
 
@@ -99,9 +101,9 @@ def _reason(
     root: Root,
 ) -> str:
     """Why a root field has no plan. Raises what is wrong with its arguments."""
-    schema, questions = planner.plans.schema, Questions(given)
+    schema, conditions = planner.plans.schema, PlanConditions(given)
     assert schema.query_type is not None
-    selections = Selections(schema, document.fragments, operation, questions)
+    selections = Selections(schema, document.fragments, operation, conditions)
     nodes = selections.fields(schema.query_type, [operation.selection_set])[root.key]
     name = nodes[0].name.value
     found = schema.query_type.fields.get(name)
@@ -112,7 +114,7 @@ def _reason(
         return f"Query.{name} is Python"
     with suppress(NotPlanned):
         # Made once more, because a plan does not keep why it was not made.
-        plan(Builder(selections, questions, staff=role is DatabaseRole.STAFF), schema.query_type, nodes)
+        plan(Builder(selections, conditions, staff=role is DatabaseRole.STAFF), schema.query_type, nodes)
     return f"Query.{name} asked for in this way is Python"
 
 
@@ -160,5 +162,5 @@ def laid_out(sql: str) -> str:
 
 def _brackets_with_select(tokens: list[str]) -> set[int]:
     """The places of the brackets behind which a SELECT stands."""
-    told = [(place, token) for place, token in enumerate(tokens) if not token.isspace()]
-    return {place for (place, token), (_, following) in pairwise(told) if (token, following) == ("(", "SELECT")}
+    visible = [(place, token) for place, token in enumerate(tokens) if not token.isspace()]
+    return {place for (place, token), (_, following) in pairwise(visible) if (token, following) == ("(", "SELECT")}

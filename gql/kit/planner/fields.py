@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Select, Text, case, cast, func, literal, select
 from sqlalchemy.orm import RelationshipProperty
 
 from gql.kit.aliases import Row
-from gql.kit.deferred_values import NotPlanned, Slot, changed
+from gql.kit.deferred_values import DeferredValue, NotPlanned, changed
 from gql.kit.kinds import kind_of
 from gql.kit.node import MIRRORED, key_columns, parse_global_id, parse_id
 from gql.kit.planner.builder import PLAN, Builder
@@ -71,12 +71,12 @@ def of_column(attribute: str) -> Planned:
 def of_transitions(machine: Transitions) -> Planned:
     def plan(builder: Builder, row: Row, nodes: Nodes) -> Parts:
         column = row.row_model.table().columns[machine.column]
-        told = [
+        cases = [
             (getattr(row, machine.column) == constant(state), text_of(list_of([f'"{each.upper()}"'] for each in after)))
             for state in kind_of(column).choice or ()
             if (after := machine.after(state))
         ]
-        return [case(*told, else_=constant("[]"))]
+        return [case(*cases, else_=constant("[]"))]
 
     return planned(plan)
 
@@ -112,17 +112,19 @@ def _root_one(model: type[Base], builder: Builder, parent: GraphQLObjectType, no
     return one_by_id(model, builder, builder.arguments(parent, nodes[0])["id"], nodes)
 
 
-def one_by_id(model: type[Base], builder: Builder, asked: Any, nodes: Nodes) -> Select[Any]:
-    """The row of that id, or of the slot of one."""
-    if not asked:
+def one_by_id(model: type[Base], builder: Builder, id_: Any, nodes: Nodes) -> Select[Any]:
+    """The row of that id, which may be deferred."""
+    if not id_:
         raise NotPlanned
-    return builder.one(model, parts_of(model, changed(asked, partial(parse_id, model))), nodes)
+    return builder.one(model, parts_of(model, changed(id_, partial(parse_id, model))), nodes)
 
 
 def parts_of(model: type[Base], key: Any) -> list[Any]:
-    """The parts of a key, or of the slot of one, as parameters."""
+    """The parts of a key, which may be deferred, as parameters."""
     columns = key_columns(model)
-    values = [key.then(partial(_item, index)) for index in range(len(columns))] if isinstance(key, Slot) else key
+    values = (
+        [key.then(partial(_item, index)) for index in range(len(columns))] if isinstance(key, DeferredValue) else key
+    )
     return [literal(value, column.type) for value, column in zip(values, columns, strict=True)]
 
 
@@ -134,7 +136,7 @@ def root_own(model: type[Base]) -> Planned:
     """The caller's row of a model whose key is the user."""
 
     def plan(builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Select[Any]:
-        caller = Slot(lambda given: (given.user_id,), builder.questions)
+        caller = DeferredValue(lambda given: (given.user_id,), builder.conditions)
         return builder.one(model, parts_of(model, caller), nodes)
 
     return planned(plan)
@@ -144,9 +146,9 @@ def root_node() -> Planned:
     """`node(id)`: the type is in the id, and a condition of the plan."""
 
     def plan(builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Select[Any]:
-        asked = builder.arguments(parent, nodes[0])["id"]
-        model = MIRRORED[asked.decide(_type_in) if isinstance(asked, Slot) else _type_in(asked)]
-        return builder.one(model, parts_of(model, changed(asked, _key_in)), nodes)
+        id_ = builder.arguments(parent, nodes[0])["id"]
+        model = MIRRORED[id_.decide(_type_in) if isinstance(id_, DeferredValue) else _type_in(id_)]
+        return builder.one(model, parts_of(model, changed(id_, _key_in)), nodes)
 
     return planned(plan)
 
@@ -156,7 +158,7 @@ def root_nodes() -> Planned:
 
     def plan(builder: Builder, parent: GraphQLObjectType, nodes: Nodes) -> Select[Any]:
         ids = changed(builder.arguments(parent, nodes[0])["ids"], _bounded)
-        named = ids.decide(_types_in) if isinstance(ids, Slot) else _types_in(ids)
+        named = ids.decide(_types_in) if isinstance(ids, DeferredValue) else _types_in(ids)
         arrays = [literal(changed(ids, _type_of_each), ARRAY(Text))]
         longest = max((len(key_columns(MIRRORED[name])) for name in named), default=1)
         arrays += [literal(changed(ids, partial(_part_of_each, index)), ARRAY(Text)) for index in range(longest)]

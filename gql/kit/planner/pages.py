@@ -9,7 +9,7 @@ from graphql import FieldNode
 from sqlalchemy import Select, func, literal_column, select
 
 from gql.kit.aliases import Row
-from gql.kit.connection import Asked, page
+from gql.kit.connection import ConnectionArguments, page
 from gql.kit.deferred_values import NotPlanned
 from gql.kit.filters import predicate
 from gql.kit.ordering import cursor
@@ -28,7 +28,7 @@ class Page:
     def __init__(
         self,
         model: type[Base],
-        asked: Asked,
+        arguments: ConnectionArguments,
         link: Link | None,
         nodes: Sequence[FieldNode],
         selections: Selections,
@@ -36,7 +36,7 @@ class Page:
         name: str,
     ) -> None:
         self._model = model
-        self._asked = asked
+        self._arguments = arguments
         self._link = link
         self._selections = selections
         self._object_of_row = object_of_row
@@ -49,16 +49,20 @@ class Page:
         }
         has_rows = any(found[0].name.value in ("nodes", "edges") for found in self._fields.values())
         # Whether there is more shows in a row beyond the page, or in a cursor there.
-        towards, end = ("hasPreviousPage", asked.after) if asked.is_backward else ("hasNextPage", asked.before)
+        towards, end = (
+            ("hasPreviousPage", arguments.after) if arguments.is_backward else ("hasNextPage", arguments.before)
+        )
         self._one_more = towards in about and end is None
-        numbered = self._one_more or bool(about & {"startCursor", "endCursor"}) or (asked.is_backward and has_rows)
+        numbered = self._one_more or bool(about & {"startCursor", "endCursor"}) or (arguments.is_backward and has_rows)
         counted = any(found[0].name.value == "totalCount" for found in self._fields.values())
-        has_cursor = asked.after is not None or asked.before is not None
-        if not has_rows and not numbered and (has_cursor or (asked.where is not None and not counted)):
+        has_cursor = arguments.after is not None or arguments.before is not None
+        if not has_rows and not numbered and (has_cursor or (arguments.where is not None and not counted)):
             # Cursors and conditions are checked where they are used, and here they would not be.
             raise NotPlanned
         base = Row.of(model)
-        statement, self._keys = page(base, model, asked, *([link.joins(base)] if link else []), one_more=self._one_more)
+        statement, self._keys = page(
+            base, model, arguments, *([link.joins(base)] if link else []), one_more=self._one_more
+        )
         self._rows = Rows(under(statement, link), base, name, numbered=numbered)
         self._gathered = False
         self._row = Row(model, self._rows.source, self._rows)
@@ -97,12 +101,12 @@ class Page:
         self._gathered = True
         only = self._rows.place <= self._size if self._one_more else None
         # A page from the end of the list is read backwards.
-        order = self._rows.place.desc() if self._asked.is_backward else None
+        order = self._rows.place.desc() if self._arguments.is_backward else None
         return rows_of(text_of(item), only=only, order=order)
 
     @property
     def _size(self) -> Any:
-        return literal_column(str(self._asked.size))
+        return literal_column(str(self._arguments.size))
 
     def _edge(self, nodes: Sequence[FieldNode]) -> Parts:
         name = f"{self._model.__name__}Edge"
@@ -119,22 +123,22 @@ class Page:
         return object_over(self._rows.source, self._selections.below(self._selections.type(name), nodes), value)
 
     def _about(self, name: str) -> Parts:
-        asked = self._asked
+        arguments = self._arguments
         if name == "__typename":
             return ['"PageInfo"']
         if name in ("startCursor", "endCursor"):
-            return self._cursor(first=(name == "startCursor") is not asked.is_backward)
-        end = asked.after if name == "hasPreviousPage" else asked.before
+            return self._cursor(first=(name == "startCursor") is not arguments.is_backward)
+        end = arguments.after if name == "hasPreviousPage" else arguments.before
         if end is not None:
             return ["true"]
-        if (name == "hasPreviousPage") is not asked.is_backward:
+        if (name == "hasPreviousPage") is not arguments.is_backward:
             return ["false"]
         self._gathered = True
         return boolean(func.count() > self._size)
 
     def _cursor(self, *, first: bool) -> Parts:
         """The cursor of the row that was read first, or last."""
-        if self._asked.size == 0:
+        if self._arguments.size == 0:
             return ["null"]
         self._gathered = True
         place = literal_column("1") if first else func.least(self._rows.found, self._size)
@@ -146,6 +150,6 @@ class Page:
         statement = select(func.count()).select_from(row)
         if self._link is not None:
             statement = statement.where(self._link.joins(row))
-        if self._asked.where is not None:
-            statement = statement.where(predicate(row, self._model, self._asked.where))
+        if self._arguments.where is not None:
+            statement = statement.where(predicate(row, self._model, self._arguments.where))
         return under(statement, self._link).scalar_subquery()

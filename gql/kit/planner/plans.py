@@ -1,4 +1,4 @@
-"""Plans, made once for all requests that ask alike, and found again by the questions that their making asked."""
+"""Plans, each made once for all requests that are alike, and found again by their conditions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from graphql import (
 )
 from sqlalchemy import Select
 
-from gql.kit.deferred_values import Given, Questions, Read, Slot
+from gql.kit.deferred_values import DeferredValue, Given, PlanConditions, Read
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.fields import parts_of
 from gql.kit.planner.members import Meaning, meaning
@@ -35,10 +35,10 @@ from models.base import Base
 
 # The characters of SQL that are kept, for the largest statements are some hundred thousand long.
 KEPT_CHARACTERS = 16_000_000
-# A hole keeps the syntax tree of its document, which takes a hundred times the memory of the text.
+# A placeholder keeps the syntax tree of its document, which takes a hundred times the memory of the text.
 WEIGHT_OF_A_TREE = 100
-# What asks more often than this is planned each time: its questions would drive out the plans of others.
-MOST_QUESTIONS = 64
+# What has more conditions than this is planned each time: they would evict the plans of others.
+MAX_CONDITIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ class Plan:
     def weight(self, document: Document) -> int:
         """The characters that it keeps in memory."""
         statements = list({id(root.statement): root.statement for root in self.roots if root.statement}.values())
-        trees = WEIGHT_OF_A_TREE * len(document.query) if any(statement.holes for statement in statements) else 0
+        trees = WEIGHT_OF_A_TREE * len(document.query) if any(statement.placeholders for statement in statements) else 0
         return trees + sum(len(statement.sql) for statement in statements) + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a request on the way to its plan; the answers stand under its number."""
+class Condition:
+    """What is read of a request on the way to its plan; the next step is kept under its number and the value."""
 
     number: int
     read: Read
@@ -77,8 +77,8 @@ class Question:
 class Plans:
     """The plans of one schema: bounded, the one used longest ago goes first.
 
-    Under an operation stands the first question that its planning asked of a request; under the operation and the
-    answer stands the next one, and in the end the plan.
+    Under an operation stands its first condition; under that condition and a request's value for it stands the next
+    one, and in the end the plan.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Plans:
         self.schema = schema
         self._marks_all = marks_all
         self._metrics = metrics
-        self._kept: Lru[Hashable, Question | Plan] = Lru(size, weight=KEPT_CHARACTERS)
+        self._kept: Lru[Hashable, Condition | Plan] = Lru(size, weight=KEPT_CHARACTERS)
         self._numbers = count()
         self._slices = Slices()
 
@@ -151,25 +151,25 @@ class Plans:
 
     def _find(self, start: Hashable, given: Given) -> Plan | None:
         found = self._kept.get(start)
-        while isinstance(found, Question):
+        while isinstance(found, Condition):
             found = self._kept.get((found.number, found.read(given)))
         return found
 
-    def _make(self, start: Hashable, document: Document, given: Given, make: Callable[[Questions], Plan]) -> Plan:
-        questions = Questions(given)
-        plan = make(questions)
-        questions.close()
-        if len(questions.asked) <= MOST_QUESTIONS:
-            self._keep(start, questions, plan, plan.weight(document))
+    def _make(self, start: Hashable, document: Document, given: Given, make: Callable[[PlanConditions], Plan]) -> Plan:
+        conditions = PlanConditions(given)
+        plan = make(conditions)
+        conditions.close()
+        if len(conditions.answers) <= MAX_CONDITIONS:
+            self._keep(start, conditions, plan, plan.weight(document))
         return plan
 
-    def _keep(self, start: Hashable, questions: Questions, plan: Plan, weight: int) -> None:
+    def _keep(self, start: Hashable, conditions: PlanConditions, plan: Plan, weight: int) -> None:
         key = start
-        for read, answer in questions.asked:
+        for read, answer in conditions.answers:
             known = self._kept.get(key)
-            question = known if isinstance(known, Question) else Question(next(self._numbers), read)
-            self._kept.put(key, question)
-            key = (question.number, answer)
+            condition = known if isinstance(known, Condition) else Condition(next(self._numbers), read)
+            self._kept.put(key, condition)
+            key = (condition.number, answer)
         self._kept.put(key, plan, weight)
 
     def _operation(
@@ -177,17 +177,17 @@ class Plans:
         fragments: Mapping[str, FragmentDefinitionNode],
         operation: OperationDefinitionNode,
         role: DatabaseRole,
-        questions: Questions,
+        conditions: PlanConditions,
     ) -> Plan:
         query = self.schema.query_type
         assert query is not None
-        selections = Selections(self.schema, fragments, operation, questions)
+        selections = Selections(self.schema, fragments, operation, conditions)
         roots: dict[str, Root] = {}
         alike: dict[Meaning, Root] = {}
         for key, nodes in selections.fields(query, [operation.selection_set]).items():
             known = alike.get(meaning(nodes))
             if known is None:
-                known = alike[meaning(nodes)] = self._root(selections, questions, role, query, key, nodes)
+                known = alike[meaning(nodes)] = self._root(selections, conditions, role, query, key, nodes)
             # Under another key the same statement answers, and is run once.
             roots[key] = replace(known, key=key)
         return Plan(tuple(roots.values()))
@@ -195,7 +195,7 @@ class Plans:
     def _root(
         self,
         selections: Selections,
-        questions: Questions,
+        conditions: PlanConditions,
         role: DatabaseRole,
         query: GraphQLObjectType,
         key: str,
@@ -208,13 +208,13 @@ class Plans:
         plan = field and field.extensions[DEFINITION].metadata.get(PLAN)
         if plan is None:
             return Root(key)
-        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF, marks_all=self._marks_all)
+        builder = Builder(selections, conditions, staff=role is DatabaseRole.STAFF, marks_all=self._marks_all)
         try:
             statement: Select[Any] = plan(builder, query, nodes)
         except (CallerError, GraphQLError):
             # What is wrong with the field the ordinary executor says, in its place.
             return Root(key)
-        return Root(key, compiled(statement, role, builder.holes, builder.presented))
+        return Root(key, compiled(statement, role, builder.placeholders, builder.presented))
 
     def _object(
         self,
@@ -223,16 +223,16 @@ class Plans:
         role: DatabaseRole,
         model: type[Base],
         nodes: Sequence[FieldNode],
-        questions: Questions,
+        conditions: PlanConditions,
     ) -> Plan:
-        selections = Selections(self.schema, fragments, operation, questions)
-        builder = Builder(selections, questions, staff=role is DatabaseRole.STAFF, marks_all=self._marks_all)
-        key = Slot(lambda given: given.key, questions)
+        selections = Selections(self.schema, fragments, operation, conditions)
+        builder = Builder(selections, conditions, staff=role is DatabaseRole.STAFF, marks_all=self._marks_all)
+        key = DeferredValue(lambda given: given.key, conditions)
         try:
             statement = builder.one(model, parts_of(model, key), nodes)
         except (CallerError, GraphQLError):
             return Plan(())
-        return Plan((Root("", compiled(statement, role, builder.holes)),))
+        return Plan((Root("", compiled(statement, role, builder.placeholders)),))
 
 
 def _start(document: Document, operation: OperationDefinitionNode, role: DatabaseRole) -> tuple[Hashable, ...]:

@@ -1,4 +1,4 @@
-"""What an operation selects, and with which arguments, as the planner reads it: slots where a request decides."""
+"""What an operation selects, and with which arguments, as the planner reads it: deferred where a request decides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from graphql import (
 )
 from strawberry import UNSET
 
-from gql.kit.deferred_values import Given, NotPlanned, Questions, Slot
+from gql.kit.deferred_values import DeferredValue, Given, NotPlanned, PlanConditions
 from gql.kit.planner.variables import types_of
 
 ABSENT, NULL, VALUE = "absent", "null", "value"
@@ -42,11 +42,11 @@ class Selections:
         schema: GraphQLSchema,
         fragments: Mapping[str, FragmentDefinitionNode],
         operation: OperationDefinitionNode,
-        questions: Questions,
+        conditions: PlanConditions,
     ) -> None:
         self.schema = schema
         self._fragments = fragments
-        self._variables = VariableValues(NoSources(), Unknowns(schema, operation, questions))  # type: ignore[arg-type]
+        self._variables = VariableValues(NoSources(), Unknowns(schema, operation, conditions))  # type: ignore[arg-type]
 
     def type(self, name: str) -> GraphQLObjectType:
         found = self.schema.get_type(name)
@@ -107,8 +107,8 @@ class Selections:
             (condition,) = directive.arguments or ()
             value = condition.value
             if isinstance(value, VariableNode):
-                told = self._variables.coerced[value.name.value]
-                is_true = told.decide() if isinstance(told, Slot) else told
+                given = self._variables.coerced[value.name.value]
+                is_true = given.decide() if isinstance(given, DeferredValue) else given
             else:
                 is_true = value.value  # type: ignore[attr-defined]
             if is_true is None:
@@ -119,7 +119,7 @@ class Selections:
 
 
 class NoSources(dict[str, Any]):
-    """Where the library would look for a variable inside a JSON literal: it cannot write a slot into text."""
+    """Where the library would look for a variable inside a JSON literal: it cannot write a deferred value into text."""
 
     def __getitem__(self, name: str) -> Any:
         raise NotPlanned
@@ -132,19 +132,19 @@ class NoSources(dict[str, Any]):
 
 
 class Unknowns(Mapping[str, Any]):
-    """The variables of an operation: slots of their values, inside the structure that the first request gave them.
+    """The variables of an operation: deferred values, inside the structure that the first request gave them.
 
-    Whether a variable is there, null, and which fields an input object has: that is asked, and so a condition.
+    Whether a variable is there or null, and which fields an input object has, are conditions of the plan.
     """
 
-    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, questions: Questions) -> None:
-        self._questions = questions
+    def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode, conditions: PlanConditions) -> None:
+        self._conditions = conditions
         self._types = types_of(schema, operation)
         self._known: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._known:
-            self._known[name] = self._ask(name, self._types[name])
+            self._known[name] = self._read(name, self._types[name])
         value = self._known[name]
         if value is ABSENT:
             raise KeyError(name)
@@ -156,15 +156,15 @@ class Unknowns(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._types)
 
-    def _ask(self, name: str, type_: Any) -> Any:
-        slot = Slot(lambda given: given.variables[name], self._questions)
+    def _read(self, name: str, type_: Any) -> Any:
+        deferred = DeferredValue(lambda given: given.variables[name], self._conditions)
         if isinstance(type_, GraphQLNonNull) and not is_structured(type_):
-            return slot
+            return deferred
 
         def shape(given: Given) -> Hashable:
             return shape_of(given.variables[name], type_) if name in given.variables else ABSENT
 
-        return slotted(self._questions.ask(shape), type_, slot)
+        return with_deferred(self._conditions.evaluate(shape), type_, deferred)
 
 
 def is_structured(type_: Any) -> bool:
@@ -187,8 +187,8 @@ def shape_of(value: Any, type_: Any) -> Hashable:
     return tuple((key, shape_of(item, type_.fields[key].type)) for key, item in value.items())
 
 
-def slotted(shape: Any, type_: Any, slot: Slot) -> Any:
-    """A value of that shape with slots for leaves."""
+def with_deferred(shape: Any, type_: Any, deferred: DeferredValue) -> Any:
+    """A value of that shape with deferred values for leaves."""
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     if shape is ABSENT:
@@ -196,10 +196,10 @@ def slotted(shape: Any, type_: Any, slot: Slot) -> Any:
     if shape is NULL:
         return None
     if shape is VALUE:
-        return slot
+        return deferred
     if isinstance(type_, GraphQLList):
-        return [slotted(item, type_.of_type, slot.then(_at(index))) for index, item in enumerate(shape)]
-    return {key: slotted(item, type_.fields[key].type, slot.then(_at(key))) for key, item in shape}
+        return [with_deferred(item, type_.of_type, deferred.then(_at(index))) for index, item in enumerate(shape)]
+    return {key: with_deferred(item, type_.fields[key].type, deferred.then(_at(key))) for key, item in shape}
 
 
 def _at(key: Any) -> Any:
@@ -210,7 +210,7 @@ def converted(type_: Any, value: Any) -> Any:
     """An argument's value with its input objects as the classes that Strawberry makes of them."""
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
-    if value is None or isinstance(value, Slot) or not is_structured(type_):
+    if value is None or isinstance(value, DeferredValue) or not is_structured(type_):
         return value
     if isinstance(type_, GraphQLList):
         return [converted(type_.of_type, item) for item in value]

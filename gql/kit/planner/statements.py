@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, dialect
 
-from gql.kit.deferred_values import Given, Read, Slot
-from gql.kit.planner.builder import Hole
+from gql.kit.deferred_values import DeferredValue, Given, Read
+from gql.kit.planner.builder import Placeholder
 from lango.actor import DatabaseRole
 from lango.db.postgres import dump_json
 from lango.db.prepared import processor_of
@@ -36,7 +36,7 @@ class Statement:
 
     sql: str
     readers: tuple[Read, ...]
-    holes: tuple[Hole, ...]
+    placeholders: tuple[Placeholder, ...]
     # Whether the text tells which rows staff are shown.
     marked: bool
     # The share token that goes into the context; None without one, or where the request brings none.
@@ -47,17 +47,19 @@ class Statement:
         return [read(given) for read in self.readers]
 
 
-def compiled(statement: Select[Any], role: DatabaseRole, holes: Sequence[Hole], presented: Any = None) -> Statement:
+def compiled(
+    statement: Select[Any], role: DatabaseRole, placeholders: Sequence[Placeholder], presented: Any = None
+) -> Statement:
     """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement anew for each
     role: sharing one between two would have it planned at each turn."""
     made = statement.compile(dialect=PAUSING)
     readers = [_reader(made.params[name], processor_of(made, name)) for name in made.positiontup or ()]
     sql, token = f"/* {role.value} */ {made}", None if presented is None else _reader(presented, None)
-    return Statement(sql, tuple(readers), tuple(holes), role is DatabaseRole.STAFF, token)
+    return Statement(sql, tuple(readers), tuple(placeholders), role is DatabaseRole.STAFF, token)
 
 
 def _reader(value: Any, process: Any) -> Read:
-    if isinstance(value, Slot):
+    if isinstance(value, DeferredValue):
         read = value.read
         return read if process is None else lambda given: process(read(given))
     fixed = value if process is None else process(value)

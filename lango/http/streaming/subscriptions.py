@@ -125,7 +125,7 @@ class Subscriptions:
             async with asyncio.timeout(self.operations.settings.execution_timeout) as limit:
                 found: Any = execute_subscription_event(answering)
                 result = await found if executor.is_awaitable(found) else found
-            context.room.check()
+            context.response_size.check()
             await self.operations.close(context)
         except TimeoutError:
             await context.abandon()
