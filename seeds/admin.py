@@ -235,12 +235,12 @@ async def _put_privacy(world: World, dice: Dice) -> None:
                 ip_address=dice.address(), created_at=person.joined,
             )  # fmt: skip
         if number % 50 == 0 or number == 12:
-            asked = dice.ago(40, 3)
+            requested = dice.ago(40, 3)
             rejected = number % 100 == 50
             world.rows.put(
                 DataRequest, id=dice.id(), user_id=person.id, kind="erasure" if rejected else "export",
                 status="rejected" if rejected else "completed",
-                result={"reason": "Money is held."} if rejected else {"profile": {}}, requested_at=asked,
-                due_at=asked + timedelta(days=1), completed_at=asked + AN_HOUR,
+                result={"reason": "Money is held."} if rejected else {"profile": {}}, requested_at=requested,
+                due_at=requested + timedelta(days=1), completed_at=requested + AN_HOUR,
             )  # fmt: skip
         await world.rows.flush_if_many()

@@ -86,13 +86,13 @@ def _donate(world: World, dice: Dice, books: Books, pot: Filled, moment: datetim
         amount = max(amount, 10_000)
     stranger = known is None and plan.anonymous and dice.happens(0.12)
     donor = None if stranger else known or dice.choice(world.adults)
-    asked = AN_HOUR / 30
-    paid = moment + asked if status in ("succeeded", "refunded") else None
+    delay = AN_HOUR / 30
+    paid = moment + delay if status in ("succeeded", "refunded") else None
     given_back = (
         (plan.closed if cancelled else moment + dice.randrange(2, 23) * AN_HOUR) if status == "refunded" else None
     )
     if given_back is not None and given_back >= world.today:
-        given_back = moment + 2 * asked
+        given_back = moment + 2 * delay
     hidden = dice.random()
     world.rows.put(
         Donation, id=donation, pot_id=pot.id, donor_user_id=donor.id if donor else None,

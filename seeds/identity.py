@@ -32,10 +32,11 @@ async def load(world: World) -> int:
         if dice.happens(0.3) or number < WARD:
             _put_session(world, dice, person)
         if number % 40 == 9:
-            asked = dice.ago(60)
+            requested = dice.ago(60)
             world.rows.put(
                 PasswordResetToken, id=dice.id(), user_id=person.id, token_hash=digest(f"reset {number}"),
-                created_at=asked, expires_at=asked + timedelta(hours=1), used_at=asked + timedelta(minutes=4),
+                created_at=requested, expires_at=requested + timedelta(hours=1),
+                used_at=requested + timedelta(minutes=4),
             )  # fmt: skip
         await world.rows.flush_if_many()
     world.callers |= dict(zip((caller.name for caller in DEMO_CALLERS), world.people, strict=False))

@@ -12,18 +12,18 @@ from lango.db.postgres import connect
 from lango.db.roles import OWNER
 from models.base import Base
 from resolvers.ledger.ledger import PROOFS
-from seeds.admin import load as load_running
-from seeds.analytics import load as load_measuring
+from seeds.admin import load as load_admin
+from seeds.analytics import load as load_analytics
 from seeds.cards import load as load_cards
 from seeds.copying import Rows, tables
-from seeds.donations import load as load_giving
-from seeds.identity import load as load_people
+from seeds.donations import load as load_donations
+from seeds.identity import load as load_identity
 from seeds.ledger import Books
-from seeds.notifications import load as load_telling
-from seeds.packs import load as load_partners
-from seeds.referrals import load as load_sponsoring
+from seeds.notifications import load as load_notifications
+from seeds.packs import load as load_packs
+from seeds.referrals import load as load_referrals
 from seeds.rollups import load as load_rollups
-from seeds.security import load as load_safety
+from seeds.security import load as load_security
 from seeds.trading import load as load_trading
 from seeds.treasury import load as load_treasury
 from seeds.world import DAYS, SIZES, World, midnight
@@ -56,7 +56,7 @@ async def _fill(connection: asyncpg.Connection[Any], size: str, progress: Progre
     )  # fmt: skip
     world = World(SIZES[size], today, Rows(connection, today))
     # The triggers check what rules do, row by row. The proofs below check it all at once, and an audit log in which
-    # the owner made everything tells nothing. Foreign keys and CHECKs stay.
+    # the owner made everything says nothing. Foreign keys and CHECKs stay.
     await _set_triggers(connection, "DISABLE")
     await _load_parts(world, progress)
     await _set_triggers(connection, "ENABLE")
@@ -66,14 +66,14 @@ async def _fill(connection: asyncpg.Connection[Any], size: str, progress: Progre
 
 
 async def _load_parts(world: World, progress: Progress) -> None:
-    count = await load_people(world)
-    progress("people", count, count)
-    shops = await load_partners(world)
+    count = await load_identity(world)
+    progress("users", count, count)
+    shops = await load_packs(world)
     progress("partners", len(shops), len(shops))
-    points = await load_sponsoring(world)
+    points = await load_referrals(world)
     progress("referrals", len(points.accepted), len(points.accepted))
     books = Books(world)
-    pots, codes = await load_giving(world, books, shops, points)
+    pots, codes = await load_donations(world, books, shops, points)
     progress("pots and donations", pots, pots)
     progress("codes", codes, codes)
     daos = await load_treasury(world, books, points)
@@ -84,8 +84,8 @@ async def _load_parts(world: World, progress: Progress) -> None:
     accounts = await load_cards(world, books)
     progress("cards", accounts, accounts)
     for name, part in (
-        ("security", load_safety), ("notifications", load_telling), ("analytics", load_measuring),
-        ("operations", load_running), ("rollups", load_rollups),
+        ("security", load_security), ("notifications", load_notifications), ("analytics", load_analytics),
+        ("admin", load_admin), ("rollups", load_rollups),
     ):  # fmt: skip
         before = world.rows.written
         await part(world)

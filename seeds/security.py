@@ -32,16 +32,16 @@ async def load(world: World) -> None:
     """Devices and sign-ins of about one user in three, the rest for fewer; the callers have one of each."""
     dice = world.dice("security")
     for number, person in enumerate(world.people):
-        asked = person in world.callers.values()
-        if not (person.adult and (asked or number % 3 == 0)):
+        is_caller = person in world.callers.values()
+        if not (person.adult and (is_caller or number % 3 == 0)):
             continue
         when = dice.ago(60, 2)
         device = _put_device(world, dice, person, when)
         _put_sign_in(world, dice, person, device, when)
-        if asked or number % 9 == 0:
+        if is_caller or number % 9 == 0:
             _put_factors(world, dice, person, number, when)
             _put_messages(world, dice, person, when, number)
-        if asked or number % 30 == 0:
+        if is_caller or number % 30 == 0:
             _put_key(world, dice, person, number, when)
             _put_event(world, dice, person, number, when)
         await world.rows.flush_if_many()
@@ -142,12 +142,12 @@ def _put_key(world: World, dice: Dice, person: Person, number: int, when: dateti
         revoked_reason="No longer needed" if revoked else None, created_at=person.joined,
     )  # fmt: skip
     status = ("used", "expired", "cancelled", "pending")[number % 4]
-    asked = world.today - AN_HOUR / 4 if status == "pending" else when
+    requested = world.today - AN_HOUR / 4 if status == "pending" else when
     world.rows.put(
         AccountRecovery, id=dice.id(), user_id=person.id, recovery_type="password_reset",
         token=digest(f"recovery {number}"), method="email", ip_address=dice.address(), user_agent=names.AGENTS[0],
-        status=status, expires_at=asked + AN_HOUR, used_at=asked + AN_HOUR / 4 if status == "used" else None,
-        cancelled_at=asked + AN_HOUR / 4 if status == "cancelled" else None, created_at=asked,
+        status=status, expires_at=requested + AN_HOUR, used_at=requested + AN_HOUR / 4 if status == "used" else None,
+        cancelled_at=requested + AN_HOUR / 4 if status == "cancelled" else None, created_at=requested,
     )  # fmt: skip
 
 

@@ -274,14 +274,14 @@ def _put_payouts(world: World, dice: Dice, sponsoring: Sponsoring) -> None:
     """Rewards that are asked for; none is paid yet, so no money has moved."""
     states = ("pending", "approved", "rejected", "processing", "failed")
     for number, (sponsor, referral, accepted) in enumerate(sponsoring.accepted[::3]):
-        state, asked = states[number % len(states)], min(accepted + timedelta(days=1), world.today)
+        state, requested = states[number % len(states)], min(accepted + timedelta(days=1), world.today)
         method = ("mpesa", "wallet", "bank_transfer")[number % 3]
         world.rows.put(
             ReferralPayout, id=dice.id(), referrer_id=sponsor.id, amount=Decimal(50), currency="MTAA",
             payout_method=method, destination_phone=sponsor.phone if method == "mpesa" else None,
             destination_address=f"0x{dice.hexadecimal(40)}" if method == "wallet" else None,
             destination_account=f"SN{dice.randrange(10**10):010d}" if method == "bank_transfer" else None,
-            status=state, requested_at=asked, processed_at=asked if state in ("processing", "failed") else None,
+            status=state, requested_at=requested, processed_at=requested if state in ("processing", "failed") else None,
             failure_reason="The bank did not answer." if state == "failed" else None,
-            notes="Already rewarded." if state == "rejected" else None, referral_id=referral, created_at=asked,
+            notes="Already rewarded." if state == "rejected" else None, referral_id=referral, created_at=requested,
         )  # fmt: skip

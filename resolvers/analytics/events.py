@@ -34,12 +34,12 @@ async def note(
 ) -> None:
     """Append an event, and have it counted for its `subject` later.
 
-    `visitor` tells people without a token apart; `properties` are kept as texts. In the rules' role.
+    `visitor` distinguishes callers without a token; `properties` are kept as texts. In the rules' role.
     """
-    told = {key: str(value) for key, value in properties.items() if value is not None}
+    texts = {key: str(value) for key, value in properties.items() if value is not None}
     event = AnalyticsEvent(
         id=uuid4(), event_name=name, event_category=category, user_id=tx.actor.user_id,
-        anonymous_id=visitor if tx.actor.user_id is None else None, properties=RawJson.of(told),
+        anonymous_id=visitor if tx.actor.user_id is None else None, properties=RawJson.of(texts),
         ip_address=str(tx.actor.ip) if tx.actor.ip else None, user_agent=tx.actor.user_agent, platform=platform,
         referrer=referrer,
     )  # fmt: skip

@@ -193,7 +193,7 @@ async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, s
     before = donation.wave_checkout_session_id
     if before is not None and not await _expired(services, before):
         return None
-    # Whoever does this again asks with the same key, and is answered with the same checkout.
+    # A repetition has the same key, and Wave answers with the same checkout.
     key = f"{donation.id}:{before}" if before else str(donation.id)
     try:
         checkout = await services.client(WAVE).open_checkout(

@@ -23,7 +23,7 @@ from resolvers.pots.gifts import takes
 
 
 class PaymentDiffers(Refused):
-    """What was paid is not what the donation says: it never counts, and can only go back."""
+    """The amount or currency that was paid differs from the donation: it cannot be released, only given back."""
 
 
 HeldDonation = Annotated[Donation, Locked("The donation that is held.")]

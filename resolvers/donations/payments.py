@@ -47,7 +47,7 @@ SAME_PAYMENT = Lookup(
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What Wave says of a checkout. `amount` is None where it is not in whole francs that a column holds."""
+    """A payment as Wave reports it. `amount` is None where it is not in whole francs that a column holds."""
 
     checkout_id: str
     amount: int | None
@@ -94,7 +94,7 @@ class Payment:
 
 
 async def settle(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
-    """Act on a payment that Wave has received: once, however often and in whatever order Wave tells of it.
+    """Act on a payment that Wave has received: once, however often and in whatever order Wave reports it.
 
     Gives its donation, and why staff must look at it; None where all is well. In the rules' role.
     """

@@ -96,7 +96,7 @@ async def cancel_pot(
     if codes:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
     donations, conversions = await _given(tx, pot.id)
-    if pot.owner_user_id not in await guardianship.my_people(tx):
+    if pot.owner_user_id not in await guardianship.represented_users(tx):
         givers = [donation.donor_user_id for donation in donations]
         sponsors = [conversion.sponsor_user_id for conversion in conversions]
         await refuse_own_matter(tx, *givers, *sponsors, field="pot_id")

@@ -54,7 +54,7 @@ log = structlog.get_logger("lango.refunds")
 LONGEST_DESCRIPTION = 1_000
 Description = Annotated[str | None, Text("More on the reason.", LONGEST_DESCRIPTION)]
 WINDOW = timedelta(hours=24)
-# A refund that was asked for so long ago is sent again by the worker.
+# A refund that was requested so long ago is sent again by the worker.
 OVERDUE = timedelta(minutes=5)
 
 
@@ -175,7 +175,7 @@ async def refund_donation(
 
 async def _acts_as_staff(tx: Transaction, donation: Donation) -> bool:
     """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
-    if not tx.actor.is_staff or donation.donor_user_id in await guardianship.my_people(tx):
+    if not tx.actor.is_staff or donation.donor_user_id in await guardianship.represented_users(tx):
         return False
     await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donation_id")
     return True
@@ -247,7 +247,7 @@ async def written(
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What Wave is asked for. Asked again with the same key it is the same, or Wave could pay twice."""
+    """The request to Wave. Repeated with the same key it is the same, or Wave could pay twice."""
 
     refund_id: UUID
     amount: int
@@ -277,8 +277,8 @@ async def send_refund(services: Services, *, refund_id: UUID) -> None:
     try:
         reference = await sending.by(services.client(WAVE))
     except ProviderUndecided as wait:
-        # It stays pending: whoever sends those that are overdue asks what became of it.
-        log.info("refund_under_way", refund_id=str(refund_id), told=str(wait))
+        # It stays pending: whoever sends those that are overdue asks Wave what became of it.
+        log.info("refund_under_way", refund_id=str(refund_id), reason=str(wait))
     except ProviderRefused as refusal:
         log.warning("refund_refused", refund_id=str(refund_id), code=refusal.code)
         await _refused(services, refund_id)
@@ -289,7 +289,7 @@ async def send_refund(services: Services, *, refund_id: UUID) -> None:
 
 @scheduled("refunds.send_pending_refunds", "*/5 * * * *", timeout=240)
 async def send_pending_refunds(services: Services) -> None:
-    """Send the refunds that were not sent when they were asked for."""
+    """Send the refunds that were not sent when they were requested."""
     await due.each_apart(services, send_pending_refunds, PENDING, _send, at_once=due.CALLS_AT_ONCE, age=OVERDUE)
 
 

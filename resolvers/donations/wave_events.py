@@ -108,7 +108,7 @@ async def replay_wave_event(
 
 
 async def _act_on(tx: RuleTransaction, event: WaveWebhookEvent) -> None:
-    """Do what a locked event asks for, and write down that it is done, or why it is left to staff."""
+    """Process a locked event, and record that it is done, or why it is left to staff."""
     donation, problem = None, None
     if event.event_type == COMPLETED:
         donation, problem = await settle(tx, Payment.of_event(event.raw_payload))

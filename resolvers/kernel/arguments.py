@@ -45,7 +45,7 @@ async def arguments_of(caller: CallerTransaction, rule: Rule[..., Any], given: d
 
 
 async def _see(caller: CallerTransaction, each: Parameter, key: UUID) -> Any:
-    """The row, if the caller sees it and may do with it what is asked; None for one that may have ended lately."""
+    """The row, if the caller sees it and may do with it what is requested; None for one that may have ended lately."""
     row = await caller.find(each.model, key)
     if row is None:
         if isinstance(each.spec, Locked) and each.spec.or_ended_lately:
@@ -68,7 +68,7 @@ async def _see_owned(caller: CallerTransaction, each: Parameter, key: UUID, fiel
 async def _check_owner(caller: CallerTransaction, owned: OwnedBy, row: Any, field: str | None) -> None:
     if owned.or_staff and caller.actor.is_staff:
         return
-    if getattr(row, owned.column.key) not in await guardianship.my_people(caller):
+    if getattr(row, owned.column.key) not in await guardianship.represented_users(caller):
         raise owned.refusal(field=field)
 
 

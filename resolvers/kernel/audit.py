@@ -17,7 +17,7 @@ from lango.rules.transaction import RuleTransaction
 from models.admin import AuditLog, AuditLogActorType
 from models.base import Base
 
-# An operation shows at most some thousand rows; beyond this the log tells how many more there were.
+# An operation shows at most some thousand rows; beyond this the log says how many more there were.
 MOST_KEYS = 1000
 COLUMNS = (
     "id", "actor_user_id", "actor_type", "action", "actor_ip", "resource_type", "request_id", "user_agent", "metadata",
@@ -35,7 +35,7 @@ async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> No
     """Write down which people's rows staff were shown, in a transaction of its own, before they get them.
 
     One audit row an operation; its metadata has the keys of the rows by their type. Whose own rows they were is left
-    to the reader: the keys tell.
+    to the reader, who has the keys.
     """
     # Each once: what is shown a thousand times must not hide what is shown beside it.
     seen: dict[str, dict[str, None]] = {}
@@ -48,8 +48,8 @@ async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> No
     if not read:
         return
     more = {f"{name} not listed": len(keys) - MOST_KEYS for name, keys in read.items() if len(keys) > MOST_KEYS}
-    told = RawJson.of({name: keys[:MOST_KEYS] for name, keys in read.items()} | more)
-    values = _by(actor) | {"action": "staff_read", "resource_type": "rows", "metadata": told}
+    metadata = RawJson.of({name: keys[:MOST_KEYS] for name, keys in read.items()} | more)
+    values = _by(actor) | {"action": "staff_read", "resource_type": "rows", "metadata": metadata}
     await pipeline.run(actor, INSERT.sql, INSERT.values(values), role=DatabaseRole.RULES)
 
 

@@ -15,5 +15,5 @@ CLOCK = Lookup([func.clock_timestamp()], lambda rows: rows)
 async def now(tx: Transaction) -> datetime:
     """The time now, not that of the transaction's begin."""
     ((moment,),) = await CLOCK.all(tx)
-    told: datetime = moment
-    return told
+    assert isinstance(moment, datetime)
+    return moment

@@ -15,7 +15,7 @@ from models.profiles import Profile
 
 DEFAULT_REGION = "SN"
 LONGEST_EMAIL = 255
-# Enough to tell an address from a slip; whether it is one, only a message shows.
+# Enough to catch a slip; whether it is an address, only a message shows.
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 LOCALE = Lookup([Profile.locale], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
 

@@ -13,11 +13,11 @@ from lango.rules.rule import NotFound
 from models.profiles import Profile
 
 NAME = Lookup([Profile.full_name], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
-PEOPLE = Lookup([func.lango.my_people(type_=ARRAY(Uuid))], lambda rows: rows)
+REPRESENTED = Lookup([func.lango.my_people(type_=ARRAY(Uuid))], lambda rows: rows)
 MINOR = Profile.date_of_birth > func.current_date() - text("INTERVAL '18 years'")
 
 
-def _households(rows: Select[Any]) -> Select[Any]:
+def _guarded(rows: Select[Any]) -> Select[Any]:
     user = bindparam("user_id", type_=Uuid)
     guardian = select(Profile.guardian_user_id).where(Profile.user_id == user, MINOR).scalar_subquery()
     return rows.where(
@@ -28,24 +28,27 @@ def _households(rows: Select[Any]) -> Select[Any]:
 
 
 # The minors of the user's own guardian, and of the user as a guardian; the user among them, where a minor.
-WARDS = Lookup([Profile.user_id, Profile.guardian_user_id], _households)
+WARDS = Lookup([Profile.user_id, Profile.guardian_user_id], _guarded)
 
 
-async def my_people(tx: Transaction) -> list[UUID]:
+async def represented_users(tx: Transaction) -> list[UUID]:
     """The caller, and those for whom the caller is the accepted guardian; nobody for a caller without a token."""
-    ((people,),) = await PEOPLE.all(tx)
-    return people or []
+    ((users,),) = await REPRESENTED.all(tx)
+    return users or []
 
 
 async def acting_for(tx: Transaction, user_id: UUID | None, *, field: str) -> UUID:
     """The user for whom a caller acts: the caller, or the minor that is named. Raises NotFound for anybody else."""
-    if user_id is not None and user_id not in await my_people(tx):
-        raise NotFound("There is nobody of that id whom you answer for.", field=field)
+    if user_id is not None and user_id not in await represented_users(tx):
+        raise NotFound("There is nobody of that id for whom you may act.", field=field)
     return user_id or tx.user_id
 
 
 async def first_name(tx: Transaction, user_id: UUID) -> str:
-    """What a notice calls somebody; empty without a profile. Reads as a role that sees the profile: the rules' own."""
+    """The first name of a user, for notifications; empty without a profile.
+
+    Reads as a role that sees the profile: the rules' own.
+    """
     found = await NAME.one(tx, user_id=user_id)
     return str(found[0]).split(maxsplit=1)[0] if found and str(found[0]).strip() else ""
 
@@ -61,6 +64,6 @@ async def related_parties(tx: Transaction, user_id: UUID) -> frozenset[UUID]:
     return frozenset({user_id, *(person for ward in wards for person in ward)})
 
 
-async def same_hands(tx: Transaction, one: UUID, other: UUID) -> bool:
+async def are_related(tx: Transaction, one: UUID, other: UUID) -> bool:
     """Whether one person may act for both of these users, who may be the same. Reads as `related_parties` does."""
     return one == other or other in await related_parties(tx, one)

@@ -111,7 +111,7 @@ class Invitable:
         ):
             declined |= {way: max(moment + days, declined.get(way, now)) for way in (phone, email)}
         refused = {way for row in opted_out for way in row} | await opt_outs.among(tx, ways)
-        # A row that was found by its phone has an email as well, which nobody asked for.
+        # A row that was found by its phone has an email as well, which was not looked for.
         known, theirs = ({way for row in rows for way in row} & set(ways) for rows in (taken, own))
         return cls(known, refused & set(ways), theirs, declined)
 

@@ -1,4 +1,4 @@
-"""Notices: what a rule tells a person, written from a template and queued in the rule's own transaction."""
+"""Notifications: messages to people, made from templates and queued in the rule's own transaction."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from models.notifications import (
     NotificationTemplate,
 )
 
-log = structlog.get_logger("lango.notices")
+log = structlog.get_logger("lango.notifications")
 # Written as in the templates: {amount}.
-HOLE = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 RECIPIENT = Lookup(
     [NotificationTemplate, User, NotificationPreferences],
     lambda rows: (
@@ -42,24 +42,24 @@ TEMPLATE = Lookup(
 
 
 async def notify(tx: RuleTransaction, user_id: UUID, template: str, **data: str | int) -> None:
-    """Queue a notice, by the first channel of the template that the person has and wishes. In the rules' role.
+    """Queue a notification, by the first channel of the template that the user has and has not switched off.
 
-    Without an active template of that name, or a channel, nobody is told.
+    In the rules' role. Without an active template of that name, or a channel, nothing is sent.
     """
     found = await RECIPIENT.one(tx, template=template, user_id=user_id)
     if found is None:
-        log.warning("notice_has_no_template", template=template)
+        log.warning("notification_has_no_template", template=template)
         return
     written, user, wishes = found
     channel, recipient = _way_to(user, wishes, written.channels or list(NotificationChannel))
     if channel is None:
         return
-    notice = Notification(
+    notification = Notification(
         id=uuid4(), user_id=user_id, recipient_identifier=recipient, template_id=written.id, channel=channel,
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip
-    await tx.save(notice)
+    await tx.save(notification)
 
 
 async def send_to(
@@ -78,14 +78,14 @@ async def send_to(
     found = await TEMPLATE.one(tx, template=template)
     written = found[0] if found else None
     if written is None or channel not in (written.channels or list(NotificationChannel)):
-        log.warning("notice_has_no_template", template=template)
+        log.warning("notification_has_no_template", template=template)
         return
-    notice = Notification(
+    notification = Notification(
         id=uuid4(), user_id=user_id, recipient_identifier=recipient, template_id=written.id, channel=channel,
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip
-    await tx.save(notice)
+    await tx.save(notification)
 
 
 def _way_to(
@@ -100,4 +100,4 @@ def _way_to(
 
 
 def _filled(text: str | None, data: Mapping[str, Any]) -> str:
-    return HOLE.sub(lambda hole: str(data.get(hole[1], "")), text or "")
+    return PLACEHOLDER.sub(lambda match: str(data.get(match[1], "")), text or "")

@@ -37,7 +37,7 @@ REMOVE = Prepared(delete(InvitationOptOut.table()).where(COLUMN == HASHES).retur
 async def among(tx: RuleTransaction, ways: Collection[str]) -> set[str]:
     """Those of these phones and emails that have opted out. In the rules' role.
 
-    Raises ServiceUnavailable where some have, and the key that tells whose is not configured.
+    Raises ServiceUnavailable where some have, and the key that their hashes need is not configured.
     """
     ((there_are,),) = await THERE_ARE.all(tx)
     if not there_are or not ways:

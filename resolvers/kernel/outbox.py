@@ -29,9 +29,9 @@ PUBLISH = Prepared(insert(OutboxEvent.table()).inline(), ["topic", "key", "paylo
 
 
 async def publish(tx: RuleTransaction, topic: Topic, key: UUID, **payload: Any) -> None:
-    """Tell that something happened to the object `key`. The payload holds ids only: who watches reads the rest."""
-    told = {name: str(value) for name, value in payload.items() if value is not None}
-    await PUBLISH.run(tx, topic=topic, key=str(key), payload=told)
+    """Publish that something happened to the object `key`. The payload holds ids only: subscribers read the rest."""
+    ids = {name: str(value) for name, value in payload.items() if value is not None}
+    await PUBLISH.run(tx, topic=topic, key=str(key), payload=ids)
 
 
 @scheduled("events.delete_old_events", "17 * * * *")

@@ -18,7 +18,7 @@ async def is_own_matter(tx: Transaction, *user_ids: UUID | None) -> bool:
 
     Reads as a role that sees profiles: staff, or the rules' own.
     """
-    mine = await guardianship.my_people(tx)
+    mine = await guardianship.represented_users(tx)
     return bool(mine) and not set(user_ids).isdisjoint(await guardianship.related_parties(tx, mine[0]))
 
 

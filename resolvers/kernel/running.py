@@ -2,7 +2,7 @@
 
 The idempotency key is claimed, the rule runs (it reads as the caller and writes as the rules' role), and commits. Then
 outside services are called, where the rule needs any. A mutation, a webhook, a job, a test and the command line run
-rules by this one door:
+rules by this one function:
 
     outcome = await run(services, actor, codes.redeem_qr_code, {"code": "…"}, key="…")
 """
@@ -56,7 +56,7 @@ class Outcome:
     opened: list[str] = field(default_factory=list)
     # What went wrong in the calls outside, though the rule is done.
     warnings: list[ProviderWarning] = field(default_factory=list)
-    # The transaction of a dry run, in which its payload is read as the caller; whoever asked for it rolls it back.
+    # The transaction of a dry run, in which its payload is read as the caller; whoever requested it rolls it back.
     dry_run: RuleTransaction | None = None
 
 

@@ -181,10 +181,10 @@ def _written(transaction: UUID, entries: Mapping[UUID, tuple[Account, Decimal]])
 
 
 def _posting() -> Insert:
-    """Writes the entries of those accounts that there are, and tells which."""
+    """Writes the entries of those accounts that there are, and gives their ids."""
     parts = (("ids", Uuid), ("codes", Text), ("amounts", Numeric))
-    asked = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in parts))
-    wanted = asked.table_valued("id", "code", "amount").render_derived("wanted")
+    unnested = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in parts))
+    wanted = unnested.table_valued("id", "code", "amount").render_derived("wanted")
     account, entry = LedgerAccount.table(), LedgerEntry.table()
     transaction = bindparam("transaction_id", type_=Uuid)
     rows = select(wanted.c.id, transaction, account.c.id, wanted.c.amount).join_from(

@@ -1,4 +1,4 @@
-"""How campaigns do: each time one is shown or clicked on is an analytics event, from which the counts are rolled up."""
+"""Counters of campaigns: each impression and each click is an analytics event, from which the counters are updated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resolvers.kernel import due
 
 CATEGORY = "campaigns"
 SHOWN, CLICKED = "campaign_shown", "campaign_clicked"
-IMPRESSIONS = Counting(SponsorCampaign, impressions=SHOWN, clicks=CLICKED)
+COUNTERS = Counting(SponsorCampaign, impressions=SHOWN, clicks=CLICKED)
 
 
 @rule(anonymous=True, idempotent=False)
@@ -26,7 +26,7 @@ async def record_campaign_impression(
     visitor: Visitor = None,
     platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is shown.")] = None,
 ) -> ActiveCampaign:
-    """Note that a campaign is shown to somebody. It is counted later."""
+    """Record that a campaign was shown to somebody. The campaign's `impressions` follow within 10 minutes."""
     return await _note(tx, SHOWN, campaign, visitor, platform)
 
 
@@ -37,14 +37,14 @@ async def record_campaign_click(
     visitor: Visitor = None,
     platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is clicked on.")] = None,
 ) -> ActiveCampaign:
-    """Note that somebody clicks on a campaign. It is counted later."""
+    """Record that somebody clicked on a campaign. The campaign's `clicks` follow within 10 minutes."""
     return await _note(tx, CLICKED, campaign, visitor, platform)
 
 
 @scheduled("impressions.count_impressions", "*/10 * * * *")
-async def count_impressions(services: Services) -> None:
-    """Bring the campaigns' impressions and clicks up to what has been noted."""
-    await due.each(services, count_impressions, IMPRESSIONS.due, IMPRESSIONS.count)
+async def count_campaigns(services: Services) -> None:
+    """Add the impressions and clicks that were recorded since the last run to the campaigns' counters."""
+    await due.each(services, count_campaigns, COUNTERS.due, COUNTERS.count)
 
 
 async def _note(

@@ -173,7 +173,7 @@ class Boost:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """What a campaign asks of people: of whom accepted, and which packs those two wish for."""
+    """What a campaign demands of people: of whoever accepted, and which packs those two wish for."""
 
     age: int | None
     regions: frozenset[str]
@@ -279,7 +279,7 @@ def _describe(campaign: SponsorCampaign, changes: CampaignChanges) -> None:
 
 
 def _demographics(targets: CampaignTargets) -> dict[str, Any]:
-    """The targets as they are stored: only what is asked for."""
+    """The targets as they are stored: only those that are set."""
     youngest, oldest = targets.min_age, targets.max_age
     if (youngest or 0) < 0:
         raise AgesNotInOrder(field="targets.min_age")

@@ -54,7 +54,7 @@ class AlreadyInvited(Refused):
 
 
 class DeclinedLately(Refused):
-    """Whoever has this contact declined lately, and is not to be asked again yet."""
+    """Whoever has this contact declined lately, and cannot be invited again yet."""
 
 
 class DailyLimitReached(Refused):
@@ -183,7 +183,7 @@ async def accept_partner_invitation(
 async def decline_partner_invitation(
     tx: RuleTransaction, invitation: Annotated[PartnerInvitation, Seen("The invitation to one's own contact.")]
 ) -> PartnerInvitation:
-    """Decline an invitation to one's own phone number or email address. The partner does not ask again for a while."""
+    """Decline an invitation to one's own phone number or email address. The partner cannot invite it for a while."""
     _, invitation = await _to_answer(tx, invitation, Status.DECLINED)
     await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_DECLINED)
     return invitation

@@ -84,7 +84,7 @@ async def earn(
     """
     sponsored = referral.sponsored_user_id
     # Somebody may have become the guardian since the referral was accepted.
-    if sponsored is None or await guardianship.same_hands(tx, referral.sponsor_user_id, sponsored):
+    if sponsored is None or await guardianship.are_related(tx, referral.sponsor_user_id, sponsored):
         return 0
     usual, days = await numbers(tx, USUAL[reason], MATURATION_DAYS)
     points = boosted(usual, boost)
@@ -125,7 +125,7 @@ async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -
 
 
 async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> None:
-    """Revoke points whose entry is locked, give the campaign back what their boost cost, and tell the sponsor."""
+    """Revoke points whose entry is locked, give the campaign back what their boost cost, and notify the sponsor."""
     entry.status, entry.description = Status.REVOKED, f"Revoked: {why}"
     await tx.save(entry)
     paid_by = entry.metadata_.parsed() if entry.metadata_ else None

@@ -90,7 +90,7 @@ async def _may_give(tx: Transaction, sponsor: UUID, owner: UUID) -> bool:
     if not await SPONSORED.all(tx, sponsor=sponsor, sponsored=owner):
         return False
     # Or a guardian could turn the points of a minor into money of their own.
-    return not await guardianship.same_hands(tx, sponsor, owner)
+    return not await guardianship.are_related(tx, sponsor, owner)
 
 
 async def _worth(tx: Transaction, points: int, rate: Decimal) -> int:

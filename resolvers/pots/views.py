@@ -1,4 +1,4 @@
-"""Visits of pots: each view and each sharing is an analytics event, from which the counts are rolled up."""
+"""Views and shares of pots: each is an analytics event, from which the pots' counters are updated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from resolvers.kernel.share_links import LONGEST_TOKEN, hashes_of, present
 CATEGORY = "pots"
 VIEWED, SHARED = "pot_viewed", "pot_shared"
 LONGEST_CHANNEL = 50
-VISITS = Counting(Pot, view_count=VIEWED, share_count=SHARED)
+VIEWS = Counting(Pot, view_count=VIEWED, share_count=SHARED)
 CLICKED = Prepared(
     update(PotInvitation.table())
     .where(
@@ -49,7 +49,10 @@ async def record_pot_view(
     platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is looked at.")] = None,
     referrer: Annotated[str | None, Text("The page the visitor came from.", AnalyticsEvent.referrer)] = None,
 ) -> Pot:
-    """Note that somebody looks at a pot; who came by an invitation marks it clicked. It is counted later."""
+    """Record that somebody looks at a pot; `invitationToken` marks that invitation as clicked.
+
+    The pot's `viewCount` follows within 15 minutes.
+    """
     pot, _ = await visible(caller, pot_id, share_token)
     tx = await caller.as_rules()
     if invitation_token is not None:
@@ -69,7 +72,7 @@ async def record_pot_share(
     visitor: Visitor = None,
     platform: Annotated[AnalyticsEventPlatform | None, Value("Where it is passed on.")] = None,
 ) -> Pot:
-    """Note that somebody passes a pot's link on. It is counted later."""
+    """Record that somebody shares a pot's link. The pot's `shareCount` follows within 15 minutes."""
     pot, _ = await visible(caller, pot_id, share_token)
     tx = await caller.as_rules()
     await note(
@@ -79,9 +82,9 @@ async def record_pot_share(
 
 
 @scheduled("visits.count_visits", "*/15 * * * *", timeout=300)
-async def count_visits(services: Services) -> None:
-    """Bring the pots' views and shares up to what has been noted."""
-    await due.each(services, count_visits, VISITS.due, VISITS.count)
+async def count_views(services: Services) -> None:
+    """Add the views and shares that were recorded since the last run to the pots' counters."""
+    await due.each(services, count_views, VIEWS.due, VIEWS.count)
 
 
 async def visible(caller: CallerTransaction, pot_id: UUID | None, share_token: str | None) -> tuple[Pot, str]:

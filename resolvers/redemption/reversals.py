@@ -50,7 +50,7 @@ async def reverse_redemption(
     """Take a redemption back, within `redemption.reversal_hours` and before it is settled; staff.
 
     The code is issued again: its price goes from the partner and the platform back to the pot's reserve, and it may be
-    redeemed until it expires, or given back. The pot's owner and the partner's managers are told.
+    redeemed until it expires, or given back. The pot's owner and the partner's managers are notified.
     """
     check_text(reason, field="reason")
     concerned = [pot.owner_user_id, *await members_of(tx, qr_code.redeemed_by_partner_id)]

@@ -151,7 +151,7 @@ async def mark_settlement_paid(
     invoice_url: Annotated[str | None, Text("Where the invoice is.", PartnerSettlement.invoice_url)] = None,
     receipt_url: Annotated[str | None, Text("Where the receipt is.", PartnerSettlement.receipt_url)] = None,
 ) -> PartnerSettlement:
-    """Note that an approved settlement was paid: the partner is owed so much less, and is told; staff."""
+    """Note that an approved settlement was paid: the partner is owed so much less, and is notified; staff."""
     check_text(reference, field="reference")
     for url, field in ((invoice_url, "invoice_url"), (receipt_url, "receipt_url")):
         if url is not None:

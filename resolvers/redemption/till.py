@@ -163,11 +163,11 @@ class Scan:
             raise self._used(code)
         if self.now < code.redeemable_from:
             begins = code.redeemable_from
-            told = f"This code may be redeemed from {_shown(begins)} on."
-            raise NotYetRedeemable(told, field="code", redeemableFrom=begins.isoformat())
+            message = f"This code may be redeemed from {_shown(begins)} on."
+            raise NotYetRedeemable(message, field="code", redeemableFrom=begins.isoformat())
         if code.status == QrCodeStatus.EXPIRED or self.now >= code.expires_at:
-            told = f"This code expired on {_shown(code.expires_at)}."
-            raise Expired(told, field="code", expiredAt=code.expires_at.isoformat())
+            message = f"This code expired on {_shown(code.expires_at)}."
+            raise Expired(message, field="code", expiredAt=code.expires_at.isoformat())
         self._check_venue()
         return code
 
@@ -183,7 +183,7 @@ class Scan:
         )  # fmt: skip
 
     def result_of(self, refusal: Refused) -> Result:
-        """What the log calls a refusal: it tells a code that does not exist from one of another partner."""
+        """How the log names a refusal: there a code that does not exist differs from one of another partner."""
         if isinstance(refusal, Invalid):
             return Result.INVALID if self.code is None else Result.WRONG_PARTNER
         return Result[refusal.code()]
@@ -192,8 +192,8 @@ class Scan:
         assert code.redeemed_at is not None
         venue = code.redeemed_at_venue.parsed() if code.redeemed_at_venue else None
         place = f" at {venue['name']}" if venue and venue.get("name") else ""
-        told = f"This code was redeemed on {_shown(code.redeemed_at)}{place}."
-        return AlreadyUsed(told, field="code", redeemedAt=code.redeemed_at.isoformat(), venue=venue)
+        message = f"This code was redeemed on {_shown(code.redeemed_at)}{place}."
+        return AlreadyUsed(message, field="code", redeemedAt=code.redeemed_at.isoformat(), venue=venue)
 
     def _check_venue(self) -> None:
         assert self.pack is not None

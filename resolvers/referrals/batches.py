@@ -83,8 +83,8 @@ async def prepare_contact_batch(
     if not contacts:
         raise NobodyInvited(field="contacts")
     check_count(contacts, MOST_CONTACTS, field="contacts")
-    allowance = await lock_today(tx, sponsor)
-    day = allowance.day
+    daily_limit = await lock_today(tx, sponsor)
+    day = daily_limit.day
     begins = (day.current_batch_start or 0) if start_position is None else start_position
     if begins < 0 or not fits(begins + len(contacts), SponsorContactBatch.end_position):
         raise AmountOutOfRange(
@@ -156,7 +156,7 @@ async def send_batch(
     `details.path`, which leads into the batch.
     """
     # The sponsor is locked before the batch.
-    allowance = await lock_today(tx, batch.sponsor_user_id)
+    daily_limit = await lock_today(tx, batch.sponsor_user_id)
     batch = await tx.lock(SponsorContactBatch, batch.id)
     _check_open(batch)
     listed = _listed(batch)
@@ -169,7 +169,7 @@ async def send_batch(
         if not chosen:
             raise NobodyInvited("There is nobody in this batch who may be invited.", field="batch_id")
         given = [(_path(place), _person(contact)) for place, contact in chosen]
-        sent = await invite(tx, allowance, given, message, field="batch_id", batch_id=batch.id)
+        sent = await invite(tx, daily_limit, given, message, field="batch_id", batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
     await tx.save(batch)
     await publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=batch.sponsor_user_id)

@@ -1,4 +1,4 @@
-"""A sponsor's allowance: how many invitations may be sent in a day, counted where the sponsor lives."""
+"""A sponsor's daily limit: how many invitations may be sent in a day, which begins where the sponsor lives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DailyLimitReached(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class DailyLimit:
     """The day's count of a sponsor whose lock is held, and the moment at which it was read."""
 
     day: SponsorDailyLimit
@@ -41,8 +41,8 @@ class Allowance:
     def take(self, count: int, *, field: str) -> int:
         """Count so many invitations; gives the place of the first in the day. Raises DailyLimitReached."""
         if count > self.left:
-            told = f"Today you may send {self.left} more invitations, and these are {count}."
-            raise DailyLimitReached(told, field=field, left=self.left, limit=self.configured)
+            message = f"Today you may send {self.left} more invitations, and these are {count}."
+            raise DailyLimitReached(message, field=field, left=self.left, limit=self.configured)
         day = self.day
         if not day.invitations_sent_today:
             day.consecutive_active_days = (day.consecutive_active_days or 0) + 1
@@ -52,7 +52,7 @@ class Allowance:
         return first
 
 
-async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> Allowance:
+async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> DailyLimit:
     """Lock the sponsor and the sponsor's count of this day, which begins anew at midnight. In the rules' role."""
     # The sponsor as well: two calls on both sides of midnight have two counts, but one list of who is invited.
     await tx.lock(User, sponsor_user_id)
@@ -65,7 +65,7 @@ async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> Allowance:
     if latest is not None and latest.limit_date == today:
         # What staff change takes effect at once, and what was sent stays sent.
         latest.max_invitations_per_day = max(configured, latest.invitations_sent_today)
-        return Allowance(latest, now, configured)
+        return DailyLimit(latest, now, configured)
     in_a_row = latest is not None and latest.limit_date == today - timedelta(days=1) and latest.invitations_sent_today
     day = SponsorDailyLimit(
         id=uuid4(), sponsor_user_id=sponsor_user_id, limit_date=today, max_invitations_per_day=max(configured, 0),
@@ -74,7 +74,7 @@ async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> Allowance:
         total_lifetime_invitations=latest.total_lifetime_invitations if latest else 0,
     )  # fmt: skip
     await tx.save(day)
-    return Allowance(day, now, configured)
+    return DailyLimit(day, now, configured)
 
 
 async def zone_of(tx: Transaction, user_id: UUID) -> str:

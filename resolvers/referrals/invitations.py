@@ -38,7 +38,7 @@ from resolvers.packs import campaigns
 from resolvers.points import points
 from resolvers.pots import lifecycle, pots
 from resolvers.pots.pots import GuardianRequired
-from resolvers.referrals.daily_limits import Allowance, DailyLimitReached, lock_today, zone_of
+from resolvers.referrals.daily_limits import DailyLimit, DailyLimitReached, lock_today, zone_of
 
 ForAMinor = Annotated[
     UUID | None, Id(User, "For whom, where it is a minor you answer for; for yourself when left out.")
@@ -86,21 +86,21 @@ async def send_referrals(
     message: Message = None,
     sponsor_id: ForAMinor = None,
 ) -> Sent:
-    """Invite people: all of them, or nobody where one cannot be invited or the day's allowance does not suffice.
+    """Invite people: all of them, or nobody where one cannot be invited or the day's limit does not suffice.
 
     A guardian invites for a minor by `sponsorId`.
     """
     sponsor = await guardianship.acting_for(tx, sponsor_id, field="sponsor_id")
     if not invitees:
         raise NobodyInvited(field="invitees")
-    allowance = await lock_today(tx, sponsor)
+    daily_limit = await lock_today(tx, sponsor)
     given = [(f"invitees.{place}", person) for place, person in enumerate(invitees)]
-    return await invite(tx, allowance, given, message, field="invitees")
+    return await invite(tx, daily_limit, given, message, field="invitees")
 
 
 async def invite(
     tx: RuleTransaction,
-    allowance: Allowance,
+    daily_limit: DailyLimit,
     given: Sequence[tuple[str, InviteeInput]],
     message: str | None,
     *,
@@ -111,9 +111,9 @@ async def invite(
 
     Raises DailyLimitReached, and the refusals of WRITTEN and INVITED.
     """
-    day, now = allowance.day, allowance.now
+    day, now = daily_limit.day, daily_limit.now
     sponsor = day.sponsor_user_id
-    first = allowance.take(len(given), field=field)
+    first = daily_limit.take(len(given), field=field)
     region = await contacts.region_of(tx, sponsor)
     invited = [(path, Invitee.read(person, region, field=path)) for path, person in given]
     invitable = await Invitable.among(tx, sponsor, [person for _, person in invited], now)
@@ -133,7 +133,7 @@ async def invite(
     for referral in sent:
         await publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=sponsor)
         await _write_to(tx, referral, name)
-    return Sent(sent, allowance.left)
+    return Sent(sent, daily_limit.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ async def accept_referral(
     _check_wanted(create_pot)
     referral = await _answered(tx, code)
     # Points are earned by others: a guardian does not earn by the own minor, nor a minor by the guardian.
-    if await guardianship.same_hands(tx, user, referral.sponsor_user_id):
+    if await guardianship.are_related(tx, user, referral.sponsor_user_id):
         raise OwnReferral(field="code")
     if create_pot is not None:
         # Before the users: what is left in the pots before may be carried over to this one.
@@ -229,7 +229,7 @@ async def opt_out_of_invitations(tx: RuleTransaction, code: Annotated[str, Text(
     """
     referral, ways = await _of_code(tx, code)
     if referral is not None:
-        if referral.sponsor_user_id in await guardianship.my_people(tx):
+        if referral.sponsor_user_id in await guardianship.represented_users(tx):
             raise OwnReferral(field="code")
         if referral.status == ReferralStatus.SENT:
             await _decline(tx, referral)
@@ -250,7 +250,7 @@ async def opt_in_to_invitations(
         ways = [way for way in (user.phone, user.email) if way is not None]
     else:
         referral, ways = await _of_code(tx, code)
-        if referral is not None and referral.sponsor_user_id in await guardianship.my_people(tx):
+        if referral is not None and referral.sponsor_user_id in await guardianship.represented_users(tx):
             raise OwnReferral(field="code")
     await opt_outs.remove(tx, ways)
     return Wished(invitations=True)
@@ -305,7 +305,7 @@ async def _answered(tx: Transaction, code: str) -> Referral:
     referral: Referral = found[0]
     over = referral.expired_at is not None and referral.expired_at <= await clock.now(tx)
     # Nor is it for a guardian to accept for a minor what is the guardian's own.
-    if referral.sponsor_user_id in await guardianship.my_people(tx):
+    if referral.sponsor_user_id in await guardianship.represented_users(tx):
         raise OwnReferral(field="code")
     if referral.status == ReferralStatus.EXPIRED or (referral.status == ReferralStatus.SENT and over):
         raise Expired(field="code")
@@ -365,13 +365,13 @@ async def _today(tx: Transaction, user_id: UUID) -> date:
 
 async def _write_to(tx: RuleTransaction, referral: Referral, sponsor: str) -> None:
     """Queue the message that brings the code, to the phone where there is one."""
-    message, told = referral.invitation_message or "", referral.referral_code
+    message, code = referral.invitation_message or "", referral.referral_code
     if referral.invited_phone is not None:
         way, recipient = NotificationChannel.SMS, referral.invited_phone
     else:
         assert referral.invited_email is not None
         way, recipient = NotificationChannel.EMAIL, referral.invited_email
-    await send_to(tx, way, recipient, "referral_invitation", user_name=sponsor, message=message, code=told)
+    await send_to(tx, way, recipient, "referral_invitation", user_name=sponsor, message=message, code=code)
 
 
 BY_CODE = Lookup(

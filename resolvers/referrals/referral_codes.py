@@ -30,7 +30,7 @@ PUBLIC_NAME = Lookup([PublicProfile.full_name], lambda rows: rows.where(PublicPr
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What the holder of a code is told; of one that waits for no answer only where it stands."""
+    """What the holder of a code may see; of one that waits for no answer only where it stands."""
 
     status: ReferralStatus
     sent_at: datetime

@@ -56,7 +56,7 @@ async def open_dispute(
 
     Until then it can neither be released nor refunded.
     """
-    own = await guardianship.my_people(tx)
+    own = await guardianship.represented_users(tx)
     if trade.buyer_id not in own and trade.seller_id not in own:
         raise NotInvolved(field="trade_id")
     check_text(reason, field="reason")

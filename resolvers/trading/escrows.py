@@ -81,7 +81,7 @@ async def fund_escrow(
     if escrow.status != State.PENDING:
         raise InvalidState(f"The escrow is {escrow.status} already.", field="escrow_id", state=escrow.status)
     # One may have become the other's guardian since the offer was taken.
-    if await guardianship.same_hands(tx, escrow.seller_id, escrow.buyer_id):
+    if await guardianship.are_related(tx, escrow.seller_id, escrow.buyer_id):
         raise OwnTrade(field="escrow_id")
     await check_standing(tx, deal.traders[escrow.seller_id], deal.now)
     await check_counterpartys_standing(tx, deal.traders[escrow.buyer_id], deal.now, field="escrow_id")
@@ -115,7 +115,7 @@ async def release_escrow(
     A seller who has a second factor for trading must show a code of it. A release, a refund and a dispute at once: one
     wins, and the refusals of the others say which.
     """
-    as_seller = not tx.actor.is_staff or escrow.seller_id in await guardianship.my_people(tx)
+    as_seller = not tx.actor.is_staff or escrow.seller_id in await guardianship.represented_users(tx)
     if not as_seller:
         await refuse_own_matter(tx, escrow.buyer_id, field="escrow_id")
     deal = await deal_of(tx, trade, escrow)

@@ -137,7 +137,7 @@ async def reveal_payment_method(
     face = await caller.find(CounterpartyPaymentMethod, payment_method_id)
     if seen is None and face is None:
         raise NotFound(NO_SUCH, field="payment_method_id")
-    if face is None and (seen is None or seen.user_id not in await guardianship.my_people(caller)):
+    if face is None and (seen is None or seen.user_id not in await guardianship.represented_users(caller)):
         raise NotYourPaymentMethod(field="payment_method_id")
     tx = await caller.as_rules()
     found = await SEALED.one(tx, id=payment_method_id)

@@ -171,7 +171,7 @@ async def cancel_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(C
     seen = await caller.find(CryptoTrade, trade_id)
     if seen is None and await caller.find(TradeOffer, trade_id) is None:
         raise NotFound("There is no such trade.", field="trade_id")
-    own = await guardianship.my_people(caller)
+    own = await guardianship.represented_users(caller)
     if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
         raise NotYourTrade(field="trade_id")
     tx = await caller.as_rules()
@@ -220,13 +220,13 @@ async def take_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(Tra
     """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
     # What is taken is no offer any more, and its parties alone see the trade.
     seen = await caller.find(TradeOffer, trade_id) or await caller.find(CryptoTrade, trade_id)
-    own = await guardianship.my_people(caller)
+    own = await guardianship.represented_users(caller)
     tx = await caller.as_rules()
     # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
     if seen is None and not await ended_lately(tx, CryptoTrade, trade_id):
         raise NotFound("There is no such offer.", field="trade_id")
     trade = await tx.lock(CryptoTrade, trade_id)
-    if trade.user_id in own or await guardianship.same_hands(tx, trade.user_id, tx.user_id):
+    if trade.user_id in own or await guardianship.are_related(tx, trade.user_id, tx.user_id):
         raise OwnTrade(field="trade_id")
     if trade.status in TAKEN:
         raise AlreadyTaken(field="trade_id")
@@ -287,14 +287,14 @@ async def rate_trade(
     """Rate the other party of a completed trade, once; what they are given on average is everybody's to see."""
     if not LEAST_RATING <= rating <= MOST_RATING or not fits(rating, CryptoTrade.seller_rating):
         raise RatingOutOfRange(field="rating")
-    own = await guardianship.my_people(tx)
+    own = await guardianship.represented_users(tx)
     if trade.buyer_id not in own and trade.seller_id not in own:
         raise NotInvolved(field="trade_id")
     if trade.status != Status.COMPLETED:
         raise NotCompleted(field="trade_id", state=trade.status)
     assert trade.buyer_id is not None
     assert trade.seller_id is not None
-    if await guardianship.same_hands(tx, trade.buyer_id, trade.seller_id):
+    if await guardianship.are_related(tx, trade.buyer_id, trade.seller_id):
         raise OwnTrade(field="trade_id")
     as_buyer = trade.buyer_id in own
     rated = trade.seller_id if as_buyer else trade.buyer_id

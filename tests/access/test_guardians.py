@@ -13,7 +13,7 @@ from lango.actor import NOBODY, DatabaseRole
 from lango.db.session import acting_as
 from models.identity import User
 from models.profiles import Profile
-from resolvers.kernel.guardianship import related_parties, same_hands
+from resolvers.kernel.guardianship import are_related, related_parties
 from tests.factories import Factory, now
 
 
@@ -50,7 +50,7 @@ async def related(engine: AsyncEngine, user: SimpleNamespace) -> frozenset[Any]:
 async def one_person(engine: AsyncEngine, one: SimpleNamespace, other: SimpleNamespace) -> bool:
     """Whether the two are in the same hands, whichever comes first."""
     async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
-        found = {await same_hands(tx, one.id, other.id), await same_hands(tx, other.id, one.id)}
+        found = {await are_related(tx, one.id, other.id), await are_related(tx, other.id, one.id)}
     assert len(found) == 1
     return found.pop()
 

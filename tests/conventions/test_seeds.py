@@ -1,4 +1,4 @@
-"""What rules name, the demo data has: the wording of each notice, and each number that staff may change."""
+"""What rules name, the demo data has: the template of each notification, and each number that staff may change."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from seeds.notifications import TEMPLATES, variables_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # Which argument names the template.
-TELLING = {"notify": 2, "send_to": 3}
+TEMPLATE_ARGUMENT = {"notify": 2, "send_to": 3}
 
 
-class Told(NamedTuple):
-    """A notice that a rule sends, with what it gives the template."""
+class Sent(NamedTuple):
+    """A notification that a rule sends, with what it gives the template."""
 
     place: str
     template: str
@@ -48,9 +48,9 @@ def word(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-NOTICES = [
-    Told(place, word(call.args[TELLING[name]]), frozenset(key.arg or "" for key in call.keywords))
-    for place, name, call in calls(*TELLING)
+SENT = [
+    Sent(place, word(call.args[TEMPLATE_ARGUMENT[name]]), frozenset(key.arg or "" for key in call.keywords))
+    for place, name, call in calls(*TEMPLATE_ARGUMENT)
 ]
 
 
@@ -66,15 +66,15 @@ def configured() -> dict[str, set[Decimal]]:
     return found
 
 
-def test_rules_send_notices() -> None:
-    assert {"pot_opened", "pot_invitation"} <= {told.template for told in NOTICES}
+def test_rules_send_notifications() -> None:
+    assert {"pot_opened", "pot_invitation"} <= {sent.template for sent in SENT}
 
 
-@pytest.mark.parametrize("told", NOTICES, ids=lambda told: told.place)
-def test_each_notice_has_its_wording(told: Told) -> None:
-    assert told.template in TEMPLATES
-    # A hole that nothing is put into would stay empty in the message.
-    assert variables_of(*TEMPLATES[told.template]).keys() - told.given == set()
+@pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.place)
+def test_each_notification_has_a_template(sent: Sent) -> None:
+    assert sent.template in TEMPLATES
+    # A placeholder without a value would stay empty in the message.
+    assert variables_of(*TEMPLATES[sent.template]).keys() - sent.given == set()
 
 
 def test_each_number_that_rules_read_is_found() -> None:

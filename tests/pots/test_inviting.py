@@ -13,7 +13,7 @@ import pytest
 from lango.rules.services import Services
 from models.identity import User
 from models.pots import Pot, PotInvitation
-from resolvers.pots.views import count_visits
+from resolvers.pots.views import count_views
 from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
@@ -223,8 +223,8 @@ async def test_views_and_shares_are_counted_from_time_to_time_and_never_twice(
     await planning("recordPotView", None, potId=str(other.id))
     await planning("recordPotShare", None, potId=str(pot.id))
 
-    await asyncio.gather(*(count_visits(services) for _ in range(3)))
-    await count_visits(services)
+    await asyncio.gather(*(count_views(services) for _ in range(3)))
+    await count_views(services)
 
     counted = await planning.row(pot.id)
     assert (counted["view_count"], counted["share_count"]) == (3, 1)

@@ -17,7 +17,7 @@ from models.identity import User
 from models.packs import Pack, SponsorCampaign
 from models.pots import Pot
 from models.profiles import UserAddress
-from resolvers.packs.campaign_counters import count_impressions
+from resolvers.packs.campaign_counters import count_campaigns
 from resolvers.packs.campaigns import complete_ended_campaigns
 from tests.books import Books
 from tests.changes import Changes
@@ -389,8 +389,8 @@ async def test_impressions_and_clicks_are_counted(
                                 platform="MOBILE_APP")  # fmt: skip
             assert answer[name]["campaign"] == {"campaignName": campaign.campaign_name}
 
-    await count_impressions(services)
-    await asyncio.gather(*(count_impressions(services) for _ in range(3)))
+    await count_campaigns(services)
+    await asyncio.gather(*(count_campaigns(services) for _ in range(3)))
 
     row = await kept(owner, campaign)
     assert (row["impressions"], row["clicks"]) == (5, 2)
