@@ -64,7 +64,8 @@ RESET = f"""
     WHERE {OURS} AND status <> 'issued';
 """
 TOUCHED = (
-    "platform.idempotency_keys", "redemption.qr_codes", "redemption.qr_redemption_logs", "ledger.ledger_transactions", "ledger.ledger_entries",
+    "platform.idempotency_keys", "redemption.qr_codes",
+    "redemption.qr_redemption_logs", "ledger.ledger_transactions", "ledger.ledger_entries",
     "platform.outbox_events", "admin.audit_logs",
 )  # fmt: skip
 
