@@ -13,10 +13,13 @@ class LockRank(IntEnum):
 
     # What a provider reports comes before what it reports about.
     WEBHOOK = auto()
+    # Somebody brings its code, before anything else is known.
+    REFERRAL = auto()
     POT = auto()
     TRADE = auto()
     ESCROW = auto()
     DISPUTE = auto()
+    SECOND_FACTOR = auto()
     USER = auto()
     TRADER = auto()
     WALLET = auto()
@@ -25,6 +28,8 @@ class LockRank(IntEnum):
     BALANCE = auto()
     PARTNER = auto()
     PACK = auto()
+    PRICE = auto()
+    DAILY_LIMIT = auto()
     # What belongs to one of those.
     DETAIL = auto()
     # What belongs to a detail.

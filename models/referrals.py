@@ -85,6 +85,7 @@ class Referral(Base):
     """An invitation from a sponsor to somebody, and what came of it."""
 
     __tablename__ = "referrals"
+    __lock_rank__ = LockRank.REFERRAL
     __table_args__ = (
         CheckConstraint(
             "invited_phone IS NOT NULL OR invited_email IS NOT NULL", name=conv("check_invitation_contact")
@@ -279,6 +280,7 @@ class SponsorDailyLimit(Base):
     """How many invitations a sponsor may send on one day, and how many were sent."""
 
     __tablename__ = "sponsor_daily_limits"
+    __lock_rank__ = LockRank.DAILY_LIMIT
     __table_args__ = (
         UniqueConstraint("sponsor_user_id", "limit_date"),
         CheckConstraint("invitations_sent_today <= max_invitations_per_day", name=conv("check_daily_limit")),

@@ -19,6 +19,8 @@ from lango.db.postgres import dump_json
 
 # PostgreSQL's number of the type `numeric`; types of other kinds do not ask for it.
 NUMERIC = 1700
+# As a SELECT says that its rows are changed next.
+LOCKING = "FOR NO KEY UPDATE"
 DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
 
 
@@ -27,6 +29,8 @@ class Connected(Protocol):
 
     @property
     def driver(self) -> Any: ...
+
+    def note_lock(self, model: type[Any], key: Any) -> None: ...
 
 
 class Prepared:
@@ -59,10 +63,13 @@ class Prepared:
 class Lookup:
     """A SELECT of models and values: `Lookup((Pack, func.now()), lambda rows: rows.where(Pack.id == bindparam("id")))`.
 
-    A model that an outer join did not find is None.
+    A model that an outer join did not find is None. Where rows of the first model are locked, a rule's transaction minds
+    the order of its locks; not `in_order` are those that need not, because nobody waits for them in another order.
     """
 
-    def __init__(self, what: Sequence[Any], how: Callable[[Select[Any]], Select[Any]]) -> None:
+    def __init__(
+        self, what: Sequence[Any], how: Callable[[Select[Any]], Select[Any]], *, in_order: bool = True
+    ) -> None:
         self._parts: list[_Model | _Value] = []
         columns: list[Any] = []
         for item in what:
@@ -70,9 +77,16 @@ class Lookup:
             self._parts.append(part)
             columns += part.columns
         self._statement = Prepared(how(select(*columns)))
+        # The model whose rows are locked, which is the first.
+        first = self._parts[0]
+        locks = in_order and LOCKING in self._statement.sql
+        self._locked = first if locks and isinstance(first, _Model) else None
 
     async def all(self, tx: Connected, **given: Any) -> list[tuple[Any, ...]]:
         found = await self._statement.run(tx, **given)
+        if self._locked is not None:
+            for row in found:
+                tx.note_lock(self._locked.model, self._locked.key_in(row))
         return [tuple(part.read(row) for part in self._parts) for row in found]
 
     async def one(self, tx: Connected, **given: Any) -> tuple[Any, ...] | None:
@@ -96,6 +110,7 @@ class _Model:
     """The columns of a model that are read with it; secrets are not."""
 
     def __init__(self, model: type[DeclarativeBase], place: int) -> None:
+        self.model = model
         mapper = model.__mapper__
         held = [attribute for attribute in mapper.column_attrs if not attribute.deferred]
         self.columns = [getattr(model, attribute.key) for attribute in held]
@@ -106,6 +121,10 @@ class _Model:
         ]
         keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
         self._key = [position for wanted in keys for key, position, _ in self._read if key == wanted]
+
+    def key_in(self, row: Any) -> Any:
+        """The first part of a row's key."""
+        return row[self._key[0]]
 
     def read(self, row: Any) -> Any:
         key = tuple(row[position] for position in self._key)

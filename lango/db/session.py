@@ -71,6 +71,9 @@ class Transaction:
     async def scalars(self, statement: Executable) -> Any:
         return await self.session.scalars(statement)
 
+    def note_lock(self, model: type[Any], key: Any) -> None:
+        """Hear that a row has been locked; a rule's transaction minds the order."""
+
     async def run(self, commands: str) -> None:
         """Commands of ours without values, as one simple query."""
         await self.driver.execute(commands)

@@ -127,14 +127,14 @@ class RuleTransaction(Transaction):
 
     async def lock(self, model: type[Row], key: UUID) -> Row:
         """The row with that id, which nobody else changes until the transaction ends: see it first. Raises RowGone."""
-        self._note(model, key)
+        self.note_lock(model, key)
         return await rows.lock(self, model, key)
 
     async def lock_all(self, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
         """Those rows by their ids, locked in the order of the ids, so that no two callers cross."""
         wanted = sorted(set(keys))
         for key in wanted:
-            self._note(model, key)
+            self.note_lock(model, key)
         return await rows.lock_all(self, model, wanted)
 
     async def save(self, *changed: DeclarativeBase) -> None:
@@ -150,8 +150,12 @@ class RuleTransaction(Transaction):
         (docs/adr/0021)."""
         self.opened += [str(key) for key in keys]
 
-    def _note(self, model: type[Any], key: UUID) -> None:
-        place = model.__lock_rank__, key
+    def note_lock(self, model: type[Any], key: UUID) -> None:
+        """Mind the one order of locks: a row of that model is about to be locked, or was."""
+        rank: int | None = model.__lock_rank__
+        if rank is None:
+            raise TypeError(f"{model.__name__} is locked and has no place in the order of locks: give it a rank.")
+        place = rank, key
         # One that is locked again waits for nobody.
         if place in self._locked:
             return

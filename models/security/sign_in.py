@@ -27,6 +27,7 @@ from models.columns import (
     secret_column,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class TwoFactorAuth(Base):
     """A user's second factor, asked for at sign-in while it is enabled."""
 
     __tablename__ = "two_factor_auth"
+    __lock_rank__ = LockRank.SECOND_FACTOR
     __table_args__ = ({"schema": "security"},)
     __access__ = read(own("user_id"), staff)
     __plural__ = "two_factor_auths"

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import everyone, read, staff
 from models.base import Base
 from models.columns import NOW, CreatedAt, Id, Moment, money
+from models.locks import LockRank
 
 if TYPE_CHECKING:
     pass
@@ -20,6 +21,7 @@ class CryptoPrice(Base):
     """What a coin costs on the market, and how it moves."""
 
     __tablename__ = "crypto_prices"
+    __lock_rank__ = LockRank.PRICE
     __table_args__ = (Index(None, "last_updated"), {"schema": "trading"})
     __access__ = read(everyone(), staff)
     __unaudited__ = "Market data, refreshed every few seconds."

@@ -202,7 +202,9 @@ def _came_by(rows: Select[Any]) -> Select[Any]:
 
 
 CAME_BY = Lookup([Referral], _came_by)
-CAME_BY_LOCKED = Lookup([Referral], lambda rows: _came_by(rows).with_for_update(key_share=True))
+# After the pot, whose opening earns: whoever has locked the referral for an answer waits for pots while it is `sent`,
+# and this one is accepted.
+CAME_BY_LOCKED = Lookup([Referral], lambda rows: _came_by(rows).with_for_update(key_share=True), in_order=False)
 EARN = Prepared(
     upsert(PointsLedgerEntry.table()).on_conflict_do_nothing().returning(PointsLedgerEntry.table().c.id),
     [

@@ -47,6 +47,7 @@ class NotConnected(Refused):
     """This wallet is not connected any more."""
 
 
+# Under their owner's lock, which everybody who locks several of them takes first.
 OWN = Lookup(
     [CryptoWallet],
     lambda rows: (
@@ -54,6 +55,7 @@ OWN = Lookup(
         .order_by(CryptoWallet.id)
         .with_for_update(key_share=True)
     ),
+    in_order=False,
 )
 
 
