@@ -1,1 +1,1 @@
-"""What may happen: the rules, one module a table group. They take a session, the caller and narrow values."""
+"""What may happen: the rules, a folder a table group. They take a transaction, rows to act on, and narrow values."""

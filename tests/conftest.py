@@ -158,7 +158,7 @@ async def owner(owner_url: str) -> AsyncIterator[asyncpg.Pool[Any]]:
 
 @pytest.fixture(scope="session")
 def make(owner: asyncpg.Pool[Any]) -> Factory:
-    """Makes rows: `await make.pot(visibility="public")`."""
+    """Makes rows: `await make(Pot, visibility="public")`."""
     return Factory(owner)
 
 
