@@ -63,8 +63,8 @@ class Prepared:
 class Lookup:
     """A SELECT of models and values: `Lookup((Pack, func.now()), lambda rows: rows.where(Pack.id == bindparam("id")))`.
 
-    A model that an outer join did not find is None. Where rows of the first model are locked, a rule's transaction minds
-    the order of its locks; not `in_order` are those that need not, because nobody waits for them in another order.
+    A model that an outer join did not find is None. Where rows of the first model are locked, a rule's transaction
+    minds the order of its locks; not `in_order` are those for which nobody can wait in another order.
     """
 
     def __init__(
