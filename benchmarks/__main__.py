@@ -17,7 +17,7 @@ from benchmarks import queries, report, servers
 from benchmarks.asking import Asker
 from benchmarks.compare import compare
 from benchmarks.database import Database, Facts, database
-from benchmarks.floor import Flight
+from benchmarks.floor import RoundTrips
 from benchmarks.load import Generator, generator
 from benchmarks.measure import FLOOR, Bench, Plan, Series, measure
 from benchmarks.node import Node, node
@@ -42,7 +42,7 @@ def bench(
     workers: Annotated[str, typer.Option(help="How many processes of each gateway.")] = "1",
     pool: Annotated[int, typer.Option(min=2, help="Database connections of each gateway, all workers together.")] = 10,
     size: Annotated[str, typer.Option(help="Demo data: small, medium or large.")] = "medium",
-    flight: Annotated[Flight, typer.Option(help="The floor's round trips.")] = Flight.ONE,
+    round_trips: Annotated[RoundTrips, typer.Option(help="The floor's round trips.")] = RoundTrips.ONE,
     write: Annotated[bool, typer.Option("--write", help="Write the results into benchmarks/README.md.")] = False,
     only_compare: Annotated[bool, typer.Option("--compare", help="Compare the answers, and time nothing.")] = False,
     soak_requests: Annotated[int, typer.Option("--soak", help="Send so many requests, and watch the memory.")] = 0,
@@ -71,7 +71,7 @@ def bench(
     asked = [chosen(queries.BY_NAME, name, "query") for name in only.split(",")]
     names = peers.split(",")
     beside = [chosen(servers.BY_NAME, name, "peer") for name in names if name != FLOOR]
-    plan = Plan(seconds, warm, rounds, numbers(connections), flight)
+    plan = Plan(seconds, warm, rounds, numbers(connections), round_trips)
     if servers.BEFORE in beside and before is None:
         stop("Say by --before where the other checkout is.")
     if not beside:

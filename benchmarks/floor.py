@@ -39,8 +39,8 @@ PARAMETER = re.compile(r"\$(\d+)\b")
 THREADS = 2
 
 
-class Flight(StrEnum):
-    """How the statements of a request travel: all in one flight, or in lango's three round trips."""
+class RoundTrips(StrEnum):
+    """How the statements of a request are sent: in one round trip, or in lango's three."""
 
     ONE = "one"
     THREE = "three"
@@ -71,11 +71,11 @@ def statements(query: Query, variables: Variables, tokens: Tokens) -> list[State
 
 
 def _text(value: object) -> str | None:
-    told = written(value)
-    return None if told is None else told.decode()
+    text = written(value)
+    return None if text is None else text.decode()
 
 
-def script(sent: Sequence[Statement], actor: Actor, flight: Flight, number: int) -> Script:
+def script(sent: Sequence[Statement], actor: Actor, round_trips: RoundTrips, number: int) -> Script:
     """One transaction: role and context, the statements, and the end."""
     values: dict[str, str] = {}
     lines = []
@@ -91,9 +91,9 @@ def script(sent: Sequence[Statement], actor: Actor, flight: Flight, number: int)
         "lango.request_id": str(uuid4()),
         "lango.ip": "127.0.0.1",
     }
-    told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in context.items())
-    opening = ["BEGIN READ ONLY;", f"SELECT {told};"]
-    if flight is Flight.ONE:
+    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in context.items())
+    opening = ["BEGIN READ ONLY;", f"SELECT {settings};"]
+    if round_trips is RoundTrips.ONE:
         whole = [r"\startpipeline", *opening, *lines, "COMMIT;", r"\endpipeline"]
     else:
         whole = [r"\startpipeline", *opening, r"\endpipeline", *lines, "COMMIT;"]
@@ -145,7 +145,7 @@ def run(
             "-c", str(clients), "-j", str(min(THREADS, clients)), "-T", str(max(1, round(seconds))),
             "-l", f"--log-prefix={where / 'log'}", *files, *values, database.name,
         ]  # fmt: skip
-        # pgbench prepares a flight's statements before it sends any of them: then the role is not yet set.
+        # pgbench prepares a pipeline's statements before it sends any of them: then the role is not yet set.
         environment = {**os.environ, "PGOPTIONS": f"-c role={scripts[0].role}"}
         meter = Meter(groups)
         meter.start()

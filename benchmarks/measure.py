@@ -29,7 +29,7 @@ class Plan:
     warm: float
     rounds: int
     connections: Sequence[int]
-    flight: floor.Flight
+    round_trips: floor.RoundTrips
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ def floor_scripts(bench: Bench, query: Query, variants: list[Variables]) -> list
     # A script for each value, of which pgbench takes 128.
     for number, variables in enumerate(variants[:: len(variants) // MOST_SCRIPTS + 1]):
         sent = floor.statements(query, lango.bound(variables, query.caller), tokens)
-        found.append(floor.script(sent, tokens.actor(query.caller), bench.plan.flight, number))
+        found.append(floor.script(sent, tokens.actor(query.caller), bench.plan.round_trips, number))
     return found
 
 

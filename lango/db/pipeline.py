@@ -1,7 +1,7 @@
-"""Reads in one round trip: the context and the statement fly together, as one transaction of their own.
+"""Reads in one round trip: the context and the statement are sent together, as one transaction of their own.
 
-PostgreSQL runs what it is sent up to a Sync as one transaction. A flight is therefore: set role and context for the
-transaction, run the statement, Sync. What it sets is gone when the flight ends, however it ends, so nothing of one
+PostgreSQL runs what it is sent up to a Sync as one transaction. A batch is therefore: set role and context for the
+transaction, run the statement, Sync. What it sets is gone when the batch ends, however it ends, so nothing of one
 caller can meet the next. asyncpg connects and authenticates; what it cannot do is send two statements at once, so
 the connection is then driven from here (docs/adr/0011).
 """
@@ -45,13 +45,13 @@ EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
 WRITERS = frozenset({DatabaseRole.RULES, DatabaseRole.WORKER})
 BINARY = b"\x00\x01\x00\x01"
 # More than a message of the protocol can have.
-HUGE = 2**31
+UNLIMITED = 2**31
 LENGTH = struct.Struct("!I")
 # The server does not know a statement that was prepared on this connection, or knows it already: something between
-# us and the server, a pooler say, has exchanged one server connection for another.
-EXCHANGED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+# us and the server, a pooler say, has replaced one server connection by another.
+SERVER_CONNECTION_REPLACED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 # How a server that takes no writes refuses the context of one who may write; and how it refuses a statement that does.
-NOT_TO_WRITE, READ_ONLY = frozenset({"25001", "0A000"}), "25006"
+WRITE_REFUSED, READ_ONLY = frozenset({"25001", "0A000"}), "25006"
 # What the server sends, by its first letter.
 PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY = b"1CDEZ"
 
@@ -76,8 +76,8 @@ def written(value: Any) -> bytes | None:
 def _array(values: Sequence[Any]) -> str:
     items = []
     for value in values:
-        told = written(value)
-        quoted = None if told is None else told.decode().replace("\\", "\\\\").replace('"', '\\"')
+        text = written(value)
+        quoted = None if text is None else text.decode().replace("\\", "\\\\").replace('"', '\\"')
         items.append("NULL" if quoted is None else f'"{quoted}"')
     return f"{{{','.join(items)}}}"
 
@@ -145,21 +145,22 @@ class ConnectionLost(ConnectionError):
     """The connection to the database broke."""
 
 
-# What a statement gave: its text, None where there was no row or a null in it, or why it failed.
+# What a statement returned: its text, None where there was no row or a null in it, or why it failed.
 Outcome = bytes | None | asyncpg.PostgresError
-Asked = tuple[str, Sequence[Any]]
+# A statement and its parameters.
+Query = tuple[str, Sequence[Any]]
 
 
-class Flight:
+class Batch:
     """What was sent at once, and what has come back of it."""
 
-    __slots__ = ("completed", "error", "expected", "future", "limit", "outcomes", "parsing", "room", "value")
+    __slots__ = ("completed", "error", "expected", "future", "left", "limit", "outcomes", "parsing", "value")
 
-    def __init__(self, expected: int, limit: int = HUGE) -> None:
-        """`limit` are the bytes that its outcomes may have together."""
+    def __init__(self, expected: int, limit: int = UNLIMITED) -> None:
+        """`limit` is the number of bytes that its outcomes may have together."""
         self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self.expected = expected
-        self.limit = self.room = limit
+        self.limit = self.left = limit
         self.outcomes: list[Outcome] = []
         # For each Sync, the statements that are parsed before it; None for one that is not kept.
         self.parsing: deque[deque[str | None]] = deque()
@@ -173,7 +174,7 @@ class Flight:
 
 
 class Connection(asyncio.Protocol):
-    """One connection; one flight at a time is under way on it."""
+    """One connection; one batch at a time is running on it."""
 
     def __init__(self, opened: DriverConnection, lost: Callable[[Connection], None]) -> None:
         self._opened = opened
@@ -181,58 +182,58 @@ class Connection(asyncio.Protocol):
         self._transport: Any = transport_of(opened)
         self._lost = lost
         self._buffer = bytearray()
-        self._flight: Flight | None = None
+        self._batch: Batch | None = None
         # The statements that the server has, the one used longest ago first.
         self._statements: OrderedDict[str, bytes] = OrderedDict()
         self.is_lost = False
         self._transport.set_protocol(self)
 
-    def fly(
-        self, context: Context, asked: Sequence[Asked], *, limit: int = HUGE, named: bool = True
+    def send(
+        self, context: Context, queries: Sequence[Query], *, limit: int = UNLIMITED, named: bool = True
     ) -> asyncio.Future[list[Outcome]]:
         """Send the statements, each with the context as a transaction of its own.
 
-        Not `named`, they are parsed anew and kept nowhere: right on whatever server connection they arrive. The future
+        Not `named`, they are parsed again and kept nowhere: right on whatever server connection they arrive. The future
         raises AnswerTooLarge as soon as the outcomes have more than `limit` bytes together; the connection is then
         closed.
         """
-        assert self._flight is None
-        self._flight = flight = Flight(len(asked), limit)
+        assert self._batch is None
+        self._batch = batch = Batch(len(queries), limit)
         prepared = self._prepared if named else self._unnamed
         out: list[bytes] = []
-        for sql, values in asked:
-            flight.parsing.append(deque())
-            context_name = prepared(self._context, flight, out)
+        for sql, values in queries:
+            batch.parsing.append(deque())
+            context_name = prepared(self._context, batch, out)
             out += [bind(context_name, [value.encode() for value in context]), EXECUTE]
-            name = prepared(sql, flight, out)
+            name = prepared(sql, batch, out)
             out += [bind(name, [written(value) for value in values]), EXECUTE, SYNC]
         self._transport.write(b"".join(out))
-        return flight.future
+        return batch.future
 
     @property
     def server_pid(self) -> int:
         """The server's process, as it said itself when it was connected to."""
         return int(self._opened.get_server_pid())
 
-    def _unnamed(self, sql: str, flight: Flight, out: list[bytes]) -> bytes:
-        flight.parsing[-1].append(None)
+    def _unnamed(self, sql: str, batch: Batch, out: list[bytes]) -> bytes:
+        batch.parsing[-1].append(None)
         out.append(parse(b"", sql))
         return b""
 
-    def _prepared(self, sql: str, flight: Flight, out: list[bytes]) -> bytes:
-        """The name of the statement on the server, which is told to parse it where it has not yet."""
+    def _prepared(self, sql: str, batch: Batch, out: list[bytes]) -> bytes:
+        """The name of the statement on the server; where it is not parsed there yet, Parse is sent first."""
         name = self._statements.get(sql)
         if name is not None:
             self._statements.move_to_end(sql)
-            if not any(sql in parsed for parsed in flight.parsing):
+            if not any(sql in parsed for parsed in batch.parsing):
                 return name
             # Whether it can be parsed is not known yet: it is parsed once more, without a name.
-            return self._unnamed(sql, flight, out)
+            return self._unnamed(sql, batch, out)
         if len(self._statements) >= STATEMENTS:
             _, dropped = self._statements.popitem(last=False)
             out.append(message(b"C", b"S" + dropped + b"\x00"))
         name = self._statements[sql] = name_of(sql)
-        flight.parsing[-1].append(sql)
+        batch.parsing[-1].append(sql)
         out.append(parse(name, sql))
         return name
 
@@ -242,63 +243,63 @@ class Connection(asyncio.Protocol):
         start, end = 0, len(buffer)
         while end - start >= 5:
             length = int.from_bytes(buffer[start + 1 : start + 5], "big")
-            if self._flight is not None and buffer[start] == DATA_ROW and length > self._flight.room:
-                self._refuse(self._flight)
+            if self._batch is not None and buffer[start] == DATA_ROW and length > self._batch.left:
+                self._refuse(self._batch)
                 return
             if end - start <= length:
                 break
-            if self._flight is not None:
-                # Between flights come only notices, and parameters that were changed.
-                self._take(self._flight, buffer[start], start + 5, start + 1 + length)
+            if self._batch is not None:
+                # Between batches come only notices, and parameters that were changed.
+                self._handle(self._batch, buffer[start], start + 5, start + 1 + length)
             start += 1 + length
         if start:
             del buffer[:start]
 
-    def _take(self, flight: Flight, kind: int, start: int, end: int) -> None:
-        if kind == DATA_ROW and flight.completed:
+    def _handle(self, batch: Batch, kind: int, start: int, end: int) -> None:
+        if kind == DATA_ROW and batch.completed:
             size = int.from_bytes(self._buffer[start + 2 : start + 6], "big", signed=True)
-            flight.value = None if size < 0 else bytes(memoryview(self._buffer)[start + 6 : start + 6 + size])
-            flight.room -= end - start
+            batch.value = None if size < 0 else bytes(memoryview(self._buffer)[start + 6 : start + 6 + size])
+            batch.left -= end - start
         elif kind == COMMAND_COMPLETE:
             # First the context is set, then the statement is done.
-            flight.completed += 1
+            batch.completed += 1
         elif kind == PARSE_COMPLETE:
-            flight.parsing[0].popleft()
+            batch.parsing[0].popleft()
         elif kind == ERROR:
             fields = bytes(self._buffer[start:end]).split(b"\x00")
-            told = {field[:1].decode(): field[1:].decode(errors="replace") for field in fields if field}
-            if told.get("C") in NOT_TO_WRITE and not flight.completed:
-                # So a standby refuses a context that is to write; whoever writes is told that the server is read-only.
-                told["C"] = READ_ONLY
-            flight.error = asyncpg.PostgresError.new(told)
-            if isinstance(flight.error, asyncpg.InvalidSQLStatementNameError):
+            details = {field[:1].decode(): field[1:].decode(errors="replace") for field in fields if field}
+            if details.get("C") in WRITE_REFUSED and not batch.completed:
+                # So a standby refuses a context that is to write; the error is then that the server is read-only.
+                details["C"] = READ_ONLY
+            batch.error = asyncpg.PostgresError.new(details)
+            if isinstance(batch.error, asyncpg.InvalidSQLStatementNameError):
                 self._statements.clear()
-            elif isinstance(flight.error, asyncpg.DuplicatePreparedStatementError) and flight.parsing[0]:
+            elif isinstance(batch.error, asyncpg.DuplicatePreparedStatementError) and batch.parsing[0]:
                 # It is this very statement, for its name says so: it is there.
-                flight.parsing[0].popleft()
+                batch.parsing[0].popleft()
         elif kind == READY:
-            flight.outcomes.append(flight.value if flight.error is None else flight.error)
-            for sql in flight.parsing.popleft():
+            batch.outcomes.append(batch.value if batch.error is None else batch.error)
+            for sql in batch.parsing.popleft():
                 if sql is not None:
                     self._statements.pop(sql, None)
-            flight.start()
-            if len(flight.outcomes) == flight.expected:
-                self._flight = None
-                if not flight.future.done():
-                    flight.future.set_result(flight.outcomes)
+            batch.start()
+            if len(batch.outcomes) == batch.expected:
+                self._batch = None
+                if not batch.future.done():
+                    batch.future.set_result(batch.outcomes)
 
-    def _refuse(self, flight: Flight) -> None:
+    def _refuse(self, batch: Batch) -> None:
         """End the connection rather than read on what nobody will get."""
-        if not flight.future.done():
-            flight.future.set_exception(AnswerTooLarge(flight.limit))
-        self._flight = None
+        if not batch.future.done():
+            batch.future.set_exception(AnswerTooLarge(batch.limit))
+        self._batch = None
         self._buffer.clear()
         self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        flight, self._flight = self._flight, None
-        if flight is not None and not flight.future.done():
-            flight.future.set_exception(ConnectionLost(str(error or "closed by the server")))
+        batch, self._batch = self._batch, None
+        if batch is not None and not batch.future.done():
+            batch.future.set_exception(ConnectionLost(str(error or "closed by the server")))
         self.close()
 
     def cancel(self) -> None:
@@ -324,7 +325,7 @@ class Pipeline:
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self.shares = Shares(settings.pool_size, settings.caller_share, settings.pool_timeout)
-        # Told of each statement: for tests that count them.
+        # Called with each statement: for tests that count them.
         self.listeners: list[Callable[[str], None]] = []
 
     async def run(self, actor: Actor, sql: str, values: Sequence[Any], *, role: DatabaseRole | None = None) -> Any:
@@ -340,13 +341,13 @@ class Pipeline:
     async def fetch(
         self,
         actor: Actor,
-        asked: Sequence[Asked],
+        queries: Sequence[Query],
         share_tokens: Sequence[str] = (),
         opened_rows: Sequence[str] = (),
         *,
         role: DatabaseRole | None = None,
     ) -> list[Outcome]:
-        """What each statement gives as the caller: the first column of its only row, or the error it failed with.
+        """What each statement returns as the caller: the first column of its only row, or the error it failed with.
 
         In another role it is the gateway's own look-up, which takes nobody's share of the connections. Raises
         AnswerTooLarge, and ConnectionError, also when no connection is free for too long. A cancelled read is
@@ -357,34 +358,34 @@ class Pipeline:
         started = time.perf_counter()
         await self.shares.take(caller)
         try:
-            outcomes = await self._flown(context, asked)
+            outcomes = await self._send(context, queries)
         finally:
             self.shares.give_back(caller)
         if self._metrics is not None:
             self._metrics.statements.observe(time.perf_counter() - started)
         for listener in self.listeners:
-            for sql, _ in asked:
+            for sql, _ in queries:
                 listener(sql)
         return outcomes
 
-    async def _flown(self, context: Context, asked: Sequence[Asked]) -> list[Outcome]:
-        """The outcomes. Statements whose error speaks of the server are made again on another connection, once: none of
-        them was done."""
-        outcomes = await self._flown_once(context, asked)
+    async def _send(self, context: Context, queries: Sequence[Query]) -> list[Outcome]:
+        """The outcomes. Statements whose error is of the server are repeated on another connection, once: none of them
+        was done."""
+        outcomes = await self._send_once(context, queries)
         again = [index for index, outcome in enumerate(outcomes) if self._is_of_server(context, outcome)]
         if again:
-            renewed = await self._flown_once(context, [asked[index] for index in again])
-            for index, outcome in zip(again, renewed, strict=True):
+            repeated = await self._send_once(context, [queries[index] for index in again])
+            for index, outcome in zip(again, repeated, strict=True):
                 outcomes[index] = outcome
         return outcomes
 
-    async def _flown_once(self, context: Context, asked: Sequence[Asked]) -> list[Outcome]:
-        """The outcomes, by a connection that is free: there is one for each turn."""
+    async def _send_once(self, context: Context, queries: Sequence[Query]) -> list[Outcome]:
+        """The outcomes, over a connection that is free: there is one for each turn."""
         connection, is_new = await self._take()
         while True:
             try:
-                with self._lent():
-                    outcomes = await self._flown_by(connection, context, asked)
+                with self._in_use():
+                    outcomes = await self._send_over(connection, context, queries)
             except ConnectionLost:
                 if is_new or context.writes:
                     raise
@@ -405,25 +406,25 @@ class Pipeline:
 
     @staticmethod
     def _is_of_server(context: Context, outcome: Outcome) -> bool:
-        """Whether it is an error that speaks of the server; that a read must not write is our own doing."""
+        """Whether it is an error of the server; that a read must not write is our own doing."""
         if not isinstance(outcome, asyncpg.PostgresError):
             return False
         return is_of_server(outcome) and (context.writes or outcome.sqlstate != READ_ONLY)
 
-    async def _flown_by(self, connection: Connection, context: Context, asked: Sequence[Asked]) -> list[Outcome]:
-        outcomes = await connection.fly(context, asked, limit=self._settings.max_answer_bytes)
-        again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, EXCHANGED)]
+    async def _send_over(self, connection: Connection, context: Context, queries: Sequence[Query]) -> list[Outcome]:
+        outcomes = await connection.send(context, queries, limit=self._settings.max_answer_bytes)
+        again = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, SERVER_CONNECTION_REPLACED)]
         if again:
             # Nothing of these was done: what did not know the statement has ended its transaction.
-            renewed = await connection.fly(
-                context, [asked[index] for index in again], limit=self._settings.max_answer_bytes, named=False
+            repeated = await connection.send(
+                context, [queries[index] for index in again], limit=self._settings.max_answer_bytes, named=False
             )
-            for index, outcome in zip(again, renewed, strict=True):
+            for index, outcome in zip(again, repeated, strict=True):
                 outcomes[index] = outcome
         return outcomes
 
     @contextmanager
-    def _lent(self) -> Iterator[None]:
+    def _in_use(self) -> Iterator[None]:
         """Count a connection as in use."""
         if self._metrics is None:
             yield

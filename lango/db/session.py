@@ -85,8 +85,8 @@ async def raw_driver(connection: AsyncConnection) -> Any:
 
 
 async def discard(connection: AsyncConnection, driver: Any, error: BaseException) -> None:
-    """Close a connection for good. Where the error speaks of the server, the others that were opened before are not
-    lent again either: whatever happened to the server happened to them."""
+    """Close a connection for good. Where the error is of the server, the others that were opened before are not used
+    again either: whatever happened to the server happened to them."""
     driver.terminate()
     if connection.invalidated:
         return
@@ -96,7 +96,7 @@ async def discard(connection: AsyncConnection, driver: Any, error: BaseException
 
 
 async def end(connection: AsyncConnection, driver: Any, command: str) -> None:
-    """End the transaction, or throw the connection away: a half-ended one would lend its role to the next borrower."""
+    """End the transaction, or close the connection: a half-ended one would leave its role to the next user."""
     try:
         await driver.execute(command)
     except BaseException as error:
@@ -153,7 +153,7 @@ async def acting_as(
                     if not isinstance(error, Exception) or is_of_server(error):
                         await discard(connection, driver, error)
                         raise
-                    # One that breaks now is thrown away; the first error is the one to tell.
+                    # One that breaks now is closed; the first error is the one to raise.
                     with suppress(Exception):
                         await end(connection, driver, "ROLLBACK")
                     raise
@@ -191,7 +191,7 @@ class Reads:
         self._session: AsyncSession | None = None
         self._ended = False
         self._presented: list[str] = []
-        # Ids of what the caller may see besides: nothing has been read yet when they are set.
+        # Ids of what the caller may see in addition: nothing has been read yet when they are set.
         self.opened_rows: tuple[str, ...] = ()
         self._shown = [] if shown is None else shown
         # Whether nothing but reading is done in the transaction: any connection would do.

@@ -10,7 +10,7 @@ from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor
-from lango.db.pipeline import Asked, Outcome, Pipeline
+from lango.db.pipeline import Outcome, Pipeline, Query
 from lango.db.session import Reads
 from lango.graphql.answers import NOTHING, Answered
 from lango.graphql.documents import Document
@@ -95,10 +95,10 @@ class Context:
             found = self._loaders[key] = Loader(batch)
         return found
 
-    async def texts(self, asked: Sequence[Asked], share_tokens: Sequence[str] = ()) -> list[Outcome]:
+    async def texts(self, queries: Sequence[Query], share_tokens: Sequence[str] = ()) -> list[Outcome]:
         """What planned statements give, in one round trip, as the caller."""
         assert self.pipeline is not None
-        return await self.pipeline.fetch(self.actor, asked, share_tokens, self.reads.opened_rows)
+        return await self.pipeline.fetch(self.actor, queries, share_tokens, self.reads.opened_rows)
 
     async def show(self, keys: Sequence[str], dry_run: RuleTransaction | None) -> None:
         """Have the payload of a rule read: the caller sees the rows of these ids too, and what a dry run made in its

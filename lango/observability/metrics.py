@@ -64,7 +64,7 @@ class Metrics:
             "lango_pool_connections", "Open database connections.", multiprocess_mode="livesum", registry=self.registry
         )
         self.pool_in_use = Gauge(
-            "lango_pool_connections_in_use", "Database connections lent out.",
+            "lango_pool_connections_in_use", "Database connections in use.",
             multiprocess_mode="livesum", registry=self.registry,
         )  # fmt: skip
         self.statements = Histogram(

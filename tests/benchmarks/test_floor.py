@@ -19,7 +19,7 @@ def test_a_colon_in_a_literal_is_no_variable():
 
 
 def test_role_and_context_travel_with_the_statements():
-    made = floor.script([("SELECT $1::int", ["1"])], NOBODY, floor.Flight.ONE, 3)
+    made = floor.script([("SELECT $1::int", ["1"])], NOBODY, floor.RoundTrips.ONE, 3)
 
     lines = made.text.splitlines()
     assert lines[0] == r"\startpipeline"

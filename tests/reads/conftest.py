@@ -1,4 +1,4 @@
-"""Pipelines of a chosen size, a way to look at a connection between two flights, and callers of whom all is set."""
+"""Pipelines of a chosen size, a way to look at a connection between two batches, and callers of whom all is set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import URL
 
 from lango.actor import Actor, Role
-from lango.db.pipeline import EXECUTE, SYNC, Asked, Connection, Flight, Outcome, Pipeline, bind, parse
+from lango.db.pipeline import EXECUTE, SYNC, Batch, Connection, Outcome, Pipeline, Query, bind, parse
 from lango.db.postgres import async_url, open_connection
 from lango.settings import Settings
 from tests import conftest as shared
@@ -44,7 +44,7 @@ class Pool(Pipeline):
         (outcome,) = await self.fetch(as_ or Actor(uuid4()), [(sql, values)])
         return outcome
 
-    async def ask_all(self, asked: Sequence[Asked], as_: Actor | None = None) -> list[Outcome]:
+    async def ask_all(self, asked: Sequence[Query], as_: Actor | None = None) -> list[Outcome]:
         return await self.fetch(as_ or Actor(uuid4()), asked)
 
     async def pid(self) -> int:
@@ -72,13 +72,13 @@ class Pool(Pipeline):
 
 
 async def bare(connection: Connection, sql: str) -> Any:
-    """What a statement gives that flies without any context: what the flights before have left."""
-    assert connection._flight is None
-    connection._flight = flight = Flight(1)
-    flight.parsing.append(deque([sql]))
-    flight.completed = 1
+    """What a statement returns that is sent without any context: what the batches before have left."""
+    assert connection._batch is None
+    connection._batch = batch = Batch(1)
+    batch.parsing.append(deque([sql]))
+    batch.completed = 1
     connection._transport.write(parse(b"", sql) + bind(b"", []) + EXECUTE + SYNC)
-    (outcome,) = await flight.future
+    (outcome,) = await batch.future
     assert not isinstance(outcome, Exception), outcome
     return None if outcome is None else json.loads(outcome)
 

@@ -111,7 +111,7 @@ async def test_the_gateway_cannot_become_the_owner(pool: Pool, as_role: Callable
     assert isinstance(await pool.ask(STATE), asyncpg.PostgresError)
 
 
-async def test_statements_of_one_flight_are_transactions_of_the_same_caller(pool: Pool, owner: Any) -> None:
+async def test_statements_of_one_batch_are_transactions_of_the_same_caller(pool: Pool, owner: Any) -> None:
     caller = staff()
     asked: list[Any] = [(STATE, ()), (BROKEN, ()), (STATE, ()), ("SELEKT 1", ()), (STATE + " ", ())]
 
@@ -262,15 +262,15 @@ async def test_cancelled_while_waiting_for_a_connection(pool: Pool, owner: Any) 
 
 
 async def test_cancelled_just_when_the_answer_arrives(pool: Pool, owner: Any) -> None:
-    """In the very turn of the loop in which the flight has landed and the caller has not yet been woken."""
+    """In the very turn of the loop in which the batch is done and the caller has not yet been woken."""
     await pool.ask(WHO)
     for _ in range(20):
         (connection,) = await pool.connections()
         task = asyncio.create_task(pool.ask(WHO, as_=staff()))
         await asyncio.sleep(0)
-        flight = connection._flight
-        assert flight is not None
-        flight.future.add_done_callback(lambda _, task=task: task.cancel())  # type: ignore[misc]
+        batch = connection._batch
+        assert batch is not None
+        batch.future.add_done_callback(lambda _, task=task: task.cancel())  # type: ignore[misc]
         await asyncio.gather(task, return_exceptions=True)
         assert (await asyncio.wait_for(state_of(pool, Actor(request_id="next")), 3))[0] == "lango_anonymous"
 
@@ -425,7 +425,7 @@ async def test_the_server_ends_in_the_middle(pool: Pool, owner: Any, end: Callab
     await assert_clean(pool, owner)
 
 
-async def test_a_bare_flight_between_two_others_sees_nothing(pool: Pool) -> None:
+async def test_a_bare_batch_between_two_others_sees_nothing(pool: Pool) -> None:
     await state_of(pool, staff())
     (connection,) = await pool.connections()
 

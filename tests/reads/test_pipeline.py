@@ -46,7 +46,7 @@ async def test_more_statements_than_are_kept_are_dropped_on_the_server_too(pool:
     assert len(connection._statements) == STATEMENTS
     kept = await bare(connection, KEPT)
     assert set(kept) == {name.decode() for name in connection._statements.values()}
-    # The context is used by every flight, so it is the last to go.
+    # The context is used by every batch, so it is the last to go.
     assert module.CONTEXT in connection._statements
     # One that has gone comes again.
     assert await pool.ask("SELECT '0'") == b"0"
@@ -65,7 +65,7 @@ async def test_statements_that_fail_leave_none_behind_on_the_server(pool: Pool) 
     assert set(kept) == {name.decode() for name in connection._statements.values()}
 
 
-async def test_the_same_statement_twice_in_one_flight(pool: Pool) -> None:
+async def test_the_same_statement_twice_in_one_batch(pool: Pool) -> None:
     assert await pool.ask_all([("SELECT $1::text", ("a",)), ("SELECT $1::text", ("b",))]) == [b"a", b"b"]
     assert await pool.ask_all([("SELECT $1::text", ("c",)), ("SELECT $1::text", (None,))]) == [b"c", None]
 
@@ -117,7 +117,7 @@ async def test_statements_that_somebody_else_has_dropped_are_parsed_again(pool: 
     await assert_clean(pool, owner)
 
 
-async def test_a_hundred_statements_in_one_flight_of_which_some_fail(pool: Pool, owner: Any) -> None:
+async def test_a_hundred_statements_in_one_batch_of_which_some_fail(pool: Pool, owner: Any) -> None:
     asked: list[Any] = []
     for number in range(100):
         match number % 5:
@@ -140,7 +140,7 @@ async def test_a_hundred_statements_in_one_flight_of_which_some_fail(pool: Pool,
 
 
 @pytest.mark.usefixtures("directly")
-async def test_more_statements_in_one_flight_than_are_kept(pool: Pool) -> None:
+async def test_more_statements_in_one_batch_than_are_kept(pool: Pool) -> None:
     asked = [(f"SELECT '{number}'", ()) for number in range(STATEMENTS + 60)]
 
     for _ in range(2):
@@ -298,10 +298,10 @@ def told_of(outcomes: list[Any]) -> list[Any]:
 
 def replayed(chunks: list[bytes]) -> list[Any]:
     connection = Connection(Wire(), lambda _: None)
-    future = connection.fly([""] * 8, ASKED)
+    future = connection.send([""] * 8, ASKED)
     for chunk in chunks:
         connection.data_received(chunk)
-    assert connection._flight is None
+    assert connection._batch is None
     assert not connection._buffer
     assert len(connection._statements) == 7
     return told_of(future.result())
@@ -356,7 +356,7 @@ async def test_notices_of_a_statement_and_of_a_session(pool: Pool, owner: Any) -
     await assert_clean(pool, owner)
 
 
-async def test_between_two_flights_the_server_may_speak(pool: Pool, owner: Any) -> None:
+async def test_between_two_batches_the_server_may_speak(pool: Pool, owner: Any) -> None:
     await pool.ask(WHO)
     (connection,) = await pool.connections()
     for message in NOISE.values():

@@ -1,4 +1,4 @@
-"""The connections of the planned reads: never too many, none lost or lent twice."""
+"""The connections of the planned reads: never too many, none lost or used twice at once."""
 
 from __future__ import annotations
 
@@ -139,18 +139,18 @@ async def test_hundreds_of_failures_lose_no_connection(
     await assert_clean(pool, owner)
 
 
-async def test_a_connection_is_lent_to_one_at_a_time(make_pool: Callable[..., Pool], monkeypatch: Any) -> None:
+async def test_a_connection_is_used_by_one_at_a_time(make_pool: Callable[..., Pool], monkeypatch: Any) -> None:
     pool, busy = make_pool(4), 0
-    fly = Connection.fly
+    send = Connection.send
 
     def watched(self: Connection, *given: Any, **options: Any) -> Any:
         nonlocal busy
-        assert self._flight is None
+        assert self._batch is None
         assert not self.is_lost
         busy += 1
-        return fly(self, *given, **options)
+        return send(self, *given, **options)
 
-    monkeypatch.setattr(Connection, "fly", watched)
+    monkeypatch.setattr(Connection, "send", watched)
     await asyncio.gather(*(pool.ask(WHO) for _ in range(200)))
 
     assert busy == 200
