@@ -68,7 +68,7 @@ def bench(
         with generator() as load:
             console.print(measure_rules(load, node(), pool))
         return
-    asked = [chosen(queries.BY_NAME, name, "query") for name in only.split(",")]
+    selected = [chosen(queries.BY_NAME, name, "query") for name in only.split(",")]
     names = peers.split(",")
     beside = [chosen(servers.BY_NAME, name, "peer") for name in names if name != FLOOR]
     plan = Plan(seconds, warm, rounds, numbers(connections), round_trips)
@@ -85,15 +85,15 @@ def bench(
             setup = Setup(found.gateway_url, tokens, tools, many, pool, before and before.resolve())
             with benched(found, setup, beside, load, plan) as ready:
                 if soak_requests:
-                    soak_all(ready, facts, asked, soak_requests)
+                    soak_all(ready, facts, selected, soak_requests)
                 elif growth:
                     show_growth(ready, facts)
                 else:
-                    check(ready, facts, asked)
+                    check(ready, facts, selected)
                     if not only_compare:
-                        measured += timed(ready, facts, asked, with_floor=FLOOR in names)
+                        measured += timed(ready, facts, selected, with_floor=FLOOR in names)
         if measured:
-            tell(measured, plan, found, tools, size, write=write)
+            write_report(measured, plan, found, tools, size, write=write)
 
 
 @contextmanager
@@ -103,19 +103,21 @@ def benched(found: Database, setup: Setup, peers: Sequence[Peer], load: Generato
         yield Bench(found, setup, [Asker(each, setup.tokens) for each in started], load, plan)
 
 
-def check(ready: Bench, facts: Facts, asked: Sequence[Query]) -> None:
+def check(ready: Bench, facts: Facts, selected: Sequence[Query]) -> None:
     console.print("comparing the answers")
-    for query in asked:
+    for query in selected:
         compare(query, ready.askers, ready.database, query.variants(facts))
 
 
-def timed(ready: Bench, facts: Facts, asked: Sequence[Query], *, with_floor: bool) -> list[Series]:
+def timed(ready: Bench, facts: Facts, selected: Sequence[Query], *, with_floor: bool) -> list[Series]:
     console.print("timing")
-    return [series for query in asked for series in measure(ready, query, query.variants(facts), with_floor=with_floor)]
+    return [
+        series for query in selected for series in measure(ready, query, query.variants(facts), with_floor=with_floor)
+    ]
 
 
-def soak_all(ready: Bench, facts: Facts, asked: Sequence[Query], many: int) -> None:
-    variants = {query.name: query.variants(facts) for query in asked}
+def soak_all(ready: Bench, facts: Facts, selected: Sequence[Query], many: int) -> None:
+    variants = {query.name: query.variants(facts) for query in selected}
     for asker in ready.askers:
         soak(asker, ready.generator, variants, many)
 
@@ -127,7 +129,7 @@ def show_growth(ready: Bench, facts: Facts) -> None:
     console.print(growth_table(measured, [asker.server.peer.name for asker in ready.askers]))
 
 
-def tell(measured: list[Series], plan: Plan, found: Database, tools: Node, size: str, *, write: bool) -> None:
+def write_report(measured: list[Series], plan: Plan, found: Database, tools: Node, size: str, *, write: bool) -> None:
     where = asyncio.run(report.machine(found.owner_url, tools))
     report.show(measured)
     report.save(measured, plan, where, size)

@@ -90,9 +90,9 @@ class Asker:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        told = httpx.post(self.server.url, content=content, headers=headers, timeout=60)
+        response = httpx.post(self.server.url, content=content, headers=headers, timeout=60)
         try:
-            answer: dict[str, Any] = orjson.loads(told.content)
+            answer: dict[str, Any] = orjson.loads(response.content)
         except orjson.JSONDecodeError:
-            stop(f"{self.server.peer.title} answers {told.status_code} without JSON: {told.text[:500]}")
+            stop(f"{self.server.peer.title} answers {response.status_code} without JSON: {response.text[:500]}")
         return answer

@@ -86,8 +86,8 @@ def compare(query: Query, askers: Sequence[Asker], database: Database, variants:
 def answered(asker: Asker, query: Query, variables: Variables, caller: str) -> Any:
     answer = asker.answer(query, variables, caller)
     if "errors" in answer:
-        told = orjson.dumps(answer["errors"]).decode()[:2000]
-        stop(f"{query.name}: {asker.server.peer.title} answers {caller} with an error: {told}")
+        errors = orjson.dumps(answer["errors"]).decode()[:2000]
+        stop(f"{query.name}: {asker.server.peer.title} answers {caller} with an error: {errors}")
     found = neutral(answer["data"])
     if query.once:
         # How a refusal is worded beyond its code is each peer's own.

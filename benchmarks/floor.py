@@ -162,7 +162,7 @@ def run(
         )
         rate = re.search(r"tps = ([\d.]+)", ran.stdout)
     if not micros or rate is None:
-        stop(f"pgbench told nothing:\n{ran.stdout}\n{ran.stderr}")
+        stop(f"pgbench printed nothing:\n{ran.stdout}\n{ran.stderr}")
     many = len(micros)
     failed = re.search(r"number of failed transactions: (\d+)", ran.stdout)
     errors = int(failed[1]) if failed else 0

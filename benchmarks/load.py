@@ -252,8 +252,8 @@ def generator() -> Iterator[Generator]:
 
 def main() -> None:
     for line in sys.stdin.buffer:
-        told = uvloop.run(run(Job(**orjson.loads(line))))
-        sys.stdout.buffer.write(orjson.dumps(asdict(told)) + b"\n")
+        outcome = uvloop.run(run(Job(**orjson.loads(line))))
+        sys.stdout.buffer.write(orjson.dumps(asdict(outcome)) + b"\n")
         sys.stdout.buffer.flush()
 
 

@@ -25,8 +25,8 @@ class Node:
     home: Path
 
     def version(self) -> str:
-        told = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
-        return told.stdout.strip().removeprefix("v")
+        ran = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+        return ran.stdout.strip().removeprefix("v")
 
     def package_version(self, name: str) -> str:
         found = orjson.loads((self.home / "node_modules" / name / "package.json").read_bytes())

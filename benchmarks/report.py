@@ -104,10 +104,10 @@ def cells(each: Series, group: Sequence[Series]) -> Row:
 
 def heading(query: str, workers: int, connections: int, group: Sequence[Series]) -> str:
     known = queries.BY_NAME.get(query)
-    told = f"{query}: {known.title}, as {known.caller}" if known else query
+    title = f"{query}: {known.title}, as {known.caller}" if known else query
     size = max(each.size for each in group)
     many = f"{workers} worker{'s' if workers > 1 else ''}, {connections} connection{'s' if connections > 1 else ''}"
-    return f"{told}; {many}; {size / 1000:.1f} kB an answer"
+    return f"{title}; {many}; {size / 1000:.1f} kB an answer"
 
 
 def show(measured: Sequence[Series]) -> None:
@@ -151,7 +151,7 @@ def summary_rows(measured: Sequence[Series]) -> Iterator[Row]:
 
 def save(measured: Sequence[Series], plan: Plan, where: dict[str, Any], size: str) -> None:
     """The medians, and each slice, for whoever wants to look closer."""
-    told = {
+    result = {
         "machine": where,
         "data": size,
         "plan": asdict(plan),
@@ -166,7 +166,7 @@ def save(measured: Sequence[Series], plan: Plan, where: dict[str, Any], size: st
             for each in measured
         ],
     }  # fmt: skip
-    RESULTS.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    RESULTS.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
     console.print(f"[dim]written to {RESULTS}[/]")
 
 
@@ -182,7 +182,7 @@ def write_page(measured: Sequence[Series], plan: Plan, where: dict[str, Any], si
 
 
 def rendered(measured: Sequence[Series], plan: Plan, where: dict[str, Any], size: str) -> str:
-    told = (
+    summary = (
         f"Measured on {where['date']}: {where['processor']}, {where['cores']} cores, {where['memory']}, "
         f"{where['system']}. Demo data `{size}`; {plan.rounds} rounds of {plan.seconds:g} s each after "
         f"{plan.warm:g} s to warm up."
@@ -190,7 +190,7 @@ def rendered(measured: Sequence[Series], plan: Plan, where: dict[str, Any], size
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     lines = [
         "",
-        told,
+        summary,
         "",
         f"{versions}.",
         "",

@@ -89,8 +89,8 @@ async def conversions(connection: asyncpg.Connection[Any], many: int, same: bool
     people = [row["id"] for row in await connection.fetch(PEOPLE, 1 if same else many)]
     await connection.execute(POINTS_OF, people, POINTS * many if same else POINTS)
     pots = [row["id"] for row in await connection.fetch(POTS_OF, people)]
-    told = [(person, {"points": POINTS, "potId": str(pot)}) for person, pot in zip(people, pots, strict=True)]
-    return told * many if same else told
+    calls = [(person, {"points": POINTS, "potId": str(pot)}) for person, pot in zip(people, pots, strict=True)]
+    return calls * many if same else calls
 
 
 async def releases(connection: asyncpg.Connection[Any], many: int, same: bool) -> Calls:

@@ -53,7 +53,7 @@ def growth_table(measured: Sequence[Series], peers: Sequence[str]) -> Table:
         for rows, series in zip(GROWTH, (each for each in measured if each.peer == peer), strict=True):
             gateway, postgres = series.cpu("server"), series.cpu("postgres")
             cost = gateway + postgres
-            told = "" if before is None else f"{cost / before:.2f} times"
-            table.add_row(peer, str(rows), f"{series.rate:,.0f}", f"{gateway:.3f}", f"{postgres:.3f}", told)
+            ratio = "" if before is None else f"{cost / before:.2f} times"
+            table.add_row(peer, str(rows), f"{series.rate:,.0f}", f"{gateway:.3f}", f"{postgres:.3f}", ratio)
             before = cost
     return table

@@ -45,8 +45,8 @@ export async function redeem(query, caller, presented) {
   await ask("redeem", REDEEM, [code.id, now, partner.id, share]);
   await log("success", null);
   await post(ask, caller, code, partner, share);
-  const told = JSON.stringify({ pot_id: code.pot_id, partner_id: partner.id });
-  await ask("event", EVENT, [code.id, told]);
+  const payload = JSON.stringify({ pot_id: code.pot_id, partner_id: partner.id });
+  await ask("event", EVENT, [code.id, payload]);
   return { qrCodeId: code.id, userErrors: [] };
 }
 

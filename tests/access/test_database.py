@@ -48,7 +48,7 @@ async def names(connection: asyncpg.Connection[Any], statement: str, *arguments:
     return [str(record[0]) for record in await connection.fetch(statement, *arguments)]
 
 
-async def test_the_gateway_is_nobody_special(gateway: asyncpg.Connection[Any]) -> None:
+async def test_the_gateways_login_has_no_special_rights(gateway: asyncpg.Connection[Any]) -> None:
     special = await gateway.fetchval(
         """
         SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication OR rolinherit
@@ -210,7 +210,7 @@ async def test_a_table_has_one_policy_for_each_role(gateway: asyncpg.Connection[
     assert (doubled, for_all) == ([], [])
 
 
-async def test_faces_are_security_barriers(gateway: asyncpg.Connection[Any]) -> None:
+async def test_public_views_are_security_barriers(gateway: asyncpg.Connection[Any]) -> None:
     views = await gateway.fetch(
         """
         SELECT c.oid::regclass::text AS name, coalesce(c.reloptions, '{}') AS options

@@ -73,7 +73,7 @@ async def test_somebody_without_a_guardian_is_related_to_themselves(engine: Asyn
     assert not await one_person(engine, one, other)
 
 
-async def test_both_sides_are_asked_in_either_order(engine: AsyncEngine, family: Family) -> None:
+async def test_the_order_of_the_two_users_does_not_matter(engine: AsyncEngine, family: Family) -> None:
     guardian, stranger = await family.adult(), await family.adult()
     first, second = await family.child_of(guardian), await family.child_of(guardian)
 
@@ -83,7 +83,7 @@ async def test_both_sides_are_asked_in_either_order(engine: AsyncEngine, family:
     assert not await one_person(engine, guardian, stranger)
 
 
-async def test_whoever_is_of_age_is_in_their_own_hands(engine: AsyncEngine, family: Family) -> None:
+async def test_an_adult_is_not_related_to_a_former_guardian_or_sibling(engine: AsyncEngine, family: Family) -> None:
     guardian = await family.adult()
     grown, minor = await family.child_of(guardian, 19), await family.child_of(guardian)
 

@@ -271,7 +271,7 @@ async def test_a_hostile_request_id_is_replaced(engine: AsyncEngine, request_id:
 
 @pytest.mark.parametrize("begun", [lambda engine: Reads(engine, staff()).rows(STATE), lambda engine: failing(engine)])
 async def test_a_request_that_got_no_connection_says_so(engine: AsyncEngine, begun: Any) -> None:
-    """Nothing was entered, so there is nothing to leave: the pool's own error is told."""
+    """Nothing was entered, so there is nothing to leave: the pool's own error is raised."""
     hurried = create_engine(
         engine.url.render_as_string(hide_password=False), Settings(_env_file=None, pool_timeout=0.05), pool_size=1
     )

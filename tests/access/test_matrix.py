@@ -130,12 +130,12 @@ def nested(table: str) -> str:
         field = camel(relation.key)
         if relation.uselist:
             inside.append(f"{field}(first: 100) {{ nodes {{ id }} totalCount }} {field}Aggregate {{ count }}")
-            asked = f"{{ {field}: {{ some: {{}} }} }}"
+            condition = f"{{ {field}: {{ some: {{}} }} }}"
         else:
             inside.append(f"{field} {{ id }}")
-            asked = f"{{ {field}: {{}} }}"
+            condition = f"{{ {field}: {{}} }}"
         if table not in UNLISTED and (table, relation.key) != STAFFS:
-            where = f"{{ and: [$where, {asked}] }}"
+            where = f"{{ and: [$where, {condition}] }}"
             through.append(f"{field}: {lists(table)}(first: 100, where: {where}) {{ nodes {{ id }} totalCount }}")
     parameters = f", $where: {table}Where!" if through else ""
     return (
@@ -247,13 +247,13 @@ async def test_who_caused_a_movement_is_for_staff_alone(world: World) -> None:
     mine = (await world.ask(query, "owner", {"where": the_fee}))["ledgerTransactions"]
     staffs = (await world.ask(query, "staff", {"where": the_fee}))["ledgerTransactions"]
     with capture_logs():
-        asked = await world.ask(query, "owner", {"where": {**the_fee, "createdBy": {"eq": owner}}})
+        direct = await world.ask(query, "owner", {"where": {**the_fee, "createdBy": {"eq": owner}}})
         through = await world.ask(query, "owner", {"where": {**the_fee, "createdByUser": {"id": {"eq": owner}}}})
 
     assert mine["nodes"] == [{"id": fee, "createdBy": None, "createdByUser": None}]
     assert staffs["nodes"] == [{"id": fee, "createdBy": owner, "createdByUser": {"id": owner}}]
-    # A filter would tell what the field does not.
-    for answer in (asked, through):
+    # A filter would reveal what the field does not.
+    for answer in (direct, through):
         assert answer.codes in (["FORBIDDEN"], ["BAD_USER_INPUT"])
 
 
@@ -271,6 +271,6 @@ def test_no_secret_is_in_the_schema() -> None:
             assert field not in shown[kind].fields, (kind, field)  # type: ignore[union-attr]
 
 
-def test_only_what_is_said_to_be_unlisted_has_no_list() -> None:
+def test_only_types_marked_unlisted_have_no_list() -> None:
     fields = gql.schema.schema._schema.query_type.fields  # type: ignore[union-attr]
     assert {table for table in TABLES if lists(table) not in fields} == UNLISTED

@@ -102,7 +102,7 @@ async def plan(engine: AsyncEngine, table: str, asked: ConnectionArguments) -> l
     async with acting_as(engine, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as tx:
         driver = tx.driver
         text, values = str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
-        told = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
+        explained = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
     nodes: list[dict[str, Any]] = []
 
     def walk(node: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ async def plan(engine: AsyncEngine, table: str, asked: ConnectionArguments) -> l
         for inner in node.get("Plans", []):
             walk(inner)
 
-    walk(json.loads(told)[0]["Plan"])
+    walk(json.loads(explained)[0]["Plan"])
     return nodes
 
 

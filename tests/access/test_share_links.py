@@ -116,7 +116,7 @@ async def test_filters_order_and_sums_of_a_face_work_on_what_it_shows(api: Api, 
     ]
 
 
-async def test_groups_are_priced_by_how_many_are_asked_for(api: Api) -> None:
+async def test_groups_cost_by_how_many_are_requested(api: Api) -> None:
     few = await api("{ potsAggregate(first: 1) { count } }")
     many = await api("{ potsAggregate(first: 1000) { count sum { targetAmountCfa } } }")
 

@@ -40,8 +40,8 @@ def of(type_name: str, field: str) -> str:
     return str(named.fields[field].type)
 
 
-def printed(told: GraphQLSchema) -> str:
-    return print_schema(lexicographic_sort_schema(told))
+def printed(schema: GraphQLSchema) -> str:
+    return print_schema(lexicographic_sort_schema(schema))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_fields_that_give_a_connection_take_relays_arguments() -> None:
     for parent in OBJECTS:
         for name, field in parent.fields.items():
             if get_named_type(field.type) in CONNECTIONS:
-                taken = {argument: str(told.type) for argument, told in field.args.items()}
+                taken = {argument: str(argument_type.type) for argument, argument_type in field.args.items()}
                 paging = {argument: taken.get(argument) for argument in ("first", "after", "last", "before")}
                 assert paging == {"first": "Int", "after": "String", "last": "Int", "before": "String"}, (parent, name)
 
@@ -118,18 +118,18 @@ def test_mutations_take_one_input_and_give_a_payload_with_user_errors() -> None:
     assert mutation is not None
     for name, field in mutation.fields.items():
         title = name[0].upper() + name[1:]
-        assert {key: str(told.type) for key, told in field.args.items()} == {"input": f"{title}Input!"}
+        assert {key: str(argument.type) for key, argument in field.args.items()} == {"input": f"{title}Input!"}
         assert str(field.type) == f"{title}Payload"
         assert of(f"{title}Payload", "userErrors") == f"[{title}UserError!]!"
 
 
-def test_inputs_of_one_field_tell_so(introspected: GraphQLSchema) -> None:
-    told = {
+def test_inputs_of_one_field_are_marked_one_of(introspected: GraphQLSchema) -> None:
+    described = {
         name
         for name, named in introspected.type_map.items()
         if isinstance(named, GraphQLInputObjectType) and named.is_one_of
     }
-    assert told == {name for name in introspected.type_map if name.endswith(("GroupBy", "Order"))} - RECORDS
+    assert described == {name for name in introspected.type_map if name.endswith(("GroupBy", "Order"))} - RECORDS
 
 
 ENDS = {"Connection": "pageInfo", "Edge": "cursor", "Payload": "userErrors"}
@@ -148,7 +148,7 @@ def test_what_is_called_an_input_is_one() -> None:
     assert [n for n, type_ in SERVED.type_map.items() if n.endswith("Input") and not is_input_object_type(type_)] == []
 
 
-def test_deprecations_say_what_replaces_them_and_until_when_they_stay() -> None:
+def test_deprecations_state_since_and_until_when() -> None:
     fields = [
         (f"{type_.name}.{name}", field.deprecation_reason)
         for type_ in SERVED.type_map.values()

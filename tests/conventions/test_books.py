@@ -23,7 +23,7 @@ async def unposted(make: Factory) -> AsyncIterator[str]:
     await make.owner.execute("DELETE FROM donations.donations WHERE id = $1", donation.id)
 
 
-async def test_what_another_module_left_without_a_posting_is_not_held_against_this_one(
+async def test_rows_that_another_module_left_without_a_posting_do_not_fail_this_one(
     make: Factory, owner_engine: AsyncEngine
 ) -> None:
     async with unposted(make), proving(owner_engine):
@@ -31,7 +31,7 @@ async def test_what_another_module_left_without_a_posting_is_not_held_against_th
         await make.code_at_the_till()
 
 
-async def test_what_a_module_itself_leaves_without_a_posting_is_named(make: Factory, owner_engine: AsyncEngine) -> None:
+async def test_rows_that_a_module_leaves_without_a_posting_are_named(make: Factory, owner_engine: AsyncEngine) -> None:
     async with AsyncExitStack() as later, unposted(make):
         with pytest.raises(AssertionError, match="donation of") as failed:
             async with proving(owner_engine):

@@ -81,7 +81,7 @@ def test_every_folder_of_code_is_installed() -> None:
     assert {str(folder).replace("/", ".") for folder in code} == installed
 
 
-def test_a_module_is_what_one_mind_can_hold() -> None:
+def test_no_module_is_too_long() -> None:
     long = {name: len(lines(name)) for name in files() if name.endswith(".py") and len(lines(name)) > LARGEST}
     assert {name: length for name, length in long.items() if name not in LONG} == {}
 

@@ -146,7 +146,7 @@ def is_module(name: str) -> bool:
     return False
 
 
-def test_files_that_are_spoken_of_are_there() -> None:
+def test_mentioned_files_exist() -> None:
     there = {name for each in files() for name in (each, *map(str, Path(each).parents))}
     missing = [
         f"{name}:{number}: {path}"
@@ -160,7 +160,7 @@ def test_files_that_are_spoken_of_are_there() -> None:
     assert missing == []
 
 
-def test_modules_that_are_spoken_of_are_there() -> None:
+def test_mentioned_modules_exist() -> None:
     missing = [
         f"{name}:{number}: {module}"
         for name, number, line in prose()
@@ -170,7 +170,7 @@ def test_modules_that_are_spoken_of_are_there() -> None:
     assert missing == []
 
 
-def test_settings_that_are_spoken_of_are_read() -> None:
+def test_mentioned_settings_are_read() -> None:
     missing = [
         f"{name}:{number}: {setting}"
         for name, number, line in prose()
@@ -180,7 +180,7 @@ def test_settings_that_are_spoken_of_are_read() -> None:
     assert missing == []
 
 
-def test_names_in_backticks_are_there() -> None:
+def test_names_in_backticks_exist() -> None:
     missing = [
         f"{name}:{number}: {word}"
         for name, number, line in prose()
@@ -192,7 +192,7 @@ def test_names_in_backticks_are_there() -> None:
     assert missing == []
 
 
-def test_jobs_numbers_and_functions_in_backticks_are_there() -> None:
+def test_jobs_numbers_and_functions_in_backticks_exist() -> None:
     """`donations.open_checkout`, `pots.expiry_days`, `ledger.post`: what is written with a dot is there as a whole."""
     endings = tuple({suffix for name in files() if (suffix := Path(name).suffix)})
     missing = [
@@ -209,7 +209,7 @@ def test_jobs_numbers_and_functions_in_backticks_are_there() -> None:
     assert missing == []
 
 
-def test_decisions_that_are_referred_to_are_there() -> None:
+def test_referenced_decision_records_exist() -> None:
     numbers = {Path(name).name[:4] for name in files() if name.startswith("docs/adr/")}
     missing = [
         f"{name}:{number}: {decision}"

@@ -46,7 +46,7 @@ NO_SECRETS = {
 OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'public', 'alembic')"
 
 
-def test_every_model_has_a_mirror_or_says_why_not() -> None:
+def test_every_model_has_a_mirror_or_a_reason_why_not() -> None:
     unseen = {model.__name__ for model in models()} - MIRRORED.keys()
     assert unseen == INTERNAL.keys()
     assert {model.__name__ for model in TABLES if model.__access__ is None} == INTERNAL.keys()
@@ -67,7 +67,7 @@ def test_what_is_encrypted_is_secret() -> None:
     assert all(column.info.get(SECRET) for column in columns if column.info.get(ENCRYPTED))
 
 
-def test_a_secret_is_loaded_by_nobody_who_does_not_ask() -> None:
+def test_a_secret_is_not_loaded_by_default() -> None:
     loaded = [
         str(prop)
         for model in TABLES

@@ -22,7 +22,7 @@ def test_every_setting_is_explained() -> None:
     assert [name for name, description in named if empty(name, description)] == []
 
 
-def test_the_page_is_what_the_code_says() -> None:
+def test_the_settings_page_matches_the_code() -> None:
     written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     assert written == page(), "run `python -m lango.cli.settings_page > docs/settings.md`"
 

@@ -55,7 +55,7 @@ class Giving:
         )  # fmt: skip
 
     async def given(self, pot: Any, amount: int = 5000, as_: Any = None, **more: Any) -> SimpleNamespace:
-        """A donation that was paid, and of which Wave told."""
+        """A donation that was paid, as Wave has reported."""
         begun = await self.begun(pot, amount, as_, **more)
         await self.hear(self.wave.paid(begun.checkout))
         return begun

@@ -133,7 +133,7 @@ async def test_a_checkout_that_expired_unpaid_fails_its_donation(
     assert row["failed_at"] is not None
 
 
-async def test_wave_is_asked_first_and_what_was_paid_counts(
+async def test_wave_is_called_first_and_a_paid_checkout_counts(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)
@@ -197,7 +197,9 @@ async def test_one_that_wave_never_answers_for_holds_up_no_other(
     assert await giving.status(stuck.id) == "failed"
 
 
-async def test_in_its_time_nobody_is_asked(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
+async def test_wave_is_not_called_before_a_checkout_is_due(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any
+) -> None:
     begun = await giving.begun(pot, 1000, donor)
     wave.calls.clear()
 
@@ -220,7 +222,7 @@ async def test_one_that_is_open_still_is_left_to_its_donor(
     assert (await giving.row(begun.id))["wave_payment_url"] == begun.url
 
 
-async def test_a_paid_amount_that_differs_is_held_also_when_wave_was_asked(
+async def test_a_differing_paid_amount_is_held_also_when_read_from_wave(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)

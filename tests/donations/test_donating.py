@@ -1,4 +1,4 @@
-"""Giving to a pot: who may, how much, and what the donor is told."""
+"""Giving to a pot: who may, how much, and what the donor gets back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_a_donation_waits_to_be_paid_at_wave(
     assert await books.events(given["reference"]) == ["donation.begun", "donation.payable"]
 
 
-async def test_when_wave_says_that_it_is_paid_it_counts(
+async def test_a_donation_counts_once_wave_reports_it_as_paid(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books
 ) -> None:
     at_wave = await books.owed("provider:wave:XOF")
@@ -75,7 +75,7 @@ async def test_at_its_target_a_pot_is_funded_and_takes_more(
     assert await books.events(pot.id) == ["pot.funded"]
 
 
-async def test_the_owner_is_told_of_a_donation(
+async def test_the_owner_is_notified_of_a_donation(
     giving: Giving, make: Factory, pot: Any, donor: Any, templates: Any
 ) -> None:
     await templates("donation_received", "{user_name}: {amount} pour {pot_title}")
@@ -272,7 +272,7 @@ async def test_wave_being_down_is_a_warning_and_the_worker_opens_the_checkout(
     assert (await giving.receipt(begun["receiptToken"]))["paymentUrl"] == opened["payment_url"]
 
 
-async def test_what_wave_will_not_do_is_another_warning_and_is_not_asked_again(
+async def test_a_refusal_by_wave_is_another_warning_and_is_not_retried(
     giving: Giving, wave: FakeWave, pot: Any
 ) -> None:
     wave.refuses.add("open_checkout")
@@ -289,9 +289,9 @@ async def test_what_wave_will_not_do_is_another_warning_and_is_not_asked_again(
     ]
     assert begun["paymentUrl"] is None
     assert (await giving.receipt(begun["receiptToken"]))["status"] == "FAILED"
-    asked = len(wave.calls)
+    calls_before = len(wave.calls)
     assert await open_checkout(giving.services, donation_id=UUID(begun["reference"])) is None
-    assert len(wave.calls) == asked
+    assert len(wave.calls) == calls_before
 
 
 async def test_the_same_key_gives_once_and_shows_the_receipt_token_once(

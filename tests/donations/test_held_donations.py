@@ -100,7 +100,7 @@ async def test_released_for_a_pot_that_takes_no_money_it_goes_back(
     assert wave.given_back(held.checkout) == [1000]
 
 
-async def test_rejected_it_goes_back_to_whoever_paid(
+async def test_a_rejected_donation_goes_back_to_its_payer(
     giving: Giving, wave: FakeWave, pot: Any, held: Any, books: Books
 ) -> None:
     suspense = await books.owed("platform:suspense:XOF")

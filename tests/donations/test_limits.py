@@ -29,7 +29,7 @@ def configured() -> set[str]:
     return found
 
 
-async def test_everybody_may_ask_for_the_limits(api: Api) -> None:
+async def test_everybody_may_read_the_limits(api: Api) -> None:
     assert (await api(QUERY))["limits"] == {
         "donationMinimumCfa": 100, "donationMaximumCfa": 2_000_000, "pointsRateCfa": "5", "tradingFeeRate": "0.005",
         "dailyReferrals": 50,
@@ -45,7 +45,7 @@ async def test_they_are_those_that_hold_now(api: Api, configure: Any) -> None:
     assert (found["donationMinimumCfa"], found["pointsRateCfa"]) == (250, "6")
 
 
-def test_every_number_is_public_or_says_why_not() -> None:
+def test_every_number_is_public_or_has_a_reason_why_not() -> None:
     public = {limit.number.key for limit in LIMITS.values()}
 
     assert public & NOT_PUBLIC == set()

@@ -54,7 +54,7 @@ async def test_a_donor_of_the_staff_has_the_donors_time_and_no_more(
     assert await changes.since(before) == []
 
 
-async def test_who_shows_a_receipt_is_its_donor_whoever_else_they_are(
+async def test_the_holder_of_a_receipt_acts_as_its_donor_even_if_staff(
     giving: Giving, pot: Any, staff: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000)

@@ -123,7 +123,7 @@ RECEIPT = """
 """
 
 
-async def test_a_receipt_says_what_was_given_to_and_what_came_back(
+async def test_a_receipt_shows_the_pot_and_what_came_back(
     api: Api, giving: Giving, wave: FakeWave, hidden: Any
 ) -> None:
     async def shown(token: str) -> list[Any]:

@@ -63,7 +63,7 @@ async def test_a_part_without_a_known_phone_is_refused_and_the_whole_is_not(
 ) -> None:
     by_mail = await make(User)
     given, nobodys = await giving.given(pot, 5000, by_mail), await giving.given(pot, 5000)
-    before, asked = await changes.mark(), len(wave.calls)
+    before, calls_before = await changes.mark(), len(wave.calls)
 
     part = await giving.refund(by_mail, donationId=given.id, amountCfa=4999)
     by_receipt = await giving.refund(None, receiptToken=nobodys.token, amountCfa=1)
@@ -71,7 +71,7 @@ async def test_a_part_without_a_known_phone_is_refused_and_the_whole_is_not(
     assert part.refusals("refundDonation") == by_receipt.refusals("refundDonation") == ["PHONE_UNKNOWN"]
     assert part["refundDonation"]["userErrors"][0]["field"] == ["amountCfa"]
     assert await changes.since(before) == []
-    assert len(wave.calls) == asked
+    assert len(wave.calls) == calls_before
     assert (await giving.refund(by_mail, donationId=given.id, amountCfa=5000)).refusals("refundDonation") == []
     assert wave.given_back(given.checkout) == [5000]
 

@@ -330,7 +330,9 @@ async def test_a_part_that_wave_will_not_pay_out_is_paid_by_hand_once(
     assert await giving.money(pot) == (3000, 3000)
 
 
-async def test_the_donor_is_told_when_the_money_is_back(giving: Giving, pot: Any, donor: Any, templates: Any) -> None:
+async def test_the_donor_is_notified_when_the_money_is_back(
+    giving: Giving, pot: Any, donor: Any, templates: Any
+) -> None:
     await templates("donation_refunded", "{amount} francs")
     given = await giving.given(pot, 5000, donor)
 

@@ -175,7 +175,7 @@ async def test_who_could_not_pay_may_pay_after_all(site: Site, pot: Any) -> None
     await has_raised(site, pot, 2500)
 
 
-async def test_what_the_sandbox_refuses_is_told_so(site: Site, pot: Any) -> None:
+async def test_a_refusal_of_the_sandbox_shows_its_reason(site: Site, pot: Any) -> None:
     given = await site.donate(pot, 422)
 
     assert given["warnings"] == [{"code": "PAYMENT_PROVIDER_REFUSED"}]
@@ -219,5 +219,5 @@ async def work_once(site: Site, owner_url: str) -> None:
         sys.executable, "-m", "lango", "work", "--once", cwd=ROOT, env=clean | given,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    told, _ = await asyncio.wait_for(working.communicate(), 60)
-    assert working.returncode == 0, told.decode()
+    output, _ = await asyncio.wait_for(working.communicate(), 60)
+    assert working.returncode == 0, output.decode()

@@ -192,7 +192,7 @@ async def test_what_cannot_be_processed_is_kept_and_shown(giving: Giving, change
 
 
 @pytest.mark.parametrize("key", [None, 7, "", "x" * 101, "nul\0"])
-async def test_an_event_without_a_proper_id_is_kept_once_all_the_same(giving: Giving, key: Any) -> None:
+async def test_an_event_without_a_valid_id_is_kept_once(giving: Giving, key: Any) -> None:
     event = {"id": key, "type": "test.test_event", "data": {"note": f"nul\0 and \\u0000 {uuid4()}"}}
 
     first = await giving.store(event)

@@ -68,8 +68,8 @@ class FakeWave:
 
     async def pay_out(self, *, amount: int, mobile: str, reference: str, key: str) -> str:
         await self._called("pay_out", amount, mobile, reference, key)
-        asked = (mobile, amount, reference)
-        if self.payouts.setdefault(key, asked) != asked:
+        request = (mobile, amount, reference)
+        if self.payouts.setdefault(key, request) != request:
             raise WaveUndecided("the key came with another payout before")
         if self.slow:
             raise WaveUndecided("the payout is processing")

@@ -175,7 +175,7 @@ async def test_a_subscription_runs_and_is_stopped(page: Page, served: Served, ma
     await until(lambda: not served.metric("lango_sockets"))
 
 
-async def test_a_subscription_says_why_it_was_refused(page: Page, served: Served, make: Factory) -> None:
+async def test_a_refused_subscription_shows_the_reason(page: Page, served: Served, make: Factory) -> None:
     pot = await make(Pot)
     await open_(page, served, query=f'subscription {{ potUpdated(potId: "{pot.id}") {{ topic }} }}')
     await sign_in(page, "no.such.token")

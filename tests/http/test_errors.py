@@ -1,4 +1,4 @@
-"""What a caller is told of an error, and what is not."""
+"""What a caller learns of an error, and what stays inside."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SECRETS = ("secret", "identity", "SELECT", "awa@example.org", "relation", "Queue
         ("25P02", "INTERNAL"),
     ],
 )
-async def test_an_error_has_its_code_and_tells_nothing_of_the_inside(api: Api, how: str, code: str) -> None:
+async def test_an_error_has_its_code_and_no_internal_details(api: Api, how: str, code: str) -> None:
     answer = await api.post("query($how: String!) { hello fail(how: $how) }", {"how": how})
 
     assert answer.status_code == 200

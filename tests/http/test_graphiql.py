@@ -87,7 +87,7 @@ async def test_the_first_query_is_that_of_the_readme() -> None:
     assert readme.partition("```graphql\n")[2].partition("```")[0] == graphiql.FIRST_QUERY
 
 
-async def test_without_its_files_the_page_says_what_to_do(
+async def test_without_its_files_the_page_explains_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Any
 ) -> None:
     monkeypatch.setattr(graphiql, "DIST", tmp_path / "nothing")

@@ -40,7 +40,7 @@ async def test_it_is_made_once_however_it_is_formatted(api: Api, made: list[Any]
     assert again.json()["data"] == first.json()["data"]
 
 
-async def test_what_tools_usually_ask_is_made_ahead(api: Api, made: list[Any]) -> None:
+async def test_the_usual_introspection_queries_are_prepared_ahead(api: Api, made: list[Any]) -> None:
     async with api.app.router.lifespan_context(api.app):
         while len(made) < len(operations.STANDARD_INTROSPECTIONS):  # noqa: ASYNC110 - nothing here could tell
             await asyncio.sleep(0.01)
@@ -62,7 +62,7 @@ async def test_it_is_compressed_for_those_who_take_it(api: Api) -> None:
     assert len(gzip.compress(plain.content)) < len(plain.content)
 
 
-async def test_who_has_it_already_is_told_so(api: Api) -> None:
+async def test_a_client_that_has_it_already_gets_304(api: Api) -> None:
     first = await api.get(query=WHOLE, headers={"accept": "application/json", "x-requested-with": "tests"})
     tag = first.headers["etag"]
 
@@ -87,7 +87,7 @@ async def test_who_has_it_already_is_told_so(api: Api) -> None:
         ("off", "FORBIDDEN", "FORBIDDEN"),
     ],
 )
-async def test_the_settings_say_who_may_ask(
+async def test_settings_decide_who_may_introspect(
     serve: Any, query: str, allowed: str, nobody: str | None, member: str | None
 ) -> None:
     api = serve(introspection=allowed)
@@ -99,7 +99,7 @@ async def test_the_settings_say_who_may_ask(
     assert (await api.post("{ __typename hello }")).json()["data"]["__typename"] == "Query"
 
 
-async def test_where_not_everybody_may_ask_errors_suggest_no_names(serve: Any) -> None:
+async def test_where_introspection_is_limited_errors_suggest_no_names(serve: Any) -> None:
     wrong = "query ($n: Int) { helo pots(first: $n) { nodez { title } } }"
 
     with_names = await serve().post(wrong)

@@ -1,4 +1,4 @@
-"""Depth, fields, aliases and cost: bounded, found in time linear in the document, and told to the caller."""
+"""Depth, fields, aliases and cost: bounded, found in time linear in the document, and shown to the caller."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ async def test_a_document_made_to_hang_is_answered_at_once(api: Api, query: str)
 
 async def cost(api: Api, query: str, **variables: Any) -> int:
     answer = await api.post(query, variables or None)
-    told = answer.json()["extensions"]["cost"]
-    assert told["limit"] == api.settings.max_cost
-    return int(told["requested"])
+    extension = answer.json()["extensions"]["cost"]
+    assert extension["limit"] == api.settings.max_cost
+    return int(extension["requested"])
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def cost(api: Api, query: str, **variables: Any) -> int:
         ("{ pack @include(if: true) { title } }", 1),
     ],
 )
-async def test_the_cost_is_the_objects_asked_for(api: Api, query: str, expected: int) -> None:
+async def test_the_cost_is_the_number_of_requested_objects(api: Api, query: str, expected: int) -> None:
     assert await cost(api, query) == expected
 
 
@@ -158,21 +158,21 @@ async def test_the_cost_of_ids_in_a_variable_is_their_number(api: Api) -> None:
     assert await cost(api, query, ids=["1", "2", "3", "4"]) == 4
 
 
-async def test_a_query_over_the_limit_is_told_its_cost_and_the_limit(serve: Any) -> None:
+async def test_a_query_over_the_limit_gets_its_cost_and_the_limit(serve: Any) -> None:
     api = serve(max_cost=100)
     query = "query($n: Int) { pots(first: $n) { nodes { title } } }"
 
     assert await cost(api, query, n=99) == 100
-    told = await refused(api, query, variables={"n": 100})
-    assert told["cost"] == {"requested": 101, "limit": 100}
+    details = await refused(api, query, variables={"n": 100})
+    assert details["cost"] == {"requested": 101, "limit": 100}
 
 
 async def test_an_enormous_page_is_refused_and_its_cost_stays_a_number(api: Api) -> None:
     query = "{ pots(first: 99999999999999999999) { nodes { title } } }"
 
     assert codes(await api.post(query))[0] in ("QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED")
-    told = await refused(api, "query($n: Int) { pots(first: $n) { nodes { title } } }", variables={"n": 2.0**70})
-    assert told["cost"]["requested"] == 2**53 - 1
+    details = await refused(api, "query($n: Int) { pots(first: $n) { nodes { title } } }", variables={"n": 2.0**70})
+    assert details["cost"]["requested"] == 2**53 - 1
 
 
 LONG = "1" * 5_000
@@ -261,7 +261,7 @@ async def test_a_flood_of_documents_does_not_grow_the_cache(serve: Any) -> None:
         ("{" + " ".join(f'a{n}: __type(name: "Pot") {{ name }}' for n in range(11)) + "}", "number of `__type` is 11"),
     ],
 )
-async def test_the_schema_is_told_once_in_an_answer(api: Api, query: str, what: str) -> None:
+async def test_the_schema_may_be_selected_once_in_an_operation(api: Api, query: str, what: str) -> None:
     answer = await api.post(query)
     (error,) = answer.json()["errors"]
     assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
@@ -273,11 +273,11 @@ async def test_introspection_through_fragments_and_variables_is_answered(api: Ap
         fragment Told on Query { __schema { queryType { name description @include(if: $descriptions) } } }"""
     for descriptions in (True, False):
         answer = await api.post(query, variables={"descriptions": descriptions})
-        told = answer.json()["data"]["__schema"]["queryType"]
-        assert ("description" in told) is descriptions
+        query_type = answer.json()["data"]["__schema"]["queryType"]
+        assert ("description" in query_type) is descriptions
 
 
-async def test_the_schema_is_asked_about_in_an_operation_of_its_own(api: Api) -> None:
+async def test_introspection_needs_an_operation_of_its_own(api: Api) -> None:
     deep = "__schema { types { fields { type { name } } } }"
 
     alone = await api.post(f"{{ {deep} }}")

@@ -27,7 +27,7 @@ async def logged(api: Api, query: str, **options: Any) -> dict[str, Any]:
     return dict(line)
 
 
-async def test_a_request_is_one_line_that_says_what_it_was(api: Api) -> None:
+async def test_a_request_is_one_log_line_with_its_details(api: Api) -> None:
     line = await logged(api, "query Greet { hello pack { title } }", token=api.token(), headers={"x-request-id": "r-1"})
 
     assert line.pop("ms") >= 0
@@ -164,7 +164,7 @@ async def no_warnings(_engine: AsyncEngine) -> list[str]:
     return []
 
 
-async def test_ready_is_what_the_migrations_say(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_follows_the_migrations(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str | None] = [None, "3 migrations are to be applied"]
 
     async def behind(_engine: AsyncEngine) -> str | None:

@@ -63,7 +63,7 @@ async def test_a_request_that_does_not_arrive_is_given_up(port: int, part: bytes
     assert heard.endswith(b"<closed>")
 
 
-async def test_a_connection_that_says_nothing_is_closed(port: int) -> None:
+async def test_a_silent_connection_is_closed(port: int) -> None:
     assert await talk(port) == b"<closed>"
 
 

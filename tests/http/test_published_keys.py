@@ -62,7 +62,7 @@ def authenticator(issuer: Issuer, make_settings: Callable[..., Settings]) -> Aut
     return Authenticator(settings, keys=Keys(), published=PublishedKeys(settings, read=issuer.read))
 
 
-async def test_a_published_key_is_believed_and_read_once(authenticator: Authenticator, issuer: Issuer) -> None:
+async def test_a_published_key_is_accepted_and_read_once(authenticator: Authenticator, issuer: Issuer) -> None:
     for _ in range(3):
         assert (await authenticator.verify(issuer.token("one"))).user_id == ALICE
     assert issuer.reads == 1
@@ -190,7 +190,7 @@ async def test_tokens_that_are_known_have_the_set_read_again(issuer: Issuer, mak
     await authenticator.close()
 
 
-async def test_an_issuer_that_withdraws_all_its_keys_is_believed(authenticator: Authenticator, issuer: Issuer) -> None:
+async def test_an_issuer_may_withdraw_all_its_keys(authenticator: Authenticator, issuer: Issuer) -> None:
     token = issuer.token("one")
     await authenticator.verify(token)
     stranger = Issuer()

@@ -1,4 +1,4 @@
-"""Tokens: who is believed, and who is told to sign in again."""
+"""Tokens: which are valid, and which are refused."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def keyed(serve: Any, key_dir: Path) -> Api:
 
 def claims(**changed: Any) -> dict[str, Any]:
     now = int(time.time())
-    told = {"iss": "lango", "aud": "lango", "sub": str(ALICE), "iat": now, "exp": now + 60, **changed}
-    return {name: value for name, value in told.items() if value is not ...}
+    chosen = {"iss": "lango", "aud": "lango", "sub": str(ALICE), "iat": now, "exp": now + 60, **changed}
+    return {name: value for name, value in chosen.items() if value is not ...}
 
 
 def signed(key: Any = b"s" * 32, algorithm: str = "HS256", kid: Any = "shared", **changed: Any) -> str:
@@ -99,7 +99,7 @@ async def test_a_minted_token_is_its_user(api: Api) -> None:
     assert await whoami(api, api.token(session_id=session)) == f"{ALICE}  {session}"
 
 
-async def test_a_minted_token_says_what_it_should(api: Api) -> None:
+async def test_a_minted_token_has_the_expected_claims(api: Api) -> None:
     token = api.token(roles=["admin"])
     payload = jwt.decode(token, options={"verify_signature": False})
 
@@ -109,7 +109,7 @@ async def test_a_minted_token_says_what_it_should(api: Api) -> None:
     assert UUID(payload["sid"])
 
 
-async def test_each_algorithm_is_believed_by_its_key(keyed: Api, rsa: Any, ed25519: Any) -> None:
+async def test_each_algorithm_is_verified_by_its_key(keyed: Api, rsa: Any, ed25519: Any) -> None:
     for token in (signed(), signed(rsa, "RS256", "rsa-1"), signed(ed25519, "EdDSA", "ed-1")):
         assert str(await whoami(keyed, token)).startswith(str(ALICE))
 
@@ -123,7 +123,7 @@ async def test_a_public_key_verifies_and_cannot_mint(serve: Any, tmp_path: Path,
         mint(make_settings(token_keys=str(path)), ALICE)
 
 
-async def test_a_token_without_kid_is_believed_where_there_is_one_key(serve: Any, keyed: Api) -> None:
+async def test_a_token_without_kid_is_accepted_where_there_is_one_key(serve: Any, keyed: Api) -> None:
     token = signed(kid=None)
 
     assert await whoami(serve(token_keys=orjson.dumps(OCT).decode()), token)
@@ -208,10 +208,10 @@ async def test_a_remembered_token_expires_as_well(keyed: Api, monkeypatch: pytes
 
 
 async def test_a_staff_role_counts_when_the_database_has_it(api: Api, standing: Any) -> None:
-    asked = []
+    queried = []
 
     async def confirm(_pipeline: Any, subject: Subject, claimed: Any, _request_id: str) -> Any:
-        asked.append((subject[0], claimed))
+        queried.append((subject[0], claimed))
         return Standing.ACTIVE, frozenset({Role.ADMIN})
 
     standing(confirm)
@@ -220,7 +220,7 @@ async def test_a_staff_role_counts_when_the_database_has_it(api: Api, standing: 
         name = await whoami(api, api.token(roles=["admin", "super_admin", "owner of the world"]))
         assert str(name).split(" ")[1] == "admin"
 
-    assert asked == [(ALICE, frozenset({Role.ADMIN, Role.SUPER_ADMIN}))] * 2
+    assert queried == [(ALICE, frozenset({Role.ADMIN, Role.SUPER_ADMIN}))] * 2
 
 
 async def test_a_member_is_looked_at_once_a_second(api: Api, standing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ async def test_a_member_is_looked_at_once_a_second(api: Api, standing: Any, monk
     ],
 )
 @pytest.mark.parametrize("roles", [[], ["admin"]])
-async def test_whoever_is_no_longer_served_is_401(
+async def test_a_suspended_or_deleted_user_is_401(
     api: Api, standing: Any, seen: Any, found: Standing, message: str, roles: list[str]
 ) -> None:
     async def look(*_: Any) -> Any:
@@ -294,7 +294,7 @@ async def test_a_database_that_never_answers_holds_up_no_caller_for_ever(
     assert [(answer.status_code, codes(answer)) for answer in answers] == [(503, ["SERVICE_UNAVAILABLE"])] * 3
 
 
-def test_no_key_is_an_error_that_says_what_to_set(make_settings: Any) -> None:
+def test_a_missing_key_is_an_error_that_names_the_setting(make_settings: Any) -> None:
     with pytest.raises(NoSigningKey, match="LANGO_TOKEN_KEYS"):
         signing_keys(make_settings(allow_dev_key=False))
 
@@ -327,7 +327,7 @@ def test_a_key_that_cannot_be_used_is_refused_at_the_start(make_settings: Any, k
     assert SECRET not in str(refused.value)
 
 
-async def test_the_database_is_asked_only_for_a_valid_token(api: Api) -> None:
+async def test_the_database_is_queried_only_for_a_valid_token(api: Api) -> None:
     forged = jwt.encode(claims(roles=["admin"]), b"x" * 32, "HS256", {"kid": "dev"})
 
     assert (await api.post("{ hello }", token=forged)).status_code == 401

@@ -111,13 +111,13 @@ async def _story(owner: asyncpg.Pool[Any], model: type[Base], topics: dict[str, 
         old, new = orjson.loads(audit["old_values"]), orjson.loads(audit["new_values"] or "{}")
         if machine.column in new and old[machine.column] != new[machine.column]:
             steps.append((audit["resource_id"], old[machine.column], new[machine.column]))
-    told = await owner.fetch(
+    events = await owner.fetch(
         "SELECT key, topic FROM platform.outbox_events WHERE topic = ANY ($1) AND key = ANY ($2)",
         list(topics.values()), [str(key) for key in states],
     )  # fmt: skip
     topic = [(str(key), topics.get(f"{old}>{new}") or topics.get(new)) for key, old, new in steps]
     entered = Counter(step for step in topic if step[1] is not None)
-    announced = Counter((row["key"], row["topic"]) for row in told)
+    announced = Counter((row["key"], row["topic"]) for row in events)
     name = model.__name__
     return {
         f"{name}: steps that are not allowed": [step for step in steps if not machine.allows(step[1], step[2])],

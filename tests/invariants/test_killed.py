@@ -83,9 +83,9 @@ async def calls_to_make(world: World) -> list[Call]:
         ("donate", pick(world.people, number), "donation { rowId }", {"potId": str(pot.id), "amountCfa": 700})
         for number in range(DONATIONS)
     ]
-    told = [(name, who, shown, given | {"idempotencyKey": uuid4().hex}) for name, who, shown, given in calls]
+    keyed = [(name, who, shown, given | {"idempotencyKey": uuid4().hex}) for name, who, shown, given in calls]
     # Of all kinds in turn, so that the end comes in the midst of each.
-    return sorted(told, key=lambda call: call[3]["idempotencyKey"])
+    return sorted(keyed, key=lambda call: call[3]["idempotencyKey"])
 
 
 async def deal(world: World) -> SimpleNamespace:
@@ -121,8 +121,8 @@ def test_the_database_is_killed(server: Server, settings: Settings) -> None:
         back.run(back.connect())
         try:
             for name, who, shown, given in calls:
-                told = back.run(back.ask(name, who, shown, **given))
-                assert told["userErrors"] == []
+                payload = back.run(back.call(name, who, shown, **given))
+                assert payload["userErrors"] == []
             # Wave tells of what was not taken in, and of what was, once more.
             for event in events:
                 back.run(back.giving.hear(event))
@@ -190,11 +190,11 @@ async def sent(world: World, url: str, calls: list[Call], kill: subprocess.Popen
         async def one(call: Call) -> None:
             nonlocal answered
             try:
-                told = await client.post("/graphql", json=text(call), headers=world.api.headers(call[1]))
+                response = await client.post("/graphql", json=text(call), headers=world.api.headers(call[1]))
             except httpx.TransportError:
                 return
-            assert "errors" not in told.json(), told.text
-            assert told.json()["data"][call[0]]["userErrors"] == []
+            assert "errors" not in response.json(), response.text
+            assert response.json()["data"][call[0]]["userErrors"] == []
             answered += 1
             if kill is not None and answered == len(calls) // 3:
                 kill.kill()

@@ -134,7 +134,7 @@ class World:
             )
 
     async def pay(self, n: int) -> None:
-        """Wave tells that a donation was paid; twice, if it likes, and also of one that it told of before."""
+        """Wave reports that a donation was paid; sometimes twice, and also one that it has reported before."""
         if self.donations:
             event = self.wave.paid(pick(self.donations, n).checkout)
             await asyncio.gather(*(self.giving.hear(event) for _ in range(1 + n % 2)))
@@ -158,47 +158,47 @@ class World:
 
     async def convert(self, n: int) -> None:
         who, pot = pick(self.people, n), pick(self.pots, n // 7)
-        await self.ask("convertPoints", who, "pointsConversion { rowId }", points=90 + n % 300, potId=str(pot.id))
+        await self.call("convertPoints", who, "pointsConversion { rowId }", points=90 + n % 300, potId=str(pot.id))
 
     async def close_pot(self, n: int) -> None:
         # Now and then: an ended pot ends much else.
         if n % 5 == 0:
             name, pot = ("closePot", "cancelPot")[n % 2], pick(self.pots, n // 5)
-            await self.ask(name, self.person_of(pot), "pot { status }", potId=str(pot.id))
+            await self.call(name, self.person_of(pot), "pot { status }", potId=str(pot.id))
 
     async def plan_pot(self, n: int) -> None:
         who, soon = pick(self.people, n), date.today() + timedelta(days=1 + n % 50)
         given = {"birthday": soon.isoformat(), "targetAmountCfa": 5000 + n % 9000, "visibility": "PUBLIC"}
-        told = await self.ask("createPot", who, "pot { rowId ownerUserId }", **given)
-        if told["pot"]:
-            self.pots.append(SimpleNamespace(id=UUID(told["pot"]["rowId"]), owner_user_id=who.id))
+        payload = await self.call("createPot", who, "pot { rowId ownerUserId }", **given)
+        if payload["pot"]:
+            self.pots.append(SimpleNamespace(id=UUID(payload["pot"]["rowId"]), owner_user_id=who.id))
 
     async def issue(self, n: int) -> None:
         pot, pack = pick(self.pots, n), pick(self.packs, n // 3)
         who = self.person_of(pot)
-        told = await self.ask("issueQrCode", who, "qrCode { rowId code }", potId=str(pot.id), packId=str(pack.id))
-        if told["qrCode"]:
-            self.issued.append((who, told["qrCode"]["rowId"], told["qrCode"]["code"]))
+        payload = await self.call("issueQrCode", who, "qrCode { rowId code }", potId=str(pot.id), packId=str(pack.id))
+        if payload["qrCode"]:
+            self.issued.append((who, payload["qrCode"]["rowId"], payload["qrCode"]["code"]))
             # A code may be redeemed from the birthday on; here it is the birthday.
             await self.owner.execute(
                 "UPDATE redemption.qr_codes SET redeemable_from = now() - interval '1 hour', expires_at = now() +"
                 " make_interval(secs => $2) WHERE id = $1 AND status = 'issued'",
-                UUID(told["qrCode"]["rowId"]), 3600 if n % 4 else 0.2,
+                UUID(payload["qrCode"]["rowId"]), 3600 if n % 4 else 0.2,
             )  # fmt: skip
 
     async def redeem(self, n: int) -> None:
         if self.issued:
-            await self.ask("redeemQrCode", self.cashier, "qrCode { status }", code=pick(self.issued, n)[2])
+            await self.call("redeemQrCode", self.cashier, "qrCode { status }", code=pick(self.issued, n)[2])
 
     async def cancel_code(self, n: int) -> None:
         if self.issued:
             who, key, _ = pick(self.issued, n)
-            await self.ask("cancelQrCode", who, "qrCode { status }", qrCodeId=key)
+            await self.call("cancelQrCode", who, "qrCode { status }", qrCodeId=key)
 
     async def reverse_redemption(self, n: int) -> None:
         if self.issued:
             given = {"qrCodeId": pick(self.issued, n)[1], "reason": "scanned twice"}
-            await self.ask("reverseRedemption", self.staff, "qrCode { status }", STAFF, **given)
+            await self.call("reverseRedemption", self.staff, "qrCode { status }", STAFF, **given)
 
     async def settle(self, n: int) -> None:
         begins = date.today() - timedelta(days=n % 3)
@@ -207,16 +207,16 @@ class World:
             "periodStart": begins.isoformat(),
             "periodEnd": date.today().isoformat(),
         }
-        told = await self.ask("generateSettlement", self.staff, "settlement { rowId }", STAFF, **given)
-        if told["settlement"]:
-            self.settled.append(told["settlement"]["rowId"])
+        payload = await self.call("generateSettlement", self.staff, "settlement { rowId }", STAFF, **given)
+        if payload["settlement"]:
+            self.settled.append(payload["settlement"]["rowId"])
 
     async def decide_settlement(self, n: int) -> None:
         if self.settled:
             name = ("approveSettlement", "markSettlementPaid", "disputeSettlement", "reopenSettlement")[n % 4]
             more = {1: {"reference": "R-1"}, 2: {"reason": "not ours"}}.get(n % 4, {})
             key = pick(self.settled, n // 4)
-            await self.ask(name, self.staff, "settlement { status }", STAFF, settlementId=key, **more)
+            await self.call(name, self.staff, "settlement { status }", STAFF, settlementId=key, **more)
 
     async def place(self, n: int) -> None:
         given = {
@@ -225,16 +225,16 @@ class World:
             "price": "129.5",
             "amount": f"{1 + n % 30}.25",
         }
-        told = await self.ask("placeTrade", pick(self.traders, n), "trade { rowId }", **given)
-        if told["trade"]:
-            self.trades.append(UUID(told["trade"]["rowId"]))
+        payload = await self.call("placeTrade", pick(self.traders, n), "trade { rowId }", **given)
+        if payload["trade"]:
+            self.trades.append(UUID(payload["trade"]["rowId"]))
 
     async def take(self, n: int) -> None:
         if self.trades:
             trade = pick(self.trades, n)
             shown = "trade { rowId escrow { rowId sellerId buyerId } }"
-            told = await self.ask("takeTrade", pick(self.traders, n // 3), shown, tradeId=str(trade))
-            if told["trade"]:
+            payload = await self.call("takeTrade", pick(self.traders, n // 3), shown, tradeId=str(trade))
+            if payload["trade"]:
                 row = await self.owner.fetchrow(
                     "SELECT id, seller_id, buyer_id FROM trading.crypto_escrows WHERE trade_id = $1"
                     " ORDER BY created_at DESC LIMIT 1",
@@ -259,9 +259,9 @@ class World:
             ("openDispute", buyer, "dispute { rowId }", trade | {"reason": "not delivered"}),
         ]  # fmt: skip
         name, who, shown, given = calls[n % len(calls)]
-        told = await self.ask(name, who, shown, **given)
-        if name == "openDispute" and told["dispute"]:
-            self.disputes.append(UUID(told["dispute"]["rowId"]))
+        payload = await self.call(name, who, shown, **given)
+        if name == "openDispute" and payload["dispute"]:
+            self.disputes.append(UUID(payload["dispute"]["rowId"]))
 
     async def decide_dispute(self, n: int) -> None:
         if self.disputes:
@@ -269,7 +269,7 @@ class World:
             if n % 3 == 2:
                 given["buyerShare"] = "0.75"
             key = str(pick(self.disputes, n // 3))
-            await self.ask("resolveDispute", self.staff, "dispute { status }", STAFF, disputeId=key, **given)
+            await self.call("resolveDispute", self.staff, "dispute { status }", STAFF, disputeId=key, **given)
 
     async def time_passes(self, n: int) -> None:
         """What was taken runs out of its time."""
@@ -284,16 +284,16 @@ class World:
         job = pick(JOBS, n)
         await asyncio.gather(*(job(self.services) for _ in range(1 + n % 2)))
 
-    # How it is asked, and what must hold.
+    # How it is called, and what must hold.
 
-    async def ask(self, name: str, who: Any, shown: str, roles: tuple[str, ...] = (), **given: Any) -> Any:
+    async def call(self, name: str, who: Any, shown: str, roles: tuple[str, ...] = (), **given: Any) -> Any:
         return self.heard(await self.api.mutate(name, who, roles, show=shown, **given))[name]
 
     def heard(self, answer: Answer) -> Any:
         """Every outcome is typed: nothing here is an error at the top."""
         assert not answer.errors, answer.errors
-        for told in answer.data.values():
-            self.codes |= {error["code"] for error in told["userErrors"]}
+        for payload in answer.data.values():
+            self.codes |= {error["code"] for error in payload["userErrors"]}
         return answer.data
 
     def person_of(self, pot: Any) -> Any:

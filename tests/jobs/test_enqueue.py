@@ -154,7 +154,7 @@ def test_jobs_are_found_by_name() -> None:
     assert job_named("trials.nothing") is None
 
 
-def test_a_name_is_given_once() -> None:
+def test_job_names_are_unique() -> None:
     async def another(services: Services) -> None: ...
 
     with pytest.raises(TypeError, match=r"There are two jobs trials\.greet"):

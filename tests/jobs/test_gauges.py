@@ -42,7 +42,7 @@ def shown(running: Any, error: str) -> float | None:
     return value
 
 
-async def test_what_came_of_no_event_is_counted(services: Any, events: Any) -> None:
+async def test_unprocessed_events_are_counted(services: Any, events: Any) -> None:
     assert await unprocessed(services) == {"true": 0, "false": 0}
 
     await events(3, "It names no checkout.")
@@ -87,10 +87,10 @@ async def test_what_cannot_be_counted_is_not_shown(
     working: Working, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "MEASURING", 0.2)
-    asked = []
+    called = []
 
     async def broken(services: Any) -> dict[str, int]:
-        asked.append(services)
+        called.append(services)
         raise ConnectionError("away")
 
     async with working(worker_metrics_port=1) as running:
@@ -103,7 +103,7 @@ async def test_what_cannot_be_counted_is_not_shown(
         monkeypatch.setitem(gauges._known, GAUGE, gauges.Measure(GAUGE, counted.label, counted.says, broken))
         await until(lambda: shows(None))
 
-    assert asked
+    assert called
 
 
 def test_the_worker_knows_the_jobs_of_all_rules() -> None:

@@ -60,7 +60,7 @@ def next_month() -> date:
     return month(datetime.now(UTC).date(), 1)
 
 
-def test_a_worker_that_has_been_silent_too_long_is_told() -> None:
+def test_a_worker_that_has_been_silent_too_long_is_reported() -> None:
     assert silent(None, NOW) == "No worker has run scheduled jobs yet."
     assert silent(NOW - timedelta(minutes=2), NOW) is None
     assert silent(NOW - timedelta(minutes=4), NOW) == "No worker has run scheduled jobs since 2026-11-30 11:56:00 UTC."
@@ -102,7 +102,7 @@ async def test_the_worker_makes_what_is_missing(database: str, engine: AsyncEngi
     }  # fmt: skip
 
 
-async def test_the_doctor_says_so(database: str) -> None:
+async def test_the_doctor_reports_it(database: str) -> None:
     connection = await connect(database)
     try:
         (silence,) = await schedule(connection)

@@ -136,9 +136,9 @@ async def test_one_that_goes_on_failing_is_kept(put: Enqueue, working: Working, 
     assert await status(owner) == [("failed", 2)]
     assert _count(running, "trials.fail", "failed") == 1
     log = [row["traceback"] for row in await owner.fetch("SELECT traceback FROM jobs.pgqueuer_log ORDER BY id")]
-    told = [orjson.loads(traceback)["exception_message"] for traceback in log if traceback]
-    assert len(told) == 3
-    assert all("UniqueViolation" in message for message in told)
+    messages = [orjson.loads(traceback)["exception_message"] for traceback in log if traceback]
+    assert len(messages) == 3
+    assert all("UniqueViolation" in message for message in messages)
     assert trials.QUOTED not in str(log)
 
 
@@ -363,7 +363,7 @@ async def test_lango_work_once_runs_what_is_due_and_ends(owner: Any, worker_url:
     assert [row["job_id"] for row in left] == [1]
 
 
-def test_without_an_address_lango_work_says_what_is_missing(gateway_url: str, tmp_path: Path) -> None:
+def test_without_an_address_lango_work_names_the_missing_setting(gateway_url: str, tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGO_", "DATABASE_"))}
     ended = subprocess.run(
         [sys.executable, "-m", "lango", "work"], cwd=tmp_path, env=clean | {"DATABASE_URL": gateway_url, "PYTHONPATH": str(ROOT)},

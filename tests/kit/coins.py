@@ -54,7 +54,7 @@ async def with_coins(make: Factory, owner: asyncpg.Pool[Any], rows: list[dict[st
 
 
 def ordered(rows: list[dict[str, Any]], order: list[tuple[str, str]]) -> list[UUID]:
-    """The ids in an order of (column, SortDirection), as the API promises it: null last unless told, the id at the end."""
+    """The ids in an order of (column, SortDirection), as the API promises it: null last unless the order says otherwise, the id at the end."""
     descending = order[-1][1].startswith("DESC") if order else True
     keys = [*(order or [("created_at", "DESC")]), ("id", "DESC" if descending else "ASC")]
     listed = list(rows)

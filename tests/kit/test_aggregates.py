@@ -49,14 +49,14 @@ async def test_an_aggregate_is_what_python_computes(
     api: Api, make: Factory, owner: asyncpg.Pool[Any], rows: Any
 ) -> None:
     user = await with_coins(make, owner, rows)
-    (told,) = (await api(ALL, as_=user))["all"]
+    (aggregate,) = (await api(ALL, as_=user))["all"]
 
     def values(column: str) -> list[Any]:
         return [row[column] for row in user.coins if row[column] is not None]
 
-    assert told["count"] == str(len(rows))
+    assert aggregate["count"] == str(len(rows))
     for field in ("currency", "confirmations", "category", "timestamp"):
-        assert told["countDistinct"][field] == str(len(set(values(field))))
+        assert aggregate["countDistinct"][field] == str(len(set(values(field))))
     for field, column in (
         ("amount", "amount"),
         ("confirmations", "confirmations"),
@@ -64,27 +64,27 @@ async def test_an_aggregate_is_what_python_computes(
         ("gasPrice", "gas_price"),
     ):
         listed = values(column)
-        assert exact(told["sum"][field]) == (sum(listed) if listed else None)
-        assert exact(told["min"][field]) == (min(listed) if listed else None)
-        assert exact(told["max"][field]) == (max(listed) if listed else None)
-    assert told["min"]["timestamp"] == (moment(min(values("timestamp"))) if rows else None)
+        assert exact(aggregate["sum"][field]) == (sum(listed) if listed else None)
+        assert exact(aggregate["min"][field]) == (min(listed) if listed else None)
+        assert exact(aggregate["max"][field]) == (max(listed) if listed else None)
+    assert aggregate["min"]["timestamp"] == (moment(min(values("timestamp"))) if rows else None)
     with localcontext(prec=60):
         for field in ("confirmations", "amount"):
             if rows:
                 mean = Decimal(sum(values(field))) / len(rows)
-                assert abs(Decimal(told["avg"][field]) - mean) < Decimal("1e-14")
+                assert abs(Decimal(aggregate["avg"][field]) - mean) < Decimal("1e-14")
             else:
-                assert told["avg"][field] is None
+                assert aggregate["avg"][field] is None
 
 
 async def test_sums_are_exact(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     user = await with_coins(make, owner, [{"amount": Decimal("0.1")}, {"amount": Decimal("0.2")}, {"block_number": 2**63 - 1},
                                           {"block_number": 2**63 - 1, "amount": Decimal("999999999999.99999999")}])  # fmt: skip
-    (told,) = (await api(ALL, as_=user))["all"]
+    (aggregate,) = (await api(ALL, as_=user))["all"]
 
-    assert told["sum"]["amount"] == "1000000000001.29999999"
-    assert told["sum"]["blockNumber"] == str(2 * (2**63 - 1))
-    assert told["max"]["blockNumber"] == str(2**63 - 1)
+    assert aggregate["sum"]["amount"] == "1000000000001.29999999"
+    assert aggregate["sum"]["blockNumber"] == str(2 * (2**63 - 1))
+    assert aggregate["max"]["blockNumber"] == str(2**63 - 1)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -108,9 +108,9 @@ async def test_groups_are_those_of_their_keys(
     for row in user.coins:
         wanted[tuple(row[key].upper() if key == "status" else row[key] for key in keys)].append(row["amount"])
     for groups in (answer["root"], answer["user"]["cryptoTransactionsAggregate"]):
-        told = {tuple(group["group"][key] for key in keys): group for group in groups}
-        assert len(told) == len(groups)
-        assert {key: (int(group["count"]), Decimal(group["sum"]["amount"])) for key, group in told.items()} == {
+        by_key = {tuple(group["group"][key] for key in keys): group for group in groups}
+        assert len(by_key) == len(groups)
+        assert {key: (int(group["count"]), Decimal(group["sum"]["amount"])) for key, group in by_key.items()} == {
             key: (len(amounts), sum(amounts)) for key, amounts in wanted.items()
         }
 
@@ -205,17 +205,17 @@ async def test_zones_that_are_none_are_refused(api: Api, member: SimpleNamespace
 async def test_nothing_counts_as_nothing(api: Api, member: SimpleNamespace, as_staff: Ask, make: Factory) -> None:
     nobody, trade = await make(User), await make(CryptoTrade, seller_id=None)
     grouped = "{ cryptoTransactionsAggregate(groupBy: [{currency: true}]) { count } }"
-    (told,) = (await api(ALL, as_=nobody))["all"]
+    (aggregate,) = (await api(ALL, as_=nobody))["all"]
     under = await as_staff(
         f"""{{ user(id: "{nobody.id}") {{ all: cryptoTransactionsAggregate {{ count sum {{ amount }} countDistinct {{ currency }} }}
              none: cryptoTransactionsAggregate(groupBy: [{{currency: true}}]) {{ count }} }}
              cryptoTrade(id: "{trade.id}") {{ sellerPaymentMethods {{ nodes {{ id }} totalCount }} sellerPaymentMethodsAggregate {{ count }} }} }}"""
     )
 
-    assert told["count"] == "0"
-    assert set(told["countDistinct"].values()) == {"0"}
+    assert aggregate["count"] == "0"
+    assert set(aggregate["countDistinct"].values()) == {"0"}
     for part in ("sum", "avg", "min", "max"):
-        assert set(told[part].values()) == {None}
+        assert set(aggregate[part].values()) == {None}
     assert (await api(grouped, as_=nobody))["cryptoTransactionsAggregate"] == []
     assert under["user"] == {
         "all": [{"count": "0", "sum": {"amount": None}, "countDistinct": {"currency": "0"}}],
@@ -226,7 +226,7 @@ async def test_nothing_counts_as_nothing(api: Api, member: SimpleNamespace, as_s
     }  # fmt: skip
 
 
-async def test_groups_come_in_the_order_of_their_keys_as_many_as_asked(
+async def test_groups_come_in_the_order_of_their_keys_as_many_as_requested(
     api: Api, make: Factory, owner: asyncpg.Pool[Any]
 ) -> None:
     user = await with_coins(
@@ -241,7 +241,7 @@ async def test_groups_come_in_the_order_of_their_keys_as_many_as_asked(
         assert (await api(query, {"first": first}, as_=user)).codes == ["BAD_USER_INPUT"]
 
 
-async def test_keys_that_say_nothing_are_refused(api: Api, member: SimpleNamespace) -> None:
+async def test_invalid_group_keys_are_refused(api: Api, member: SimpleNamespace) -> None:
     query = "query ($by: [CryptoTransactionGroupBy!]) { cryptoTransactionsAggregate(groupBy: $by) { count } }"
     for keys in (
         [{"currency": False}], [{}], [{"currency": None}], [{"currency": True, "status": True}], [{"currency": True}] * 7,
@@ -261,9 +261,9 @@ async def test_each_parent_has_groups_of_its_own(as_staff: Ask, make: Factory, o
       all: cryptoTransactionsAggregate { count sum { amount } }
       grouped: cryptoTransactionsAggregate(first: 1, groupBy: [{currency: true}], where: {amount: {gte: 1}}) { count group { currency userId } max { amount } } } } }"""
     nodes = (await as_staff(query, {"ids": [str(person.id) for person in people]}))["users"]["nodes"]
-    told = {node["id"]: node for node in nodes}
+    by_id = {node["id"]: node for node in nodes}
 
-    none, one, five = (told[global_id(User, (person.id,))] for person in people)
+    none, one, five = (by_id[global_id(User, (person.id,))] for person in people)
     assert none["all"] == [{"count": "0", "sum": {"amount": None}}]
     assert none["grouped"] == []
     assert one["all"] == [{"count": "1", "sum": {"amount": "0.00000000"}}]

@@ -38,7 +38,7 @@ def costs(documents: Documents, text: str, variables: dict[str, Any] | None = No
 
 
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS.keys())
-def test_what_frontends_ask_is_far_below_the_limit(documents: Documents, text: str) -> None:
+def test_typical_frontend_queries_are_far_below_the_limit(documents: Documents, text: str) -> None:
     assert max(costs(documents, text)) < Settings(_env_file=None).max_cost / 4
 
 

@@ -119,12 +119,12 @@ filters = st.recursive(conditions(), joined, max_leaves=6)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=st.lists(coins, min_size=4, max_size=12), asked=st.lists(filters, min_size=4, max_size=8))
+@given(rows=st.lists(coins, min_size=4, max_size=12), conditions=st.lists(filters, min_size=4, max_size=8))
 async def test_a_filter_finds_what_python_finds(
-    api: Api, make: Factory, owner: asyncpg.Pool[Any], rows: list[dict[str, Any]], asked: Any
+    api: Api, make: Factory, owner: asyncpg.Pool[Any], rows: list[dict[str, Any]], conditions: Any
 ) -> None:
     user = await with_coins(make, owner, rows)
-    for where, matches in asked:
+    for where, matches in conditions:
         assert await found(api, user, where) == {row["id"] for row in user.coins if matches(row)}, where
 
 
@@ -137,9 +137,9 @@ async def test_some_none_and_every_are_true_opposites(
     where, matches = pair
     ids = [str(person.id) for person in people]
 
-    async def those(asked: dict[str, Any]) -> set[str]:
+    async def those(condition: dict[str, Any]) -> set[str]:
         query = "query ($where: UserWhere) { users(where: $where) { nodes { rowId } } }"
-        answer = await as_staff(query, {"where": {"id": {"in": ids}, **asked}})
+        answer = await as_staff(query, {"where": {"id": {"in": ids}, **condition}})
         return {node["rowId"] for node in answer["users"]["nodes"]}
 
     some = {str(person.id) for person in people if any(matches(row) for row in person.coins)}
@@ -152,7 +152,7 @@ async def test_some_none_and_every_are_true_opposites(
     assert await those({"cryptoTransactions": {}}) == set(ids)
 
 
-async def test_a_parent_is_asked_about_through_its_relation(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
+async def test_a_relation_to_a_parent_can_be_filtered(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     user = await with_coins(make, owner, [{}, {}, {}])
     wallet = await make(CryptoWallet, user_id=user.id, currency="KES")
     first, second, third = (row["id"] for row in user.coins)
@@ -170,7 +170,7 @@ async def test_a_parent_is_asked_about_through_its_relation(api: Api, make: Fact
     assert await found(api, user, {"walletId": {"isNull": True}}) == {second, third}
 
 
-async def test_relations_may_be_asked_about_whichever_group_they_are_in(api: Api, make: Factory) -> None:
+async def test_relations_of_every_group_can_be_filtered(api: Api, make: Factory) -> None:
     pot = await make(Pot)
     other = await make(Pot, owner_user_id=pot.owner_user_id)
     from models.redemption import QrCode
@@ -190,8 +190,8 @@ async def test_texts_are_found_letter_for_letter(api: Api, make: Factory, owner:
     user = await with_coins(make, owner, [{"category": text} for text in texts])
     by_text = {row["category"]: row["id"] for row in user.coins}
 
-    async def those(**asked: Any) -> set[str | None]:
-        ids = await found(api, user, {"category": asked})
+    async def those(**condition: Any) -> set[str | None]:
+        ids = await found(api, user, {"category": condition})
         return {text for text, id_ in by_text.items() if id_ in ids}
 
     assert await those(contains="%") == {"100%"}
@@ -216,9 +216,9 @@ async def test_a_value_longer_or_finer_than_the_column_is_equal_to_nothing(as_st
     metric = await make(BusinessMetric, metric_type=long + "x" * 18, metric_value=Decimal("1.0050"))
     query = "query ($where: BusinessMetricWhere) { list: businessMetrics(where: $where) { nodes { rowId } } }"
 
-    async def finds(**asked: Any) -> bool:
+    async def finds(**condition: Any) -> bool:
         narrow = {"metricType": {"startsWith": long}}
-        return bool((await as_staff(query, {"where": {"and": [narrow, asked]}}))["list"]["nodes"])
+        return bool((await as_staff(query, {"where": {"and": [narrow, condition]}}))["list"]["nodes"])
 
     assert await finds(metricType={"in": [metric.metric_type]})
     for name in ("eq", "in"):
@@ -245,8 +245,8 @@ async def test_arrays_json_addresses_times_and_dates(as_staff: Ask, make: Factor
         query = f"query ($where: {kind}Where) {{ list: {field}(where: $where) {{ nodes {{ id }} }} }}"
         return bool((await as_staff(query, {"where": where}))["list"]["nodes"])
 
-    async def user(**asked: Any) -> bool:
-        return await finds("User", "users", id={"eq": str(both.id)}, roles=asked)
+    async def user(**condition: Any) -> bool:
+        return await finds("User", "users", id={"eq": str(both.id)}, roles=condition)
 
     assert await user(has="PARTNER")
     assert not await user(has="ADMIN")
@@ -254,15 +254,15 @@ async def test_arrays_json_addresses_times_and_dates(as_staff: Ask, make: Factor
     assert not await user(overlaps=[])
     assert not await user(isNull=True)
 
-    async def currencies(**asked: Any) -> bool:
-        return await finds("CryptoWallet", "cryptoWallets", id={"eq": str(wallet.id)}, supportedCurrencies=asked)
+    async def currencies(**condition: Any) -> bool:
+        return await finds("CryptoWallet", "cryptoWallets", id={"eq": str(wallet.id)}, supportedCurrencies=condition)
 
     assert await currencies(has="BTC")
     assert not await currencies(has="BT")
     assert await currencies(overlaps=["X", "ETH"])
 
-    async def device(**asked: Any) -> bool:
-        return await finds("UserSession", "userSessions", id={"eq": str(session.id)}, deviceInfo=asked)
+    async def device(**condition: Any) -> bool:
+        return await finds("UserSession", "userSessions", id={"eq": str(session.id)}, deviceInfo=condition)
 
     assert await device(contains={"os": "ios"})
     assert await device(contains={"n": [2.5]})
@@ -270,27 +270,27 @@ async def test_arrays_json_addresses_times_and_dates(as_staff: Ask, make: Factor
     assert await device(hasKey="os")
     assert not await device(hasKey="o")
 
-    async def address(**asked: Any) -> bool:
-        return await finds("UserSession", "userSessions", id={"eq": str(session.id)}, ipAddress=asked)
+    async def address(**condition: Any) -> bool:
+        return await finds("UserSession", "userSessions", id={"eq": str(session.id)}, ipAddress=condition)
 
     assert await address(eq="10.1.2.3")
     assert await address(**{"in": ["10.1.2.3", "::1"]})
     assert await address(notIn=["10.1.2.3/8"])
     assert not await address(ne="10.1.2.3")
 
-    async def quiet(**asked: Any) -> bool:
+    async def quiet(**condition: Any) -> bool:
         return await finds(
             "NotificationPreferences",
             list_field(NotificationPreferences),
             userId={"eq": str(both.id)},
-            quietHoursStart=asked,
+            quietHoursStart=condition,
         )
 
     assert await quiet(gte="22:30", lt="22:30:00.000001")
     assert await quiet(**{"in": ["22:30:00"]})
 
-    async def day(**asked: Any) -> bool:
-        return await finds("BusinessMetric", "businessMetrics", id={"eq": str(metric.id)}, metricDate=asked)
+    async def day(**condition: Any) -> bool:
+        return await finds("BusinessMetric", "businessMetrics", id={"eq": str(metric.id)}, metricDate=condition)
 
     assert await day(eq="2026-02-28")
     assert not await day(gt="2026-02-28")
@@ -399,7 +399,7 @@ SLOW = [
 
 
 @pytest.mark.parametrize("where", SLOW, ids=str)
-async def test_slow_questions_of_an_unbounded_table_need_a_narrow_one(
+async def test_slow_filters_of_an_unbounded_table_need_a_narrow_one(
     api: Api, as_staff: Ask, member: SimpleNamespace, where: Any
 ) -> None:
     rows = "query ($where: PotWhere) { pots(where: $where) { nodes { id } } }"

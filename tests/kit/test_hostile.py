@@ -128,7 +128,7 @@ async def refused_inside(
 
 @pytest.mark.parametrize("part", range(4))
 async def test_every_operator_takes_every_extreme_of_its_kind(as_staff: Ask, filled: Any, part: int) -> None:
-    wheres = [(model, {key: asked}) for model, key, name in representatives() for asked in questions(name)]
+    wheres = [(model, {key: condition}) for model, key, name in representatives() for condition in questions(name)]
     assert len(wheres) > 1000
 
     assert await refused_inside(as_staff, wheres[part::4]) == []
@@ -144,14 +144,14 @@ async def test_every_list_takes_every_operator_on_every_column(
         for key, name in columns(model).items():
             if name != "IDFilter":
                 operators = input_type(name).fields.items()
-                asked = [{key: {operator: values_of(field.type)[-1]}} for operator, field in operators]
-                wheres.append((model, {"or": [where for where in asked if "\0" not in json.dumps(where)]}))
+                conditions = [{key: {operator: values_of(field.type)[-1]}} for operator, field in operators]
+                wheres.append((model, {"or": [where for where in conditions if "\0" not in json.dumps(where)]}))
 
     assert await refused_inside(as_staff, wheres) == []
     assert await refused_inside(api, wheres[::9], codes=("BAD_USER_INPUT", "FORBIDDEN"), as_=member) == []
 
 
-async def test_every_relation_may_be_asked_about(api: Api, as_staff: Ask, filled: Any, member: SimpleNamespace) -> None:
+async def test_every_relation_can_be_filtered(api: Api, as_staff: Ask, filled: Any, member: SimpleNamespace) -> None:
     wheres: list[tuple[type[Base], dict[str, Any]]] = []
     for model in LISTED:
         for key, field in input_type(f"{model.__name__}Where").fields.items():

@@ -101,13 +101,13 @@ async def test_the_row_of_a_cursor_lies_beyond_the_page(
     api: Api, ordinary: Api, make: Factory, owner: asyncpg.Pool[Any], planner: str
 ) -> None:
     """`first` with `before`, `last` with `after`: the schema says whether rows follow, whichever way it was read."""
-    asking = api if planner == "on" else ordinary
+    gateway = api if planner == "on" else ordinary
     rows = [{"created_at": START + timedelta(seconds=number)} for number in range(4)]
     user = await with_coins(make, owner, rows)
-    edges = (await asking(LIST, as_=user))["list"]["edges"]
+    edges = (await gateway(LIST, as_=user))["list"]["edges"]
 
-    head = (await asking(LIST, {"first": 5, "before": edges[2]["cursor"]}, as_=user))["list"]
-    tail = (await asking(LIST, {"last": 5, "after": edges[1]["cursor"]}, as_=user))["list"]
+    head = (await gateway(LIST, {"first": 5, "before": edges[2]["cursor"]}, as_=user))["list"]
+    tail = (await gateway(LIST, {"last": 5, "after": edges[1]["cursor"]}, as_=user))["list"]
 
     assert head["edges"] == edges[:2]
     assert (head["pageInfo"]["hasPreviousPage"], head["pageInfo"]["hasNextPage"]) == (False, True)
@@ -141,7 +141,7 @@ async def test_without_sizes_a_page_has_20_rows_and_the_newest_come_first(
     assert page["pageInfo"]["hasNextPage"] is True
 
 
-async def test_a_page_of_no_rows_says_whether_there_are_any(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
+async def test_a_page_of_size_zero_shows_whether_rows_follow(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     user = await with_coins(make, owner, [{}, {}])
     nobody = await with_coins(make, owner, [])
     nested = '{ user(id: "%s") { cryptoTransactions(first: 0) { nodes { id } pageInfo { hasNextPage } totalCount } } }'
@@ -220,7 +220,7 @@ async def test_cursors_of_elsewhere_and_forged_ones_are_refused(
 
 
 @pytest.mark.parametrize(("planned", "statements"), [(True, 1), (False, 2)])
-async def test_a_total_is_counted_only_when_asked(
+async def test_a_total_is_counted_only_when_selected(
     api: Api, ordinary: Api, make: Factory, owner: asyncpg.Pool[Any], planned: bool, statements: int
 ) -> None:
     api = api if planned else ordinary

@@ -100,19 +100,19 @@ async def test_what_is_such_a_value_is_taken_as_literal_and_variable(
 
 
 @pytest.mark.parametrize(
-    ("scalar", "value", "told"),
+    ("scalar", "value", "message"),
     [
         ("Decimal", 1.5, "string"), ("Decimal", "1_000", "up to 20 digits"), ("DateTime", "2026-01-01T00:00:00", "zone"),
         ("Date", "x", "2026-01-31"), ("Time", "x", "08:30"), ("BigInt", 2**63, "64 bits"), ("Inet", "x", "IP address"),
     ],
 )  # fmt: skip
-async def test_a_refusal_says_how_to_write_it(
-    api: Api, member: SimpleNamespace, scalar: str, value: Any, told: str
+async def test_a_refused_scalar_explains_the_format(
+    api: Api, member: SimpleNamespace, scalar: str, value: Any, message: str
 ) -> None:
     field, column, operator = ASKED_BY[scalar]
     query = f"query ($value: {scalar}!) {{ {field}(where: {{{column}: {{{operator}: $value}}}}) {{ nodes {{ id }} }} }}"
     answer = await api(query, {"value": value}, as_=member)
-    assert told in answer.errors[0]["message"]
+    assert message in answer.errors[0]["message"]
 
 
 EXACT = {"wide": "12345678901234567890123", "long": "0.12345678901234567890", "scaled": "1.10", "small": "-1.5e-7"}
@@ -153,7 +153,7 @@ async def test_numbers_that_json_would_write_out_at_length_are_refused(api: Api,
     ("scalar", "literal_"),
     [("Decimal", '"1_000"'), ("BigInt", '"x"'), ("DateTime", '"x"'), ("Date", '"x"'), ("Time", '"x"'), ("Inet", '"x"')],
 )
-async def test_an_error_about_a_literal_says_where_it_stands(
+async def test_an_error_about_a_literal_has_its_location(
     api: Api, member: SimpleNamespace, scalar: str, literal_: str
 ) -> None:
     field, column, operator = ASKED_BY[scalar]

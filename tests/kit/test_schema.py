@@ -94,7 +94,7 @@ def test_a_type_has_every_column_and_relation_of_its_model(model: type[Base]) ->
             assert not column.foreign_keys
 
 
-def test_money_and_personal_columns_say_so() -> None:
+def test_money_and_personal_columns_are_marked() -> None:
     for model in MODELS:
         block = SDL[SDL.index(f"\ntype {model.__name__} ") :]
         block = block[: block.index("\n}\n")]
@@ -107,7 +107,7 @@ def test_money_and_personal_columns_say_so() -> None:
             assert ("@personal" in line[0]) is bool(column.info.get(PERSONAL))
 
 
-def test_what_is_deprecated_says_what_replaces_it() -> None:
+def test_deprecated_fields_name_their_replacement() -> None:
     reasons: list[tuple[str, Any]] = []
     for name, kind in OURS.items():
         for key, item in [*getattr(kind, "fields", {}).items(), *getattr(kind, "values", {}).items()]:

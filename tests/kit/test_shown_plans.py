@@ -36,22 +36,22 @@ async def test_staff_see_the_statements_with_their_rows_and_times(showing: Api, 
 
     answer = await showing(QUERY, {"id": str(pot.id)}, as_=admin, roles=STAFF)
 
-    told = answer.body["extensions"]["lango"]
-    (statement,) = told["statements"]
+    shown = answer.body["extensions"]["lango"]
+    (statement,) = shown["statements"]
     assert statement["field"] == "one"
     assert statement["sql"].startswith("/* lango_staff */ SELECT ")
     # The pot, three donations and three donors.
     assert statement["rows"] == 7
     assert statement["bytes"] > 100
-    assert told["databaseMs"] > 0
-    assert told["pythonMs"] > 0
+    assert shown["databaseMs"] > 0
+    assert shown["pythonMs"] > 0
     assert "\\u0002" not in answer.response.text
 
 
 async def test_nobody_else_sees_them(api: Api, showing: Api, make: Factory) -> None:
     admin, member, pot = await make.staff(), await make(User), await make(Pot)
 
-    for asked, caller, roles in ((showing, member, ()), (showing, None, ()), (api, admin, STAFF)):
-        answer = await asked(QUERY, {"id": str(pot.id)}, as_=caller, roles=roles)
+    for gateway, caller, roles in ((showing, member, ()), (showing, None, ()), (api, admin, STAFF)):
+        answer = await gateway(QUERY, {"id": str(pot.id)}, as_=caller, roles=roles)
 
         assert set(answer.body["extensions"]) == {"cost"}

@@ -135,7 +135,7 @@ async def test_nodes_of_many_types_take_one_statement_a_type_at_most(
     assert len([statement for statement in counted if is_read(statement)]) == expected
 
 
-async def test_an_aggregate_computes_only_what_is_asked(api: Api, as_staff: Ask) -> None:
+async def test_an_aggregate_computes_only_what_is_selected(api: Api, as_staff: Ask) -> None:
     query = """
         { donationsAggregate { ...Sums other: max { amountCfa } __typename ... on DonationAggregate { min { createdAt } } } }
         fragment Sums on DonationAggregate { total: sum { cfa: amountCfa __typename } }

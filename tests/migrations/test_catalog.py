@@ -62,7 +62,7 @@ async def empty(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.drop(url)
 
 
-async def test_the_migrations_build_what_the_models_say(migrated: str, empty: str) -> None:
+async def test_the_migrations_build_what_the_models_declare(migrated: str, empty: str) -> None:
     meant, built = await asyncpg.connect(empty), await asyncpg.connect(migrated)
     try:
         async with meant.transaction():

@@ -55,12 +55,12 @@ def test_from_nothing_to_a_healthy_database(tmp_path: Path) -> None:
     "command", ["token", "migrate", "grant", "doctor", "dev", "serve", "work", "seed", "schema", "explain"]
 )
 def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
-    told = lango(command, *(["up"] if command == "migrate" else []), "--help", data_dir=tmp_path)
-    assert told.returncode == 0
-    assert f"lango {command}" in told.stdout.partition("Example")[2]
+    ended = lango(command, *(["up"] if command == "migrate" else []), "--help", data_dir=tmp_path)
+    assert ended.returncode == 0
+    assert f"lango {command}" in ended.stdout.partition("Example")[2]
 
 
-def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_before_anything_is_started(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -73,7 +73,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path)
     assert not (tmp_path / "untouched").exists()
 
 
-def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_part_is_reported_with_what_to_do(tmp_path: Path) -> None:
     ended = lango("token", "someone@example.org", data_dir=tmp_path)
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -81,7 +81,7 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_only_the_door_of_dev_offers_the_demos_people(tmp_path: Path) -> None:
+def test_only_dev_offers_the_demo_users(tmp_path: Path) -> None:
     script = (
         "from lango.http.demo import PATH\n"
         "from lango.asgi import app\n"
@@ -105,14 +105,14 @@ def test_only_the_door_of_dev_offers_the_demos_people(tmp_path: Path) -> None:
     assert ended.stdout.splitlines() == ["[]", f"['{PATH}', '{PATH}/{{name}}/token'] {PATH}"]
 
 
-def test_a_wrong_setting_is_told_by_name(tmp_path: Path) -> None:
+def test_a_wrong_setting_is_reported_by_name(tmp_path: Path) -> None:
     ended = lango("doctor", data_dir=tmp_path, LANGO_PORT="eight thousand")
     assert ended.returncode == 1
     assert "the setting port" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_an_address_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_an_address_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     nowhere = f"postgresql://lango_gateway:secret@/lango?host={tmp_path}"
     ended = lango("migrate", "status", data_dir=tmp_path, DATABASE_URL=nowhere, DATABASE_OWNER_URL=nowhere)
     assert ended.returncode == 1
@@ -129,7 +129,7 @@ def test_the_roles_are_printed_without_the_password(tmp_path: Path) -> None:
     assert "hunter2" not in printed.stdout + printed.stderr
 
 
-def test_going_down_says_how_far_and_asks_first(tmp_path: Path) -> None:
+def test_going_down_shows_how_far_and_asks_for_confirmation(tmp_path: Path) -> None:
     assert "Say how far" in lango("migrate", "down", data_dir=tmp_path).stderr
 
 

@@ -51,7 +51,7 @@ async def test_a_superuser_may_not(owner_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "told"),
+    ("made", "message"),
     [
         ("ALTER ROLE {name} BYPASSRLS", "has BYPASSRLS"),
         ("ALTER ROLE {name} CREATEROLE", "may make roles"),
@@ -64,7 +64,7 @@ async def test_a_superuser_may_not(owner_url: str) -> None:
         ),
     ],
 )  # fmt: skip
-async def test_a_login_that_gets_around_the_policies_may_not(owner_url: str, made: str, told: str) -> None:
+async def test_a_login_that_gets_around_the_policies_may_not(owner_url: str, made: str, message: str) -> None:
     name = f"serving_{owner_url.partition('@/')[2].partition('?')[0]}"
     await execute(
         owner_url,
@@ -74,7 +74,7 @@ async def test_a_login_that_gets_around_the_policies_may_not(owner_url: str, mad
 
     found = await reasons(owner_url.replace("postgres@", f"{name}@"))
 
-    assert [each for each in found if told in each], found
+    assert [each for each in found if message in each], found
 
 
 async def test_a_granted_table_without_row_level_security_stops_serving(owner_url: str, gateway_url: str) -> None:
@@ -174,7 +174,7 @@ async def test_the_whole_examination_of_an_address_that_does_not_answer(tmp_path
     assert found[-1].says.startswith("DATABASE_OWNER_URL is not set")
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_taken_port_is_reported() -> None:
     import socket
 
     with socket.socket() as holder:
@@ -205,7 +205,7 @@ def test_in_development_the_generated_key_will_do(tmp_path: Path) -> None:
     assert found.level is Level.OK
 
 
-def test_a_key_that_cannot_be_used_is_an_error_that_does_not_tell_it() -> None:
+def test_an_unusable_key_is_an_error_that_does_not_reveal_it() -> None:
     (found,) = encryption(Settings(_env_file=None, encryption_keys="k1:c2VjcmV0"))  # type: ignore[arg-type]
 
     assert (found.level, found.says) == (Level.ERROR, "Encryption key 'k1' has 6 bytes, not 32.")
@@ -224,7 +224,7 @@ def test_serving_without_a_key_is_warned_of_and_with_a_bad_one_does_not_begin(
     assert "has 6 bytes, not 32" in capsys.readouterr().err
 
 
-def test_a_misspelt_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGO_POOLSIZE", "3")
     # Read under both of its names; and a provider's.
     monkeypatch.setenv("LANGO_TRUSTED_PROXIES", "::1")

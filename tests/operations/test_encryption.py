@@ -86,7 +86,7 @@ def test_under_another_keys_name_it_does_not_open() -> None:
     ],
     ids=["lost key", "another row", "damaged", "filler", "plain", "no key", "empty"],
 )  # fmt: skip
-def test_what_cannot_be_read_tells_its_key_and_nothing_else(value: str, key_id: str | None) -> None:
+def test_an_unreadable_value_names_its_key_and_nothing_else(value: str, key_id: str | None) -> None:
     with pytest.raises(Unreadable) as refused:
         Keyring([NEW]).open(value, DETAILS, ROW)
 
@@ -102,7 +102,7 @@ def test_what_was_never_sealed_does_not_open(value: str) -> None:
         Keyring([NEW]).open(value, DETAILS, ROW)
 
 
-def test_a_changed_bit_is_noticed() -> None:
+def test_a_changed_bit_is_detected() -> None:
     keys = Keyring([NEW])
     form, key_id, held = keys.seal("a text", DETAILS, ROW).split(":")
     raw = bytearray(base64.urlsafe_b64decode(held))
@@ -129,7 +129,7 @@ def test_keys_are_configured_as_pairs_or_as_json(configured: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("configured", "told"),
+    ("configured", "message"),
     [
         ("2026:" + text(b"short"), "5 bytes, not 32"),
         ("2026:%%%", "not base64"),
@@ -142,8 +142,8 @@ def test_keys_are_configured_as_pairs_or_as_json(configured: str) -> None:
         (",", "names no key"),
     ],
 )
-def test_keys_that_cannot_be_used_are_refused_without_being_told(configured: str, told: str) -> None:
-    with pytest.raises(BadKey, match=told) as refused:
+def test_unusable_keys_are_refused_without_being_revealed(configured: str, message: str) -> None:
+    with pytest.raises(BadKey, match=message) as refused:
         keyring_of(settings(encryption_keys=configured))
 
     assert text(NEW[1]) not in str(refused.value)

@@ -56,17 +56,17 @@ def explain(database: str, newest: Server, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def test_the_statement_and_its_plan_are_those_of_the_user(explain: Explain) -> None:
-    told = explain(POTS, "--as", "amina@example.org")
+    ended = explain(POTS, "--as", "amina@example.org")
 
-    assert told.exit_code == 0, told.output
-    assert "pots: one statement" in told.stdout
-    assert "/* lango_member */ SELECT" in told.stdout
-    assert "\n  FROM pots.pots AS pots_1\n" in told.stdout
+    assert ended.exit_code == 0, ended.output
+    assert "pots: one statement" in ended.stdout
+    assert "/* lango_member */ SELECT" in ended.stdout
+    assert "\n  FROM pots.pots AS pots_1\n" in ended.stdout
     # The policy stands in the plan, and nothing was run.
-    assert "InitPlan" in told.stdout
-    assert "(cost=" in told.stdout
-    assert "actual time" not in told.stdout
-    assert "amina@example.org" in told.stderr
+    assert "InitPlan" in ended.stdout
+    assert "(cost=" in ended.stdout
+    assert "actual time" not in ended.stdout
+    assert "amina@example.org" in ended.stderr
 
 
 def test_without_a_user_it_is_nobody(explain: Explain) -> None:
@@ -75,20 +75,20 @@ def test_without_a_user_it_is_nobody(explain: Explain) -> None:
 
 
 def test_analyze_runs_the_statement(explain: Explain) -> None:
-    told = explain(POTS, "--as", "amina@example.org", "--analyze")
+    ended = explain(POTS, "--as", "amina@example.org", "--analyze")
 
-    assert "actual time" in told.stdout
-    assert "Buffers:" in told.stdout
-    assert "Execution Time:" in told.stdout
+    assert "actual time" in ended.stdout
+    assert "Buffers:" in ended.stdout
+    assert "Execution Time:" in ended.stdout
 
 
 def test_a_share_link_opens_its_pot(explain: Explain) -> None:
-    asked = '{ pot(shareToken: "a-token-of-the-test") { title } }'
+    query = '{ pot(shareToken: "a-token-of-the-test") { title } }'
 
-    told = explain(asked, "--analyze")
+    ended = explain(query, "--analyze")
 
-    plan = told.stdout.partition("(actual time")[2]
-    assert "rows=1" in plan.splitlines()[0], told.output
+    plan = ended.stdout.partition("(actual time")[2]
+    assert "rows=1" in plan.splitlines()[0], ended.output
 
 
 def test_one_operation_of_several_with_its_variables(explain: Explain, tmp_path: Path) -> None:
@@ -96,33 +96,33 @@ def test_one_operation_of_several_with_its_variables(explain: Explain, tmp_path:
     file.write_text(ONE_POT)
     key = "00000000-0000-4000-8000-000000000001"
 
-    told = explain(f"@{file}", "--operation", "Pot", "--variables", f'{{"id": "{key}"}}')
+    ended = explain(f"@{file}", "--operation", "Pot", "--variables", f'{{"id": "{key}"}}')
 
-    assert told.exit_code == 0, told.output
-    assert f"$1 = UUID('{key}')" in told.stdout
-    assert "viewer" not in told.stdout
+    assert ended.exit_code == 0, ended.output
+    assert f"$1 = UUID('{key}')" in ended.stdout
+    assert "viewer" not in ended.stdout
 
 
 def test_the_query_comes_from_standard_input(explain: Explain) -> None:
     assert "pots: one statement" in explain("-", input=POTS).stdout
 
 
-def test_what_python_does_is_told(explain: Explain) -> None:
-    told = explain(
+def test_explain_lists_what_python_computes(explain: Explain) -> None:
+    ended = explain(
         '{ qrCodes { nodes { code svg } } __typename __schema { queryType { name } } total: pots(after: "x") { totalCount }'
         " many: pots(first: 1000) { nodes { id } } }"
     )
 
-    assert told.exit_code == 0, told.output
-    assert "Python fills in QrCode.svg" in told.stdout
-    assert "__typename: its answer is the same for everybody" in told.stdout
-    assert "__schema: the ordinary executor answers it, because it asks about the schema" in told.stdout
-    assert "total: the ordinary executor answers it, because Query.pots asked for in this way is Python" in told.stdout
-    assert "many: the ordinary executor answers it, because the query is refused: `first` is" in told.stdout
+    assert ended.exit_code == 0, ended.output
+    assert "Python fills in QrCode.svg" in ended.stdout
+    assert "__typename: its answer is the same for everybody" in ended.stdout
+    assert "__schema: the ordinary executor answers it, because it asks about the schema" in ended.stdout
+    assert "total: the ordinary executor answers it, because Query.pots asked for in this way is Python" in ended.stdout
+    assert "many: the ordinary executor answers it, because the query is refused: `first` is" in ended.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["{ pots { nope } }"], "Cannot query field 'nope' on type 'PotConnection'."),
         (["{"], "Syntax Error"),
@@ -137,17 +137,17 @@ def test_what_python_does_is_told(explain: Explain) -> None:
         (["mutation { cancelQrCode(input: {qrCodeId: \"x\"}) { userErrors { code } } }"], "only a query has a plan"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_in_a_line(explain: Explain, arguments: list[str], told: str) -> None:
+def test_an_error_is_one_line(explain: Explain, arguments: list[str], message: str) -> None:
     ended = explain(*arguments)
 
     assert ended.exit_code == 1
     assert ended.stdout == ""
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("user", [[], ["--as", "amina@example.org"]], ids=["nobody", "somebody"])
-def test_a_database_without_tables_is_told(
+def test_a_database_without_tables_is_reported(
     explain: Explain, newest: Server, monkeypatch: pytest.MonkeyPatch, user: list[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", newest.gateway_url("postgres"))
@@ -160,7 +160,7 @@ def test_a_database_without_tables_is_told(
     assert "lango migrate up" in ended.stderr
 
 
-def test_a_database_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     nowhere = f"postgresql://lango_gateway:secret@/lango?host={tmp_path}"
 
     ended = lango("explain", POTS, data_dir=tmp_path, DATABASE_URL=nowhere, DATABASE_OWNER_URL=nowhere)

@@ -43,12 +43,12 @@ async def catalog(url: str) -> list[tuple[Any, ...]]:
 
 
 async def test_up_runs_each_once_as_the_owner_and_writes_it_down(owner_url: str, versions: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    steps: list[tuple[str, int, int]] = []
 
-    names = await migrate.upgrade(owner_url, versions=versions, progress=lambda *step: told.append(step))
+    names = await migrate.upgrade(owner_url, versions=versions, progress=lambda *step: steps.append(step))
 
     assert names == ["0001_step", "0002_step", "0003_step"]
-    assert told == [("0001_step", 1, 3), ("0002_step", 2, 3), ("0003_step", 3, 3)]
+    assert steps == [("0001_step", 1, 3), ("0002_step", 2, 3), ("0003_step", 3, 3)]
     assert await migrate.upgrade(owner_url, versions=versions) == []
     owners = "SELECT DISTINCT tableowner::text FROM pg_tables WHERE schemaname IN ('pots', 'alembic')"
     assert await fetch(owner_url, owners) == [("lango_owner",)]
@@ -113,7 +113,7 @@ async def test_two_processes_at_once_run_each_version_once(owner_url: str, versi
     assert sorted(answers) == ["['0001_step', '0002_step', '0003_step']", "[]"]
 
 
-async def test_files_that_changed_are_noticed(owner_url: str, versions: Path) -> None:
+async def test_changed_files_are_detected(owner_url: str, versions: Path) -> None:
     await migrate.upgrade(owner_url, versions=versions)
     (versions / "0002_step.down.sql").write_text("DROP SCHEMA pots CASCADE;")
 
@@ -130,12 +130,12 @@ async def test_line_ends_are_no_change(owner_url: str, versions: Path) -> None:
     assert not any(each.changed for each in await migrate.status(owner_url, versions=versions))
 
 
-async def test_a_version_that_does_not_exist_is_told(owner_url: str, versions: Path) -> None:
+async def test_a_version_that_does_not_exist_is_reported(owner_url: str, versions: Path) -> None:
     with pytest.raises(migrate.MigrationError, match=r"no version 0009\. The versions are: 0001, 0002, 0003"):
         await migrate.upgrade(owner_url, "0009", versions=versions)
 
 
-async def test_a_login_that_cannot_become_the_owner_is_told(gateway_url: str, versions: Path) -> None:
+async def test_a_login_that_cannot_become_the_owner_is_reported(gateway_url: str, versions: Path) -> None:
     with pytest.raises(migrate.MigrationError, match="--print-roles"):
         await migrate.upgrade(gateway_url, versions=versions)
 

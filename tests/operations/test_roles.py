@@ -175,7 +175,7 @@ async def test_what_is_printed_before_the_database_exists_runs_in_it(server: Ser
     assert ("lango_rules", "lango_worker", "postgres") in await state(url)
 
 
-def test_what_15_does_not_know_is_said_only_where_the_server_is_newer() -> None:
+def test_clauses_unknown_to_15_are_used_only_on_newer_servers() -> None:
     """Its grammar has no such words, and its catalog no such column: neither may stand in a statement of its own."""
     outside = re.sub(r"\$(\w+)\$.*?\$\1\$", "", roles.roles_sql(), flags=re.DOTALL)
 

@@ -83,10 +83,10 @@ async def test_the_answer_is_the_same_whether_or_not_anybody_has_the_contact(
         for email in (guest.email, address(), shop.cashier.email)
     ]
 
-    told = [answer["invitePartnerMember"] for answer in answers]
-    assert [each["userErrors"] for each in told] == [[], [], []]
-    assert {each["invitation"]["status"] for each in told} == {"PENDING"}
-    assert {each["invitation"]["answeredBy"] for each in told} == {None}
+    payloads = [answer["invitePartnerMember"] for answer in answers]
+    assert [each["userErrors"] for each in payloads] == [[], [], []]
+    assert {each["invitation"]["status"] for each in payloads} == {"PENDING"}
+    assert {each["invitation"]["answeredBy"] for each in payloads} == {None}
     assert guest.id not in await roles(owner, shop.partner)
 
 
@@ -261,7 +261,7 @@ async def test_staff_invite_others_and_owners_whom_they_like(
     assert (await roles(owner, shop.partner)).keys() >= {guest.id, child.id}
 
 
-async def test_who_has_declined_is_not_asked_again_at_once(
+async def test_who_has_declined_cannot_be_invited_again_at_once(
     api: Api, shop: Any, guest: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     invitation = await invite(api, shop, email=guest.email)
@@ -316,7 +316,7 @@ async def test_who_is_an_owner_no_more_has_invited_nobody(
     assert await books.events(other.id) == ["partner_invitation.sent"]
 
 
-async def test_who_acts_for_the_partner_already_is_told_so(api: Api, shop: Any, changes: Changes) -> None:
+async def test_an_existing_member_cannot_accept_an_invitation(api: Api, shop: Any, changes: Changes) -> None:
     invitation = await invite(api, shop, email=shop.cashier.email, role="OWNER")
     before = await changes.mark()
 

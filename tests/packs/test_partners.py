@@ -44,7 +44,7 @@ async def test_who_registers_a_partner_becomes_its_owner_and_it_waits(api: Api, 
     assert await books.events(partner["rowId"]) == ["partner.registered"]
 
 
-async def test_the_platform_says_what_part_a_new_partner_gets(
+async def test_the_platform_configures_the_share_of_a_new_partner(
     api: Api, make: Factory, owner: asyncpg.Pool[Any]
 ) -> None:
     await make(SystemConfig, config_key="partners.revenue_split_percentage", config_value="72.5", is_sensitive=False)
@@ -85,7 +85,7 @@ async def test_a_retry_registers_one_partner(api: Api, make: Factory, owner: asy
         ({"venues": [{"name": f"venue {n}"} for n in range(201)]}, "TOO_MANY"),
     ],
 )
-async def test_what_a_partner_says_of_itself_is_checked(
+async def test_a_partners_details_are_checked(
     api: Api, make: Factory, given: dict[str, Any], code: str, changes: Changes
 ) -> None:
     user, before = await make(User), await changes.mark()
@@ -203,7 +203,7 @@ async def test_many_verify_at_once_and_one_does(api: Api, make: Factory, staff: 
 # updatePartner
 
 
-async def test_an_owner_changes_what_is_said_and_leaves_the_rest(api: Api, shop: Any, books: Books) -> None:
+async def test_an_owner_changes_given_fields_and_leaves_the_rest(api: Api, shop: Any, books: Books) -> None:
     answer = await api.mutate("updatePartner", shop.owner, partnerId=shop.partner, name="Le Grand Cinéma", contactEmail="a@b.example",
         taxId="12", paymentTerms="WEEKLY", minimumPayoutCfa=25_000, venues=[{"id": "vdn", "name": "La VDN"}],
     )  # fmt: skip

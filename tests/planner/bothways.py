@@ -38,7 +38,7 @@ def strict(text: str | bytes) -> Any:
 
 
 @dataclass(frozen=True)
-class Told:
+class Result:
     """One way's answer."""
 
     response: httpx.Response
@@ -65,7 +65,7 @@ class Told:
         return "data" not in self.body
 
     def comparable(self) -> dict[str, Any]:
-        """What must be the same both ways. In which order the errors are told is left open, as GraphQL leaves it."""
+        """What must be the same both ways. The order of the errors is left open, as GraphQL leaves it."""
         parts = dict(strict(self.response.content)[1:])
         parts["errors"] = sorted(_error(error) for error in self.errors)
         parts["status"] = self.response.status_code
@@ -80,7 +80,7 @@ def _error(error: dict[str, Any]) -> str:
     return json.dumps(error | {"extensions": extensions}, sort_keys=True)
 
 
-def difference(planned: Told, ordinary: Told) -> str | None:
+def difference(planned: Result, ordinary: Result) -> str | None:
     """The first thing that differs, as a sentence; None where the answers are the same."""
     if planned.response.content == ordinary.response.content:
         return None if planned.response.status_code == ordinary.response.status_code else "the status differs"
@@ -185,12 +185,12 @@ class BothWays:
                         if value is not None and value not in known.setdefault(key, []):
                             known[key].append(value)
 
-    def ask(self, query: str, variables: dict[str, Any], caller: str) -> tuple[Told, Told]:
+    def ask(self, query: str, variables: dict[str, Any], caller: str) -> tuple[Result, Result]:
         """The planner's answer and the ordinary one."""
         return self.runner.run(self._ask(query, variables, caller))
 
-    async def _ask(self, query: str, variables: dict[str, Any], caller: str) -> tuple[Told, Told]:
+    async def _ask(self, query: str, variables: dict[str, Any], caller: str) -> tuple[Result, Result]:
         body = {"query": query, "variables": variables}
         planned = await self.planned.client.post("/graphql", json=body, headers=self.headers[caller])
         ordinary = await self.ordinary.client.post("/graphql", json=body, headers=self.headers[caller])
-        return Told(planned), Told(ordinary)
+        return Result(planned), Result(ordinary)

@@ -20,21 +20,21 @@ class Coverage:
     codes: Counter[str] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
-    asked: Counter[str] = field(default_factory=Counter)
+    given_fields: Counter[str] = field(default_factory=Counter)
 
     def note_document(self, document: Document) -> None:
         self.counts["documents"] += 1
         self.ways.update(document.ways)
-        self.asked.update(f"{kind}.{key}" for kind, key in document.asked)
+        self.given_fields.update(f"{kind}.{key}" for kind, key in document.given_fields)
 
-    def note_answer(self, document: Document, told: Any) -> None:
+    def note_answer(self, document: Document, answer: Any) -> None:
         self.counts["answers"] += 1
-        self.counts["rejected"] += told.is_rejected
-        self.counts["with errors"] += bool(told.errors)
-        self.codes.update(told.codes)
+        self.counts["rejected"] += answer.is_rejected
+        self.counts["with errors"] += bool(answer.errors)
+        self.codes.update(answer.codes)
         before = sum(self.held.values())
-        if isinstance(told.data, dict):
-            self._note(document.scope, told.data)
+        if isinstance(answer.data, dict):
+            self._note(document.scope, answer.data)
         self.counts["with data"] += sum(self.held.values()) > before
 
     def _note(self, scope: Scope, data: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ class Coverage:
             f"codes: {dict(self.codes.most_common())}",
             f"types that held something: {len(reached)} of {len(types)}; never: {sorted(types - reached)[:40]}",
             f"fields that held something: {len(found)} of {len(fields)}; never: {sorted(fields - found)[:40]}",
-            f"fields of inputs that were used: {len(inputs & set(self.asked))} of {len(inputs)}",
+            f"fields of inputs that were used: {len(inputs & set(self.given_fields))} of {len(inputs)}",
             f"ways: {dict(self.ways.most_common())}",
         ]
 

@@ -66,7 +66,7 @@ class Document:
     variables: dict[str, Any]
     cursors: dict[str, str] = field(default_factory=dict)
     ways: set[str] = field(default_factory=set)
-    asked: set[tuple[str, str]] = field(default_factory=set)
+    given_fields: set[tuple[str, str]] = field(default_factory=set)
     scope: Scope = field(default_factory=Scope)
 
     @property
@@ -105,7 +105,7 @@ class Document:
                 del declared[name]
             else:
                 variables[name] = cursor
-        return Document(body, fragments, declared, variables, {}, self.ways, self.asked, self.scope)
+        return Document(body, fragments, declared, variables, {}, self.ways, self.given_fields, self.scope)
 
 
 def _find_cursors(value: Any, found: dict[str, list[str]], alias: str | None) -> None:
@@ -164,7 +164,7 @@ class Writer:
             {name: each.value for name, each in chosen.items() if each.value is not ABSENT},
             {name: alias for name, alias in self.cursors.items() if name in used},
             self.ways,
-            self.values.asked,
+            self.values.given_fields,
             scope,
         )
 

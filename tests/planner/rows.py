@@ -148,13 +148,13 @@ class Rows:
     def _learn(self, model: type[Base], refused: Exception) -> None:
         """The columns that the refusal names are made tamer."""
         table = model.table()
-        told = str(getattr(refused, "detail", "") or "") + str(refused)
+        text = str(getattr(refused, "detail", "") or "") + str(refused)
         constraint = getattr(refused, "constraint_name", None)
         if not isinstance(refused, asyncpg.UniqueViolationError):
             for each in table.constraints:
                 if isinstance(each, CheckConstraint) and str(each.name) == constraint:
-                    told = str(each.sqltext)
-        named = [column.name for column in table.columns if re.search(rf"\b{column.name}\b", told)]
+                    text = str(each.sqltext)
+        named = [column.name for column in table.columns if re.search(rf"\b{column.name}\b", text)]
         if isinstance(refused, asyncpg.UniqueViolationError):
             named = [name for name in named if not table.columns[name].foreign_keys]
         if constraint is None and not named:

@@ -228,11 +228,11 @@ async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -
     async with acting_as(engine, actor, read_only=True) as tx:
         driver = tx.driver
         await driver.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE {name} AS {planned.sql}")
-        told = await driver.fetchval(
+        explained = await driver.fetchval(
             f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}{f'({values})' if values else ''}"
         )
         await driver.execute(f"DEALLOCATE {name}")
-    (found,) = json.loads(told)
+    (found,) = json.loads(explained)
     nodes = list(_nodes(found["Plan"]))
     return Reading(
         round(sum(map(_visited, nodes))),
@@ -243,8 +243,8 @@ async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -
     )
 
 
-async def told(engine: AsyncEngine, actor: Actor, planned: Planned) -> str:
-    """What a statement gives."""
+async def result_of(engine: AsyncEngine, actor: Actor, planned: Planned) -> str:
+    """The value that a statement returns."""
     assert planned.sql is not None, planned.reason
     async with acting_as(engine, actor, read_only=True) as tx:
         driver = tx.driver

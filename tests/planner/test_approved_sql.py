@@ -19,19 +19,19 @@ from tests.planner.asking import CALLERS, FOLDER, question, questions, statement
 
 def written(planned: Planned) -> str:
     """A statement as its file shows it, with its parameters, and what Python does."""
-    told = [f"-- {planned.key}{': ' + planned.reason if planned.sql is None else ''}"]
-    told += [f"-- ${number} = {value!r}" for number, value in enumerate(planned.values, 1)]
-    told += [f"-- Python fills in {name}" for name in planned.in_python]
+    lines = [f"-- {planned.key}{': ' + planned.reason if planned.sql is None else ''}"]
+    lines += [f"-- ${number} = {value!r}" for number, value in enumerate(planned.values, 1)]
+    lines += [f"-- Python fills in {name}" for name in planned.in_python]
     if planned.sql is not None:
-        told.append(f"{planned.lines};")
-    return "\n".join(told) + "\n"
+        lines.append(f"{planned.lines};")
+    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("name", questions())
 def test_the_statement_is_the_approved_one(name: str) -> None:
-    asked, file = question(name), FOLDER / f"{name}.sql"
+    query, file = question(name), FOLDER / f"{name}.sql"
 
-    made = "\n".join(written(planned) for planned in statements(asked.text, asked.variables, CALLERS[asked.caller]))
+    made = "\n".join(written(planned) for planned in statements(query.text, query.variables, CALLERS[query.caller]))
 
     if os.environ.get("LANGO_APPROVE") == "1":
         file.write_text(made, encoding="utf-8")

@@ -59,14 +59,14 @@ def differing(both: BothWays, random: Random, reached: Coverage) -> str:
     made = document(random, both.values)
     reached.note_document(made)
     for caller in callers(random):
-        asked: Document | None = made
-        while asked is not None:
-            planned, ordinary = both.ask(asked.text, asked.variables, caller)
-            reached.note_answer(asked, ordinary)
+        current: Document | None = made
+        while current is not None:
+            planned, ordinary = both.ask(current.text, current.variables, caller)
+            reached.note_answer(current, ordinary)
             if found := difference(planned, ordinary):
-                return report(both, asked, caller, found)
-            asked = asked.paged_on(ordinary.data, random) if asked.cursors else None
-            reached.counts["paged on"] += asked is not None
+                return report(both, current, caller, found)
+            current = current.paged_on(ordinary.data, random) if current.cursors else None
+            reached.counts["paged on"] += current is not None
     return ""
 
 
@@ -77,14 +77,14 @@ def callers(random: Random) -> tuple[str, ...]:
     return ("staff",) if random.random() < 0.4 else (random.choice(CALLERS[1:]),)
 
 
-def report(both: BothWays, asked: Document, caller: str, found: str) -> str:
+def report(both: BothWays, current: Document, caller: str, found: str) -> str:
     def differs(text: str, variables: dict[str, Any]) -> bool:
         return difference(*both.ask(text, variables, caller)) is not None
 
-    text, variables = smallest(asked.text, asked.variables, differs)
+    text, variables = smallest(current.text, current.variables, differs)
     planned, ordinary = both.ask(text, variables, caller)
     return (
         f"as {caller}: {difference(planned, ordinary)}\n{text}\nvariables: {variables}\n"
         f"planned:  {planned.response.text[:1500]}\nordinary: {ordinary.response.text[:1500]}\n"
-        f"of the document\n{asked.text}\nvariables: {asked.variables}\nwhere {found}"
+        f"of the document\n{current.text}\nvariables: {current.variables}\nwhere {found}"
     )

@@ -20,7 +20,7 @@ from lango.db.postgres import create_engine
 from lango.settings import Settings
 from tests.databases import of_database
 from tests.planner.asking import question, statements
-from tests.planner.scale import Scale, filled, read, told
+from tests.planner.scale import Scale, filled, read, result_of
 
 BIG = frozenset(
     {"users", "profiles", "pots", "donations", "qr_codes", "notifications", "ledger_accounts", "ledger_transactions",
@@ -177,9 +177,11 @@ async def test_a_plan_visits_what_its_answer_needs(scale: Scale, name: str, call
         variables[variable] = await last_cursor(scale, listed, caller)
     most = case.rows + case.for_each_donation * scale.donations[caller]
 
-    asked = [planned for planned in statements(text, variables, actor, key=(scale.code,)) if planned.sql is not None]
-    assert asked
-    for planned in asked:
+    planned_reads = [
+        planned for planned in statements(text, variables, actor, key=(scale.code,)) if planned.sql is not None
+    ]
+    assert planned_reads
+    for planned in planned_reads:
         for mode in MODES:
             reading = await read(scale.engine, actor, planned, mode)
             seen = f"{mode}: {reading.visited} rows, {reading.blocks} blocks\n{json.dumps(reading.plan, indent=1)}"
@@ -191,6 +193,6 @@ async def test_a_plan_visits_what_its_answer_needs(scale: Scale, name: str, call
 async def last_cursor(scale: Scale, text: str, caller: str) -> str:
     """The cursor of the list's last row, as the caller sees it."""
     (planned,) = statements(text, {}, scale.callers[caller])
-    answer = json.loads(await told(scale.engine, scale.callers[caller], planned))
+    answer = json.loads(await result_of(scale.engine, scale.callers[caller], planned))
     (edges,) = answer.values()
     return str(edges[-1]["cursor"])

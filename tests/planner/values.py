@@ -61,7 +61,7 @@ class Values:
     variables: dict[str, Variable] = field(default_factory=dict)
     # Which ways of giving something, and which fields of inputs, were used.
     ways: set[str] = field(default_factory=set)
-    asked: set[tuple[str, str]] = field(default_factory=set)
+    given_fields: set[tuple[str, str]] = field(default_factory=set)
 
     def sometimes(self, share: float) -> bool:
         return self.random.random() < share
@@ -125,7 +125,7 @@ class Values:
                 return self._literal(get_nullable_type(kind.of_type), value[0], write)
             return f"[{', '.join(write(kind.of_type, item) for item in value)}]"
         if isinstance(kind, GraphQLInputObjectType):
-            self.asked |= {(kind.name, key) for key in value}
+            self.given_fields |= {(kind.name, key) for key in value}
             strict = {"strict": True} if _is_one_of(kind) and write == self.written else {}
             return f"{{{', '.join(f'{key}: {write(kind.fields[key].type, item, **strict)}' for key, item in value.items())}}}"
         if isinstance(kind, GraphQLEnumType):
@@ -145,7 +145,7 @@ class Values:
                 return self._sent(inner.of_type, value[0])
             return [self._sent(inner.of_type, item) for item in value]
         if isinstance(inner, GraphQLInputObjectType) and isinstance(value, dict):
-            self.asked |= {(inner.name, key) for key in value}
+            self.given_fields |= {(inner.name, key) for key in value}
             return {key: self._sent(inner.fields[key].type, item) for key, item in value.items()}
         return value
 
@@ -268,7 +268,7 @@ class Values:
 
 
 def _is_one_of(kind: GraphQLInputObjectType) -> bool:
-    """Strawberry knows; graphql-core is not told."""
+    """Strawberry knows; graphql-core does not."""
     return bool(kind.extensions["strawberry-definition"].is_one_of)
 
 

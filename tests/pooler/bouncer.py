@@ -20,8 +20,8 @@ KEEPS_APART = (1, 21)
 def version() -> tuple[int, int]:
     """That of the program, as it says it itself."""
     assert PROGRAM is not None
-    told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"(\d+)\.(\d+)", told)
+    printed = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"(\d+)\.(\d+)", printed)
     assert found is not None
     return int(found[1]), int(found[2])
 

@@ -43,13 +43,13 @@ async def gateways(pooled: Settings) -> AsyncIterator[list[Api]]:
 def questions() -> list[str]:
     """Root fields that are statements unlike each other, and all small."""
     some = [columns for size in (1, 2, 3) for columns in itertools.combinations(COLUMNS, size)]
-    asked = [
+    fields = [
         f"pots(first: {1 + number % 5}) {{ nodes {{ {' '.join(columns)} }} }}" for number, columns in enumerate(some)
     ]
-    asked += [
+    fields += [
         f"viewer {{ {' '.join(columns)} }}" for columns in (["id"], ["id", "email"], ["rowId", "phone", "createdAt"])
     ]
-    return [*asked, "referrals(first: 2) { totalCount }", "donations(first: 2) { totalCount }", "pots { totalCount }"]
+    return [*fields, "referrals(first: 2) { totalCount }", "donations(first: 2) { totalCount }", "pots { totalCount }"]
 
 
 WRITE = (
@@ -81,11 +81,11 @@ class Crowd:
     async def ask(self, gateway: Api) -> None:
         """One caller's questions, in one request."""
         caller = self._dice.choice(self._callers)
-        asked = self._dice.sample(sorted(caller.expected), FIELDS)
-        body = (await gateway(document(asked), as_=caller.user)).body
+        fields = self._dice.sample(sorted(caller.expected), FIELDS)
+        body = (await gateway(document(fields), as_=caller.user)).body
         assert {error["extensions"]["code"] for error in body.get("errors", [])} <= AWAY, body
         failed = {error["path"][0] for error in body.get("errors", []) if error.get("path")}
-        for number, question in enumerate(asked):
+        for number, question in enumerate(fields):
             self.answers += 1
             if body.get("data") is None or f"f{number}" in failed:
                 self.failures += 1
@@ -103,17 +103,17 @@ class Crowd:
             assert next(error["extensions"]["code"] for error in body["errors"]) in AWAY, body
             self.failures += 1
         else:
-            told = body["data"]["updatePot"]
-            assert (told["userErrors"], told["pot"]["description"]) == ([], text)
-            assert told["pot"]["rowId"] == str(caller.pot.id)
+            payload = body["data"]["updatePot"]
+            assert (payload["userErrors"], payload["pot"]["description"]) == ([], text)
+            assert payload["pot"]["rowId"] == str(caller.pot.id)
 
 
-def batches(asked: list[str]) -> list[list[str]]:
-    return [asked[start : start + FIELDS] for start in range(0, len(asked), FIELDS)]
+def batches(fields: list[str]) -> list[list[str]]:
+    return [fields[start : start + FIELDS] for start in range(0, len(fields), FIELDS)]
 
 
-def document(asked: list[str]) -> str:
-    return "{ " + " ".join(f"f{number}: {question}" for number, question in enumerate(asked)) + " }"
+def document(fields: list[str]) -> str:
+    return "{ " + " ".join(f"f{number}: {question}" for number, question in enumerate(fields)) + " }"
 
 
 @pytest.fixture
@@ -124,9 +124,9 @@ async def crowd(api: Api, make: Factory) -> Crowd:
         user = await make(User)
         pots = [await make(Pot, owner_user_id=user.id) for _ in range(3)]
         expected = {}
-        for asked in batches(questions()):
-            data = (await api(document(asked), as_=user)).data
-            expected |= {question: data[f"f{number}"] for number, question in enumerate(asked)}
+        for fields in batches(questions()):
+            data = (await api(document(fields), as_=user)).data
+            expected |= {question: data[f"f{number}"] for number, question in enumerate(fields)}
         callers.append(Caller(user, pots[0], expected))
     return Crowd(callers)
 

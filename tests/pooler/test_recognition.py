@@ -90,7 +90,7 @@ async def test_one_may_serve_only_with_an_address_past_it(pooler: Pooler, pooled
         )
 
 
-async def test_the_doctor_says_it_of_every_address(
+async def test_the_doctor_reports_it_for_every_address(
     pooler: Pooler, pooled: Settings, begin_pooler: Begin, owner_url: str
 ) -> None:
     behind = begin_pooler(owner_url).url

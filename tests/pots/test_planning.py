@@ -321,7 +321,7 @@ async def test_a_pot_is_its_owners(planning: Planning, make: Factory, changes: C
 # sharePot
 
 
-async def test_the_owner_may_always_ask_for_the_share_link(
+async def test_the_owner_can_always_get_the_share_link(
     planning: Planning, make: Factory, api: Api, owner_of_pots: Any
 ) -> None:
     pot = await make(Pot, owner_user_id=owner_of_pots.id)
@@ -337,7 +337,7 @@ async def test_the_owner_may_always_ask_for_the_share_link(
     assert (await api(query, {"token": renewed}))["pot"] == {"rowId": str(pot.id)}
 
 
-async def test_twenty_who_ask_at_once_get_one_token(planning: Planning, make: Factory, owner_of_pots: Any) -> None:
+async def test_twenty_requests_at_once_get_one_token(planning: Planning, make: Factory, owner_of_pots: Any) -> None:
     pot = await make(Pot, owner_user_id=owner_of_pots.id)
 
     answers = await asyncio.gather(*(planning("sharePot", owner_of_pots, potId=str(pot.id)) for _ in range(20)))

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told and remembers what it was asked, and the adapter before it."""
+"""A server on loopback that answers as configured and records its requests, and the adapter that calls it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SESSION = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Sent:
     method: str
     path: str
     headers: dict[str, str]
@@ -56,7 +56,7 @@ class FakeServer:
 
     url: str
     answers: list[tuple[int, bytes]] = field(default_factory=lambda: [(200, orjson.dumps(SESSION))])
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[Sent] = field(default_factory=list)
     delay: float = 0.0
 
     def will(self, *answers: tuple[int, Any]) -> None:
@@ -69,7 +69,7 @@ def server() -> Iterator[FakeServer]:
         def handle_call(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            fake.asked.append(Asked(self.command, self.path, headers, self.rfile.read(length)))
+            fake.requests.append(Sent(self.command, self.path, headers, self.rfile.read(length)))
             time.sleep(fake.delay)
             status, body = fake.answers.pop(0) if len(fake.answers) > 1 else fake.answers[0]
             try:
@@ -78,7 +78,7 @@ def server() -> Iterator[FakeServer]:
                 self.end_headers()
                 self.wfile.write(body)
             except OSError:
-                # Whoever asked did not wait.
+                # The client did not wait.
                 return
 
         do_GET = do_POST = handle_call  # noqa: N815

@@ -31,7 +31,7 @@ def test_an_error_knows_its_warning(error: ProviderError, code: str, message: st
     assert error.for_callers() == ProviderWarning(code, message)
 
 
-def test_what_is_undecided_may_be_asked_again_and_counts_as_unreached() -> None:
+def test_an_undecided_call_may_be_repeated_and_counts_as_unreached() -> None:
     assert isinstance(WaveUndecided("x"), ProviderUndecided)
     assert isinstance(WaveUndecided("x"), ProviderUnavailable)
     assert (WaveUndecided.outcome, WaveUnavailable.outcome, WaveRefused.outcome) == (

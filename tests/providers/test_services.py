@@ -31,7 +31,7 @@ SCHEMA = strawberry.Schema(Query)
 ENGINE = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
 
 
-async def asked(app: Any) -> str:
+async def client_of(app: Any) -> str:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.post("/graphql", json={"query": "{ wave }"})
@@ -43,7 +43,7 @@ async def test_rules_find_the_services_in_the_context(settled: Settled, mode: st
     app = create_app(SCHEMA, settled(wave={"chosen": mode}, allow_dev_key=True), ENGINE)
 
     async with app.router.lifespan_context(app):
-        assert await asked(app) == adapter.__name__
+        assert await client_of(app) == adapter.__name__
 
 
 async def test_services_that_are_given_stay_open(settled: Settled) -> None:
@@ -52,7 +52,7 @@ async def test_services_that_are_given_stay_open(settled: Settled) -> None:
     app = create_app(SCHEMA, settings, ENGINE, services=services)
 
     async with app.router.lifespan_context(app):
-        assert await asked(app) == "HttpWave"
+        assert await client_of(app) == "HttpWave"
     wave = services.client(WAVE)
     assert isinstance(wave, HttpWave)
     assert not wave.client.is_closed
@@ -62,7 +62,7 @@ async def test_services_that_are_given_stay_open(settled: Settled) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "messages"),
     [
         ({}, []),
         ({"wave": {"chosen": "sandbox"}}, []),
@@ -73,11 +73,11 @@ async def test_services_that_are_given_stay_open(settled: Settled) -> None:
         ({"wave": {"api_key": "k", "webhook_secrets": "s"}, "public_url": None}, ["https addresses only"]),
     ],
 )
-def test_the_doctor_looks_at_payments(settled: Settled, values: dict[str, Any], told: list[str]) -> None:
+def test_the_doctor_looks_at_payments(settled: Settled, values: dict[str, Any], messages: list[str]) -> None:
     found = list(providers(settled(**values)))
 
-    assert len(found) == len(told)
-    for finding, part in zip(found, told, strict=True):
+    assert len(found) == len(messages)
+    for finding, part in zip(found, messages, strict=True):
         assert part in finding.says
         assert finding.level is Level.ERROR
         assert finding.remedy

@@ -64,12 +64,12 @@ async def test_a_checkout_is_opened_in_the_form_wave_takes(wave: Wave, server: F
     checkout = await opened(wave)
 
     assert checkout == OPEN
-    (asked,) = server.asked
-    assert (asked.method, asked.path) == ("POST", "/v1/checkout/sessions")
-    assert asked.headers["authorization"] == "Bearer wave_sn_key"
-    assert asked.headers["content-type"] == "application/json"
-    assert asked.headers["idempotency-key"] == "donation-1"
-    assert asked.json == {
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/v1/checkout/sessions")
+    assert request.headers["authorization"] == "Bearer wave_sn_key"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["idempotency-key"] == "donation-1"
+    assert request.json == {
         "amount": "1000",
         "currency": "XOF",
         "client_reference": REFERENCE,
@@ -84,7 +84,7 @@ async def test_donors_come_back_to_a_page_of_the_site(server: FakeServer, settle
     async with wave_of(given) as wave:
         await opened(wave)
 
-    place = server.asked[0].json["success_url"]
+    place = server.requests[0].json["success_url"]
     assert place == f"https://site.test/thanks?lang=fr&payment=success&reference={REFERENCE}"
 
 
@@ -98,13 +98,13 @@ async def test_a_checkout_is_looked_up(wave: Wave, server: FakeServer) -> None:
         "succeeded",
         "TCN4Y4ZC3FM",
     )
-    assert (server.asked[0].method, server.asked[0].path) == ("GET", "/v1/checkout/sessions/cos-18qq25rgr100a")
+    assert (server.requests[0].method, server.requests[0].path) == ("GET", "/v1/checkout/sessions/cos-18qq25rgr100a")
 
 
 async def test_an_id_stays_one_part_of_the_path(wave: Wave, server: FakeServer) -> None:
     await wave.checkout("../x?y")
 
-    assert server.asked[0].path == "/v1/checkout/sessions/..%2Fx%3Fy"
+    assert server.requests[0].path == "/v1/checkout/sessions/..%2Fx%3Fy"
 
 
 async def test_checkouts_are_found_by_our_reference(wave: Wave, server: FakeServer) -> None:
@@ -113,7 +113,7 @@ async def test_checkouts_are_found_by_our_reference(wave: Wave, server: FakeServ
     found = await wave.checkouts(REFERENCE)
 
     assert [checkout.status for checkout in found] == ["open", "complete"]
-    assert server.asked[0].path == f"/v1/checkout/sessions/search?client_reference={REFERENCE}"
+    assert server.requests[0].path == f"/v1/checkout/sessions/search?client_reference={REFERENCE}"
 
 
 async def test_a_checkout_is_expired(wave: Wave, server: FakeServer) -> None:
@@ -121,7 +121,9 @@ async def test_a_checkout_is_expired(wave: Wave, server: FakeServer) -> None:
 
     await wave.expire("cos-1")
 
-    assert [(asked.method, asked.path) for asked in server.asked] == [("POST", "/v1/checkout/sessions/cos-1/expire")]
+    assert [(request.method, request.path) for request in server.requests] == [
+        ("POST", "/v1/checkout/sessions/cos-1/expire")
+    ]
 
 
 async def test_one_that_has_expired_is_expired(wave: Wave, server: FakeServer) -> None:
@@ -129,7 +131,7 @@ async def test_one_that_has_expired_is_expired(wave: Wave, server: FakeServer) -
 
     await wave.expire("cos-1")
 
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 async def test_one_that_is_paid_is_not_expired(wave: Wave, server: FakeServer) -> None:
@@ -147,19 +149,21 @@ async def test_a_payment_is_given_back(wave: Wave, server: FakeServer) -> None:
     refund = await wave.refund("cos-1", amount=1000, key="refund-1")
 
     assert refund == "TCN4Y4ZC3FM"
-    asked = server.asked[1]
-    assert (asked.method, asked.path, asked.body) == ("POST", "/v1/checkout/sessions/cos-1/refund", b"")
-    assert asked.headers["idempotency-key"] == "refund-1"
+    request = server.requests[1]
+    assert (request.method, request.path, request.body) == ("POST", "/v1/checkout/sessions/cos-1/refund", b"")
+    assert request.headers["idempotency-key"] == "refund-1"
 
 
-async def test_a_part_is_not_asked_for_because_wave_would_give_back_everything(wave: Wave, server: FakeServer) -> None:
+async def test_a_partial_refund_is_not_requested_because_wave_would_give_back_everything(
+    wave: Wave, server: FakeServer
+) -> None:
     server.will((200, PAID))
 
     with pytest.raises(ProviderRefused) as refused:
         await wave.refund("cos-1", amount=400, key="refund-1")
 
     assert refused.value.code == "partial-refund"
-    assert [asked.method for asked in server.asked] == ["GET"]
+    assert [request.method for request in server.requests] == ["GET"]
 
 
 async def test_money_is_sent_to_a_phone(wave: Wave, server: FakeServer) -> None:
@@ -167,11 +171,11 @@ async def test_money_is_sent_to_a_phone(wave: Wave, server: FakeServer) -> None:
 
     assert await pay_out(wave) == "pt-185b5e4b8100c"
 
-    (asked,) = server.asked
-    assert (asked.method, asked.path) == ("POST", "/v1/payout")
-    assert asked.headers["authorization"] == "Bearer wave_sn_key"
-    assert asked.headers["idempotency-key"] == "refund-1:1"
-    assert asked.json == {
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/v1/payout")
+    assert request.headers["authorization"] == "Bearer wave_sn_key"
+    assert request.headers["idempotency-key"] == "refund-1:1"
+    assert request.json == {
         "currency": "XOF",
         "receive_amount": "400",
         "mobile": "+221761110000",
@@ -183,7 +187,7 @@ async def test_a_payout_under_way_is_looked_up_once(wave: Wave, server: FakeServ
     server.will((200, PAYOUT | {"status": "processing"}), (200, PAYOUT))
 
     assert await pay_out(wave) == "pt-185b5e4b8100c"
-    assert (server.asked[1].method, server.asked[1].path) == ("GET", "/v1/payout/pt-185b5e4b8100c")
+    assert (server.requests[1].method, server.requests[1].path) == ("GET", "/v1/payout/pt-185b5e4b8100c")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +325,7 @@ async def test_nothing_listens(settled: Settled) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_switched_off_nothing_can_be_asked(settled: Settled, call: str) -> None:
+async def test_switched_off_no_call_can_be_made(settled: Settled, call: str) -> None:
     async with wave_of(settled()) as wave:
         with pytest.raises(ProviderUnavailable, match="LANGO_WAVE is off"):
             await CALLS[call](wave)
@@ -334,12 +338,12 @@ async def test_a_key_alone_makes_it_live(settled: Settled, wave: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"chosen": "live"}, "set LANGO_WAVE_API_KEY"),
         ({"api_key": "k", "api_url": "http://api.wave.com"}, "must be an https address"),
     ],
 )
-async def test_settings_that_cannot_be(settled: Settled, values: dict[str, Any], told: str) -> None:
-    with pytest.raises(BadProvider, match=told):
+async def test_settings_that_cannot_be(settled: Settled, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadProvider, match=message):
         await try_clients(settled(wave=values))

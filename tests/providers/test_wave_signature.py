@@ -70,7 +70,7 @@ def test_while_secrets_change_either_is_taken() -> None:
     assert not verify(["newer"], both, BODY, NOW)
 
 
-def test_without_a_secret_nobody_is_believed() -> None:
+def test_without_a_secret_every_signature_is_refused() -> None:
     assert not verify([], RIGHT, BODY, NOW)
     assert not verify([], sign([""], BODY, NOW), BODY, NOW)
 

@@ -49,9 +49,9 @@ class Pool(Pipeline):
 
     async def pid(self) -> int:
         """The server process of the connection that the next one gets."""
-        told = await self.ask(BACKEND)
-        assert isinstance(told, bytes)
-        return int(told)
+        answer = await self.ask(BACKEND)
+        assert isinstance(answer, bytes)
+        return int(answer)
 
     @property
     def pids(self) -> list[int]:

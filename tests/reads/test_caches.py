@@ -151,7 +151,7 @@ async def test_plans_do_not_keep_the_texts_of_large_documents(planned: Any, fiel
 DEEP = "query ($yes: Boolean!) {{ {roots} }} fragment F on Pot {{ {fields} }}"
 
 
-def asking(number: int) -> str:
+def aliased(number: int) -> str:
     """A fragment with fifty directives inside each other, spread often: within all limits of a document."""
     fields = "... @include(if: $yes) { " * 50 + "id" + " }" * 50
     roots = " ".join(f"a{place}: pots(first: 1) {{ nodes {{ ...F }} }}" for place in range(number // 50))
@@ -166,10 +166,10 @@ def asking(number: int) -> str:
         pytest.param(1_200),
     ],
 )
-async def test_a_document_that_asks_its_variables_often(planned: Any, number: int) -> None:
+async def test_a_document_that_uses_its_variables_often(planned: Any, number: int) -> None:
     async with planned() as (api, _):
         for _ in range(3):
-            answer = await api(asking(number), {"yes": True})
+            answer = await api(aliased(number), {"yes": True})
             assert answer.codes == []
         assert await counted(api) == (2, 1)
 
@@ -178,7 +178,7 @@ async def test_one_document_does_not_drive_out_all_others(planned: Any) -> None:
     async with planned() as (api, _):
         await api("{ pots { totalCount } }")
         for _ in range(2):
-            assert (await api(asking(2_500), {"yes": True})).codes == []
+            assert (await api(aliased(2_500), {"yes": True})).codes == []
         await api("{ pots { totalCount } }")
 
         assert await counted(api) == (2, 2)
@@ -284,12 +284,12 @@ class Shelf:
         self.cursors: list[str | None] = [None]
 
     async def both(self, variables: dict[str, Any]) -> dict[str, Any]:
-        told = [await api(DECISIVE, variables, as_=self.member) for api in (self.planned, self.ordinary)]
-        bodies = [answer.body for answer in told]
+        answers = [await api(DECISIVE, variables, as_=self.member) for api in (self.planned, self.ordinary)]
+        bodies = [answer.body for answer in answers]
         for body in bodies:
             body["errors"] = sorted(json.dumps(error) for error in body.get("errors", []))
         assert [json.dumps(body) for body in bodies[:1]] == [json.dumps(body) for body in bodies[1:]], variables
-        assert told[0].response.status_code == told[1].response.status_code
+        assert answers[0].response.status_code == answers[1].response.status_code
         return bodies[0]
 
 
@@ -312,9 +312,9 @@ async def shelf(engine: AsyncEngine, settings: Settings, make: Factory, ordinary
         for by in ORDERS:
             body = await found.both({"by": by, "yes": True, "ids": []})
             page = "query ($by: [PotOrder!]) { pots(orderBy: $by) { edges { cursor } } }"
-            told = await ordinary(page, {"by": by}, as_=member)
+            answer = await ordinary(page, {"by": by}, as_=member)
             assert len(body["data"]["viewer"]["pots"]["nodes"]) == 5
-            found.cursors += [edge["cursor"] for edge in told["pots"]["edges"]]
+            found.cursors += [edge["cursor"] for edge in answer["pots"]["edges"]]
         yield found
 
 
@@ -350,10 +350,10 @@ ASKED = st.fixed_dictionaries(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(st.lists(ASKED, min_size=1, max_size=4))
-async def test_one_document_with_many_variables_that_decide(shelf: Shelf, asked: list[dict[str, Any]]) -> None:
+async def test_one_document_with_many_variables_that_decide(shelf: Shelf, combinations: list[dict[str, Any]]) -> None:
     """Whatever was asked before, in whichever order: the answer is that of the ordinary executor."""
     ids = [global_id(Pot, (pot.id,)) for pot in shelf.pots] + [global_id(User, (shelf.member.id,)), str(uuid4())]
-    for each in asked:
+    for each in combinations:
         variables = {name: value for name, value in each.items() if value is not ABSENT}
         for name in ("after", "before"):
             if isinstance(variables.get(name), int):
@@ -368,17 +368,17 @@ async def test_one_document_with_many_variables_that_decide(shelf: Shelf, asked:
 async def test_a_condition_that_is_null(shelf: Shelf, directive: str) -> None:
     query = f"query ($if: Boolean = false) {{ viewer {{ id title: rowId @{directive}(if: $if) }} }}"
 
-    told = [await api(query, {"if": None}, as_=shelf.member) for api in (shelf.planned, shelf.ordinary)]
+    answers = [await api(query, {"if": None}, as_=shelf.member) for api in (shelf.planned, shelf.ordinary)]
 
-    assert [answer.codes for answer in told] == [["BAD_USER_INPUT"]] * 2
-    assert told[0].body == told[1].body
+    assert [answer.codes for answer in answers] == [["BAD_USER_INPUT"]] * 2
+    assert answers[0].body == answers[1].body
 
 
 async def test_the_same_in_many_random_orders(shelf: Shelf) -> None:
     chance = random.Random(9)
     base: dict[str, Any] = {"yes": True, "ids": []}
     cursors = [cursor for cursor in shelf.cursors[6:11] if cursor]
-    asked = [
+    combinations = [
         base, base | {"first": None}, base | {"first": 1}, base | {"first": 2}, base | {"last": 1}, base | {"last": 2},
         base | {"where": None}, base | {"where": WHERES[2]}, base | {"where": WHERES[3]}, base | {"status": None},
         base | {"status": "OPEN"}, base | {"status": "DRAFT"}, base | {"by": ORDERS[2]}, base | {"by": ORDERS[3]},
@@ -387,7 +387,7 @@ async def test_the_same_in_many_random_orders(shelf: Shelf) -> None:
     ]  # fmt: skip
     known: dict[str, Any] = {}
     for _ in range(2):
-        chance.shuffle(asked)
-        for variables in asked:
+        chance.shuffle(combinations)
+        for variables in combinations:
             body = await shelf.both(variables)
             assert known.setdefault(json.dumps(variables), body) == body

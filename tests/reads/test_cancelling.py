@@ -74,7 +74,7 @@ async def test_the_statements_of_an_operation_have_one_limit_together(make_pool:
         await pool.ask_all([*asked, asked[0]])
 
 
-async def test_statements_are_named_by_what_they_say(pool: Pool) -> None:
+async def test_statements_are_named_by_their_text(pool: Pool) -> None:
     await pool.ask("SELECT 'one'")
     await pool.ask("SELECT 'other'")
 
@@ -91,9 +91,9 @@ async def test_a_statement_that_the_server_knows_already_is_used(pool: Pool, own
         del connection._statements[sql]
     caller = staff()
 
-    told = [await pool.ask(WHO, as_=caller) for _ in range(3)]
+    answers = [await pool.ask(WHO, as_=caller) for _ in range(3)]
 
-    assert told == [f'["lango_staff", "{caller.user_id}"]'.encode()] * 3
+    assert answers == [f'["lango_staff", "{caller.user_id}"]'.encode()] * 3
     assert await pool.connections() == [connection]
     assert set(connection._statements) == {CONTEXT, WHO}
     await assert_clean(pool, owner)
@@ -107,8 +107,8 @@ async def test_statements_that_the_server_has_lost_are_prepared_again(pool: Pool
     (connection,) = await pool.connections()
     await pool.ask("DEALLOCATE ALL")
 
-    told = [await pool.ask_all(asked, as_=caller) for _ in range(3)]
+    answers = [await pool.ask_all(asked, as_=caller) for _ in range(3)]
 
-    assert told == [[f'["lango_member", "{caller.user_id}"]'.encode(), b"other"]] * 3
+    assert answers == [[f'["lango_member", "{caller.user_id}"]'.encode(), b"other"]] * 3
     assert await pool.connections() == [connection]
     await assert_clean(pool, owner)

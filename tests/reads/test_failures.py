@@ -1,4 +1,4 @@
-"""What goes wrong in a planned read, as a client is told of it: the code, the path, the siblings, nothing inside."""
+"""What goes wrong in a planned read, as a client sees it: the code, the path, the siblings, nothing inside."""
 
 from __future__ import annotations
 
@@ -139,13 +139,13 @@ async def test_the_server_ends_under_way(
 async def both(api: Api, ordinary: Api, query: str, variables: dict[str, Any] | None = None, **caller: Any) -> Answer:
     """The answer, which both ways give."""
     planned, other = await api(query, variables, **caller), await ordinary(query, variables, **caller)
-    told = []
+    answers = []
     for answer in (planned, other):
         body = answer.body
         for error in body.get("errors", []):
             error["extensions"].pop("requestId", None)
-        told.append((answer.response.status_code, json.dumps(body)))
-    assert told[0] == told[1]
+        answers.append((answer.response.status_code, json.dumps(body)))
+    assert answers[0] == answers[1]
     return planned
 
 
@@ -165,7 +165,7 @@ async def both(api: Api, ordinary: Api, query: str, variables: dict[str, Any] | 
         '{ viewer { rowId potsAggregate: pots(first: 1) { totalCount } } }',
     ],
 )  # fmt: skip
-async def test_what_is_wrong_with_a_field_is_told_as_the_executor_tells_it(
+async def test_errors_of_a_field_match_the_executors(
     api: Api, ordinary: Api, member: SimpleNamespace, query: str
 ) -> None:
     answer = await both(api, ordinary, query, as_=member)
@@ -174,7 +174,7 @@ async def test_what_is_wrong_with_a_field_is_told_as_the_executor_tells_it(
     assert not inside(answer)
 
 
-async def test_an_error_of_class_22_below_is_told_at_its_place(
+async def test_an_error_of_class_22_has_the_path_of_its_field(
     api: Api, ordinary: Api, make: Factory, member: SimpleNamespace
 ) -> None:
     """A number that the column cannot hold, deep in a filter, beside a field that is answered."""
@@ -332,9 +332,9 @@ async def test_a_row_that_goes_between_the_plans_read_and_pythons(
     fetch = api.pipeline.fetch  # type: ignore[union-attr]
 
     async def then_delete(*given: Any, **options: Any) -> Any:
-        told = await fetch(*given, **options)
+        outcomes = await fetch(*given, **options)
         await owner.execute("DELETE FROM redemption.qr_codes WHERE id = $1", other.id)
-        return told
+        return outcomes
 
     monkeypatch.setattr(api.pipeline, "fetch", then_delete)
     query = "query ($id: ID!) { qrCode(id: $id) { id svg } qrCodes { nodes { id svg } } viewer { rowId } }"
@@ -382,13 +382,13 @@ HOSTILE = ["\ud800", "\0", "", "\x01\x02", "é", "x" * 3000, "-1", "1e999999", "
 
 @pytest.mark.parametrize("part", HOSTILE)
 async def test_hostile_ids_and_cursors(api: Api, ordinary: Api, member: SimpleNamespace, part: str) -> None:
-    told = base64.b64encode(f"User:{part}".encode(errors="surrogatepass")).decode()
+    global_id = base64.b64encode(f"User:{part}".encode(errors="surrogatepass")).decode()
     mark = base64.b64encode(json.dumps(["00000000", part, part]).encode()).decode()
     query = """query ($id: ID!, $ids: [ID!]!, $after: String) {
       node(id: $id) { id } nodes(ids: $ids) { id } user(id: $id) { id } pots(after: $after) { nodes { id } }
       viewer { pots(after: $after) { nodes { id } } }
     }"""
-    answer = await both(api, ordinary, query, {"id": told, "ids": [told], "after": mark}, as_=member)
+    answer = await both(api, ordinary, query, {"id": global_id, "ids": [global_id], "after": mark}, as_=member)
 
     assert "INTERNAL" not in answer.codes
     assert not inside(answer)
@@ -419,10 +419,10 @@ async def test_a_share_token_opens_its_pot_for_the_planned_fields_after_it(
 
 
 async def test_a_cancelled_field_takes_nothing_from_those_that_wait_for_the_same_row(engine: AsyncEngine) -> None:
-    asked = asyncio.Event()
+    release = asyncio.Event()
 
     async def batch(keys: list[str]) -> list[str]:
-        await asked.wait()
+        await release.wait()
         return keys
 
     loader = Context(engine, NOBODY).loader("rows", batch)
@@ -435,7 +435,7 @@ async def test_a_cancelled_field_takes_nothing_from_those_that_wait_for_the_same
 
     cancelled.cancel()
     await asyncio.wait([cancelled])
-    asked.set()
+    release.set()
 
     assert cancelled.cancelled()
     assert await waiting == "a"

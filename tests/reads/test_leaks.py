@@ -24,9 +24,9 @@ from tests.reads.conftest import BROKEN, CLEAN, STATE, WHO, Pool, activity, asse
 
 
 async def state_of(pool: Pool, actor: Actor) -> list[str]:
-    told = await pool.ask(STATE, as_=actor)
-    assert isinstance(told, bytes)
-    return list(json.loads(told))
+    outcome = await pool.ask(STATE, as_=actor)
+    assert isinstance(outcome, bytes)
+    return list(json.loads(outcome))
 
 
 async def test_a_read_has_its_callers_role_and_context_and_cannot_write(pool: Pool, owner: Any) -> None:
@@ -77,9 +77,9 @@ FAILURES = {
 async def test_after_an_error(pool: Pool, owner: Any, sql: str, values: tuple[Any, ...], state: str) -> None:
     before = await pool.pid()
     for _ in range(2):
-        told = await pool.ask(sql, *values, as_=staff())
-        assert isinstance(told, asyncpg.PostgresError)
-        assert told.sqlstate == state
+        outcome = await pool.ask(sql, *values, as_=staff())
+        assert isinstance(outcome, asyncpg.PostgresError)
+        assert outcome.sqlstate == state
 
     await assert_clean(pool, owner)
     assert await pool.pid() == before
@@ -94,11 +94,11 @@ async def test_after_an_error_in_the_context(
     """A role that does not exist: the statement behind it must not run, least of all as the connection's own login."""
     before = await pool.pid()
     as_role("lango_nobody")
-    told = await pool.ask(STATE, as_=staff())
+    outcome = await pool.ask(STATE, as_=staff())
     monkeypatch.undo()
 
-    assert isinstance(told, asyncpg.PostgresError)
-    assert told.sqlstate == "22023"
+    assert isinstance(outcome, asyncpg.PostgresError)
+    assert outcome.sqlstate == "22023"
     await assert_clean(pool, owner)
     assert await pool.pid() == before
     assert (await state_of(pool, staff()))[0] == "lango_staff"
@@ -115,11 +115,11 @@ async def test_statements_of_one_batch_are_transactions_of_the_same_caller(pool:
     caller = staff()
     asked: list[Any] = [(STATE, ()), (BROKEN, ()), (STATE, ()), ("SELEKT 1", ()), (STATE + " ", ())]
 
-    told = await pool.ask_all(asked, caller)
+    outcomes = await pool.ask_all(asked, caller)
 
-    assert told[0] == told[2] == told[4]
-    assert json.loads(told[0])[0] == "lango_staff"  # type: ignore[arg-type]
-    assert [getattr(each, "sqlstate", None) for each in told] == [None, "22012", None, "42601", None]
+    assert outcomes[0] == outcomes[2] == outcomes[4]
+    assert json.loads(outcomes[0])[0] == "lango_staff"  # type: ignore[arg-type]
+    assert [getattr(each, "sqlstate", None) for each in outcomes] == [None, "22012", None, "42601", None]
     await assert_clean(pool, owner)
 
 
@@ -146,10 +146,10 @@ async def test_reads_cannot_write(
     before = await owner.fetchrow(counted)
     as_role(role.value)
 
-    told = await pool.ask(sql)
+    outcome = await pool.ask(sql)
 
     # What does write nothing at all may pass; the transaction stays read-only and ends.
-    assert isinstance(told, asyncpg.PostgresError) or b"written" not in (told or b"")
+    assert isinstance(outcome, asyncpg.PostgresError) or b"written" not in (outcome or b"")
     assert await owner.fetchrow(counted) == before
     await assert_clean(pool, owner)
 
@@ -161,11 +161,11 @@ async def test_a_function_of_the_owner_cannot_write_in_a_read_either(pool: Pool,
         "GRANT EXECUTE ON FUNCTION lango.tests_write() TO PUBLIC"
     )
     try:
-        told = await pool.ask("SELECT lango.tests_write()", as_=staff())
+        outcome = await pool.ask("SELECT lango.tests_write()", as_=staff())
     finally:
         await owner.execute("DROP FUNCTION lango.tests_write()")
 
-    assert isinstance(told, asyncpg.ReadOnlySQLTransactionError)
+    assert isinstance(outcome, asyncpg.ReadOnlySQLTransactionError)
     await assert_clean(pool, owner)
 
 
@@ -254,10 +254,10 @@ async def test_cancelled_while_waiting_for_a_connection(pool: Pool, owner: Any) 
     for task in waiting[::2]:
         task.cancel()
 
-    told = await asyncio.gather(*waiting, return_exceptions=True)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert await busy == b""
-    assert [isinstance(each, asyncio.CancelledError) for each in told] == [True, False, True, False, True]
+    assert [isinstance(each, asyncio.CancelledError) for each in outcomes] == [True, False, True, False, True]
     await assert_clean(pool, owner)
 
 
@@ -297,8 +297,8 @@ async def test_however_many_are_cancelled_each_answer_is_its_own_callers(
         nonlocal answered
         caller = staff() if chance.random() < 0.5 else Actor(uuid4())
         role = "lango_staff" if caller.is_staff else "lango_member"
-        told = await pool.ask_all([(WHO, ()), (BROKEN, ()), (WHO, ())], caller)
-        for each in (told[0], told[2]):
+        outcomes = await pool.ask_all([(WHO, ()), (BROKEN, ()), (WHO, ())], caller)
+        for each in (outcomes[0], outcomes[2]):
             assert isinstance(each, bytes)
             assert json.loads(each) == [role, str(caller.user_id)]
         answered += 1
@@ -425,7 +425,7 @@ async def test_the_server_ends_in_the_middle(pool: Pool, owner: Any, end: Callab
     await assert_clean(pool, owner)
 
 
-async def test_a_bare_batch_between_two_others_sees_nothing(pool: Pool) -> None:
+async def test_a_batch_without_a_role_between_two_others_sees_nothing(pool: Pool) -> None:
     await state_of(pool, staff())
     (connection,) = await pool.connections()
 

@@ -390,7 +390,7 @@ def read_payloads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, by: Callabl
     monkeypatch.setattr(gateway.api.pipeline, "fetch", fetch_standings)
 
 
-async def test_an_answer_that_takes_too_long_says_whether_it_was_done(
+async def test_a_timeout_states_whether_the_mutation_was_done(
     serve: Callable[..., Any], shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await issued(owner, shop)

@@ -82,9 +82,9 @@ async def test_the_same_statement_twice_where_its_first_values_fail(pool: Pool) 
 async def test_the_same_statement_twice_where_it_cannot_be_parsed(pool: Pool) -> None:
     before = await pool.pid()
 
-    told = await pool.ask_all([("SELECT nothing FROM nowhere", ())] * 2)
+    outcomes = await pool.ask_all([("SELECT nothing FROM nowhere", ())] * 2)
 
-    assert [getattr(each, "sqlstate", None) for each in told] == ["42P01", "42P01"]
+    assert [getattr(each, "sqlstate", None) for each in outcomes] == ["42P01", "42P01"]
     assert await pool.pid() == before
 
 
@@ -130,10 +130,10 @@ async def test_a_hundred_statements_in_one_batch_of_which_some_fail(pool: Pool, 
             case _:
                 asked.append(("SELECT $1::text", (str(number),)))
 
-    told = await pool.ask_all(asked)
+    outcomes = await pool.ask_all(asked)
 
     states = {1: "22012", 2: "42601", 3: "22P02"}
-    assert [getattr(each, "sqlstate", each) for each in told] == [
+    assert [getattr(each, "sqlstate", each) for each in outcomes] == [
         states.get(number % 5, str(number).encode()) for number in range(100)
     ]
     await assert_clean(pool, owner)
@@ -227,10 +227,10 @@ async def test_the_first_and_the_last_moment_are_themselves(pool: Pool, kind: st
 async def test_values_that_are_none_are_errors_of_class_22(
     pool: Pool, owner: Any, kind: str, value: Any, state: str
 ) -> None:
-    told = await pool.ask(f"SELECT ($1::{kind})::text", value)
+    outcome = await pool.ask(f"SELECT ($1::{kind})::text", value)
 
-    assert isinstance(told, asyncpg.PostgresError)
-    assert told.sqlstate == state
+    assert isinstance(outcome, asyncpg.PostgresError)
+    assert outcome.sqlstate == state
     await assert_clean(pool, owner)
 
 
@@ -243,19 +243,19 @@ def test_a_boolean_is_no_number() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 5, 65_530, 65_536, 262_144, 15_000_000])
 async def test_an_answer_of_any_size(pool: Pool, size: int) -> None:
-    told = await pool.ask("SELECT repeat('x', $1::int)", size)
+    outcome = await pool.ask("SELECT repeat('x', $1::int)", size)
 
-    assert told == b"x" * size
+    assert outcome == b"x" * size
     (connection,) = await pool.connections()
     assert len(connection._buffer) == 0
 
 
 async def test_no_row_and_null_are_nothing(pool: Pool) -> None:
-    told = await pool.ask_all(
+    outcomes = await pool.ask_all(
         [("SELECT 'x' WHERE false", ()), ("SELECT NULL::text", ()), ("SELECT ''", ()), ("SELECT 'last'", ())]
     )
 
-    assert told == [None, None, b"", b"last"]
+    assert outcomes == [None, None, b"", b"last"]
 
 
 class Wire:
@@ -288,11 +288,11 @@ async def recorded(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, 
         patched.setattr(
             Connection, "data_received", lambda self, data: (heard.append(bytes(data)), received(self, data))
         )
-        told = await pool.ask_all(ASKED)
-    return b"".join(heard), told
+        outcomes = await pool.ask_all(ASKED)
+    return b"".join(heard), outcomes
 
 
-def told_of(outcomes: list[Any]) -> list[Any]:
+def readable(outcomes: list[Any]) -> list[Any]:
     return [getattr(each, "sqlstate", each) for each in outcomes]
 
 
@@ -304,12 +304,12 @@ def replayed(chunks: list[bytes]) -> list[Any]:
     assert connection._batch is None
     assert not connection._buffer
     assert len(connection._statements) == 7
-    return told_of(future.result())
+    return readable(future.result())
 
 
 async def test_an_answer_may_arrive_in_any_pieces(recorded: Any) -> None:
-    heard, told = recorded
-    expected = told_of(told)
+    heard, outcomes = recorded
+    expected = readable(outcomes)
     assert expected == [b"first", "22012", None, "42601", ("é" * 40).encode(), None, b""]
 
     for place in range(1, len(heard)):
@@ -331,16 +331,16 @@ NOISE = {
 
 
 @pytest.mark.parametrize("message", NOISE.values(), ids=NOISE)
-async def test_what_the_server_says_in_between_is_passed_over(recorded: Any, message: bytes) -> None:
-    heard, told = recorded
+async def test_asynchronous_messages_of_the_server_are_skipped(recorded: Any, message: bytes) -> None:
+    heard, outcomes = recorded
     pieces, start = [message], 0
     while start < len(heard):
         end = start + 1 + int.from_bytes(heard[start + 1 : start + 5], "big")
         pieces += [heard[start:end], message]
         start = end
 
-    assert replayed(pieces) == told_of(told)
-    assert replayed([b"".join(pieces)]) == told_of(told)
+    assert replayed(pieces) == readable(outcomes)
+    assert replayed([b"".join(pieces)]) == readable(outcomes)
 
 
 async def test_notices_of_a_statement_and_of_a_session(pool: Pool, owner: Any) -> None:
@@ -356,7 +356,7 @@ async def test_notices_of_a_statement_and_of_a_session(pool: Pool, owner: Any) -
     await assert_clean(pool, owner)
 
 
-async def test_between_two_batches_the_server_may_speak(pool: Pool, owner: Any) -> None:
+async def test_the_server_may_send_messages_between_two_batches(pool: Pool, owner: Any) -> None:
     await pool.ask(WHO)
     (connection,) = await pool.connections()
     for message in NOISE.values():

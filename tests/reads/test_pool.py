@@ -30,9 +30,11 @@ async def test_connections_are_opened_when_they_are_wanted_and_never_too_many(
 
     await pool.ask(WHO)
     assert len(pool.pids) == 1
-    told = await asyncio.gather(*(pool.ask("SELECT pg_backend_pid()::text || pg_sleep(0.01)::text") for _ in range(20)))
+    outcomes = await asyncio.gather(
+        *(pool.ask("SELECT pg_backend_pid()::text || pg_sleep(0.01)::text") for _ in range(20))
+    )
 
-    assert {int(each) for each in told if isinstance(each, bytes)} == set(pool.pids)
+    assert {int(each) for each in outcomes if isinstance(each, bytes)} == set(pool.pids)
     assert len(pool.pids) == 3
     await assert_clean(pool, owner)
 
@@ -81,8 +83,8 @@ async def test_a_turn_is_not_lost_with_the_one_who_got_it(pool: Pool, monkeypatc
     monkeypatch.setattr(pool.shares, "give_back", given)
     busy.cancel()
 
-    told = await asyncio.wait_for(asyncio.gather(busy, first, return_exceptions=True), 2)
-    assert [type(each) for each in told] == [asyncio.CancelledError] * 2
+    outcomes = await asyncio.wait_for(asyncio.gather(busy, first, return_exceptions=True), 2)
+    assert [type(each) for each in outcomes] == [asyncio.CancelledError] * 2
     # Nothing is open and somebody waits: that one must not wait for its time to run out.
     assert isinstance(await asyncio.wait_for(second, 1), bytes)
 
@@ -100,9 +102,9 @@ async def test_a_connection_that_ends_while_it_changes_hands_is_not_flown(
         received(self, data)
 
     monkeypatch.setattr(Connection, "data_received", closing)
-    told = await asyncio.wait_for(asyncio.gather(pool.ask(WHO), pool.ask(WHO), return_exceptions=True), 1)
+    outcomes = await asyncio.wait_for(asyncio.gather(pool.ask(WHO), pool.ask(WHO), return_exceptions=True), 1)
 
-    assert isinstance(told[0], bytes)
+    assert isinstance(outcomes[0], bytes)
 
 
 async def test_hundreds_of_failures_lose_no_connection(
@@ -132,10 +134,10 @@ async def test_hundreds_of_failures_lose_no_connection(
 
     assert (counted, most <= 3, pool.busy) == (300, True, 0)
     await pool.connections()
-    told = await asyncio.wait_for(
+    outcomes = await asyncio.wait_for(
         asyncio.gather(*(pool.ask("SELECT pg_backend_pid()::text || pg_sleep(0.05)::text") for _ in range(3))), 3
     )
-    assert len({bytes(each) for each in told if isinstance(each, bytes)}) == 3
+    assert len({bytes(each) for each in outcomes if isinstance(each, bytes)}) == 3
     await assert_clean(pool, owner)
 
 
@@ -166,9 +168,9 @@ async def test_an_idle_connection_that_the_server_ended_is_replaced_unnoticed(
     for pid in before:
         await end(pid)
 
-    told = await asyncio.gather(*(pool.ask("SELECT 'ok' || pg_sleep(0.02)::text") for _ in range(2)))
+    outcomes = await asyncio.gather(*(pool.ask("SELECT 'ok' || pg_sleep(0.02)::text") for _ in range(2)))
 
-    assert told == [b"ok", b"ok"]
+    assert outcomes == [b"ok", b"ok"]
     assert not set(pool.pids) & set(before)
     await assert_clean(pool, owner)
 
@@ -192,7 +194,7 @@ async def test_an_idle_connection_whose_end_has_not_been_noticed_is_replaced_too
 
 
 @pytest.mark.usefixtures("directly")
-async def test_a_new_connection_that_breaks_says_so(pool: Pool, end: Callable[[int], Any]) -> None:
+async def test_a_new_connection_that_breaks_raises_its_error(pool: Pool, end: Callable[[int], Any]) -> None:
     """It was not stale, so asking again could go on for ever."""
     task = asyncio.create_task(pool.ask("SELECT pg_sleep(10)::text"))
     await asyncio.sleep(0.1)
@@ -250,9 +252,9 @@ async def test_a_database_that_is_down(settings: Settings) -> None:
         URL.create("postgresql", "lango_gateway", host="127.0.0.1", port=1, database="x"),
         settings.model_copy(update={"pool_size": 1}),
     )
-    told = await asyncio.gather(*(pool.ask(WHO) for _ in range(20)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(pool.ask(WHO) for _ in range(20)), return_exceptions=True)
 
-    assert {type(each) for each in told} == {ConnectionRefusedError}
+    assert {type(each) for each in outcomes} == {ConnectionRefusedError}
     assert (pool.busy, len(pool._open), pool.shares.waiting()) == (0, 0, 0)
 
 
@@ -273,11 +275,11 @@ def test_it_serves_on_uvloop_too(address: URL, settings: Settings) -> None:
                 for _ in range(chance.randrange(8)):
                     await asyncio.sleep(0)
                 task.cancel()
-            (told,) = await asyncio.gather(task, return_exceptions=True)
-            if isinstance(told, bytes):
-                assert json.loads(told) == ["lango_member", str(caller.user_id)]
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(outcome, bytes):
+                assert json.loads(outcome) == ["lango_member", str(caller.user_id)]
             else:
-                assert isinstance(told, asyncio.CancelledError)
+                assert isinstance(outcome, asyncio.CancelledError)
 
         await asyncio.wait_for(asyncio.gather(*(one() for _ in range(200))), 15)
         for _ in range(5):

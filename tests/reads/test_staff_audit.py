@@ -38,8 +38,8 @@ async def noted(owner: asyncpg.Pool[Any], request_id: str) -> Shown:
         "SELECT metadata FROM admin.audit_logs WHERE request_id = $1 AND action = 'staff_read'", request_id
     )
     assert len(rows) <= 1
-    told = [(name, key) for row in rows for name, keys in orjson.loads(row["metadata"]).items() for key in keys]
-    return Counter(told)
+    read = [(name, key) for row in rows for name, keys in orjson.loads(row["metadata"]).items() for key in keys]
+    return Counter(read)
 
 
 def shown(value: Any) -> Shown:
@@ -84,7 +84,7 @@ NESTED = f"""query ($id: ID!, $node: ID!, $nodes: [ID!]!) {{
 
 
 @pytest.fixture
-async def asked(make: Factory, till: Any) -> dict[str, Any]:
+async def variables(make: Factory, till: Any) -> dict[str, Any]:
     """Variables of NESTED: a pot with its codes, its owner with six pots, and more by their ids."""
     await make(Profile, user_id=till.owner.id)
     for _ in range(3):
@@ -100,9 +100,9 @@ async def asked(make: Factory, till: Any) -> dict[str, Any]:
 
 
 async def test_what_is_in_the_answer_is_in_the_log_and_nothing_else(
-    api: Api, owner: asyncpg.Pool[Any], staff: Any, asked: dict[str, Any]
+    api: Api, owner: asyncpg.Pool[Any], staff: Any, variables: dict[str, Any]
 ) -> None:
-    answer, request_id = await ask(api, NESTED, asked, as_=staff, roles=STAFF)
+    answer, request_id = await ask(api, NESTED, variables, as_=staff, roles=STAFF)
 
     found = shown(answer.data)
     # Codes and packs are nobody's. Of the six pots: that one, the first two and the last; none beyond a page.
@@ -112,50 +112,50 @@ async def test_what_is_in_the_answer_is_in_the_log_and_nothing_else(
 
 
 async def test_a_row_that_stands_often_in_an_answer_is_noted_once(
-    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, asked: dict[str, Any]
+    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, variables: dict[str, Any]
 ) -> None:
-    told = []
+    logged = []
     for each in (api, ordinary):
-        _, request_id = await ask(each, NESTED, asked, as_=staff, roles=STAFF)
-        told.append(await noted(owner, request_id))
+        _, request_id = await ask(each, NESTED, variables, as_=staff, roles=STAFF)
+        logged.append(await noted(owner, request_id))
 
-    assert set(told[1].values()) == {1}
-    assert set(told[0].values()) == {1}
+    assert set(logged[1].values()) == {1}
+    assert set(logged[0].values()) == {1}
 
 
 async def test_the_ordinary_executor_notes_the_same_rows_and_those_beyond_a_page(
-    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, asked: dict[str, Any]
+    api: Api, ordinary: Api, owner: asyncpg.Pool[Any], staff: Any, variables: dict[str, Any]
 ) -> None:
-    told = []
+    logged = []
     for each in (api, ordinary):
-        answer, request_id = await ask(each, NESTED, asked, as_=staff, roles=STAFF)
-        told.append((answer.data, set(await noted(owner, request_id))))
+        answer, request_id = await ask(each, NESTED, variables, as_=staff, roles=STAFF)
+        logged.append((answer.data, set(await noted(owner, request_id))))
 
-    assert told[0][0] == told[1][0]
-    assert told[0][1] <= told[1][1]
-    assert {name for name, _ in told[1][1] - told[0][1]} <= {"Pot"}
+    assert logged[0][0] == logged[1][0]
+    assert logged[0][1] <= logged[1][1]
+    assert {name for name, _ in logged[1][1] - logged[0][1]} <= {"Pot"}
 
 
 async def test_a_key_with_a_moment_in_it_is_written_alike_both_ways(
     api: Api, ordinary: Api, make: Factory, owner: asyncpg.Pool[Any], staff: Any
 ) -> None:
     event = await make(AnalyticsEvent, user_id=staff.id)
-    told = []
+    logged = []
     for each in (api, ordinary):
         query = f"query ($id: ID!) {{ analyticsEvent(id: $id) {{ {T} }} }}"
         values = {"id": global_id(AnalyticsEvent, (event.id, event.created_at))}
         _, request_id = await ask(each, query, values, as_=staff, roles=STAFF)
-        told.append(await noted(owner, request_id))
+        logged.append(await noted(owner, request_id))
 
-    assert set(told[1]) == {("AnalyticsEvent", f"{event.id},{event.created_at.isoformat()}")}
-    assert told[0] == told[1]
+    assert set(logged[1]) == {("AnalyticsEvent", f"{event.id},{event.created_at.isoformat()}")}
+    assert logged[0] == logged[1]
 
 
 @pytest.mark.parametrize("query", [NESTED, "{ viewer { __typename id } }"])
 async def test_nothing_is_noted_of_members(
-    api: Api, owner: asyncpg.Pool[Any], till: Any, asked: dict[str, Any], query: str
+    api: Api, owner: asyncpg.Pool[Any], till: Any, variables: dict[str, Any], query: str
 ) -> None:
-    values = asked if "$id" in query else None
+    values = variables if "$id" in query else None
     answer, request_id = await ask(api, query, values, as_=till.owner)
 
     assert shown(answer.data)
@@ -266,8 +266,8 @@ async def test_a_thousand_rows_are_listed_and_the_rest_counted(
     (row,) = await owner.fetch(
         "SELECT metadata FROM admin.audit_logs WHERE request_id = $1 AND action = 'staff_read'", request_id
     )
-    told = orjson.loads(row["metadata"])
-    assert (len(set(told["Pot"])), told["Pot not listed"]) == (1000, 200)
+    metadata = orjson.loads(row["metadata"])
+    assert (len(set(metadata["Pot"])), metadata["Pot not listed"]) == (1000, 200)
     await owner.execute("DELETE FROM pots.pots WHERE owner_user_id = $1", user.id)
 
 

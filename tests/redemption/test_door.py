@@ -20,7 +20,7 @@ from tests.changes import Changes
 from tests.factories import Factory
 
 
-async def test_a_rule_runs_and_says_what_it_made(services: Services, till: Any, books: Books) -> None:
+async def test_a_rule_runs_and_returns_what_it_made(services: Services, till: Any, books: Books) -> None:
     outcome = await run(services, Actor(till.cashier.id), redeem_qr_code, {"code": till.code.code})
 
     assert outcome.refusals == []

@@ -48,7 +48,7 @@ async def test_what_would_be_made_is_shown_although_it_is_not_there(
     assert await changes.since(before) == []
 
 
-async def test_a_refusal_is_told_and_what_refusals_keep_is_kept(api: Api, till: Any, books: Books) -> None:
+async def test_a_refusal_is_returned_and_its_log_row_is_kept(api: Api, till: Any, books: Books) -> None:
     answer = await api.redeem("no-such-code", as_=till.cashier, validateOnly=True)
 
     assert answer.refusals("redeemQrCode") == ["INVALID"]

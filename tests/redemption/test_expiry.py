@@ -112,11 +112,11 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
 ) -> None:
     await expire_due_codes(services)
     tills = [await due_code(make) for _ in range(4)]
-    publish, told = codes.publish, list[Any]()
+    publish, published = codes.publish, list[Any]()
 
     async def die_at_the_third(tx: Any, topic: str, key: Any, **payload: Any) -> None:
-        told.append(key)
-        if len(told) == 3:
+        published.append(key)
+        if len(published) == 3:
             raise asyncio.CancelledError
         await publish(tx, topic, key, **payload)
 
@@ -196,8 +196,8 @@ async def test_expiry_redemption_and_cancellation_at_once_exactly_one_wins(
         answers = await asyncio.gather(*(wanted[turn % 3 :] + wanted[: turn % 3]))
         await expire(0.03)
 
-        told = [answer for answer in answers if answer is not None]
-        winners = [name for answer in told for name, what in answer.data.items() if not what["userErrors"]]
+        answered = [answer for answer in answers if answer is not None]
+        winners = [name for answer in answered for name, what in answer.data.items() if not what["userErrors"]]
         final = await status(books, till.code)
         assert winners == {"redeemed": ["redeemQrCode"], "cancelled": ["cancelQrCode"], "expired": []}[final]
         back = await given_back(owner, till.code)

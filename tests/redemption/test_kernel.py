@@ -112,7 +112,7 @@ async def test_many_at_once_with_one_key_are_one_call(api: Api, till: Any, books
     assert await books.attempts(till.code.code) == ["success"]
 
 
-async def test_while_the_first_runs_too_long_the_second_is_told_so(
+async def test_while_the_first_call_runs_the_second_is_refused_as_in_progress(
     api: Api, till: Any, owner: asyncpg.Pool[Any], hurried: Api
 ) -> None:
     key = str(uuid4())
@@ -301,7 +301,7 @@ async def test_a_deadlock_among_deferred_constraints_is_tried_again(
 # Waiting for others
 
 
-async def test_a_rule_that_waits_too_long_for_a_lock_says_that_others_work_on_the_rows(
+async def test_a_rule_that_waits_too_long_for_a_lock_is_refused_as_busy(
     hurried: Api, till: Any, owner: asyncpg.Pool[Any], changes: Changes
 ) -> None:
     before = await changes.mark()
@@ -315,7 +315,7 @@ async def test_a_rule_that_waits_too_long_for_a_lock_says_that_others_work_on_th
     assert (await hurried.redeem(till.code.code, as_=till.cashier)).refusals("redeemQrCode") == []
 
 
-async def test_a_rule_whose_statement_takes_too_long_says_so_too(
+async def test_a_rule_whose_statement_takes_too_long_is_refused_as_busy(
     api: Api, till: Any, monkeypatch: pytest.MonkeyPatch, changes: Changes
 ) -> None:
     before = await changes.mark()

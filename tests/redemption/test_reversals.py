@@ -67,7 +67,7 @@ async def test_the_code_is_redeemed_or_given_back_as_if_nothing_had_been(
     assert await books.owed(f"partner:{redeemed.partner.id}:payable") == 0
 
 
-async def test_the_holder_and_the_partners_managers_are_told(
+async def test_the_owner_and_the_partners_managers_are_notified(
     api: Api, make: Factory, redeemed: Any, staff: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     manager = await make(User)
@@ -77,9 +77,11 @@ async def test_the_holder_and_the_partners_managers_are_told(
 
     await reverse(api, redeemed.code, staff)
 
-    told = await owner.fetch("SELECT user_id, body FROM notifications.notifications WHERE body LIKE '%scanned twice'")
-    assert {row["user_id"] for row in told} == {redeemed.owner.id, manager.id}
-    assert {row["body"] for row in told} == {f"{redeemed.pack.name} 5000 scanned twice"}
+    notifications = await owner.fetch(
+        "SELECT user_id, body FROM notifications.notifications WHERE body LIKE '%scanned twice'"
+    )
+    assert {row["user_id"] for row in notifications} == {redeemed.owner.id, manager.id}
+    assert {row["body"] for row in notifications} == {f"{redeemed.pack.name} 5000 scanned twice"}
     await owner.execute("DELETE FROM notifications.notifications WHERE body LIKE '%scanned twice'")
     await owner.execute("DELETE FROM notifications.notification_templates WHERE template_key = 'redemption_reversed'")
 

@@ -260,7 +260,7 @@ async def test_a_code_is_redeemed_once(api: Api, till: Any, books: Books) -> Non
     assert await books.events(till.code.id) == ["qr_code.redeemed"]
 
 
-async def test_already_used_tells_when_and_where(api: Api, make: Factory) -> None:
+async def test_already_used_names_time_and_place(api: Api, make: Factory) -> None:
     till = await make.code_at_the_till(partner={"venues": VENUES})
     await api.redeem(till.code.code, as_=till.cashier, venue="plateau")
 
@@ -443,7 +443,7 @@ async def test_cancelling_and_redeeming_at_once_one_wins(api: Api, make: Factory
 # checkQrCode
 
 
-async def test_checking_tells_what_a_code_is_for_and_changes_nothing(
+async def test_checking_shows_what_a_code_is_for_and_changes_nothing(
     api: Api, till: Any, books: Books, changes: Changes
 ) -> None:
     before = await changes.mark()

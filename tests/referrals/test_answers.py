@@ -78,7 +78,7 @@ async def test_how_many_points_is_staffs_to_change(
     assert [row["points_earned"] for row in await points_of(owner, sponsor)] == [70]
 
 
-async def test_the_sponsor_is_told(
+async def test_the_sponsor_is_notified(
     api: Api, make: Factory, guest: Any, invitation: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     template = await make(NotificationTemplate, template_key="referral_accepted", body_text="{user_name}: {points}",

@@ -245,7 +245,7 @@ async def test_staff_prepare_and_start_a_campaign(api: Api, make: Factory, staff
     ]  # fmt: skip
 
 
-async def test_a_campaign_multiplies_by_one_and_a_half_unless_told(api: Api, staff: Any) -> None:
+async def test_a_campaign_multiplies_by_one_and_a_half_by_default(api: Api, staff: Any) -> None:
     values = {name: value for name, value in CREATED.items() if name != "pointsMultiplier"}
 
     made = await api.mutate("createCampaign", staff, STAFF, **values)

@@ -327,7 +327,7 @@ async def test_a_donation_that_counts_beside_one_that_goes_back_keeps_the_points
 
 
 @pytest.mark.parametrize("status", ["pending", "matured"])
-async def test_staff_take_points_back_and_say_why(
+async def test_staff_take_points_back_with_a_reason(
     api: Api, make: Factory, staff: Any, sponsor: Any, books: Books, status: str
 ) -> None:
     entry = await pending(make, await sponsored(make, sponsor, await person(make)), status=status)

@@ -104,7 +104,7 @@ async def test_a_partners_settlement_holds_nothing_of_another(
     ) is None
 
 
-async def test_where_the_partners_approve_themselves_staff_are_not_asked(
+async def test_partners_may_approve_without_staff_where_configured(
     api: Api, make: Factory, staff: Any, books: Books
 ) -> None:
     partner = await make(Partner, auto_approve_redemptions=True, minimum_payout_cfa=1)

@@ -58,7 +58,7 @@ async def test_staff_neither_verify_nor_stop_nor_pay_more_to_a_partner_they_act_
     registered = await make(Partner, status="pending")
     await make.member(registered, cashier, "owner")
     before = await changes.mark()
-    asked: dict[str, dict[str, Any]] = {
+    calls: dict[str, dict[str, Any]] = {
         "verifyPartner": {"partnerId": registered},
         "suspendPartner": {"partnerId": shop.partner},
         "reinstatePartner": {"partnerId": shop.partner},
@@ -66,7 +66,7 @@ async def test_staff_neither_verify_nor_stop_nor_pay_more_to_a_partner_they_act_
         "setPartnerTerms": {"partnerId": shop.partner, "revenueSplitPercentage": "99"},
     }
 
-    for name, given in asked.items():
+    for name, given in calls.items():
         answer = await api.mutate(name, cashier, STAFF, **given)
         assert answer.refusals(name) == ["OWN_MATTER"], name
 

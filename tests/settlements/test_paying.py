@@ -78,7 +78,7 @@ async def test_a_paid_settlement_is_owed_no_more(api: Api, staff: Any, shop: Any
     assert (await books.events(approved.id))[-1] == "settlement.paid"
 
 
-async def test_owners_and_managers_are_told_that_they_are_paid(
+async def test_owners_and_managers_are_notified_of_a_payment(
     api: Api, make: Factory, staff: Any, shop: Any, approved: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     await owner.execute("DELETE FROM notifications.notification_templates WHERE template_key = 'settlement_paid'")
@@ -89,11 +89,11 @@ async def test_owners_and_managers_are_told_that_they_are_paid(
 
     await pay(api, staff, approved)
 
-    told = await owner.fetch(
+    notifications = await owner.fetch(
         "SELECT user_id, body FROM notifications.notifications WHERE template_id = $1", template.id
     )
-    assert {row["user_id"] for row in told} == {shop.owner.id, shop.manager.id}
-    assert {row["body"] for row in told} == {"Votre règlement de 12000 francs est parti."}
+    assert {row["user_id"] for row in notifications} == {shop.owner.id, shop.manager.id}
+    assert {row["body"] for row in notifications} == {"Votre règlement de 12000 francs est parti."}
     await owner.execute("DELETE FROM notifications.notifications WHERE template_id = $1", template.id)
     await owner.execute("DELETE FROM notifications.notification_templates WHERE id = $1", template.id)
 
@@ -189,7 +189,7 @@ async def test_who_may_not_see_a_settlement_cannot_dispute_it(
     assert (await stored.all())[0]["status"] == "pending"
 
 
-async def test_a_dispute_says_why(api: Api, shop: Any, pending: Any, stored: Settlements) -> None:
+async def test_a_dispute_needs_a_reason(api: Api, shop: Any, pending: Any, stored: Settlements) -> None:
     answer = await api.mutate("disputeSettlement", shop.owner, settlementId=pending.id, reason=" ")
 
     assert answer.refusals("disputeSettlement") == ["TEXT_MISSING"]

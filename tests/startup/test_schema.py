@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 
-def said(program: str) -> str:
+def printed(program: str) -> str:
     """What a Python program prints."""
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def test_the_collector_rests_while_the_schema_is_made_and_leaves_it_alone() -> None:
-    told = said("""
+    result = printed("""
 import gc
 looks = []
 gc.callbacks.append(lambda phase, _: looks.append(phase))
@@ -22,4 +22,4 @@ import gql.schema
 print(len(looks) <= 2, gc.get_freeze_count() - before > 100_000, gc.isenabled())
 """)
 
-    assert told == "True True True"
+    assert result == "True True True"

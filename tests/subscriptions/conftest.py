@@ -225,13 +225,13 @@ class World:
 
     async def happen(self, topic: str, key: Any, **payload: Any) -> str:
         """Write an event; gives its id."""
-        told = orjson.dumps({name: str(value) for name, value in payload.items()}).decode()
+        payload_json = orjson.dumps({name: str(value) for name, value in payload.items()}).decode()
         return str(
             await self.owner.fetchval(
                 "INSERT INTO platform.outbox_events (topic, key, payload) VALUES ($1, $2, $3) RETURNING id",
                 topic,
                 str(key),
-                told,
+                payload_json,
             )
         )
 

@@ -10,7 +10,7 @@ from tests.factories import Factory
 from tests.subscriptions.conftest import POT_UPDATED, Served, World
 
 
-async def test_a_pot_tells_its_owner_what_changed(served: Served, make: Factory, world: World) -> None:
+async def test_a_pots_owner_gets_its_events(served: Served, make: Factory, world: World) -> None:
     owner = await make(User)
     pot = await make(Pot, owner_user_id=owner.id, title="Awa is 30")
     async with served.socket(as_=owner) as client:
@@ -45,9 +45,9 @@ async def test_a_pot_changes_also_by_what_is_given_and_issued(served: Served, ma
         await world.happen("potted.plant", pot.id)
         await world.happen("pot.closed", pot.id)
 
-        told = [await client.event() for _ in range(len(topics) + 1)]
-        assert [event["topic"] for event in told] == [*topics, "pot.closed"]
-        assert {event["pot"]["rowId"] for event in told} == {str(pot.id)}
+        events = [await client.event() for _ in range(len(topics) + 1)]
+        assert [event["topic"] for event in events] == [*topics, "pot.closed"]
+        assert {event["pot"]["rowId"] for event in events} == {str(pot.id)}
         await client.nothing()
 
 
@@ -86,7 +86,9 @@ async def test_a_partner_sees_what_its_cashier_redeems(served: Served, api: Api,
         await other.nothing()
 
 
-async def test_a_trade_and_its_escrow_tell_buyer_and_seller(served: Served, make: Factory, world: World) -> None:
+async def test_buyer_and_seller_get_events_of_the_trade_and_its_escrow(
+    served: Served, make: Factory, world: World
+) -> None:
     buyer, seller, stranger = await make(User), await make(User), await make(User)
     trade = await make(CryptoTrade, user_id=seller.id, buyer_id=buyer.id, seller_id=seller.id)
     escrow = await make(CryptoEscrow, trade_id=trade.id, buyer_id=buyer.id, seller_id=seller.id)
@@ -192,7 +194,7 @@ async def test_a_field_that_needs_python_is_filled_in(served: Served, api: Api, 
         assert (await client.event())["qrCode"]["svg"].startswith("<svg")
 
 
-async def test_the_ordinary_executor_tells_the_same(serve: object, make: Factory, world: World) -> None:
+async def test_the_ordinary_executor_sends_the_same_events(serve: object, make: Factory, world: World) -> None:
     served = await serve(planner="off")  # type: ignore[operator]
     owner = await make(User)
     pot = await make(Pot, owner_user_id=owner.id, title="Awa is 30")

@@ -1,4 +1,4 @@
-"""Gifts that hide their amount: strangers are told after a while, and in one total."""
+"""Gifts that hide their amount: strangers see them after a while, and in one total."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def give(make: Factory, world: World, pot: Any, amount: int, *, hidden: bo
     await world.happen("donation.succeeded", donation.id, **about)
 
 
-async def test_strangers_are_told_one_total_of_what_is_hidden_and_what_follows(
+async def test_strangers_get_one_total_of_the_hidden_gift_and_the_next(
     served: Served, make: Factory, world: World, pot: Any
 ) -> None:
     async with served.socket(as_=await make(User)) as client:
@@ -50,14 +50,14 @@ async def test_strangers_are_told_one_total_of_what_is_hidden_and_what_follows(
         await give(make, world, pot, 1000, hidden=False)
         await client.nothing()
 
-        told = [await client.event(), await client.event()]
+        events = [await client.event(), await client.event()]
 
     assert seen["pot"] == {"raisedCfa": 100}
     # Neither of both amounts is the difference of two totals.
-    assert [event["pot"]["raisedCfa"] for event in told] == [1800, 1800]
+    assert [event["pot"]["raisedCfa"] for event in events] == [1800, 1800]
 
 
-async def test_the_total_is_told_also_when_nothing_follows(
+async def test_the_total_is_sent_also_when_nothing_follows(
     served: Served, make: Factory, world: World, pot: Any
 ) -> None:
     async with served.socket(as_=await make(User)) as client:
@@ -68,7 +68,7 @@ async def test_the_total_is_told_also_when_nothing_follows(
         assert (await client.event())["contribution"] == {"pot": {"raisedCfa": 700}}
 
 
-async def test_the_owner_is_told_at_once(served: Served, make: Factory, world: World, pot: Any) -> None:
+async def test_the_owner_gets_the_event_at_once(served: Served, make: Factory, world: World, pot: Any) -> None:
     owner = await make(User)
     await make.owner.execute("UPDATE pots.pots SET owner_user_id = $2 WHERE id = $1", pot.id, owner.id)
     async with served.socket(as_=owner) as client:

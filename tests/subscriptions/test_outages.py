@@ -92,7 +92,7 @@ async def test_a_stream_ends_without_an_error_and_is_gone_on_with(
         assert [(await again.data())["id"] for _ in missed] == missed
 
 
-async def test_who_is_being_told_what_it_missed_is_told_it_later(served: Served, pot: Any, world: World) -> None:
+async def test_a_replay_interrupted_by_an_outage_is_completed_later(served: Served, pot: Any, world: World) -> None:
     async with served.socket() as client:
         await client.subscribe(POT_UPDATED, id=str(pot.id))
         await world.happen("pot.updated", pot.id)

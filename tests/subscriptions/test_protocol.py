@@ -196,7 +196,7 @@ async def test_who_sends_and_reads_nothing_is_kept_little_for(serve: Serve, sent
     assert most < 20 * (MOST_BEFORE_INIT if not initialises else 400_000)
 
 
-async def test_whoever_sends_much_before_the_init_is_let_go(served: Served) -> None:
+async def test_too_much_data_before_the_init_closes_the_connection(served: Served) -> None:
     async with served.socket(init=False) as client:
         for _ in range(70):
             await client.send(type="ping", payload={"x": "y" * 1_000})
@@ -204,7 +204,7 @@ async def test_whoever_sends_much_before_the_init_is_let_go(served: Served) -> N
         assert (code, reason) == (4429, "Too much was sent before connection_init was acknowledged")
 
 
-async def test_whoever_has_signed_in_may_send_large_messages(serve: Serve, make: Factory) -> None:
+async def test_a_signed_in_client_may_send_large_messages(serve: Serve, make: Factory) -> None:
     served = await serve()
     large = {"query": TYPENAME + " " * 200_000}
     async with served.socket(as_=await make(User)) as client:
@@ -284,7 +284,7 @@ async def test_an_operation_that_cannot_run_is_refused_alone(
         assert await client.next() == {"__typename": "Query"}
 
 
-async def test_a_completed_subscription_tells_nothing_more(served: Served, make: Factory, world: World) -> None:
+async def test_a_completed_subscription_sends_nothing_more(served: Served, make: Factory, world: World) -> None:
     owner = await make(User)
     pot = await make(Pot, owner_user_id=owner.id)
     async with served.socket(as_=owner) as client:
@@ -456,7 +456,7 @@ async def test_a_flood_that_reads_nothing_is_not_listened_to(serve: Serve) -> No
         client.connection.transport.abort()
 
 
-async def test_stopping_tells_the_clients_to_come_again(serve: Serve) -> None:
+async def test_stopping_closes_connections_with_service_restart(serve: Serve) -> None:
     served = await serve()
     async with served.socket() as client:
         await client.subscribe(POT_UPDATED, id=str(uuid4()))

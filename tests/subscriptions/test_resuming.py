@@ -1,4 +1,4 @@
-"""Whoever comes again is told what happened meanwhile: nothing is lost, and by its id nothing is told twice."""
+"""Whoever comes again gets what happened meanwhile: no event is lost, and by its id none is delivered twice."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ async def test_many_pages_of_it(served: Served, pot: Any, world: World) -> None:
     )
     async with served.socket() as client:
         await client.subscribe(BRIEF, id=str(pot.id), after=str(Position(horizon, int(first))))
-        told = [int((await client.event())["id"]) for _ in range(350)]
-        assert told == sorted(set(told))
+        ids = [int((await client.event())["id"]) for _ in range(350)]
+        assert ids == sorted(set(ids))
         await client.nothing()
 
 

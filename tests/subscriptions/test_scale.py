@@ -31,7 +31,7 @@ def reads_of(served: Served) -> list[str]:
     return statements
 
 
-async def test_a_thousand_are_told_by_one_read(serve: Serve, make: Factory, world: World) -> None:
+async def test_a_thousand_subscribers_are_served_by_one_read(serve: Serve, make: Factory, world: World) -> None:
     served = await serve(max_connections_per_address=MANY + 10)
     pot = await make(Pot, visibility="public", title="Awa is 30")
     async with AsyncExitStack() as stack:
@@ -46,11 +46,11 @@ async def test_a_thousand_are_told_by_one_read(serve: Serve, make: Factory, worl
         statements = reads_of(served)
         started = time.perf_counter()
         id_ = await world.happen("pot.updated", pot.id)
-        told = await asyncio.gather(*(client.event(30) for client in clients))
+        events = await asyncio.gather(*(client.event(30) for client in clients))
         seconds = time.perf_counter() - started
 
-        assert [event["id"] for event in told] == [id_] * MANY
-        assert {event["pot"]["title"] for event in told} == {"Awa is 30"}
+        assert [event["id"] for event in events] == [id_] * MANY
+        assert {event["pot"]["title"] for event in events} == {"Awa is 30"}
         assert len(statements) == 1
         assert served.metric("lango_event_reads_total") == 1
         await until(lambda: served.metric("lango_events_sent_total") == MANY)
@@ -117,7 +117,9 @@ async def test_who_reads_too_slowly_is_let_go(serve: Serve, make: Factory, world
         slow.connection.transport.abort()
 
 
-async def test_who_reads_again_in_time_is_told_why(serve: Serve, make: Factory, world: World) -> None:
+async def test_a_slow_client_that_reads_again_in_time_gets_the_reason(
+    serve: Serve, make: Factory, world: World
+) -> None:
     served = await serve(stream_buffer=20, send_timeout=20)
     pot = await make(Pot, visibility="public", description="x" * 50_000)
     query = "subscription ($id: ID!) { potUpdated(potId: $id) { pot { description } } }"

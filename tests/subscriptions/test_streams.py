@@ -27,7 +27,7 @@ async def pot(make: Factory) -> Any:
     return await make(Pot, visibility="public", title="Awa is 30")
 
 
-async def test_a_stream_tells_what_happens(served: Served, pot: Any, world: World) -> None:
+async def test_a_stream_sends_events(served: Served, pot: Any, world: World) -> None:
     async with served.stream(POT_UPDATED, {"id": str(pot.id)}) as stream:
         assert stream.response.status_code == 200
         assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -39,9 +39,9 @@ async def test_a_stream_tells_what_happens(served: Served, pot: Any, world: Worl
 
         assert event is not None
         assert event["event"] == "next"
-        told = orjson.loads(event["data"])["data"]["potUpdated"]
-        assert (told["id"], told["pot"]["title"]) == (id_, "Awa is 30")
-        assert event["id"] == told["cursor"]
+        update = orjson.loads(event["data"])["data"]["potUpdated"]
+        assert (update["id"], update["pot"]["title"]) == (id_, "Awa is 30")
+        assert event["id"] == update["cursor"]
     await until(lambda: served.metric("lango_subscriptions") == 0)
 
 
@@ -133,7 +133,7 @@ async def test_a_stream_that_cannot_begin_has_a_status(
         assert body["errors"][0]["extensions"]["code"] == code
 
 
-async def test_a_silent_stream_shows_that_it_lives(serve: Serve, pot: Any) -> None:
+async def test_a_silent_stream_sends_heartbeats(serve: Serve, pot: Any) -> None:
     served = await serve(stream_heartbeat=0.1)
     async with served.stream(POT_UPDATED, {"id": str(pot.id)}) as stream:
         lines = stream.response.aiter_lines()

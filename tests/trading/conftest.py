@@ -47,8 +47,8 @@ class Desk:
         self.make = make
         self.owner = owner
 
-    async def ask(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> Answer:
-        """`ask("releaseEscrow", seller, escrowId=…)`."""
+    async def call(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> Answer:
+        """`call("releaseEscrow", seller, escrowId=…)`."""
         return await self.api.mutate(name, as_, roles, **given)
 
     async def coin(self, price: str = "1") -> str:
@@ -86,7 +86,7 @@ class Desk:
         maker = await self.person(coin, (holds or amount) if side == "SELL" else "0", **profile)
         taker = await self.person(coin, (holds or amount) if side == "BUY" else "0")
         seller, buyer = (maker, taker) if side == "SELL" else (taker, maker)
-        answer = await self.ask("placeTrade", maker, side=side, pair=f"{coin}/KES", price="129.5", amount=amount)
+        answer = await self.call("placeTrade", maker, side=side, pair=f"{coin}/KES", price="129.5", amount=amount)
         assert answer.refusals("placeTrade") == []
         trade = UUID(answer["placeTrade"]["trade"]["rowId"])
         return SimpleNamespace(
@@ -95,27 +95,27 @@ class Desk:
 
     async def taken(self, amount: str = "100", **given: Any) -> Any:
         deal = await self.placed(amount, **given)
-        answer = await self.ask("takeTrade", deal.taker, tradeId=deal.trade)
+        answer = await self.call("takeTrade", deal.taker, tradeId=deal.trade)
         assert answer.refusals("takeTrade") == []
         deal.escrow = UUID(answer["takeTrade"]["trade"]["escrow"]["rowId"])
         return deal
 
     async def funded(self, amount: str = "100", **given: Any) -> Any:
         deal = await self.taken(amount, **given)
-        answer = await self.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
+        answer = await self.call("fundEscrow", deal.seller, escrowId=deal.escrow)
         assert answer.refusals("fundEscrow") == []
         return deal
 
     async def disputed(self, amount: str = "100", **given: Any) -> Any:
         deal = await self.funded(amount, **given)
-        answer = await self.ask("openDispute", deal.buyer, tradeId=deal.trade, reason="not delivered")
+        answer = await self.call("openDispute", deal.buyer, tradeId=deal.trade, reason="not delivered")
         assert answer.refusals("openDispute") == []
         deal.dispute = UUID(answer["openDispute"]["dispute"]["rowId"])
         return deal
 
     async def completed(self, amount: str = "100", **given: Any) -> Any:
         deal = await self.funded(amount, **given)
-        answer = await self.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
+        answer = await self.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
         assert answer.refusals("releaseEscrow") == []
         return deal
 
@@ -199,5 +199,5 @@ async def wallet_of(desk: Desk, user: Any, coin: str, **given: Any) -> Any:
 
 async def withdraw(desk: Desk, user: Any, amount: str, wallet: Any = None, **given: Any) -> list[str]:
     key = (wallet or user.wallet).id
-    answer = await desk.ask("withdrawCrypto", user, walletId=key, amount=amount, **given)
+    answer = await desk.call("withdrawCrypto", user, walletId=key, amount=amount, **given)
     return answer.refusals("withdrawCrypto")

@@ -15,7 +15,7 @@ REASONS = {"released": "ALREADY_RELEASED", "refunded": "ALREADY_REFUNDED", "disp
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "names",
     [
         ("releaseEscrow", "refundEscrow"),
         ("releaseEscrow", "openDispute"),
@@ -23,19 +23,17 @@ REASONS = {"released": "ALREADY_RELEASED", "refunded": "ALREADY_REFUNDED", "disp
         ("releaseEscrow", "releaseEscrow"),
         ("releaseEscrow", "refundEscrow", "openDispute") * 3,
     ],
-    ids=lambda asked: "-".join(asked[:3]),
+    ids=lambda names: "-".join(names[:3]),
 )
-async def test_of_a_release_a_refund_and_a_dispute_one_wins_and_the_others_say_why(
-    desk: Desk, asked: tuple[str, ...]
-) -> None:
+async def test_of_a_release_a_refund_and_a_dispute_at_once_one_wins(desk: Desk, names: tuple[str, ...]) -> None:
     for turn in range(10):
         deal = await desk.funded()
         calls = {
-            "releaseEscrow": lambda deal=deal: desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow),
-            "refundEscrow": lambda deal=deal: desk.ask("refundEscrow", deal.buyer, escrowId=deal.escrow),
-            "openDispute": lambda deal=deal: desk.ask("openDispute", deal.buyer, tradeId=deal.trade, reason="late"),
+            "releaseEscrow": lambda deal=deal: desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow),
+            "refundEscrow": lambda deal=deal: desk.call("refundEscrow", deal.buyer, escrowId=deal.escrow),
+            "openDispute": lambda deal=deal: desk.call("openDispute", deal.buyer, tradeId=deal.trade, reason="late"),
         }
-        order = asked if turn % 2 else asked[::-1]
+        order = names if turn % 2 else names[::-1]
 
         answers = await asyncio.gather(*(calls[name]() for name in order))
 
@@ -43,7 +41,7 @@ async def test_of_a_release_a_refund_and_a_dispute_one_wins_and_the_others_say_w
         (winner,) = (name for name, codes in refusals if codes == [])
         state = (await desk.escrow(deal))["status"]
         assert state == STATES[winner]
-        assert [codes for _, codes in refusals if codes] == [[REASONS[state]]] * (len(asked) - 1)
+        assert [codes for _, codes in refusals if codes] == [[REASONS[state]]] * (len(names) - 1)
         held = {"released": ("0", "0"), "refunded": ("100", "0"), "disputed": ("0", "100")}
         assert await desk.holds(deal.seller, deal.coin) == held[state]
         assert await desk.holds(deal.buyer, deal.coin) == (("99.5", "0") if state == "released" else ("0", "0"))
@@ -55,12 +53,12 @@ async def test_two_who_sell_to_each_other_release_at_once_without_a_deadlock(des
         one, other = await desk.person(coin, "100"), await desk.person(coin, "100")
         escrows = []
         for seller, buyer in ((one, other), (other, one)):
-            placed = await desk.ask("placeTrade", seller, side="SELL", pair=f"{coin}/KES", price="1", amount="100")
-            taken = await desk.ask("takeTrade", buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
+            placed = await desk.call("placeTrade", seller, side="SELL", pair=f"{coin}/KES", price="1", amount="100")
+            taken = await desk.call("takeTrade", buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
             escrows.append((seller, taken["takeTrade"]["trade"]["escrow"]["rowId"]))
-            await desk.ask("fundEscrow", seller, escrowId=escrows[-1][1])
+            await desk.call("fundEscrow", seller, escrowId=escrows[-1][1])
 
-        answers = await asyncio.gather(*(desk.ask("releaseEscrow", seller, escrowId=key) for seller, key in escrows))
+        answers = await asyncio.gather(*(desk.call("releaseEscrow", seller, escrowId=key) for seller, key in escrows))
 
         assert [answer.refusals("releaseEscrow") for answer in answers] == [[], []]
         assert [await desk.holds(user, coin) for user in (one, other)] == [("99.5", "0"), ("99.5", "0")]
@@ -70,14 +68,14 @@ async def test_the_worker_too_is_one_of_those_of_whom_one_wins(desk: Desk, servi
     for turn in range(10):
         deal = await desk.funded()
         await desk.late(deal)
-        asked = [
-            desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow),
-            desk.ask("openDispute", deal.seller, tradeId=deal.trade, reason="late"),
+        requests = [
+            desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow),
+            desk.call("openDispute", deal.seller, tradeId=deal.trade, reason="late"),
         ]
 
         _, release, dispute, _ = await asyncio.gather(
-            *([end_due_escrows(services), *asked, end_due_escrows(services)] if turn % 2 else
-              [ended_after(services, 0.01 * turn), *asked, ended_after(services, 0.005 * turn)])
+            *([end_due_escrows(services), *requests, end_due_escrows(services)] if turn % 2 else
+              [ended_after(services, 0.01 * turn), *requests, ended_after(services, 0.005 * turn)])
         )  # fmt: skip
 
         state = (await desk.escrow(deal))["status"]

@@ -25,7 +25,7 @@ async def deposit(desk: Desk, user: Any, coin: str, amount: str = "5", **given: 
 
 
 async def record(desk: Desk, row: Any, staff: Any, **given: Any) -> list[str]:
-    answer = await desk.ask("recordCryptoDeposit", staff, STAFF, transactionId=row.id, **given)
+    answer = await desk.call("recordCryptoDeposit", staff, STAFF, transactionId=row.id, **given)
     return answer.refusals("recordCryptoDeposit")
 
 
@@ -85,10 +85,10 @@ async def test_deposits_are_recorded_by_staff_and_not_their_own(desk: Desk, chan
     row, own = await deposit(desk, user, coin), await deposit(desk, staff, coin)
     before = await changes.mark()
 
-    assert (await desk.ask("recordCryptoDeposit", user, transactionId=row.id)).codes == ["FORBIDDEN"]
-    assert (await desk.ask("recordCryptoDeposit", None, transactionId=row.id)).codes == ["UNAUTHENTICATED"]
+    assert (await desk.call("recordCryptoDeposit", user, transactionId=row.id)).codes == ["FORBIDDEN"]
+    assert (await desk.call("recordCryptoDeposit", None, transactionId=row.id)).codes == ["UNAUTHENTICATED"]
     assert await record(desk, own, staff) == ["OWN_MATTER"]
-    assert (await desk.ask("recordCryptoDeposit", staff, STAFF, transactionId=uuid4())).refusals(
+    assert (await desk.call("recordCryptoDeposit", staff, STAFF, transactionId=uuid4())).refusals(
         "recordCryptoDeposit"
     ) == ["NOT_FOUND"]
     assert await changes.since(before) == []

@@ -24,7 +24,7 @@ async def test_either_party_disputes_a_funded_trade(
     deal = await desk.funded()
     party, other = (deal.buyer, deal.seller) if who == "buyer" else (deal.seller, deal.buyer)
 
-    answer = await desk.ask(
+    answer = await desk.call(
         "openDispute",
         party,
         tradeId=deal.trade,
@@ -51,7 +51,7 @@ async def test_disputing_is_for_the_parties_of_a_funded_trade(desk: Desk, change
     before = await changes.mark()
 
     async def dispute(user: Any, deal: Any, reason: str = "late", roles: tuple[str, ...] = ()) -> list[str]:
-        return (await desk.ask("openDispute", user, roles, tradeId=deal.trade, reason=reason)).refusals("openDispute")
+        return (await desk.call("openDispute", user, roles, tradeId=deal.trade, reason=reason)).refusals("openDispute")
 
     assert await dispute(placed.seller, placed) == ["INVALID_STATE"]
     assert await dispute(taken.buyer, taken) == ["NOT_FUNDED"]
@@ -78,7 +78,7 @@ async def test_staff_decide_and_what_each_got_is_kept(
     deal, staff = await desk.disputed(), await desk.staff()
     given = {} if share is None else {"buyerShare": share}
 
-    answer = await desk.ask(
+    answer = await desk.call(
         "resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome=outcome, resolution="so", **given
     )
 
@@ -114,7 +114,7 @@ async def test_a_split_and_nothing_else_takes_a_share(
     before = await changes.mark()
     given = {} if share is None else {"buyerShare": share}
 
-    answer = await desk.ask("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome=outcome, **given)
+    answer = await desk.call("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome=outcome, **given)
 
     assert answer.refusals("resolveDispute") == ["SHARE_NOT_VALID"]
     assert await changes.since(before) == []
@@ -126,8 +126,10 @@ async def test_only_staff_who_are_no_party_decide(desk: Desk, owner: asyncpg.Poo
     before = await changes.mark()
 
     for user in (deal.buyer, stranger):
-        assert (await desk.ask("resolveDispute", user, disputeId=deal.dispute, outcome="REFUND")).codes == ["FORBIDDEN"]
-    own = await desk.ask("resolveDispute", deal.seller, STAFF, disputeId=deal.dispute, outcome="REFUND")
+        assert (await desk.call("resolveDispute", user, disputeId=deal.dispute, outcome="REFUND")).codes == [
+            "FORBIDDEN"
+        ]
+    own = await desk.call("resolveDispute", deal.seller, STAFF, disputeId=deal.dispute, outcome="REFUND")
 
     assert own.refusals("resolveDispute") == ["OWN_MATTER"]
     assert await changes.since(before) == []
@@ -137,12 +139,12 @@ async def test_of_ten_decisions_at_once_one_counts(desk: Desk) -> None:
     for _ in range(4):
         deal = await desk.disputed()
         staff = [await desk.staff() for _ in range(3)]
-        asked = [("RELEASE", {}), ("REFUND", {}), ("SPLIT", {"buyerShare": "0.25"})] * 3
+        outcomes = [("RELEASE", {}), ("REFUND", {}), ("SPLIT", {"buyerShare": "0.25"})] * 3
 
         answers = await asyncio.gather(
             *(
-                desk.ask("resolveDispute", staff[turn % 3], STAFF, disputeId=deal.dispute, outcome=outcome, **share)
-                for turn, (outcome, share) in enumerate(asked)
+                desk.call("resolveDispute", staff[turn % 3], STAFF, disputeId=deal.dispute, outcome=outcome, **share)
+                for turn, (outcome, share) in enumerate(outcomes)
             )
         )
 
@@ -154,8 +156,8 @@ async def test_a_replayed_decision_answers_as_the_first_did(desk: Desk) -> None:
     deal, staff, key = await desk.disputed(), await desk.staff(), str(uuid4())
     given = {"disputeId": deal.dispute, "outcome": "SPLIT", "buyerShare": "0.5", "idempotencyKey": key}
 
-    first, again = [await desk.ask("resolveDispute", staff, STAFF, **given) for _ in range(2)]
-    other = await desk.ask("resolveDispute", staff, STAFF, **given | {"buyerShare": "0.6"})
+    first, again = [await desk.call("resolveDispute", staff, STAFF, **given) for _ in range(2)]
+    other = await desk.call("resolveDispute", staff, STAFF, **given | {"buyerShare": "0.6"})
 
     assert first.refusals("resolveDispute") == []
     assert again.data == first.data
@@ -176,7 +178,7 @@ async def test_hostile_input_is_bad_input(desk: Desk, name: str, given: dict[str
     deal = await desk.funded()
     before = await changes.mark()
 
-    answer = await desk.ask(name, deal.buyer, **{"tradeId": deal.trade, **given})
+    answer = await desk.call(name, deal.buyer, **{"tradeId": deal.trade, **given})
 
     assert answer.codes in (["BAD_USER_INPUT"], ["GRAPHQL_VALIDATION_FAILED"])
     assert await changes.since(before) == []
@@ -185,7 +187,7 @@ async def test_hostile_input_is_bad_input(desk: Desk, name: str, given: dict[str
 async def test_texts_of_any_script_are_kept_as_they_are(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
     deal, text = await desk.funded(), "لم يصل 🎂 '; DROP TABLE x --"
 
-    answer = await desk.ask("openDispute", deal.buyer, tradeId=deal.trade, reason=text, description=text)
+    answer = await desk.call("openDispute", deal.buyer, tradeId=deal.trade, reason=text, description=text)
 
     assert answer["openDispute"]["dispute"]["reason"] == text
     assert (await desk.trade(deal))["dispute_reason"] == text

@@ -25,7 +25,7 @@ from tests.trading.conftest import Desk, plain
 async def test_funding_moves_the_coins_from_available_to_locked(desk: Desk, books: Books) -> None:
     deal = await desk.taken("40", holds="100")
 
-    answer = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
+    answer = await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow)
 
     assert answer["fundEscrow"]["escrow"]["status"] == "FUNDED"
     assert answer["fundEscrow"]["escrow"]["trade"] == {"status": "IN_ESCROW"}
@@ -46,7 +46,7 @@ async def test_what_is_not_there_cannot_be_locked(desk: Desk, holds: str, left: 
     deal = await desk.taken("100", holds=holds)
     before = await changes.mark()
 
-    (error,) = (await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow))["fundEscrow"]["userErrors"]
+    (error,) = (await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow))["fundEscrow"]["userErrors"]
 
     assert (error["code"], error["details"]) == ("INSUFFICIENT_FUNDS", {"needed": "100.00000000", "available": left})
     assert await changes.since(before) == []
@@ -55,7 +55,7 @@ async def test_what_is_not_there_cannot_be_locked(desk: Desk, holds: str, left: 
 async def test_who_never_had_a_coin_cannot_fund(desk: Desk) -> None:
     deal = await desk.taken("100", holds="0")
 
-    assert (await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)).refusals("fundEscrow") == [
+    assert (await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow)).refusals("fundEscrow") == [
         "INSUFFICIENT_FUNDS"
     ]
 
@@ -68,7 +68,7 @@ async def test_funding_is_for_the_seller_in_time_and_once(desk: Desk, changes: C
     before = await changes.mark()
 
     async def fund(user: Any, deal: Any, roles: tuple[str, ...] = ()) -> list[str]:
-        return (await desk.ask("fundEscrow", user, roles, escrowId=deal.escrow)).refusals("fundEscrow")
+        return (await desk.call("fundEscrow", user, roles, escrowId=deal.escrow)).refusals("fundEscrow")
 
     assert await fund(late.seller, late) == ["ESCROW_EXPIRED"]
     assert await fund(funded.seller, funded) == ["INVALID_STATE"]
@@ -84,11 +84,11 @@ async def test_a_balance_for_one_funds_one_of_two_at_once(desk: Desk) -> None:
         seller, buyer = await desk.person(coin, "100"), await desk.person()
         escrows = []
         for _ in range(2):
-            placed = await desk.ask("placeTrade", seller, side="SELL", pair=f"{coin}/KES", price="1", amount="100")
-            taken = await desk.ask("takeTrade", buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
+            placed = await desk.call("placeTrade", seller, side="SELL", pair=f"{coin}/KES", price="1", amount="100")
+            taken = await desk.call("takeTrade", buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
             escrows.append(taken["takeTrade"]["trade"]["escrow"]["rowId"])
 
-        answers = await asyncio.gather(*(desk.ask("fundEscrow", seller, escrowId=key) for key in escrows))
+        answers = await asyncio.gather(*(desk.call("fundEscrow", seller, escrowId=key) for key in escrows))
 
         refusals = [answer.refusals("fundEscrow") for answer in answers]
         assert sorted(refusals) == [[], ["INSUFFICIENT_FUNDS"]]
@@ -98,7 +98,7 @@ async def test_a_balance_for_one_funds_one_of_two_at_once(desk: Desk) -> None:
 async def test_funding_twenty_times_at_once_locks_once(desk: Desk) -> None:
     deal = await desk.taken("10", holds="1000")
 
-    answers = await asyncio.gather(*(desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow) for _ in range(20)))
+    answers = await asyncio.gather(*(desk.call("fundEscrow", deal.seller, escrowId=deal.escrow) for _ in range(20)))
 
     assert sorted(answer.refusals("fundEscrow") for answer in answers) == [[]] + [["INVALID_STATE"]] * 19
     assert await desk.holds(deal.seller, deal.coin) == ("990", "10")
@@ -110,7 +110,7 @@ async def test_funding_twenty_times_at_once_locks_once(desk: Desk) -> None:
 async def test_releasing_gives_the_coins_to_the_buyer_less_the_fee(desk: Desk, books: Books) -> None:
     deal = await desk.funded("40", holds="100")
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
 
     escrow = answer["releaseEscrow"]["escrow"]
     assert (escrow["status"], escrow["buyerAmount"], escrow["sellerAmount"]) == (
@@ -181,12 +181,12 @@ def test_a_rate_above_one_takes_no_more_than_there_is() -> None:
 async def test_whatever_the_amount_no_coin_is_made_or_lost(desk: Desk, amount: str) -> None:
     coin = await desk.coin("0.00000001")
     seller, buyer = await desk.person(coin, amount), await desk.person()
-    placed = await desk.ask("placeTrade", seller, side="SELL", pair=f"{coin}/KES", price="1", amount=amount)
-    taken = await desk.ask("takeTrade", buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
+    placed = await desk.call("placeTrade", seller, side="SELL", pair=f"{coin}/KES", price="1", amount=amount)
+    taken = await desk.call("takeTrade", buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
     escrow = taken["takeTrade"]["trade"]["escrow"]["rowId"]
-    await desk.ask("fundEscrow", seller, escrowId=escrow)
+    await desk.call("fundEscrow", seller, escrowId=escrow)
 
-    assert (await desk.ask("releaseEscrow", seller, escrowId=escrow)).refusals("releaseEscrow") == []
+    assert (await desk.call("releaseEscrow", seller, escrowId=escrow)).refusals("releaseEscrow") == []
 
     got, fee = (await desk.holds(buyer, coin))[0], await desk.charged(coin)
     assert Decimal(got) + Decimal(fee) == Decimal(amount)
@@ -196,7 +196,7 @@ async def test_the_fee_rate_takes_effect_without_a_restart(desk: Desk, make: Fac
     deal = await desk.funded("100")
     await make(SystemConfig, config_key="trading.fee_rate", config_value="0.02", data_type="number")
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
     await owner.execute("DELETE FROM admin.system_config WHERE config_key = 'trading.fee_rate'")
 
     assert answer["releaseEscrow"]["escrow"]["buyerAmount"] == "98.00000000"
@@ -206,7 +206,7 @@ async def test_staff_release_for_a_seller_without_their_code(desk: Desk) -> None
     deal, staff = await desk.funded(), await desk.staff()
     await desk.second_factor(deal.seller)
 
-    assert (await desk.ask("releaseEscrow", staff, STAFF, escrowId=deal.escrow)).refusals("releaseEscrow") == []
+    assert (await desk.call("releaseEscrow", staff, STAFF, escrowId=deal.escrow)).refusals("releaseEscrow") == []
 
 
 async def test_staff_who_buy_do_not_release_to_themselves(
@@ -216,7 +216,7 @@ async def test_staff_who_buy_do_not_release_to_themselves(
     await owner.execute("UPDATE identity.users SET roles = '{user,admin}' WHERE id = $1", deal.buyer.id)
     before = await changes.mark()
 
-    assert (await desk.ask("releaseEscrow", deal.buyer, STAFF, escrowId=deal.escrow)).refusals("releaseEscrow") == [
+    assert (await desk.call("releaseEscrow", deal.buyer, STAFF, escrowId=deal.escrow)).refusals("releaseEscrow") == [
         "OWN_MATTER"
     ]
     assert await changes.since(before) == []
@@ -227,9 +227,9 @@ async def test_releasing_and_refunding_are_refused_with_what_became_of_it(desk: 
         await desk.taken(), await desk.taken(), await desk.completed(), await desk.funded(), await desk.disputed(),
         await desk.disputed(),
     )  # fmt: skip
-    await desk.ask("cancelTrade", expired.maker, tradeId=expired.trade)
-    await desk.ask("refundEscrow", refunded.buyer, escrowId=refunded.escrow)
-    await desk.ask(
+    await desk.call("cancelTrade", expired.maker, tradeId=expired.trade)
+    await desk.call("refundEscrow", refunded.buyer, escrowId=refunded.escrow)
+    await desk.call(
         "resolveDispute", await desk.staff(), STAFF, disputeId=split.dispute, outcome="SPLIT", buyerShare="0.5"
     )
     before = await changes.mark()
@@ -238,8 +238,8 @@ async def test_releasing_and_refunding_are_refused_with_what_became_of_it(desk: 
         (taken, "NOT_FUNDED"), (expired, "NOT_FUNDED"), (released, "ALREADY_RELEASED"),
         (refunded, "ALREADY_REFUNDED"), (disputed, "DISPUTED"), (split, "INVALID_STATE"),
     ):  # fmt: skip
-        release = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
-        refund = await desk.ask("refundEscrow", deal.buyer, escrowId=deal.escrow)
+        release = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
+        refund = await desk.call("refundEscrow", deal.buyer, escrowId=deal.escrow)
         assert (release.refusals("releaseEscrow"), refund.refusals("refundEscrow")) == ([code], [code])
     assert await changes.since(before) == []
 
@@ -249,21 +249,23 @@ async def test_only_the_seller_releases_and_only_the_buyer_refunds(desk: Desk, c
     before = await changes.mark()
 
     async def ask(name: str, user: Any, roles: tuple[str, ...] = ()) -> list[str]:
-        return (await desk.ask(name, user, roles, escrowId=deal.escrow)).refusals(name)
+        return (await desk.call(name, user, roles, escrowId=deal.escrow)).refusals(name)
 
     assert await ask("releaseEscrow", deal.buyer) == ["NOT_THE_SELLER"]
     assert await ask("releaseEscrow", stranger) == ["NOT_FOUND"]
     assert await ask("refundEscrow", deal.seller) == ["NOT_THE_BUYER"]
     assert await ask("refundEscrow", staff, STAFF) == ["NOT_THE_BUYER"]
     assert await ask("refundEscrow", stranger) == ["NOT_FOUND"]
-    assert (await desk.ask("releaseEscrow", None, escrowId=deal.escrow)).codes == ["UNAUTHENTICATED"]
+    assert (await desk.call("releaseEscrow", None, escrowId=deal.escrow)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 
 
 async def test_a_replayed_release_answers_the_same_and_moves_nothing(desk: Desk) -> None:
     deal, key = await desk.funded(), str(uuid4())
 
-    answers = [await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, idempotencyKey=key) for _ in range(3)]
+    answers = [
+        await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, idempotencyKey=key) for _ in range(3)
+    ]
 
     assert answers[0].refusals("releaseEscrow") == []
     assert answers[0].data == answers[1].data == answers[2].data
@@ -275,9 +277,9 @@ async def test_a_replayed_release_answers_the_same_and_moves_nothing(desk: Desk)
 
 async def test_the_buyer_gives_the_coins_back_before_release(desk: Desk, books: Books) -> None:
     deal = await desk.funded("40", holds="100")
-    await desk.ask("markTradePaid", deal.buyer, tradeId=deal.trade)
+    await desk.call("markTradePaid", deal.buyer, tradeId=deal.trade)
 
-    answer = await desk.ask("refundEscrow", deal.buyer, escrowId=deal.escrow)
+    answer = await desk.call("refundEscrow", deal.buyer, escrowId=deal.escrow)
 
     escrow = answer["refundEscrow"]["escrow"]
     assert (escrow["status"], escrow["buyerAmount"], escrow["sellerAmount"]) == (

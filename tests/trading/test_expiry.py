@@ -30,13 +30,13 @@ async def test_an_escrow_not_funded_in_time_expires_and_its_trade_is_open_again(
     assert {trade["seller_id"], trade["buyer_id"]} == {deal.maker.id, None}
     assert (await books.events(deal.escrow))[-1] == "escrow.expired"
     assert (await books.events(deal.trade))[-1] == "trade.reopened"
-    again = await desk.ask("takeTrade", await desk.person(), tradeId=deal.trade)
+    again = await desk.call("takeTrade", await desk.person(), tradeId=deal.trade)
     assert again.refusals("takeTrade") == []
 
 
 async def test_a_funded_escrow_is_refunded_when_it_was_not_marked_paid_in_time(desk: Desk, services: Services) -> None:
     late, paid, early = await desk.funded(), await desk.funded(), await desk.funded()
-    await desk.ask("markTradePaid", paid.buyer, tradeId=paid.trade)
+    await desk.call("markTradePaid", paid.buyer, tradeId=paid.trade)
     for deal in (late, paid):
         await desk.late(deal)
 
@@ -76,7 +76,7 @@ async def test_expiry_and_funding_at_once_end_in_one_of_the_two(
         _, _, answer = await asyncio.gather(
             end_due_escrows(services),
             end_due_escrows(services),
-            desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow),
+            desk.call("fundEscrow", deal.seller, escrowId=deal.escrow),
         )
         await end_due_escrows(services)
 
@@ -93,7 +93,7 @@ async def test_expiry_and_marking_paid_at_once_end_in_one_of_the_two(desk: Desk,
         await desk.late(deal)
 
         _, answer = await asyncio.gather(
-            end_due_escrows(services), desk.ask("markTradePaid", deal.buyer, tradeId=deal.trade)
+            end_due_escrows(services), desk.call("markTradePaid", deal.buyer, tradeId=deal.trade)
         )
 
         state = (await desk.escrow(deal))["status"]

@@ -22,7 +22,7 @@ DETAILS = "Ecobank SN011 01520 000123456789, Awa Ndiaye"
 
 
 async def prices(desk: Desk, staff: Any, *coins: dict[str, Any], roles: tuple[str, ...] = STAFF) -> Any:
-    return await desk.ask("upsertCryptoPrices", staff, roles, prices=list(coins))
+    return await desk.call("upsertCryptoPrices", staff, roles, prices=list(coins))
 
 
 async def test_prices_are_added_and_what_is_left_out_stays(desk: Desk) -> None:
@@ -86,14 +86,14 @@ async def test_prices_and_identities_are_for_staff(desk: Desk, make: Factory) ->
     user, other = await make(User), await make(User)
 
     assert (await prices(desk, user, {"symbol": "BTC", "priceUsd": "1"}, roles=())).codes == ["FORBIDDEN"]
-    assert (await desk.ask("setKycStatus", user, userId=other.id, status="VERIFIED")).codes == ["FORBIDDEN"]
+    assert (await desk.call("setKycStatus", user, userId=other.id, status="VERIFIED")).codes == ["FORBIDDEN"]
 
 
 async def test_staff_confirm_or_reject_an_identity_and_set_limits(desk: Desk, make: Factory) -> None:
     user, staff = await make(User), await desk.staff()
 
-    yes = await desk.ask("setKycStatus", staff, STAFF, userId=user.id, status="VERIFIED", dailyLimit="5000")
-    no = await desk.ask("setKycStatus", staff, STAFF, userId=user.id, status="REJECTED")
+    yes = await desk.call("setKycStatus", staff, STAFF, userId=user.id, status="VERIFIED", dailyLimit="5000")
+    no = await desk.call("setKycStatus", staff, STAFF, userId=user.id, status="REJECTED")
 
     shown = yes["setKycStatus"]["profile"]
     assert (shown["kycStatus"], shown["isVerifiedTrader"], shown["dailyLimit"]) == ("VERIFIED", True, "5000.00000000")
@@ -111,7 +111,7 @@ async def test_staff_do_not_confirm_their_own_identity_nor_anybodys_who_is_not_t
     before = await changes.mark()
 
     async def set_to(who: Any, **given: Any) -> list[str]:
-        answer = await desk.ask("setKycStatus", staff, STAFF, userId=who, status="VERIFIED", **given)
+        answer = await desk.call("setKycStatus", staff, STAFF, userId=who, status="VERIFIED", **given)
         return answer.refusals("setKycStatus")
 
     assert await set_to(staff.id) == ["OWN_MATTER"]

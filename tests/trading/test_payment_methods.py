@@ -25,8 +25,8 @@ DETAILS = "Ecobank SN011 01520 000123456789, Awa Ndiaye"
 
 
 async def add(desk: Desk, user: Any, details: str = DETAILS, **given: Any) -> Any:
-    told = {"type": "bank_transfer", "provider": "Ecobank", "accountDetails": details} | given
-    return await desk.ask("addPaymentMethod", user, **told)
+    method = {"type": "bank_transfer", "provider": "Ecobank", "accountDetails": details} | given
+    return await desk.call("addPaymentMethod", user, **method)
 
 
 async def test_the_details_are_stored_encrypted_and_shown_to_the_owner(
@@ -38,7 +38,7 @@ async def test_the_details_are_stored_encrypted_and_shown_to_the_owner(
     stored = await owner.fetchval(
         "SELECT account_details_encrypted FROM trading.crypto_payment_methods WHERE id = $1::uuid", added["rowId"]
     )
-    shown = await desk.ask("revealPaymentMethod", user, paymentMethodId=added["rowId"])
+    shown = await desk.call("revealPaymentMethod", user, paymentMethodId=added["rowId"])
 
     assert stored.startswith("v1:tests:")
     assert "Ecobank" not in stored
@@ -60,7 +60,7 @@ async def test_details_that_were_moved_to_another_row_are_not_shown(
         mine, theirs,
     )  # fmt: skip
 
-    answer = await desk.ask("revealPaymentMethod", user, paymentMethodId=mine)
+    answer = await desk.call("revealPaymentMethod", user, paymentMethodId=mine)
 
     assert answer.refusals("revealPaymentMethod") == ["DETAILS_UNREADABLE"]
     assert "not yours" not in answer.response.text
@@ -86,7 +86,7 @@ async def test_details_that_cannot_be_read_are_to_be_added_anew_and_the_log_name
 
     for reader in (deal.seller, deal.buyer):
         with capture_logs() as lines:
-            answer = await desk.ask("revealPaymentMethod", reader, paymentMethodId=key)
+            answer = await desk.call("revealPaymentMethod", reader, paymentMethodId=key)
 
         (refused,) = answer["revealPaymentMethod"]["userErrors"]
         assert (refused["code"], refused["field"]) == ("DETAILS_UNREADABLE", ["paymentMethodId"])
@@ -99,7 +99,7 @@ async def test_details_that_cannot_be_read_are_to_be_added_anew_and_the_log_name
 
 
 @pytest.mark.usefixtures("keyless")
-async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_says_why(
+async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_has_the_reason(
     desk: Desk, make: Factory, changes: Changes
 ) -> None:
     user = await make(User)
@@ -108,7 +108,7 @@ async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_says_why(
 
     with capture_logs() as lines:
         added = await add(desk, user)
-        shown = await desk.ask("revealPaymentMethod", user, paymentMethodId=kept.id)
+        shown = await desk.call("revealPaymentMethod", user, paymentMethodId=kept.id)
 
     for answer in (added, shown):
         assert answer.codes == ["SERVICE_UNAVAILABLE"]
@@ -116,7 +116,7 @@ async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_says_why(
     reasons = [line["reason"] for line in lines if line["event"] == "nothing can be encrypted"]
     assert [reason.startswith("No key for encrypted columns") for reason in reasons] == [True, True]
     assert await changes.since(before) == []
-    removed = await desk.ask("removePaymentMethod", user, paymentMethodId=kept.id)
+    removed = await desk.call("removePaymentMethod", user, paymentMethodId=kept.id)
     assert removed.refusals("removePaymentMethod") == []
 
 
@@ -141,12 +141,12 @@ async def test_the_counterparty_of_a_trade_in_escrow_is_shown_them_and_nobody_el
     key = (await add(desk, deal.seller))["addPaymentMethod"]["paymentMethod"]["rowId"]
 
     async def reveal(user: Any, roles: tuple[str, ...] = ()) -> Any:
-        return await desk.ask("revealPaymentMethod", user, roles, paymentMethodId=key)
+        return await desk.call("revealPaymentMethod", user, roles, paymentMethodId=key)
 
     before = await reveal(deal.buyer)
-    await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
+    await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow)
     during = await reveal(deal.buyer)
-    await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
+    await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
     after = await reveal(deal.buyer)
 
     assert before.refusals("revealPaymentMethod") == ["NOT_FOUND"]
@@ -163,8 +163,8 @@ async def test_every_reveal_is_audited_in_its_own_transaction(
     deal = await desk.funded()
     key = UUID((await add(desk, deal.seller))["addPaymentMethod"]["paymentMethod"]["rowId"])
 
-    await desk.ask("revealPaymentMethod", deal.buyer, paymentMethodId=key)
-    await desk.ask("revealPaymentMethod", deal.seller, paymentMethodId=key)
+    await desk.call("revealPaymentMethod", deal.buyer, paymentMethodId=key)
+    await desk.call("revealPaymentMethod", deal.seller, paymentMethodId=key)
 
     rows = await owner.fetch(
         "SELECT * FROM admin.audit_logs WHERE resource_id = $1 AND action = 'crypto_payment_method_revealed'"
@@ -179,7 +179,7 @@ async def test_every_reveal_is_audited_in_its_own_transaction(
         raise RuntimeError("the log is full")
 
     monkeypatch.setattr("resolvers.kernel.audit.revealed", full)
-    unlogged = await desk.ask("revealPaymentMethod", deal.buyer, paymentMethodId=key)
+    unlogged = await desk.call("revealPaymentMethod", deal.buyer, paymentMethodId=key)
     assert unlogged.codes == ["INTERNAL"]
     assert DETAILS not in unlogged.response.text
 
@@ -190,7 +190,7 @@ async def test_the_details_stand_in_no_audit_row_and_no_kept_outcome(
     user, key, details = await make(User), str(uuid4()), f"account {uuid4()}"
 
     added = await add(desk, user, details, idempotencyKey=key)
-    await desk.ask("revealPaymentMethod", user, paymentMethodId=added["addPaymentMethod"]["paymentMethod"]["rowId"])
+    await desk.call("revealPaymentMethod", user, paymentMethodId=added["addPaymentMethod"]["paymentMethod"]["rowId"])
 
     for table in ("admin.audit_logs", "platform.idempotency_keys", "platform.outbox_events"):
         assert await owner.fetchval(f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%' || $1 || '%'", details) == 0
@@ -215,7 +215,7 @@ async def test_one_method_is_primary(desk: Desk, make: Factory, owner: asyncpg.P
 
 
 @pytest.mark.parametrize("empty", ["type", "provider", "accountDetails"])
-async def test_a_method_says_what_it_is(desk: Desk, make: Factory, empty: str) -> None:
+async def test_a_payment_method_without_a_required_text_is_refused(desk: Desk, make: Factory, empty: str) -> None:
     user = await make(User)
 
     answer = await add(desk, user, **{empty: " "})
@@ -228,14 +228,14 @@ async def test_a_removed_method_is_gone(desk: Desk, make: Factory) -> None:
     user, stranger = await make(User), await make(User)
     key = (await add(desk, user))["addPaymentMethod"]["paymentMethod"]["rowId"]
 
-    assert (await desk.ask("removePaymentMethod", stranger, paymentMethodId=key)).refusals("removePaymentMethod") == [
+    assert (await desk.call("removePaymentMethod", stranger, paymentMethodId=key)).refusals("removePaymentMethod") == [
         "NOT_FOUND"
     ]
-    assert (await desk.ask("removePaymentMethod", user, paymentMethodId=key)).refusals("removePaymentMethod") == []
-    assert (await desk.ask("removePaymentMethod", user, paymentMethodId=key)).refusals("removePaymentMethod") == [
+    assert (await desk.call("removePaymentMethod", user, paymentMethodId=key)).refusals("removePaymentMethod") == []
+    assert (await desk.call("removePaymentMethod", user, paymentMethodId=key)).refusals("removePaymentMethod") == [
         "NOT_FOUND"
     ]
-    assert (await desk.ask("revealPaymentMethod", user, paymentMethodId=key)).refusals("revealPaymentMethod") == [
+    assert (await desk.call("revealPaymentMethod", user, paymentMethodId=key)).refusals("revealPaymentMethod") == [
         "NOT_FOUND"
     ]
     assert (await add(desk, user))["addPaymentMethod"]["paymentMethod"]["isPrimary"] is True
@@ -247,7 +247,7 @@ async def test_staff_verify_a_method_that_is_not_their_own(desk: Desk, make: Fac
     own = (await add(desk, staff))["addPaymentMethod"]["paymentMethod"]["rowId"]
 
     async def verify(who: Any, method: str, verified: bool, roles: tuple[str, ...] = STAFF) -> Any:
-        return await desk.ask("verifyPaymentMethod", who, roles, paymentMethodId=method, verified=verified)
+        return await desk.call("verifyPaymentMethod", who, roles, paymentMethodId=method, verified=verified)
 
     yes = await verify(staff, key, True)
     no = await verify(staff, key, False)
@@ -265,6 +265,6 @@ async def test_a_guardian_is_not_shown_a_strangers_details(desk: Desk, make: Fac
     user, other = await make(User), await make(User)
     method = await make(CryptoPaymentMethod, user_id=other.id)
 
-    answer = await desk.ask("revealPaymentMethod", user, paymentMethodId=method.id)
+    answer = await desk.call("revealPaymentMethod", user, paymentMethodId=method.id)
 
     assert answer.refusals("revealPaymentMethod") == ["NOT_FOUND"]

@@ -20,34 +20,34 @@ async def test_a_seller_with_a_second_factor_must_show_a_code_of_it(desk: Desk, 
     app = await desk.second_factor(deal.seller)
     before = await changes.mark()
 
-    without = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
+    without = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
     changed = await changes.since(before)
-    right = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=app.now())
+    right = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=app.now())
 
     assert without.refusals("releaseEscrow") == ["TWO_FACTOR_REQUIRED"]
     assert changed == []
     assert right.refusals("releaseEscrow") == []
 
 
-async def test_who_switched_it_on_and_has_no_app_is_told_so(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
+async def test_with_the_second_factor_on_but_no_app_a_release_is_refused(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
     deal = await desk.funded()
     await owner.execute(
         "UPDATE trading.crypto_profiles SET two_factor_enabled = true WHERE user_id = $1", deal.seller.id
     )
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode="123456")
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode="123456")
 
     assert answer.refusals("releaseEscrow") == ["TWO_FACTOR_REQUIRED"]
 
 
 @pytest.mark.parametrize("steps", [-1, 0, 1])
-async def test_a_code_of_one_step_on_either_side_is_good(desk: Desk, owner: asyncpg.Pool[Any], steps: int) -> None:
+async def test_a_code_of_one_step_on_either_side_is_accepted(desk: Desk, owner: asyncpg.Pool[Any], steps: int) -> None:
     deal = await desk.funded()
     app = await desk.second_factor(deal.seller)
     moment = await owner.fetchval("SELECT now()")
 
     code = app.at(moment, counter_offset=steps)
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=f"{code[:3]} {code[3:]}")
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=f"{code[:3]} {code[3:]}")
 
     assert answer.refusals("releaseEscrow") == []
 
@@ -60,7 +60,7 @@ async def test_a_wrong_code_is_refused_and_leaves_an_event_alone(
     await desk.second_factor(deal.seller)
     before = await changes.mark()
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
 
     assert answer.refusals("releaseEscrow") == ["TWO_FACTOR_INVALID"]
     assert await changes.since(before, but=("security.security_events",)) == []
@@ -68,12 +68,12 @@ async def test_a_wrong_code_is_refused_and_leaves_an_event_alone(
     assert [event["event_type"] for event in events] == ["two_factor_failed"]
 
 
-async def test_a_code_of_two_steps_ago_is_not_good(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
+async def test_a_code_of_two_steps_ago_is_refused(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
     deal = await desk.funded()
     app = await desk.second_factor(deal.seller)
     code = app.at(await owner.fetchval("SELECT now()"), counter_offset=-3)
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
 
     assert answer.refusals("releaseEscrow") == ["TWO_FACTOR_INVALID"]
 
@@ -83,7 +83,7 @@ async def test_after_five_wrong_codes_the_right_one_does_not_help(desk: Desk, ow
     app = await desk.second_factor(deal.seller)
 
     async def release(code: str) -> list[str]:
-        answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
+        answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
         return answer.refusals("releaseEscrow")
 
     assert [await release("x") for _ in range(5)] == [["TWO_FACTOR_INVALID"]] * 5
@@ -105,17 +105,17 @@ async def test_a_secret_that_cannot_be_read_releases_nothing(
 
     with capture_logs() as lines:
         answers = [
-            await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
+            await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode=code)
             for code in (app.now(), "wrong")
         ]
 
     assert [answer.refusals("releaseEscrow") for answer in answers] == [["TWO_FACTOR_UNREADABLE"]] * 2
     assert answers[0]["releaseEscrow"]["userErrors"][0]["field"] == ["twoFactorCode"]
-    told = [line["reason"] for line in lines if line["event"] == "an encrypted value cannot be read"]
-    assert told == ["A value of security.two_factor_auth.secret was not encrypted here."] * 2
+    reasons = [line["reason"] for line in lines if line["event"] == "an encrypted value cannot be read"]
+    assert reasons == ["A value of security.two_factor_auth.secret was not encrypted here."] * 2
     assert "ZGVtbw" not in str(lines)
     assert await changes.since(before) == []
-    by_staff = await desk.ask("releaseEscrow", staff, STAFF, escrowId=deal.escrow)
+    by_staff = await desk.call("releaseEscrow", staff, STAFF, escrowId=deal.escrow)
     assert by_staff.refusals("releaseEscrow") == []
 
 
@@ -130,7 +130,7 @@ async def test_without_a_key_no_code_can_be_checked_and_nothing_is_released(
     )
     before = await changes.mark()
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode="123456")
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow, twoFactorCode="123456")
 
     assert answer.codes == ["SERVICE_UNAVAILABLE"]
     assert await changes.since(before) == []
@@ -139,17 +139,17 @@ async def test_without_a_key_no_code_can_be_checked_and_nothing_is_released(
 async def test_a_code_works_once_also_for_two_releases_at_once(desk: Desk) -> None:
     for _ in range(5):
         first = await desk.funded("10", holds="20")
-        placed = await desk.ask(
+        placed = await desk.call(
             "placeTrade", first.seller, side="SELL", pair=f"{first.coin}/KES", price="1", amount="10"
         )
-        taken = await desk.ask("takeTrade", first.buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
+        taken = await desk.call("takeTrade", first.buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
         second = taken["takeTrade"]["trade"]["escrow"]["rowId"]
-        await desk.ask("fundEscrow", first.seller, escrowId=second)
+        await desk.call("fundEscrow", first.seller, escrowId=second)
         code = (await desk.second_factor(first.seller)).now()
 
         answers = await asyncio.gather(
             *(
-                desk.ask("releaseEscrow", first.seller, escrowId=key, twoFactorCode=code)
+                desk.call("releaseEscrow", first.seller, escrowId=key, twoFactorCode=code)
                 for key in (first.escrow, second)
             )
         )

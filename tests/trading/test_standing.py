@@ -42,7 +42,7 @@ async def set_profile(owner: asyncpg.Pool[Any], user: Any, values: dict[str, Any
 
 
 async def place(desk: Desk, user: Any, coin: str) -> list[str]:
-    answer = await desk.ask("placeTrade", user, side="SELL", pair=f"{coin}/KES", price="1", amount="1")
+    answer = await desk.call("placeTrade", user, side="SELL", pair=f"{coin}/KES", price="1", amount="1")
     return answer.refusals("placeTrade")
 
 
@@ -52,7 +52,7 @@ async def test_a_minor_neither_trades_nor_adds_what_trading_needs(desk: Desk, bo
     wallet = await desk.make(CryptoWallet, user_id=minor.id, currency=coin, is_connected=True)
     await born(minor, date.today() - timedelta(days=12 * 365))
     before = await changes.mark()
-    asked: dict[str, dict[str, Any]] = {
+    calls: dict[str, dict[str, Any]] = {
         "placeTrade": {"side": "SELL", "pair": f"{coin}/KES", "price": "1", "amount": "1"},
         "takeTrade": {"tradeId": deal.trade},
         "withdrawCrypto": {"walletId": wallet.id, "amount": "1"},
@@ -60,8 +60,8 @@ async def test_a_minor_neither_trades_nor_adds_what_trading_needs(desk: Desk, bo
         "addPaymentMethod": {"type": "bank_transfer", "provider": "Ecobank", "accountDetails": DETAILS},
     }
 
-    for name, given in asked.items():
-        answer = await desk.ask(name, minor, **given)
+    for name, given in calls.items():
+        answer = await desk.call(name, minor, **given)
         assert answer.refusals(name) == ["NOT_OF_AGE"], name
 
     assert await changes.since(before) == []
@@ -82,11 +82,11 @@ async def test_one_comes_of_age_at_midnight_of_ones_own_zone(
     assert await place(desk, not_yet, coin) == ["NOT_OF_AGE"]
 
 
-async def test_from_a_minor_nobody_takes_and_why_is_not_told(desk: Desk, born: Profiled) -> None:
+async def test_nobody_takes_a_minors_offer_and_the_reason_stays_hidden(desk: Desk, born: Profiled) -> None:
     deal = await desk.placed()
     await born(deal.maker, date.today() - timedelta(days=12 * 365))
 
-    (error,) = (await desk.ask("takeTrade", deal.taker, tradeId=deal.trade))["takeTrade"]["userErrors"]
+    (error,) = (await desk.call("takeTrade", deal.taker, tradeId=deal.trade))["takeTrade"]["userErrors"]
 
     assert (error["code"], error["details"]) == ("COUNTERPARTY_NOT_AVAILABLE", None)
 
@@ -96,14 +96,14 @@ async def test_the_identity_of_a_minor_is_not_confirmed(desk: Desk, born: Profil
     await born(minor, date.today() - timedelta(days=17 * 365))
     before = await changes.mark()
 
-    answer = await desk.ask("setKycStatus", staff, STAFF, userId=minor.id, status="VERIFIED")
+    answer = await desk.call("setKycStatus", staff, STAFF, userId=minor.id, status="VERIFIED")
 
     assert answer.refusals("setKycStatus") == ["NOT_OF_AGE"]
     assert await changes.since(before) == []
 
 
 @pytest.mark.parametrize(("kept", "code"), [(BANNED, "TRADER_BANNED"), (REJECTED, "KYC_REJECTED")])
-async def test_whoever_is_banned_or_rejected_neither_funds_nor_withdraws(
+async def test_a_banned_or_rejected_user_neither_funds_nor_withdraws(
     desk: Desk, owner: asyncpg.Pool[Any], kept: dict[str, Any], code: str, changes: Changes
 ) -> None:
     deal = await desk.taken()
@@ -111,8 +111,8 @@ async def test_whoever_is_banned_or_rejected_neither_funds_nor_withdraws(
     await set_profile(owner, deal.seller, kept)
     before = await changes.mark()
 
-    funded = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
-    withdrawn = await desk.ask("withdrawCrypto", deal.seller, walletId=wallet.id, amount="1")
+    funded = await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow)
+    withdrawn = await desk.call("withdrawCrypto", deal.seller, walletId=wallet.id, amount="1")
 
     assert funded.refusals("fundEscrow") == [code]
     assert withdrawn.refusals("withdrawCrypto") == [code]
@@ -127,20 +127,18 @@ async def test_for_a_buyer_who_is_barred_since_nobody_locks_coins(
     await set_profile(owner, deal.buyer, kept)
     before = await changes.mark()
 
-    answer = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
+    answer = await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow)
 
     assert answer.refusals("fundEscrow") == ["COUNTERPARTY_NOT_AVAILABLE"]
     assert await changes.since(before) == []
 
 
-async def test_a_trade_that_is_under_way_is_ended_also_by_whoever_was_banned_since(
-    desk: Desk, owner: asyncpg.Pool[Any]
-) -> None:
+async def test_a_user_banned_since_may_still_end_a_trade_under_way(desk: Desk, owner: asyncpg.Pool[Any]) -> None:
     deal = await desk.funded("100")
     for party in (deal.seller, deal.buyer):
         await set_profile(owner, party, BANNED)
 
-    answer = await desk.ask("releaseEscrow", deal.seller, escrowId=deal.escrow)
+    answer = await desk.call("releaseEscrow", deal.seller, escrowId=deal.escrow)
 
     assert answer.refusals("releaseEscrow") == []
     assert await desk.holds(deal.buyer, deal.coin) == ("99.5", "0")
@@ -156,14 +154,14 @@ async def test_what_arrives_for_a_banned_trader_is_theirs_and_leaves_once_the_ba
                               transaction_type="deposit")  # fmt: skip
 
     async def withdraw() -> list[str]:
-        return (await desk.ask("withdrawCrypto", user, walletId=wallet.id, amount="5")).refusals("withdrawCrypto")
+        return (await desk.call("withdrawCrypto", user, walletId=wallet.id, amount="5")).refusals("withdrawCrypto")
 
-    credited = await desk.ask("recordCryptoDeposit", staff, STAFF, transactionId=deposit.id)
+    credited = await desk.call("recordCryptoDeposit", staff, STAFF, transactionId=deposit.id)
     assert credited.refusals("recordCryptoDeposit") == []
     assert await withdraw() == ["KYC_REJECTED"]
     assert await desk.holds(user, coin) == ("5", "0")
 
-    lifted = await desk.ask("setKycStatus", staff, STAFF, userId=user.id, status="PENDING")
+    lifted = await desk.call("setKycStatus", staff, STAFF, userId=user.id, status="PENDING")
     assert lifted.refusals("setKycStatus") == []
     assert await withdraw() == []
     assert await desk.holds(user, coin) == ("0", "0")
@@ -199,7 +197,7 @@ async def test_nobody_takes_the_offer_of_somebody_for_whom_they_act(
     await guarded(make, minor, guardian, accepted=accepted)
     before = await changes.mark()
 
-    answer = await desk.ask("takeTrade", deal.taker, tradeId=deal.trade)
+    answer = await desk.call("takeTrade", deal.taker, tradeId=deal.trade)
 
     assert answer.refusals("takeTrade") == ["OWN_TRADE"]
     assert await changes.since(before) == []
@@ -210,7 +208,7 @@ async def test_two_who_have_one_guardian_do_not_trade_with_each_other(desk: Desk
     for minor in (deal.maker, deal.taker):
         await guarded(make, minor, guardian)
 
-    answer = await desk.ask("takeTrade", deal.taker, tradeId=deal.trade)
+    answer = await desk.call("takeTrade", deal.taker, tradeId=deal.trade)
 
     assert answer.refusals("takeTrade") == ["OWN_TRADE"]
 
@@ -222,7 +220,7 @@ async def test_what_was_taken_before_one_became_the_others_guardian_is_not_funde
     await guarded(make, deal.buyer, deal.seller)
     before = await changes.mark()
 
-    answer = await desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow)
+    answer = await desk.call("fundEscrow", deal.seller, escrowId=deal.escrow)
 
     assert answer.refusals("fundEscrow") == ["OWN_TRADE"]
     assert await changes.since(before) == []
@@ -236,7 +234,7 @@ async def test_a_trade_of_a_guardian_with_the_minor_is_rated_by_neither(
     before = await changes.mark()
 
     for party in (deal.buyer, deal.seller):
-        answer = await desk.ask("rateTrade", party, tradeId=deal.trade, rating="5")
+        answer = await desk.call("rateTrade", party, tradeId=deal.trade, rating="5")
         assert answer.refusals("rateTrade") == ["OWN_TRADE"]
     assert await changes.since(before) == []
 
@@ -248,8 +246,8 @@ async def test_staff_decide_no_dispute_of_a_minor_for_whom_they_act(
     await guarded(make, deal.buyer, staff)
     before = await changes.mark()
 
-    decided = await desk.ask("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome="RELEASE")
-    confirmed = await desk.ask("setKycStatus", staff, STAFF, userId=deal.buyer.id, status="PENDING")
+    decided = await desk.call("resolveDispute", staff, STAFF, disputeId=deal.dispute, outcome="RELEASE")
+    confirmed = await desk.call("setKycStatus", staff, STAFF, userId=deal.buyer.id, status="PENDING")
 
     assert decided.refusals("resolveDispute") == confirmed.refusals("setKycStatus") == ["OWN_MATTER"]
     assert await changes.since(before) == []

@@ -19,8 +19,8 @@ DETAILS = "Ecobank SN011 01520 000123456789, Awa Ndiaye"
 
 
 async def connect(desk: Desk, user: Any, address: str = ADDRESS, **given: Any) -> Any:
-    told = {"walletAddress": address, "chainType": "ethereum", "currency": "ETH"} | given
-    return await desk.ask("connectWallet", user, **told)
+    wallet = {"walletAddress": address, "chainType": "ethereum", "currency": "ETH"} | given
+    return await desk.call("connectWallet", user, **wallet)
 
 
 async def test_the_first_wallet_is_the_primary_one(desk: Desk, make: Factory) -> None:
@@ -44,8 +44,8 @@ async def test_a_wallet_is_connected_once_and_again_after_it_was_disconnected(
     key = (await connect(desk, user))["connectWallet"]["wallet"]["rowId"]
 
     twice = await connect(desk, user, address=ADDRESS.lower())
-    off = await desk.ask("disconnectWallet", user, walletId=key)
-    off_twice = await desk.ask("disconnectWallet", user, walletId=key)
+    off = await desk.call("disconnectWallet", user, walletId=key)
+    off_twice = await desk.call("disconnectWallet", user, walletId=key)
     again = await connect(desk, user)
 
     assert twice.refusals("connectWallet") == ["ALREADY_CONNECTED"]
@@ -95,7 +95,7 @@ async def test_one_wallet_is_primary_also_when_many_are_made_so_at_once(
     user = await make(User)
     keys = [(await connect(desk, user, f"{ADDRESS}{turn}"))["connectWallet"]["wallet"]["rowId"] for turn in range(4)]
 
-    answers = await asyncio.gather(*(desk.ask("setPrimaryWallet", user, walletId=key) for key in keys * 3))
+    answers = await asyncio.gather(*(desk.call("setPrimaryWallet", user, walletId=key) for key in keys * 3))
 
     assert [answer.refusals("setPrimaryWallet") for answer in answers] == [[]] * 12
     primary = "SELECT count(*) FROM trading.crypto_wallets WHERE user_id = $1 AND is_primary"
@@ -108,15 +108,15 @@ async def test_a_wallet_is_its_owners_to_change(desk: Desk, make: Factory, chang
     before = await changes.mark()
 
     for name in ("setPrimaryWallet", "disconnectWallet"):
-        assert (await desk.ask(name, stranger, walletId=key)).refusals(name) == ["NOT_FOUND"]
-        assert (await desk.ask(name, staff, STAFF, walletId=key)).refusals(name) == ["NOT_YOUR_WALLET"]
-        assert (await desk.ask(name, None, walletId=key)).codes == ["UNAUTHENTICATED"]
+        assert (await desk.call(name, stranger, walletId=key)).refusals(name) == ["NOT_FOUND"]
+        assert (await desk.call(name, staff, STAFF, walletId=key)).refusals(name) == ["NOT_YOUR_WALLET"]
+        assert (await desk.call(name, None, walletId=key)).codes == ["UNAUTHENTICATED"]
     assert await changes.since(before) == []
 
 
 async def test_a_disconnected_wallet_is_not_primary(desk: Desk, make: Factory) -> None:
     user = await make(User)
     key = (await connect(desk, user))["connectWallet"]["wallet"]["rowId"]
-    await desk.ask("disconnectWallet", user, walletId=key)
+    await desk.call("disconnectWallet", user, walletId=key)
 
-    assert (await desk.ask("setPrimaryWallet", user, walletId=key)).refusals("setPrimaryWallet") == ["NOT_CONNECTED"]
+    assert (await desk.call("setPrimaryWallet", user, walletId=key)).refusals("setPrimaryWallet") == ["NOT_CONNECTED"]

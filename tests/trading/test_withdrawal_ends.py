@@ -26,26 +26,26 @@ def a_hash() -> str:
 
 async def sent(desk: Desk, user: Any, amount: str = "40", wallet: Any = None) -> UUID:
     """A withdrawal whose end nobody knows yet."""
-    answer = await desk.ask("withdrawCrypto", user, walletId=(wallet or user.wallet).id, amount=amount)
+    answer = await desk.call("withdrawCrypto", user, walletId=(wallet or user.wallet).id, amount=amount)
     return UUID(answer["withdrawCrypto"]["transaction"]["rowId"])
 
 
-async def confirm(desk: Desk, staff: Any, key: UUID, told: str | None = None, **given: Any) -> list[str]:
-    answer = await desk.ask(CONFIRM, staff, STAFF, transactionId=key, transactionHash=told or a_hash(), **given)
+async def confirm(desk: Desk, staff: Any, key: UUID, hash_: str | None = None, **given: Any) -> list[str]:
+    answer = await desk.call(CONFIRM, staff, STAFF, transactionId=key, transactionHash=hash_ or a_hash(), **given)
     return answer.refusals(CONFIRM)
 
 
 async def fail(desk: Desk, staff: Any, key: UUID, reason: str = "out of gas", **given: Any) -> list[str]:
-    return (await desk.ask(FAIL, staff, STAFF, transactionId=key, reason=reason, **given)).refusals(FAIL)
+    return (await desk.call(FAIL, staff, STAFF, transactionId=key, reason=reason, **given)).refusals(FAIL)
 
 
 async def test_what_the_chain_has_taken_is_confirmed_and_stays_gone(desk: Desk, holder: Any, books: Books) -> None:
-    key, staff, told = await sent(desk, holder), await desk.staff(), a_hash()
+    key, staff, hash_ = await sent(desk, holder), await desk.staff(), a_hash()
 
-    answer = await desk.ask(CONFIRM, staff, STAFF, transactionId=key, transactionHash=f" {told.upper()} ")
+    answer = await desk.call(CONFIRM, staff, STAFF, transactionId=key, transactionHash=f" {hash_.upper()} ")
 
     assert answer[CONFIRM] == {
-        "transaction": {"rowId": str(key), "status": "CONFIRMED", "transactionHash": told, "metadata": None},
+        "transaction": {"rowId": str(key), "status": "CONFIRMED", "transactionHash": hash_, "metadata": None},
         "userErrors": [],
     }
     assert await desk.holds(holder, holder.coin) == ("60", "0")
@@ -57,7 +57,7 @@ async def test_what_the_chain_did_not_take_goes_back_and_its_owner_reads_why(
 ) -> None:
     key, staff = await sent(desk, holder, "40.00000001"), await desk.staff()
 
-    answer = await desk.ask(FAIL, staff, STAFF, transactionId=key, reason=" the address is of another chain ")
+    answer = await desk.call(FAIL, staff, STAFF, transactionId=key, reason=" the address is of another chain ")
 
     why = {"failure_reason": "the address is of another chain"}
     failed = {"rowId": str(key), "status": "FAILED", "transactionHash": None, "metadata": why}
@@ -67,8 +67,8 @@ async def test_what_the_chain_did_not_take_goes_back_and_its_owner_reads_why(
     assert await books.events(key) == ["crypto_withdrawal.requested", "crypto_withdrawal.failed"]
     kinds = await owner.fetch("SELECT kind FROM ledger.ledger_transactions WHERE reference_id = $1 ORDER BY kind", key)
     assert [row["kind"] for row in kinds] == ["crypto_withdrawal", "crypto_withdrawal_reversal"]
-    told = await desk.api("query ($id: ID!) { cryptoTransaction(id: $id) { metadata } }", {"id": str(key)}, as_=holder)
-    assert told["cryptoTransaction"] == {"metadata": why}
+    shown = await desk.api("query ($id: ID!) { cryptoTransaction(id: $id) { metadata } }", {"id": str(key)}, as_=holder)
+    assert shown["cryptoTransaction"] == {"metadata": why}
 
 
 @pytest.mark.parametrize("limit", ["withdrawal_limit_daily", "withdrawal_limit_monthly"])
@@ -90,7 +90,7 @@ async def test_a_withdrawal_ends_once(desk: Desk, holder: Any, changes: Changes)
     for key in (confirmed, failed):
         assert await confirm(desk, staff, key) == ["INVALID_STATE"]
         assert await fail(desk, staff, key) == ["INVALID_STATE"]
-    again = await desk.ask(FAIL, staff, STAFF, transactionId=confirmed, reason="late")
+    again = await desk.call(FAIL, staff, STAFF, transactionId=confirmed, reason="late")
 
     assert again[FAIL]["userErrors"][0]["details"] == {"state": "confirmed"}
     assert await changes.since(before) == []
@@ -135,9 +135,9 @@ async def test_coins_that_come_back_while_others_leave_add_up(desk: Desk, holder
 
 
 async def test_a_hash_is_of_one_transaction(desk: Desk, holder: Any, owner: asyncpg.Pool[Any]) -> None:
-    keys, staff, told = [await sent(desk, holder, "1") for _ in range(10)], await desk.staff(), a_hash()
+    keys, staff, hash_ = [await sent(desk, holder, "1") for _ in range(10)], await desk.staff(), a_hash()
 
-    refusals = await asyncio.gather(*(confirm(desk, staff, key, told) for key in keys))
+    refusals = await asyncio.gather(*(confirm(desk, staff, key, hash_) for key in keys))
 
     assert sorted(refusals) == [[]] + [["HASH_TAKEN"]] * 9
     states = await owner.fetch(
@@ -145,21 +145,21 @@ async def test_a_hash_is_of_one_transaction(desk: Desk, holder: Any, owner: asyn
     )
     assert (
         sorted((row["status"], row["transaction_hash"]) for row in states)
-        == [("confirmed", told)] + [("pending", None)] * 9
+        == [("confirmed", hash_)] + [("pending", None)] * 9
     )
     left = keys[next(place for place, codes in enumerate(refusals) if codes)]
-    assert await confirm(desk, staff, left, told.upper()) == ["HASH_TAKEN"]
+    assert await confirm(desk, staff, left, hash_.upper()) == ["HASH_TAKEN"]
     assert await confirm(desk, staff, left) == []
 
 
 @pytest.mark.parametrize(
-    "told", ["", "0x123", "x" * 129, "two words here", "hash\nof lines", "ハッシュハッシュハッシュ"]
+    "hash_", ["", "0x123", "x" * 129, "two words here", "hash\nof lines", "ハッシュハッシュハッシュ"]
 )
-async def test_what_is_no_hash_confirms_nothing(desk: Desk, holder: Any, told: str, changes: Changes) -> None:
+async def test_what_is_no_hash_confirms_nothing(desk: Desk, holder: Any, hash_: str, changes: Changes) -> None:
     key, staff = await sent(desk, holder), await desk.staff()
     before = await changes.mark()
 
-    answer = await desk.ask(CONFIRM, staff, STAFF, transactionId=key, transactionHash=told)
+    answer = await desk.call(CONFIRM, staff, STAFF, transactionId=key, transactionHash=hash_)
 
     assert answer.refusals(CONFIRM) == ["HASH_NOT_VALID"]
     assert answer[CONFIRM]["userErrors"][0]["field"] == ["transactionHash"]
@@ -167,11 +167,11 @@ async def test_what_is_no_hash_confirms_nothing(desk: Desk, holder: Any, told: s
 
 
 async def test_a_hash_that_is_not_hexadecimal_keeps_its_case(desk: Desk, holder: Any) -> None:
-    key, staff, told = await sent(desk, holder), await desk.staff(), f"5VERv8NMvzbJMEkV8xnrLkEaWRtSz9Cos{uuid4().hex}"
+    key, staff, hash_ = await sent(desk, holder), await desk.staff(), f"5VERv8NMvzbJMEkV8xnrLkEaWRtSz9Cos{uuid4().hex}"
 
-    answer = await desk.ask(CONFIRM, staff, STAFF, transactionId=key, transactionHash=told)
+    answer = await desk.call(CONFIRM, staff, STAFF, transactionId=key, transactionHash=hash_)
 
-    assert answer[CONFIRM]["transaction"]["transactionHash"] == told
+    assert answer[CONFIRM]["transaction"]["transactionHash"] == hash_
 
 
 async def test_a_failure_has_a_reason(desk: Desk, holder: Any, changes: Changes) -> None:
@@ -219,22 +219,22 @@ async def test_withdrawals_are_ended_by_staff_and_not_their_own(desk: Desk, hold
 
     for name, more in ((CONFIRM, {"transactionHash": a_hash()}), (FAIL, {"reason": "lost"})):
         for who in (holder, stranger):
-            assert (await desk.ask(name, who, transactionId=key, **more)).codes == ["FORBIDDEN"]
+            assert (await desk.call(name, who, transactionId=key, **more)).codes == ["FORBIDDEN"]
             # With a token that claims a role which the database does not know of.
-            assert (await desk.ask(name, who, STAFF, transactionId=key, **more)).codes == ["FORBIDDEN"]
-        assert (await desk.ask(name, None, transactionId=key, **more)).codes == ["UNAUTHENTICATED"]
-        assert (await desk.ask(name, staff, STAFF, transactionId=own, **more)).refusals(name) == ["OWN_MATTER"]
-        assert (await desk.ask(name, staff, STAFF, transactionId=uuid4(), **more)).refusals(name) == ["NOT_FOUND"]
+            assert (await desk.call(name, who, STAFF, transactionId=key, **more)).codes == ["FORBIDDEN"]
+        assert (await desk.call(name, None, transactionId=key, **more)).codes == ["UNAUTHENTICATED"]
+        assert (await desk.call(name, staff, STAFF, transactionId=own, **more)).refusals(name) == ["OWN_MATTER"]
+        assert (await desk.call(name, staff, STAFF, transactionId=uuid4(), **more)).refusals(name) == ["NOT_FOUND"]
     assert await changes.since(before) == []
 
 
 async def test_a_replayed_end_answers_as_the_first_did(desk: Desk, holder: Any) -> None:
     confirmed, failed = await sent(desk, holder, "10"), await sent(desk, holder, "20")
-    staff, key, told = await desk.staff(), str(uuid4()), a_hash()
+    staff, key, hash_ = await desk.staff(), str(uuid4()), a_hash()
 
-    first = await asyncio.gather(*(confirm(desk, staff, confirmed, told, idempotencyKey=key) for _ in range(5)))
+    first = await asyncio.gather(*(confirm(desk, staff, confirmed, hash_, idempotencyKey=key) for _ in range(5)))
     other = await asyncio.gather(*(fail(desk, staff, failed, idempotencyKey=key) for _ in range(5)))
 
     assert first == other == [[]] * 5
-    assert await confirm(desk, staff, failed, told, idempotencyKey=key) == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await confirm(desk, staff, failed, hash_, idempotencyKey=key) == ["IDEMPOTENCY_KEY_REUSED"]
     assert await desk.holds(holder, holder.coin) == ("90", "0")

@@ -22,7 +22,7 @@ from tests.trading.conftest import Desk, wallet_of, withdraw
 
 
 async def test_withdrawing_is_the_reverse_of_a_deposit(desk: Desk, holder: Any, books: Books) -> None:
-    answer = await desk.ask(
+    answer = await desk.call(
         "withdrawCrypto", holder, walletId=holder.wallet.id, amount="40.5", destinationName="mine", note="savings"
     )
 
@@ -69,7 +69,7 @@ async def test_withdrawing_goes_to_ones_own_connected_wallet(desk: Desk, holder:
     assert await withdraw(desk, other, "1", holder.wallet) == ["NOT_FOUND"]
     assert await withdraw(desk, holder, "1", off) == ["WALLET_NOT_CONNECTED"]
     assert await withdraw(desk, holder, "1", deleted) == ["NOT_FOUND"]
-    answer = await desk.ask("withdrawCrypto", staff, STAFF, walletId=holder.wallet.id, amount="1")
+    answer = await desk.call("withdrawCrypto", staff, STAFF, walletId=holder.wallet.id, amount="1")
     assert answer.refusals("withdrawCrypto") == ["NOT_YOUR_WALLET"]
     assert await changes.since(before) == []
 
@@ -81,7 +81,7 @@ async def test_withdrawals_stay_within_the_wallets_limits(desk: Desk, holder: An
     wallet = await wallet_of(desk, holder, holder.coin, **{limit: Decimal(10)})
 
     assert await withdraw(desk, holder, "6", wallet) == []
-    answer = await desk.ask("withdrawCrypto", holder, walletId=wallet.id, amount="4.00000001")
+    answer = await desk.call("withdrawCrypto", holder, walletId=wallet.id, amount="4.00000001")
     assert answer.refusals("withdrawCrypto") == ["LIMIT_EXCEEDED"]
     assert answer["withdrawCrypto"]["userErrors"][0]["details"] == {"period": period, "left": "4.00000000"}
     assert await withdraw(desk, holder, "4", wallet) == []
@@ -118,7 +118,7 @@ async def test_who_has_no_wallet_with_limits_has_those_that_are_configured(desk:
 
     # 10,000 dollars a day are three coins and a third.
     assert await withdraw(desk, user, "3", wallets[0]) == []
-    answer = await desk.ask("withdrawCrypto", user, walletId=wallets[1].id, amount="0.33333334")
+    answer = await desk.call("withdrawCrypto", user, walletId=wallets[1].id, amount="0.33333334")
     assert answer.refusals("withdrawCrypto") == ["LIMIT_EXCEEDED"]
     assert answer["withdrawCrypto"]["userErrors"][0]["details"] == {"period": "day", "left": "0.33333333"}
     assert await withdraw(desk, user, "0.33333333", wallets[1]) == []
@@ -139,7 +139,7 @@ async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_
     user = await desk.person(coin, "100")
 
     async def connect() -> Any:
-        answer = await desk.ask(
+        answer = await desk.call(
             "connectWallet", user, walletAddress="0x" + "b" * 40, chainType="ethereum", currency=coin
         )
         return answer["connectWallet"]["wallet"]["rowId"]
@@ -150,7 +150,7 @@ async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_
     key = await connect()
     begins = await owner.fetchval("SELECT payable_from FROM trading.crypto_wallets WHERE id = $1", UUID(key))
     before = await changes.mark()
-    answer = await desk.ask("withdrawCrypto", user, walletId=key, amount="1")
+    answer = await desk.call("withdrawCrypto", user, walletId=key, amount="1")
 
     assert timedelta(hours=23, minutes=59) < begins - now() <= timedelta(hours=24)
     assert answer.refusals("withdrawCrypto") == ["WALLET_TOO_NEW"]
@@ -159,10 +159,10 @@ async def test_a_wallet_that_was_just_connected_waits_also_when_it_is_connected_
     assert f"{begins:%Y-%m-%d at %H:%M} UTC" in error["message"]
     assert await changes.since(before) == []
     await wait(key)
-    assert (await desk.ask("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == []
-    await desk.ask("disconnectWallet", user, walletId=key)
+    assert (await desk.call("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == []
+    await desk.call("disconnectWallet", user, walletId=key)
     assert await connect() == key
-    assert (await desk.ask("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == [
+    assert (await desk.call("withdrawCrypto", user, walletId=key, amount="1")).refusals("withdrawCrypto") == [
         "WALLET_TOO_NEW"
     ]
 
@@ -230,7 +230,7 @@ async def test_funding_and_withdrawing_at_once_spend_a_balance_once(desk: Desk) 
         deal.seller.wallet = await wallet_of(desk, deal.seller, deal.coin)
 
         funded, withdrawn = await asyncio.gather(
-            desk.ask("fundEscrow", deal.seller, escrowId=deal.escrow), withdraw(desk, deal.seller, "100")
+            desk.call("fundEscrow", deal.seller, escrowId=deal.escrow), withdraw(desk, deal.seller, "100")
         )
 
         assert sorted([funded.refusals("fundEscrow"), withdrawn]) == [[], ["INSUFFICIENT_FUNDS"]]
@@ -258,4 +258,4 @@ async def test_withdrawing_while_wallets_change_holds_nobody_up(desk: Desk, hold
 
 
 async def make_primary(desk: Desk, user: Any, wallet: Any) -> list[str]:
-    return (await desk.ask("setPrimaryWallet", user, walletId=wallet.id)).refusals("setPrimaryWallet")
+    return (await desk.call("setPrimaryWallet", user, walletId=wallet.id)).refusals("setPrimaryWallet")

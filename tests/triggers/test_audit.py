@@ -57,35 +57,35 @@ async def full_row(make: Factory, model: type[Base]) -> Any:
 
 
 @pytest.mark.parametrize("model", AUDITED, ids=lambda model: model.__name__)
-async def test_a_new_row_is_told_once_without_what_is_nobodys_business(
+async def test_an_insert_is_audited_once_without_withheld_values(
     model: type[Base], db: asyncpg.Connection[Any], make: Factory
 ) -> None:
     kind, *_ = ddl.audit_arguments(model)
     row = await full_row(make, model)
 
-    (told,) = [one for one in await log(db, kind) if is_about(one, row, model.table())]
+    (entry,) = [one for one in await log(db, kind) if is_about(one, row, model.table())]
 
     columns = model.table().columns
     hidden = {c.name for c in columns if not {SECRET, ENCRYPTED, WITHHELD}.isdisjoint(c.info)}
-    assert told["action"] == f"{kind}_created"
-    assert told["old_values"] is None
-    assert told["new_values"].keys() == {column.name for column in columns} - hidden
+    assert entry["action"] == f"{kind}_created"
+    assert entry["old_values"] is None
+    assert entry["new_values"].keys() == {column.name for column in columns} - hidden
     assert {
-        told["new_values"][c.name]
+        entry["new_values"][c.name]
         for c in columns
         if c.info.get(PERSONAL) and c.name not in hidden and getattr(row, c.name) is not None
     } <= {"(personal)"}
 
 
-def is_about(told: dict[str, Any], row: Any, table: Table) -> bool:
+def is_about(entry: dict[str, Any], row: Any, table: Table) -> bool:
     keys = {column.name: str(getattr(row, column.name)) for column in table.primary_key.columns}
-    if told["resource_id"]:
-        return [str(told["resource_id"])] == list(keys.values())
-    return bool(told["metadata"]["pk"] == keys)
+    if entry["resource_id"]:
+        return [str(entry["resource_id"])] == list(keys.values())
+    return bool(entry["metadata"]["pk"] == keys)
 
 
 @pytest.mark.parametrize("model", UNAUDITED, ids=lambda model: model.__name__)
-async def test_a_table_that_says_why_not_is_not_told_of(
+async def test_a_table_with_a_reason_is_not_audited(
     model: type[Base], db: asyncpg.Connection[Any], make: Factory
 ) -> None:
     kind, *_ = ddl.audit_arguments(model)
@@ -96,38 +96,38 @@ async def test_a_table_that_says_why_not_is_not_told_of(
     assert str(model.__unaudited__).endswith(".")
 
 
-async def test_an_update_tells_what_changed_and_only_that(db: asyncpg.Connection[Any], make: Factory) -> None:
+async def test_an_update_is_audited_with_what_changed_alone(db: asyncpg.Connection[Any], make: Factory) -> None:
     pot = await make(Pot, view_count=1)
 
-    await db.execute("UPDATE pots.pots SET view_count = 2, share_token = 'not to be told' WHERE id = $1", pot.id)
+    await db.execute("UPDATE pots.pots SET view_count = 2, share_token = 'not to be logged' WHERE id = $1", pot.id)
 
-    told = await last(db, "pot", "updated")
-    assert told["old_values"] == {"view_count": 1}
-    assert told["new_values"] == {"view_count": 2}
-    assert told["resource_id"] == pot.id
-    assert "not to be told" not in repr(told)
+    entry = await last(db, "pot", "updated")
+    assert entry["old_values"] == {"view_count": 1}
+    assert entry["new_values"] == {"view_count": 2}
+    assert entry["resource_id"] == pot.id
+    assert "not to be logged" not in repr(entry)
 
 
-async def test_a_personal_value_is_named_and_not_told(db: asyncpg.Connection[Any], make: Factory) -> None:
+async def test_a_personal_value_is_audited_without_its_content(db: asyncpg.Connection[Any], make: Factory) -> None:
     user = await make(User, phone="+221770000001")
 
     await db.execute("UPDATE identity.users SET phone = '+221770000002', password_hash = 'h' WHERE id = $1", user.id)
 
-    told = await last(db, "user", "updated")
-    assert told["old_values"] == told["new_values"] == {"phone": "(personal)"}
+    entry = await last(db, "user", "updated")
+    assert entry["old_values"] == entry["new_values"] == {"phone": "(personal)"}
 
 
-async def test_a_delete_tells_what_was(db: asyncpg.Connection[Any], make: Factory) -> None:
+async def test_a_delete_is_audited_with_the_old_values(db: asyncpg.Connection[Any], make: Factory) -> None:
     limit = await make(SubscriptionLimit, monthly_api_calls=77)
 
     await db.execute("DELETE FROM usage.subscription_limits WHERE plan = $1", limit.plan)
 
-    told = await last(db, "subscription_limit", "deleted")
-    assert told["old_values"]["monthly_api_calls"] == 77
-    assert told["new_values"] is None
+    entry = await last(db, "subscription_limit", "deleted")
+    assert entry["old_values"]["monthly_api_calls"] == 77
+    assert entry["new_values"] is None
 
 
-async def test_an_update_that_changes_nothing_is_not_told(db: asyncpg.Connection[Any], make: Factory) -> None:
+async def test_an_update_that_changes_nothing_is_not_audited(db: asyncpg.Connection[Any], make: Factory) -> None:
     pot = await make(Pot, updated_at=await db.fetchval("SELECT now() - interval '1 day'"))
 
     await db.execute("UPDATE pots.pots SET title = title, status = status WHERE id = $1", pot.id)
@@ -142,11 +142,11 @@ async def test_who_did_it_from_where_and_in_which_request(db: asyncpg.Connection
 
     await make(Pot, owner_user_id=user.id)
 
-    told = await last(db, "pot", "created")
-    assert told["actor_user_id"] == user.id
-    assert told["actor_type"] == "user"
-    assert str(told["actor_ip"]) == "2001:db8::7"
-    assert (told["request_id"], told["user_agent"]) == ("request-1", "tests/1")
+    entry = await last(db, "pot", "created")
+    assert entry["actor_user_id"] == user.id
+    assert entry["actor_type"] == "user"
+    assert str(entry["actor_ip"]) == "2001:db8::7"
+    assert (entry["request_id"], entry["user_agent"]) == ("request-1", "tests/1")
 
 
 async def test_without_a_caller_it_is_the_system(db: asyncpg.Connection[Any], make: Factory) -> None:
@@ -154,12 +154,12 @@ async def test_without_a_caller_it_is_the_system(db: asyncpg.Connection[Any], ma
 
     await make(Pot)
 
-    told = await last(db, "pot", "created")
-    assert told["actor_type"] == "system"
-    assert {told[name] for name in ("actor_user_id", "actor_ip", "request_id", "user_agent")} == {None}
+    entry = await last(db, "pot", "created")
+    assert entry["actor_type"] == "system"
+    assert {entry[name] for name in ("actor_user_id", "actor_ip", "request_id", "user_agent")} == {None}
 
 
-async def test_an_api_key_says_so(db: asyncpg.Connection[Any], make: Factory) -> None:
+async def test_a_caller_with_an_api_key_is_audited_as_api(db: asyncpg.Connection[Any], make: Factory) -> None:
     await act_as(db, actor_type="api")
 
     await make(Pot)
@@ -170,23 +170,23 @@ async def test_an_api_key_says_so(db: asyncpg.Connection[Any], make: Factory) ->
 async def test_a_key_that_is_a_text_is_in_the_metadata(db: asyncpg.Connection[Any], make: Factory) -> None:
     limit = await make(SubscriptionLimit)
 
-    told = await last(db, "subscription_limit", "created")
+    entry = await last(db, "subscription_limit", "created")
 
-    assert told["resource_id"] is None
-    assert told["metadata"] == {"pk": {"plan": limit.plan}}
+    assert entry["resource_id"] is None
+    assert entry["metadata"] == {"pk": {"plan": limit.plan}}
 
 
 async def test_a_key_of_two_columns_is_in_the_metadata(db: asyncpg.Connection[Any], make: Factory) -> None:
     row = await make(ProfileCategory)
 
-    told = await last(db, "profile_category", "created")
+    entry = await last(db, "profile_category", "created")
 
     keys = {"spending_profile_id": row.spending_profile_id, "spending_category_id": row.spending_category_id}
-    assert told["resource_id"] is None
-    assert told["metadata"] == {"pk": {name: str(value) for name, value in keys.items()}}
+    assert entry["resource_id"] is None
+    assert entry["metadata"] == {"pk": {name: str(value) for name, value in keys.items()}}
 
 
-async def test_what_is_of_a_card_account_is_told_to_it(db: asyncpg.Connection[Any], make: Factory) -> None:
+async def test_rows_of_a_card_account_are_audited_under_it(db: asyncpg.Connection[Any], make: Factory) -> None:
     account = await make(CardAccount)
     await make(CardAccountMember, account_id=account.id)
     await make(Pot)
@@ -197,7 +197,7 @@ async def test_what_is_of_a_card_account_is_told_to_it(db: asyncpg.Connection[An
 
 
 @pytest.mark.parametrize("role", ["lango_rules", "lango_worker"])
-async def test_a_rule_needs_no_right_of_its_own_to_be_told_of(role: str, db: asyncpg.Connection[Any]) -> None:
+async def test_auditing_needs_no_right_of_the_rule(role: str, db: asyncpg.Connection[Any]) -> None:
     await db.execute(f"SET LOCAL ROLE {role}")
 
     await db.execute("INSERT INTO identity.users (id, email) VALUES ($1, $2)", uuid4(), f"{uuid4()}@test.example")

@@ -27,21 +27,21 @@ def states(model: type[Base]) -> list[str | None]:
 
 
 @pytest.mark.parametrize("model", MACHINES, ids=lambda model: model.__name__)
-async def test_each_step_is_allowed_or_refused_as_told(
+async def test_each_step_is_allowed_or_refused_as_declared(
     model: type[Base], db: asyncpg.Connection[Any], make: Factory
 ) -> None:
     machine, table = model.__transitions__, model.table()
     assert machine is not None
-    told, found = {}, {}
+    expected, found = {}, {}
     for before in states(model):
         row = await make(model, **{machine.column: before})
         for after in states(model):
             allowed = before == after or (before is not None and after in machine.after(before))
-            told[before, after] = None if allowed else TRANSITION
+            expected[before, after] = None if allowed else TRANSITION
             found[before, after] = await step(db, table, row, machine.column, after)
 
     # Which other columns a state demands is the rules' to know: a CHECK says no after the machine has said yes.
-    assert {pair: None if said == CHECK else said for pair, said in found.items()} == told
+    assert {pair: None if said == CHECK else said for pair, said in found.items()} == expected
 
 
 async def step(db: asyncpg.Connection[Any], table: Table, row: Any, column: str, after: str | None) -> str | None:
@@ -87,7 +87,7 @@ def test_a_machine_knows_only_states_that_exist(model: type[Base]) -> None:
     assert named <= set(states(model))
 
 
-def test_every_status_is_a_machine_or_says_why_not() -> None:
+def test_every_status_is_a_machine_or_has_a_reason_why_not() -> None:
     without = {
         model.__name__
         for model in models()

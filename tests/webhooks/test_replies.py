@@ -105,7 +105,7 @@ async def test_a_webhook_may_always_give_one_reply(open_door: Open) -> None:
         (json_array, b'[{"event":"delivered"},{"event":"bounce"}]', [{"event": "delivered"}, {"event": "bounce"}]),
     ],
 )  # fmt: skip
-async def test_bodies_are_read_as_the_webhook_says(open_door: Open, read: Any, body: bytes, payload: Any) -> None:
+async def test_bodies_are_read_as_the_webhook_declares(open_door: Open, read: Any, body: bytes, payload: Any) -> None:
     seen: list[Any] = []
 
     async def receive(_services: Services, delivery: Delivery[Any]) -> Handled:
@@ -128,7 +128,7 @@ async def test_bodies_of_another_form_are_refused(open_door: Open, read: Any, bo
     assert (await door.http.post(URL, content=body)).status_code == 400
 
 
-async def test_a_verifier_that_breaks_has_said_no(open_door: Open) -> None:
+async def test_a_verifier_that_fails_refuses_the_delivery(open_door: Open) -> None:
     """A library that raises over a malformed signature would be answered 500, and the provider would send it again."""
 
     def broken(_settings: Settings, _request: WebhookRequest) -> bool:
@@ -141,10 +141,10 @@ async def test_a_verifier_that_breaks_has_said_no(open_door: Open) -> None:
 
 
 def greet(_settings: Settings, request: WebhookRequest) -> Reply | None:
-    asked = httpx.QueryParams(request.query)
-    if asked.get("hub.verify_token") != "ours":
+    params = httpx.QueryParams(request.query)
+    if params.get("hub.verify_token") != "ours":
         return None
-    return Reply(asked["hub.challenge"].encode(), media_type="text/plain")
+    return Reply(params["hub.challenge"].encode(), media_type="text/plain")
 
 
 async def test_some_try_the_address_by_get_first(open_door: Open) -> None:

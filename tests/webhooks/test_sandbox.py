@@ -215,7 +215,7 @@ async def test_a_slow_payout_is_under_way_and_then_done(door: Door, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("amount", "error", "told"),
+    ("amount", "error", "message"),
     [
         (402, ProviderRefused, "insufficient-funds"),
         (409, ProviderRefused, "recipient-account-blocked"),
@@ -225,8 +225,8 @@ async def test_a_slow_payout_is_under_way_and_then_done(door: Door, monkeypatch:
         (504, ProviderUnavailable, "no answer"),
     ],
 )
-async def test_some_payouts_fail_on_purpose(door: Door, amount: int, error: type[Exception], told: str) -> None:
-    with pytest.raises(error, match=told):
+async def test_some_payouts_fail_on_purpose(door: Door, amount: int, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         await pay_out(door, amount)
 
 
@@ -279,7 +279,7 @@ async def test_all_of_a_reference_are_found(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "error", "told"),
+    ("amount", "error", "message"),
     [
         (422, ProviderRefused, "request-validation-error"),
         (429, ProviderUnavailable, "429"),
@@ -287,8 +287,8 @@ async def test_all_of_a_reference_are_found(door: Door) -> None:
         (504, ProviderUnavailable, "no answer"),
     ],
 )
-async def test_some_amounts_fail_on_purpose(door: Door, amount: int, error: type[Exception], told: str) -> None:
-    with pytest.raises(error, match=told):
+async def test_some_amounts_fail_on_purpose(door: Door, amount: int, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         await open_checkout(door, amount)
 
     assert await door.wave.checkouts("donation-1") == []
@@ -304,7 +304,7 @@ async def test_another_process_goes_on_with_it(door: Door, tmp_path: Path) -> No
     assert (tmp_path / kept_sessions.FILE).exists()
 
 
-async def test_a_stranger_to_the_sandbox_is_told_so(door: Door) -> None:
+async def test_an_unknown_checkout_of_the_sandbox_is_a_clear_404(door: Door) -> None:
     with pytest.raises(ProviderRefused) as refused:
         await door.wave.checkout("cos-unknown")
 
@@ -321,7 +321,7 @@ async def test_a_query_that_is_not_understood_changes_nothing(door: Door, query:
     assert (await door.wave.checkout(checkout.id)).status == "open"
 
 
-async def test_a_key_is_asked_for(door: Door) -> None:
+async def test_the_sandbox_requires_an_api_key(door: Door) -> None:
     wave: Any = door.wave
     wave.client.headers["authorization"] = "Bearer another"
 

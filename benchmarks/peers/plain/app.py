@@ -32,15 +32,15 @@ nobody = Networks("")
 
 
 async def graphql(request: Request) -> Response:
-    asked: dict[str, Any] = orjson.loads(await request.body())
+    body: dict[str, Any] = orjson.loads(await request.body())
     exchange = open_exchange(request.scope, nobody)
     actor = await callers.actor(request.headers.getlist("authorization"), exchange)
     reading = Reading(engine, actor)
     try:
         result = await schema.execute(
-            asked["query"],
-            variable_values=asked.get("variables"),
-            operation_name=asked.get("operationName"),
+            body["query"],
+            variable_values=body.get("variables"),
+            operation_name=body.get("operationName"),
             context_value=reading,
         )
     finally:
