@@ -34,7 +34,8 @@ format: $(READY) ## Bring the code into the one form, and mend what can be mende
 
 schema: $(READY) ## Write schema.graphql from the code
 	@$(BIN)/lango schema > schema.graphql.new && mv schema.graphql.new schema.graphql
-	@echo "schema.graphql is written"
+	@$(BIN)/python -m tests.kit.shape > tests/kit/shape.txt
+	@echo "schema.graphql is written, and the mutations' shape in tests/kit/shape.txt"
 
 bench: $(READY) ## Measure lango beside others, the answers compared first (ARGS="--help" tells what to choose)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r requirements/bench.txt

@@ -1,6 +1,7 @@
 """The shape of the mutations without their words: what a client's generated types depend on, a line a type.
 
-`python -m tests.kit.shape > tests/kit/shape.txt` writes it anew, where it is meant to change: CHANGELOG.md says so then.
+`make schema` writes it to `tests/kit/shape.txt`: what is different there breaks somebody's generated types, and
+CHANGELOG.md says so.
 """
 
 from __future__ import annotations
