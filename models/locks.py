@@ -19,9 +19,9 @@ class LockRank(IntEnum):
     TRADE = auto()
     ESCROW = auto()
     DISPUTE = auto()
-    SECOND_FACTOR = auto()
     USER = auto()
     TRADER = auto()
+    SECOND_FACTOR = auto()
     WALLET = auto()
     # What came to a wallet or left it is credited to a balance, or taken from it.
     COIN_MOVEMENT = auto()

@@ -1,7 +1,7 @@
 """What an operation costs: how many objects its answer may hold, by the real values of its variables, and how long
 their texts may be.
 
-Like sizes, prices are found with one visit to each fragment: what a fragment costs is written as a number for the
+Like sizes, costs are found with one visit to each fragment: what a fragment costs is written as a number for the
 fragment itself and one for each row of the connection it stands in, whatever that connection's page size is.
 """
 
@@ -46,12 +46,12 @@ DEFAULT_PAGE = 20
 # the values are short: numbers, moments, ids.
 LONGEST = "lango.longest"
 DEFINITION = "strawberry-definition"
-# Prices are counted in characters; an object costs as much as so many.
-OBJECT = 4_000
-MOST = HIGHEST * OBJECT
+# Costs are counted in characters; an object costs as much as so many.
+OBJECT_CHARACTERS = 4_000
+MAX_CHARACTERS = HIGHEST * OBJECT_CHARACTERS
 
 
-class Price(NamedTuple):
+class SelectionCost(NamedTuple):
     """What a selection costs: once, and for each row of the connection it stands in."""
 
     once: int
@@ -65,13 +65,13 @@ class Cost(NamedTuple):
     mutations: int
 
 
-class Prices:
+class CostAnalysis:
     """The cost of a valid document's operations: how many objects the answer may hold.
 
     A field that gives an object costs 1 and what is below it; a connection its page size times its edges; `ids` their
     number; groups their `first`; another list the default page size. A text or a JSON value costs as much of an
     object as it may be long, under each of its aliases; other scalars are free. A root field of a mutation costs 10
-    more. Introspection has one price for each time.
+    more. Each introspection field has a fixed cost.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
@@ -83,25 +83,25 @@ class Prices:
         root = self.schema.get_root_type(operation.operation)
         if root is None:
             return Cost(0, 0)
-        walk = Walk(self, with_defaults(operation, variables))
+        visitor = CostVisitor(self, with_defaults(operation, variables))
         mutations = 0
         if operation.operation is OperationType.MUTATION:
-            mutations = len({key_of(node) for node, _ in walk.fields(operation.selection_set, root)})
-        characters = walk.selection_set(operation.selection_set, root).once
-        return Cost(min(characters // OBJECT + MUTATION_COST * mutations, HIGHEST), mutations)
+            mutations = len({key_of(node) for node, _ in visitor.fields(operation.selection_set, root)})
+        characters = visitor.selection_set(operation.selection_set, root).once
+        return Cost(min(characters // OBJECT_CHARACTERS + MUTATION_COST * mutations, HIGHEST), mutations)
 
-    def heaviest(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
-        """The path of the field that costs most: of the root fields the dearest, and in each the dearest in it."""
-        walk = Walk(self, with_defaults(operation, variables))
+    def most_expensive(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
+        """The path of the field that costs most: of the root fields the most expensive, and so on inside it."""
+        visitor = CostVisitor(self, with_defaults(operation, variables))
         selections: SelectionSetNode | None = operation.selection_set
         parent: Any = self.schema.get_root_type(operation.operation)
         path: list[str] = []
         while selections is not None:
             fields = [
-                (sum(walk.selection(node, type_)), node, type_) for node, type_ in walk.fields(selections, parent)
+                (sum(visitor.selection(node, type_)), node, type_) for node, type_ in visitor.fields(selections, parent)
             ]
-            price, node, type_ = max(fields, key=itemgetter(0), default=(0, None, None))
-            if node is None or type_ is None or price == 0:
+            cost, node, type_ = max(fields, key=itemgetter(0), default=(0, None, None))
+            if node is None or type_ is None or cost == 0:
                 break
             path.append(key_of(node))
             field = type_.fields.get(node.name.value)
@@ -109,28 +109,28 @@ class Prices:
         return ".".join(path) or None
 
     def deciding_variables(self, operation: OperationDefinitionNode) -> tuple[str, ...]:
-        """The variables whose values the cost depends on: all others may change without a new look."""
+        """The variables whose values the cost depends on: all others may change without computing it again."""
         declared = {definition.variable.name.value for definition in operation.variable_definitions or ()}
         return tuple(sorted(declared & deciding_names([operation, *self.fragments.values()])))
 
 
-class Walk:
-    """One walk over an operation with the values of its variables."""
+class CostVisitor:
+    """Visits an operation with the values of its variables."""
 
-    def __init__(self, prices: Prices, variables: Mapping[str, Any]) -> None:
-        self._schema = prices.schema
-        self._fragments = prices.fragments
+    def __init__(self, analysis: CostAnalysis, variables: Mapping[str, Any]) -> None:
+        self._schema = analysis.schema
+        self._fragments = analysis.fragments
         self._variables = variables
-        self._known: dict[str, Price] = {}
+        self._known: dict[str, SelectionCost] = {}
 
-    def selection_set(self, selections: SelectionSetNode, parent: Any) -> Price:
+    def selection_set(self, selections: SelectionSetNode, parent: Any) -> SelectionCost:
         once = each = 0
         for selection in selections.selections:
             if selection.directives and self._is_left_out(selection):
                 continue
-            price = self.selection(selection, parent)
-            once, each = min(once + price.once, MOST), min(each + price.each, MOST)
-        return Price(once, each)
+            cost = self.selection(selection, parent)
+            once, each = min(once + cost.once, MAX_CHARACTERS), min(each + cost.each, MAX_CHARACTERS)
+        return SelectionCost(once, each)
 
     def fields(self, selections: SelectionSetNode, parent: Any) -> list[tuple[FieldNode, Any]]:
         """The fields of a selection with the types they are of, fragments written out, each fragment once."""
@@ -152,7 +152,7 @@ class Walk:
                     pending.append((fragment.selection_set, self._narrowed(fragment, inside)))
         return found
 
-    def selection(self, selection: SelectionNode, parent: Any) -> Price:
+    def selection(self, selection: SelectionNode, parent: Any) -> SelectionCost:
         if isinstance(selection, FieldNode):
             return self._field(selection, parent)
         if isinstance(selection, InlineFragmentNode):
@@ -167,36 +167,36 @@ class Walk:
     def _narrowed(self, node: InlineFragmentNode | FragmentDefinitionNode, parent: Any) -> Any:
         return self._schema.get_type(node.type_condition.name.value) if node.type_condition else parent
 
-    def _field(self, node: FieldNode, parent: Any) -> Price:
+    def _field(self, node: FieldNode, parent: Any) -> SelectionCost:
         name = node.name.value
         if name in INTROSPECTION:
-            return Price(INTROSPECTION_COST * OBJECT, 0)
+            return SelectionCost(INTROSPECTION_COST * OBJECT_CHARACTERS, 0)
         if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
             return FREE
         field = parent.fields.get(name)
         if field is None:
             return FREE
         if node.selection_set is None:
-            return Price(longest_of(field), 0)
+            return SelectionCost(longest_of(field), 0)
         below = self.selection_set(node.selection_set, get_named_type(field.type))
         if any(argument in field.args for argument in PAGE_ARGUMENTS):
             size = self._page(node, field)
             if is_list(field.type):
-                return Price(OBJECT + size * (OBJECT + below.once), 0)
-            return Price(OBJECT + below.once + size * below.each, 0)
-        single = OBJECT + below.once + DEFAULT_PAGE * below.each
+                return SelectionCost(OBJECT_CHARACTERS + size * (OBJECT_CHARACTERS + below.once), 0)
+            return SelectionCost(OBJECT_CHARACTERS + below.once + size * below.each, 0)
+        single = OBJECT_CHARACTERS + below.once + DEFAULT_PAGE * below.each
         if not is_list(field.type):
-            return Price(single, 0)
+            return SelectionCost(single, 0)
         if name in ("edges", "nodes") and "pageInfo" in parent.fields:
-            return Price(0, single)
+            return SelectionCost(0, single)
         count = self._length_of_ids(node) if "ids" in field.args else DEFAULT_PAGE
-        return Price(count * single, 0)
+        return SelectionCost(count * single, 0)
 
     def _page(self, node: FieldNode, field: GraphQLField) -> int:
-        asked = [self._value(node, argument) for argument in PAGE_ARGUMENTS]
-        if all(size is None for size in asked):
-            asked = [argument.default_value for name, argument in field.args.items() if name in PAGE_ARGUMENTS]
-        sizes = [max(0, int(size)) for size in asked if isinstance(size, int | float)]
+        given_sizes = [self._value(node, argument) for argument in PAGE_ARGUMENTS]
+        if all(size is None for size in given_sizes):
+            given_sizes = [argument.default_value for name, argument in field.args.items() if name in PAGE_ARGUMENTS]
+        sizes = [max(0, int(size)) for size in given_sizes if isinstance(size, int | float)]
         return max(sizes, default=DEFAULT_PAGE)
 
     def _length_of_ids(self, node: FieldNode) -> int:
@@ -224,7 +224,7 @@ class Walk:
         return None
 
 
-FREE = Price(0, 0)
+FREE = SelectionCost(0, 0)
 
 
 def longest_of(field: GraphQLField) -> int:

@@ -24,7 +24,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 
 from lango.errors import BadUserInput, CallerError, QueryTooComplex, TimedOut
-from lango.graphql.cost import Cost, Prices
+from lango.graphql.cost import Cost, CostAnalysis
 from lango.graphql.limits import INTROSPECTION, EmptySelection, Limits, Sizes
 from lango.graphql.time_slices import Slices
 from lango.graphql.validation import RULES, long_numbers
@@ -76,7 +76,9 @@ class Prepared(SchemaExtension):
 class Document:
     """A valid document with its operations."""
 
-    def __init__(self, text: str, node: DocumentNode, prices: Prices, introspective: Collection[str | None]) -> None:
+    def __init__(
+        self, text: str, node: DocumentNode, analysis: CostAnalysis, introspective: Collection[str | None]
+    ) -> None:
         """`introspective` are the names of its operations that ask about the schema."""
         self.query = Query(text)
         self.query.document = node
@@ -84,7 +86,7 @@ class Document:
         self._operations = operations_of(node)
         # What a planner remembers of each operation, for as long as the document is kept.
         self.remembered: dict[str | None, Any] = {}
-        self._prices = prices
+        self._analysis = analysis
         self._introspective = frozenset(introspective)
         self._deciders: dict[str | None, tuple[str, ...]] = {}
         self._costs: Lru[Hashable, Cost] = Lru(REMEMBERED_COSTS)
@@ -96,7 +98,7 @@ class Document:
 
     @property
     def fragments(self) -> Mapping[str, FragmentDefinitionNode]:
-        return self._prices.fragments
+        return self._analysis.fragments
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation of that name, or the only one. Raises BadUserInput when that is not clear."""
@@ -115,7 +117,7 @@ class Document:
 
     def introspects(self, operation: OperationDefinitionNode) -> bool:
         """Whether it asks only about the schema: then the answer is the same for everybody."""
-        fragments, seen, pending = self._prices.fragments, set(), [operation.selection_set]
+        fragments, seen, pending = self._analysis.fragments, set(), [operation.selection_set]
         while pending:
             for selection in pending.pop().selections:
                 if isinstance(selection, FieldNode):
@@ -133,17 +135,17 @@ class Document:
         name = operation.name.value if operation.name else None
         deciders = self._deciders.get(name)
         if deciders is None:
-            deciders = self._deciders[name] = self._prices.deciding_variables(operation)
+            deciders = self._deciders[name] = self._analysis.deciding_variables(operation)
         key = (name, *(decisive(variables.get(decider, MISSING)) for decider in deciders))
         cost = self._costs.get(key)
         if cost is None:
-            cost = self._prices.of(operation, variables)
+            cost = self._analysis.of(operation, variables)
             self._costs.put(key, cost)
         return cost
 
-    def heaviest(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
+    def most_expensive(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
         """The path of the field that costs most with these values."""
-        return self._prices.heaviest(operation, variables)
+        return self._analysis.most_expensive(operation, variables)
 
 
 MISSING = object()
@@ -239,7 +241,7 @@ class Documents:
         if not any(isinstance(definition, OperationDefinitionNode) for definition in node.definitions):
             raise InvalidDocument("GRAPHQL_VALIDATION_FAILED", [GraphQLError("The document has no operation.")])
         introspective = [name for name, operation in operations_of(node).items() if sizes.of(operation).introspects]
-        document = Document(text, node, Prices(self._graphql, node), introspective)
+        document = Document(text, node, CostAnalysis(self._graphql, node), introspective)
         for operation in operations_of(node).values():
             # What asks about the schema alone runs in a thread and is kept; beside others it would hold up the loop.
             if sizes.of(operation).introspection > MIXED_INTROSPECTION_DEPTH and not document.introspects(operation):
@@ -250,5 +252,5 @@ class Documents:
         """The operation's cost. Raises QueryTooComplex beyond the limit, and for too many mutations."""
         cost = document.cost(operation, variables)
         self._limits.check_mutations(cost.mutations)
-        self._limits.check_cost(cost.objects, partial(document.heaviest, operation, variables))
+        self._limits.check_cost(cost.objects, partial(document.most_expensive, operation, variables))
         return cost.objects

@@ -56,19 +56,19 @@ def introspect(
     if isinstance(values, list):
         return None
     try:
-        return _Walk(schema, fragments, values).root(operation)
+        return _Traversal(schema, fragments, values).root(operation)
     except GraphQLError:
         return None
 
 
-class _Walk:
-    """One walk over one operation."""
+class _Traversal:
+    """The traversal of one operation."""
 
     def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], variables: Any) -> None:
         self._schema = schema
         self._fragments = fragments
         self._variables = variables
-        # How the objects under a selection are written, by the identity of its parts: those live as long as the walk.
+        # How the objects under a selection are written, by the identity of its parts, which outlive the traversal.
         self._writers: dict[tuple[int, ...], Write] = {}
         self._info: Any = SimpleNamespace(schema=schema)
 

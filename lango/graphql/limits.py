@@ -1,6 +1,6 @@
 """How large an operation may be: its depth, fields and aliases before it is validated, its cost before it runs.
 
-Each fragment is walked once, so the work grows with the document and not with what its spreads multiply to.
+Each fragment is visited once, so the work grows with the document and not with what its spreads multiply to.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ INTROSPECTION = ("__schema", "__type")
 # What tools ask of `__schema` goes through ten times ofType; a document that a person writes stays far below.
 INTROSPECTION_DEPTH = 30
 # The whole schema is some megabytes: once is enough for every tool, and many times would be an attack.
-MOST_SCHEMAS, MOST_TYPES = 1, 10
+MAX_SCHEMAS, MAX_TYPES = 1, 10
 HIGHEST = 2**53 - 1
 
 
@@ -78,8 +78,8 @@ class Limits:
             ("depth of introspection", size.introspection, INTROSPECTION_DEPTH),
             ("number of fields", size.fields, self.fields),
             ("number of aliases", size.aliases, self.aliases),
-            ("number of `__schema`", size.schemas, MOST_SCHEMAS),
-            ("number of `__type`", size.types, MOST_TYPES),
+            ("number of `__schema`", size.schemas, MAX_SCHEMAS),
+            ("number of `__type`", size.types, MAX_TYPES),
         ):
             if requested > limit:
                 raise QueryTooComplex(
@@ -98,11 +98,11 @@ class Limits:
                 requested=mutations,
             )
 
-    def check_cost(self, cost: int, heaviest: Callable[[], str | None]) -> None:
-        """Raises QueryTooComplex with the cost, its limit, and the path of the `heaviest` field."""
+    def check_cost(self, cost: int, most_expensive: Callable[[], str | None]) -> None:
+        """Raises QueryTooComplex with the cost, its limit, and the path of the `most_expensive` field."""
         if cost > self.cost:
-            path = heaviest()
-            most = f" The heaviest field is `{path}`." if path else ""
+            path = most_expensive()
+            most = f" The most expensive field is `{path}`." if path else ""
             raise QueryTooComplex(
                 f"The operation costs {cost} objects; at most {self.cost} are allowed.{most} Ask for smaller pages "
                 "(`first`) of the outer lists, for fewer lists inside one another, or for fewer long texts and JSON "
@@ -120,7 +120,7 @@ class Sizes:
         self._known: dict[str, Size] = {}
 
     def of(self, operation: OperationDefinitionNode) -> Size:
-        """Raises EmptySelection, and QueryTooComplex where fragments nest too deeply to be walked."""
+        """Raises EmptySelection, and QueryTooComplex where fragments nest too deeply to be visited."""
         try:
             return self._selection_set(operation.selection_set)
         except RecursionError:

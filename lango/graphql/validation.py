@@ -28,10 +28,10 @@ from lango.libraries.strawberry import MaybeNullValidationRule, OneOfInputValida
 LONGEST_NUMBER = 1_000
 # A number has a fraction and an exponent at most, so that one of its parts is then as long.
 DIGITS = re.compile(rf"[0-9]{{{LONGEST_NUMBER // 4}}}")
-MOST_ERRORS = 10
+MAX_ERRORS = 10
 # Comparisons of fields under one key, of which n fields make n * n; the library allows five times as many, for which
 # it takes seconds.
-MOST_COMPARISONS = 100_000
+MAX_COMPARISONS = 100_000
 
 
 class Budget(int):
@@ -47,7 +47,7 @@ class MergedFields(OverlappingFieldsCanBeMergedRule):
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        limit_comparisons(self, Budget(MOST_COMPARISONS))
+        limit_comparisons(self, Budget(MAX_COMPARISONS))
 
 
 class Pauses(ASTValidationRule):
@@ -81,7 +81,7 @@ def long_numbers(text: str, document: DocumentNode) -> list[GraphQLError]:
         return []
     visitor = NumberVisitor()
     visit(document, visitor)
-    return visitor.errors[:MOST_ERRORS]
+    return visitor.errors[:MAX_ERRORS]
 
 
 RULES = tuple(

@@ -49,6 +49,7 @@ OPEN = Prepared(
     )
     .on_conflict_do_nothing()
 )
+# By their symbols, in which order they are written, too; nothing else locks prices.
 LOCKED = Lookup(
     [CryptoPrice],
     lambda rows: (
@@ -56,6 +57,7 @@ LOCKED = Lookup(
         .order_by(CryptoPrice.symbol)
         .with_for_update(key_share=True)
     ),
+    in_order=False,
 )
 
 
