@@ -17,7 +17,7 @@ Connect = Callable[[], Awaitable[DriverConnection]]
 # One that hands out its connections in turn may by chance give us the same one again.
 TRIALS = 5
 # Seconds that a statement waits for a second server connection, of which a small pooler has none.
-PATIENCE = 1.0
+TIMEOUT = 1.0
 PID = "SELECT pg_backend_pid()"
 LOST_STATEMENT = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -104,7 +104,7 @@ async def _keeps_apart(first: DriverConnection, second: DriverConnection) -> boo
                 return False
             # It runs on another server connection, or waits for this one.
             running = asyncio.create_task(one.fetchval())
-            await asyncio.wait({running}, timeout=PATIENCE)
+            await asyncio.wait({running}, timeout=TIMEOUT)
         found = [(await running, await two.fetchval())]
         found += [(await one.fetchval(), await two.fetchval()) for _ in range(TRIALS)]
     except asyncpg.PostgresError:

@@ -27,8 +27,8 @@ __all__ = ["EmbeddedError", "Server", "Version", "embedded"]
 
 Version = Literal[16, 18]
 Report = Callable[[str], None]
-START_PATIENCE = 180.0
-STOP_PATIENCE = 90.0
+START_TIMEOUT = 180.0
+STOP_TIMEOUT = 90.0
 LARGEST_LOG = 10_000_000
 
 
@@ -157,7 +157,7 @@ def wait_until_ready(home: Path, process: subprocess.Popen[bytes] | None) -> Pat
 
     None where another's server was about to stop when we came. Raises EmbeddedError where our own does not start.
     """
-    deadline = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     pid_file = home / "data" / "postmaster.pid"
     while time.monotonic() < deadline:
         if process is None and free(home / "keeper.lock"):
@@ -188,7 +188,7 @@ def leave(home: Path, users: int, started: subprocess.Popen[bytes] | None) -> No
             if started is not None:
                 started.returncode = 0  # Our child outlives us, which is meant: nothing to wait for or to warn of.
             return
-        deadline = time.monotonic() + STOP_PATIENCE
+        deadline = time.monotonic() + STOP_TIMEOUT
         while not free(home / "keeper.lock") and time.monotonic() < deadline:
             time.sleep(0.02)
     if started is not None:

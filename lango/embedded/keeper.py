@@ -21,7 +21,7 @@ from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 FAST_SHUTDOWN, IMMEDIATE_SHUTDOWN = signal.SIGINT, signal.SIGQUIT
-PATIENCE = 60.0
+STOP_TIMEOUT = 60.0
 
 
 class Ended(Exception):
@@ -33,10 +33,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.waiting = False
-        self.told = False
+        self.signalled = False
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        self.told = True
+        self.signalled = True
         if self.waiting:
             raise Ended
 
@@ -52,11 +52,11 @@ def die_with_parent() -> Callable[[], None] | None:
 
 def stop(server: subprocess.Popen[bytes]) -> None:
     """Stop the server: clients are disconnected, data is written; harder when it does not obey."""
-    for number, patience in ((FAST_SHUTDOWN, PATIENCE), (IMMEDIATE_SHUTDOWN, 10.0), (signal.SIGKILL, 10.0)):
+    for number, timeout in ((FAST_SHUTDOWN, STOP_TIMEOUT), (IMMEDIATE_SHUTDOWN, 10.0), (signal.SIGKILL, 10.0)):
         with contextlib.suppress(subprocess.TimeoutExpired):
             if server.poll() is None:
                 server.send_signal(number)
-            server.wait(patience)
+            server.wait(timeout)
             return
 
 
@@ -81,7 +81,7 @@ def keep(arguments: argparse.Namespace) -> int:
     try:
         users = os.open(arguments.users_lock, os.O_RDWR | os.O_CREAT, 0o600)
         watch.waiting = True
-        if not watch.told:
+        if not watch.signalled:
             # Every user holds it shared: this returns when the last one has let go, or died.
             fcntl.flock(users, fcntl.LOCK_EX)
     except Ended:

@@ -11,7 +11,7 @@ import psutil
 from lango.embedded.keeper import FAST_SHUTDOWN
 from lango.embedded.places import ORIGIN, SHELTER, EmbeddedError
 
-PATIENCE = 90.0
+STOP_TIMEOUT = 90.0
 
 
 def put_to_rest(data: Path) -> None:
@@ -24,7 +24,7 @@ def put_to_rest(data: Path) -> None:
         return
     orphan.send_signal(FAST_SHUTDOWN)
     try:
-        orphan.wait(PATIENCE)
+        orphan.wait(STOP_TIMEOUT)
     except psutil.TimeoutExpired:
         raise EmbeddedError(
             f"A PostgreSQL server left over from before (process {orphan.pid}) does not stop. End it, then try again."

@@ -14,10 +14,10 @@ from lango.errors import CallerError, is_passing
 from lango.events.outbox import Event, Position
 
 T = TypeVar("T")
-# Events that wait to be read for a group, or to be sent to one who is still being told what it missed.
-MOST_WAITING = 1_000
+# Events that wait to be read for a group, or to be sent to one who is still receiving what it missed.
+MAX_WAITING = 1_000
 # Seconds for which an event is read again while the database is away; and the pauses, from the first to the longest.
-PATIENCE = 10.0
+RETRY_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -53,37 +53,37 @@ class Feed:
 class Subscriber(Protocol):
     """Somebody at the other end of a connection."""
 
-    def tell(self, event: Event, text: bytes, /) -> None:
+    def send(self, event: Event, text: bytes, /) -> None:
         """Send it soon. Does not wait, and drops the connection of one who reads too slowly."""
 
     def end(self, errors: list[dict[str, Any]]) -> None:
         """Nothing more will come, and why: it leaves."""
 
     def interrupt(self) -> None:
-        """Nothing more will come on this connection, because of a passing error: it leaves, and its client is to come
-        again and go on after the last event that it has seen."""
+        """Nothing more will come on this connection, because of a passing error: it leaves, and its client is to
+        reconnect and resume after the last event that it has seen."""
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """Wait until something more can be taken."""
 
 
 class TooSlow(CallerError):
-    """More has happened than could be told in time: subscribe again, with `after` the last cursor you have seen."""
+    """More has happened than could be sent in time: subscribe again, with `after` the last cursor you have seen."""
 
     code = "TOO_SLOW"
 
 
-# Gives the answer to an event as finished JSON; None where its readers may not see it.
+# Returns the answer to an event as finished JSON; None where its readers may not see it.
 Read = Callable[[Event], Awaitable[bytes | None]]
-# Tells what is said to subscribers whose events cannot be read.
+# The errors that subscribers are sent whose events cannot be read.
 Explain = Callable[[Exception], list[dict[str, Any]]]
 Missed = Callable[[Position], Awaitable[tuple[list[Event], Position | None]]]
 
 
-async def patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """What `read` gives, which is tried again for some seconds while it fails with a passing error."""
+async def with_retries(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` returns; it is retried for some seconds while it fails with a passing error."""
     clock = asyncio.get_running_loop().time
-    deadline, pause = clock() + PATIENCE, FIRST_PAUSE
+    deadline, pause = clock() + RETRY_SECONDS, FIRST_PAUSE
     while True:
         try:
             return await read()
@@ -96,36 +96,36 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
 
 
 class Member:
-    """A subscriber in its group. While it is told what it missed, what happens meanwhile waits."""
+    """A subscriber in its group. While it receives what it missed, new events wait."""
 
     def __init__(self, subscriber: Subscriber) -> None:
         self.subscriber = subscriber
-        self.told: set[int] = set()
+        self.sent: set[int] = set()
         self.waiting: list[tuple[Event, bytes]] | None = None
         self.replay: asyncio.Task[None] | None = None
 
-    def tell(self, event: Event, text: bytes) -> None:
+    def send(self, event: Event, text: bytes) -> None:
         """Raises TooSlow."""
         if self.waiting is None:
-            self.subscriber.tell(event, text)
-        elif len(self.waiting) < MOST_WAITING:
+            self.subscriber.send(event, text)
+        elif len(self.waiting) < MAX_WAITING:
             self.waiting.append((event, text))
         else:
             raise TooSlow
 
     async def resume(self) -> None:
-        """What waited, without what it was told already."""
+        """Send what waited, without what was sent already."""
         while self.waiting:
-            await self.subscriber.room()
+            await self.subscriber.drain()
             event, text = self.waiting.pop(0)
-            if event.id not in self.told:
-                self.subscriber.tell(event, text)
+            if event.id not in self.sent:
+                self.subscriber.send(event, text)
         self.waiting = None
-        self.told.clear()
+        self.sent.clear()
 
 
 class Group:
-    """The subscribers whose subscriptions and rights are the same: what one is told all are told, by one read."""
+    """The subscribers whose subscriptions and rights are the same: all are sent the same, by one read."""
 
     def __init__(self, feed: Feed, read: Read, missed: Missed, explain: Explain) -> None:
         self.feed = feed
@@ -133,11 +133,11 @@ class Group:
         self._read = read
         self._missed = missed
         self._explain = explain
-        self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
+        self._events: asyncio.Queue[Event] = asyncio.Queue(MAX_WAITING)
         # Many come back from the same position when a server has been restarted: its pages are read once for all.
         self._pages: dict[Position, asyncio.Task[tuple[list[tuple[Event, bytes]], Position | None]]] = {}
         # What happened before this moment is no longer held.
-        self._said_until = datetime.min.replace(tzinfo=UTC)
+        self._sent_until = datetime.min.replace(tzinfo=UTC)
         self._task = asyncio.create_task(self._run())
 
     def put(self, event: Event) -> None:
@@ -163,39 +163,39 @@ class Group:
             page.cancel()
 
     async def _hold(self, event: Event) -> None:
-        """Wait while the event is hidden. What happened until then is said at once with it, hidden or not: what is read
+        """Wait while the event is hidden. What happened until then is sent at once with it, hidden or not: what is read
         is the sum of all."""
         until = event.hidden_until
-        if not self.feed.waits or until is None or event.at <= self._said_until:
+        if not self.feed.waits or until is None or event.at <= self._sent_until:
             return
         # No longer than it was hidden for, should the clock of the database be another.
         await asyncio.sleep(min(until - datetime.now(UTC), until - event.at).total_seconds())
-        self._said_until = max(self._said_until, until)
+        self._sent_until = max(self._sent_until, until)
 
     async def _run(self) -> None:
         while True:
             event = await self._events.get()
             await self._hold(event)
             try:
-                text = await patiently(partial(self._read, event))
+                text = await with_retries(partial(self._read, event))
             except Exception as error:
-                # Those who are still being told what they missed would miss this one, unless they come again.
+                # Those who are still receiving what they missed would miss this one, unless they reconnect.
                 ended = [key for key, member in self.members.items() if member.waiting is None or is_passing(error)]
                 self._fail(ended, error)
                 continue
             if text is not None:
-                self._tell(event, text)
+                self._send_all(event, text)
 
-    def _tell(self, event: Event, text: bytes) -> None:
+    def _send_all(self, event: Event, text: bytes) -> None:
         for key, member in list(self.members.items()):
             try:
-                member.tell(event, text)
+                member.send(event, text)
             except TooSlow as error:
                 self._fail([key], error)
 
     def _fail(self, keys: Sequence[Hashable], error: Exception) -> None:
-        """End these: they may come again, and go on from the last event they have seen."""
-        told = self._explain(error)
+        """End these: they may reconnect, and resume after the last event they have seen."""
+        errors = self._explain(error)
         for key in keys:
             member = self.members.get(key)
             if member is None:
@@ -204,7 +204,7 @@ class Group:
             if is_passing(error):
                 member.subscriber.interrupt()
             else:
-                member.subscriber.end(told)
+                member.subscriber.end(errors)
 
     async def _replay(self, key: Hashable, member: Member, after: Position) -> None:
         try:
@@ -212,10 +212,10 @@ class Group:
             while position is not None:
                 page, position = await self._page(position)
                 for event, text in page:
-                    await member.subscriber.room()
+                    await member.subscriber.drain()
                     if event.id != after.id:
-                        member.told.add(event.id)
-                        member.subscriber.tell(event, text)
+                        member.sent.add(event.id)
+                        member.subscriber.send(event, text)
             await member.resume()
         except Exception as error:
             member.replay = None
@@ -237,9 +237,9 @@ class Group:
             page.exception()
 
     async def _read_page(self, position: Position) -> tuple[list[tuple[Event, bytes]], Position | None]:
-        events, more = await patiently(partial(self._missed, position))
+        events, more = await with_retries(partial(self._missed, position))
         held = [event for event in events if self.feed.holds(event)]
         for event in held:
             await self._hold(event)
-        told = [(event, await patiently(partial(self._read, event))) for event in held]
-        return [(event, text) for event, text in told if text is not None], more
+        texts = [(event, await with_retries(partial(self._read, event))) for event in held]
+        return [(event, text) for event, text in texts if text is not None], more

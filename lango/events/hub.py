@@ -29,9 +29,9 @@ class Hub:
     async def join(
         self, same: Hashable, feed: Feed, subscriber: Subscriber, read: Read, explain: Explain
     ) -> Callable[[], None]:
-        """Tell the subscriber what happens from now on, or after the feed's position; gives what takes it out again.
+        """Send the subscriber what happens from now on, or after the feed's position; returns what removes it again.
 
-        Those who join under the same key are told the same. Raises ReplayExpired, and TimeoutError without a database.
+        Those who join under the same key are sent the same. Raises ReplayExpired, and TimeoutError without a database.
         """
         key = object()
         self._joining += 1

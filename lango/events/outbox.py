@@ -32,9 +32,9 @@ log = structlog.get_logger("lango.events.outbox")
 
 LOCK = 7_265_461_003
 CHANNEL = "lango_outbox"
-# Seconds between two looks of the one that publishes; of the others, should its notice not come; and after a failure.
+# Seconds between two reads of the one that publishes; of the others, should its notice not come; and after a failure.
 WATCH, LOOK, RETRY = 0.02, 1.0, 0.25
-MOST_AT_ONCE = 1_000
+MAX_AT_ONCE = 1_000
 PAGE = 100
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
@@ -45,7 +45,7 @@ NEW = f"""
         SELECT o.id, o.xid::text AS xid, o.topic, o.key, o.payload::text AS payload, o.created_at
         FROM platform.outbox_events o
         WHERE o.xid >= $1::text::xid8 AND o.id <> ALL ($2::bigint[])
-        ORDER BY o.xid, o.id LIMIT {MOST_AT_ONCE}
+        ORDER BY o.xid, o.id LIMIT {MAX_AT_ONCE}
     ) AS e ON true
 """
 KEPT = """
@@ -71,7 +71,7 @@ POSITION = re.compile(r"([0-9]{1,20})\.([0-9]{1,19})")
 
 
 class ReplayExpired(BadUserInput):
-    """The events after this cursor are no longer kept: read what you show anew, and subscribe without `after`."""
+    """The events after this cursor are no longer kept: read what you show again, and subscribe without `after`."""
 
     code = "REPLAY_EXPIRED"
 
@@ -109,12 +109,12 @@ class Event:
 
     @property
     def cursor(self) -> str:
-        """From where somebody who has seen this event goes on; what others committed meanwhile may come again."""
+        """Where somebody who has seen this event resumes; what others committed meanwhile may come again."""
         return str(Position(self.horizon, self.id))
 
     @property
     def hidden_until(self) -> datetime | None:
-        """Until when a feed that waits leaves it unsaid; None where it may be said at once."""
+        """Until when a feed that waits holds it back; None where it may be sent at once."""
         until = self.payload.get("hidden_until")
         return None if until is None else datetime.fromisoformat(until)
 
@@ -126,8 +126,8 @@ class Event:
 class Outbox:
     """Follows the outbox over a connection of its own, and hands over each new event once.
 
-    One process of all holds the lock: it looks often, and notifies the others. When it is gone another gets the lock;
-    until then, and whenever a notice is lost, each looks once a second by itself.
+    One process of all holds the lock: it reads often, and notifies the others. When it is gone another gets the lock;
+    until then, and whenever a notice is lost, each reads once a second by itself.
     """
 
     def __init__(self, url: URL, settings: Settings, take: Callable[[Sequence[Event]], None]) -> None:
@@ -169,9 +169,9 @@ class Outbox:
             await asyncio.sleep(RETRY)
 
     async def _connected(self) -> None:
-        # A connection that broke without a word must not be waited for.
-        patience = self._settings.statement_timeout + 1
-        connection = await open_session(self._url, self._settings, command_timeout=patience)
+        # A connection that broke silently must not be waited for.
+        timeout = self._settings.statement_timeout + 1
+        connection = await open_session(self._url, self._settings, command_timeout=timeout)
         try:
             connection.add_termination_listener(lambda _: self._woken.set())
             await connection.execute(f"SET ROLE {DatabaseRole.RULES.value}")
@@ -204,7 +204,7 @@ class Outbox:
         rows = await connection.fetch(NEW, str(self._horizon), list(self._seen))
         events = [_event(row, self._horizon) for row in rows if row["id"] is not None]
         self._seen |= {event.id: event.xid for event in events}
-        if len(events) < MOST_AT_ONCE:
+        if len(events) < MAX_AT_ONCE:
             # Only a whole reading has seen everything below its horizon.
             self._horizon = horizon = int(rows[0]["horizon"])
             self._seen = {id_: xid for id_, xid in self._seen.items() if xid >= horizon}

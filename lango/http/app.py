@@ -29,7 +29,7 @@ from lango.http import graphiql, payment_return
 from lango.http.connections import Connections
 from lango.http.endpoint import GraphQLEndpoint, origins
 from lango.http.health import NOT_FOUND, Health
-from lango.http.middleware import ExchangeMiddleware
+from lango.http.middleware import RequestLogMiddleware
 from lango.http.negotiation import PREFLIGHT_HEADERS
 from lango.http.operations import Operations
 from lango.http.protocols import BoundedProtocol, BoundedSocket
@@ -144,13 +144,13 @@ def create_app(
     app = Gateway(
         routes=routes,
         middleware=[
-            Middleware(ExchangeMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts),
+            Middleware(RequestLogMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts),
             *cors(settings),
         ],
         exception_handlers={404: not_found},
         lifespan=lifespan,
     )
-    app.direct = ExchangeMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts)
+    app.direct = RequestLogMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts)
     app.state.authenticator = authenticator
     app.state.metrics = metrics
     app.state.health = health

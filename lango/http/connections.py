@@ -12,15 +12,15 @@ import structlog
 
 from lango.actor import Actor
 from lango.errors import RateLimited
-from lango.http.exchange import Exchange
 from lango.http.proxies import Address
+from lango.http.request_log import HttpRequestLog
 from lango.security.account_status import Callers, Subject
 from lango.security.authentication import Claims
 from lango.settings import Settings
 
 log = structlog.get_logger("lango.http.connections")
 
-# Seconds between two looks at the callers: one who is no longer to be served is cut off within as many.
+# Seconds between two checks of the callers: one who is no longer to be served is disconnected within as many.
 INTERVAL = 1.0
 
 
@@ -65,12 +65,14 @@ class Connections:
         self._open.add(connection)
         return connection
 
-    async def identify(self, connection: Connection, authorization: Sequence[str], exchange: Exchange) -> Actor:
+    async def identify(
+        self, connection: Connection, authorization: Sequence[str], request_log: HttpRequestLog
+    ) -> Actor:
         """The caller, for whom the connection stays open until the token or the session ends, or the account.
 
         Raises InvalidToken and TooManyConnections.
         """
-        actor, claims = await self._callers.identify(authorization, exchange)
+        actor, claims = await self._callers.identify(authorization, request_log)
         if connection.address is not None:
             self._release(connection, uninitialised(connection.address))
         if claims is not None:
@@ -91,7 +93,7 @@ class Connections:
             connection.expiry.cancel()
 
     def end_all(self, reason: str) -> None:
-        """The gateway is stopping: their clients will come again, to another."""
+        """The gateway is stopping: their clients will reconnect, to another."""
         self.stopping = True
         for connection in list(self._open):
             connection.end(reason)
@@ -118,7 +120,7 @@ class Connections:
             try:
                 await self._end_refused()
             except Exception as error:
-                # Whatever it was, they must be looked at again; without a database nothing is told to anybody.
+                # Whatever it was, they must be checked again; without a database nothing is sent to anybody.
                 log.warning("callers cannot be looked at", error=type(error).__name__, exc_info=error)
 
     async def _end_refused(self) -> None:

@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lango.http.allowed_hosts import is_loopback, name_of
-from lango.http.exchange import exchange_of
 from lango.http.health import NOT_FOUND
 from lango.http.negotiation import CrossSite, check_origin
+from lango.http.request_log import request_log_of
 from lango.security.authentication import mint
 from lango.settings import Settings
 
@@ -89,7 +89,7 @@ def nothing() -> Response:
 def is_from_here(request: Request) -> bool:
     """Whether it comes from this machine, by one of its own names, and from no page of another origin: a tunnel or a
     proxy on this machine, or a name that was made to resolve to it, must not give tokens away."""
-    headers, peer = request.headers, exchange_of(request.scope).peer
+    headers, peer = request.headers, request_log_of(request.scope).peer
     if peer is None or not peer.is_loopback or any(name in headers for name in FORWARDED):
         return False
     if not is_loopback(name_of(headers.get("host", ""))):

@@ -1,4 +1,4 @@
-"""A client that goes away before its answer is ready: what it asked for is not worked on any longer."""
+"""A client that disconnects before its answer is ready: its query is cancelled."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOMENT = 0.01
 
 
 class UntilClientGone:
-    """Runs a block for as long as the client is there; then the block is cancelled and ClientGone raised.
+    """Runs a block for as long as the client is connected; then the block is cancelled and ClientGone raised.
 
-    The request's body must have been read: the next message is then the client's departure. It is looked for after a
+    The request's body must have been read: the next message is then the client's disconnect. It is waited for after a
     moment only, because most blocks have ended by then and watching costs as much as a small one.
     """
 

@@ -13,7 +13,6 @@ from lango.http import graphiql
 from lango.http.allowed_hosts import Hosts
 from lango.http.connections import Connections
 from lango.http.disconnect import UntilClientGone
-from lango.http.exchange import Exchange, exchange_of
 from lango.http.headers import RequestHeaders
 from lango.http.negotiation import (
     BadRequest,
@@ -30,9 +29,10 @@ from lango.http.negotiation import (
 )
 from lango.http.operations import Operations, codes_of, explained
 from lango.http.parameters import ClientGone, Parameters, of_body, of_query_string, read_body
+from lango.http.request_log import HttpRequestLog, request_log_of
 from lango.http.responses import finished_response, lasting_response, rejection
 from lango.http.streaming.event_stream import EventStream
-from lango.http.streaming.subscriptions import Asked, NotStarted, NotSubscribed, Subscriptions
+from lango.http.streaming.subscriptions import NotStarted, NotSubscribed, OperationRequest, Subscriptions
 from lango.observability.metrics import Metrics
 from lango.rules.rule import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from lango.security.account_status import Callers
@@ -64,8 +64,8 @@ class GraphQLEndpoint:
         self.hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
-        headers = exchange.headers
+        request_log = request_log_of(scope)
+        headers = request_log.headers
         browsing = self.settings.graphiql and scope["method"] == "GET"
         media_type = negotiate(headers.get("accept"), html=browsing)
         response: ASGIApp
@@ -73,19 +73,24 @@ class GraphQLEndpoint:
             if media_type is MediaType.HTML:
                 response = self.page(scope)
             else:
-                response = await self.answer(scope, receive, headers, exchange, media_type)
+                response = await self.answer(scope, receive, headers, request_log, media_type)
         except ClientGone:
             return
         except NotStarted as error:
-            response = self.reject(error.errors, exchange, media_type)
+            response = self.reject(error.errors, request_log, media_type)
         except Exception as error:
-            errors, known = explained(error, exchange)
+            errors, known = explained(error, request_log)
             status, more = (known.status, known.headers) if known is not None else (None, None)
-            response = self.reject(errors, exchange, media_type, status, more)
+            response = self.reject(errors, request_log, media_type, status, more)
         await response(scope, receive, send)
 
     async def answer(
-        self, scope: Scope, receive: Receive, headers: RequestHeaders, exchange: Exchange, media_type: MediaType | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: RequestHeaders,
+        request_log: HttpRequestLog,
+        media_type: MediaType | None,
     ) -> ASGIApp:
         """The answer to a GraphQL request. Raises what the caller did wrong."""
         if scope["method"] not in ("GET", "POST"):
@@ -95,22 +100,22 @@ class GraphQLEndpoint:
         check_once(headers)
         check_origin(headers, self.allowed_origins, self.hosts.owns)
         parameters = await self.read(scope, receive, headers)
-        actor = await self.callers.actor(headers.getlist("authorization"), exchange)
-        exchange.user_id = actor.user_id
-        document, operation = await self.operations.prepare(parameters, exchange)
+        actor = await self.callers.actor(headers.getlist("authorization"), request_log)
+        request_log.user_id = actor.user_id
+        document, operation = await self.operations.prepare(parameters, request_log)
         check_method(scope["method"], operation, headers)
-        self.operations.price(document, operation, parameters, exchange)
+        self.operations.check_cost(document, operation, parameters, request_log)
         if operation.operation is OperationType.SUBSCRIPTION:
-            return await self.subscribe(Asked(document, operation, parameters, actor, exchange), headers)
+            return await self.subscribe(OperationRequest(document, operation, parameters, actor, request_log), headers)
         key = headers.get("idempotency-key")
         if key is not None and not is_idempotency_key(key):
             raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
         context = self.operations.context(actor, document, idempotency_key=key)
         answer = await self.operations.perform(
-            document, operation, parameters, context, exchange, UntilClientGone(receive)
+            document, operation, parameters, context, request_log, UntilClientGone(receive)
         )
         if answer.content is None:
-            return self.reject(answer.errors, exchange, media_type)
+            return self.reject(answer.errors, request_log, media_type)
         if media_type is MediaType.EVENTS:
             stream = EventStream(self.settings, self.metrics)
             stream.finish(answer.content)
@@ -119,15 +124,15 @@ class GraphQLEndpoint:
             return lasting_response(answer.content, media_type, headers, method=scope["method"])
         return finished_response(answer.content, media_type)
 
-    async def subscribe(self, asked: Asked, headers: Headers) -> EventStream:
+    async def subscribe(self, request: OperationRequest, headers: Headers) -> EventStream:
         """The stream of a subscription. Raises NotStarted, TooManyConnections, and what its caller did wrong."""
         stream = EventStream(self.settings, self.metrics)
-        connection = self.connections.open(asked.exchange.client, stream.stop)
+        connection = self.connections.open(request.request_log.client, stream.stop)
         stream.at_end(lambda: self.connections.close(connection))
         try:
-            await self.connections.identify(connection, headers.getlist("authorization"), asked.exchange)
+            await self.connections.identify(connection, headers.getlist("authorization"), request.request_log)
             last = headers.get("last-event-id") or None
-            stream.at_end(await self.subscriptions.start(asked, stream, last_event_id=last))
+            stream.at_end(await self.subscriptions.start(request, stream, last_event_id=last))
         except BaseException:
             stream.release()
             raise
@@ -144,12 +149,12 @@ class GraphQLEndpoint:
     def reject(
         self,
         errors: list[dict[str, Any]],
-        exchange: Exchange,
+        request_log: HttpRequestLog,
         media_type: MediaType | None,
         status: int | None = None,
         headers: dict[str, str] | None = None,
     ) -> Response:
-        exchange.codes = codes_of(errors)
+        request_log.codes = codes_of(errors)
         if media_type is MediaType.EVENTS:
             # A stream that is not opened has a status; a browser would otherwise ask for it again and again.
             media_type = MediaType.GRAPHQL

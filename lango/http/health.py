@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 
 from lango.db.migrate import behind
 from lango.db.session import discard, raw_driver
-from lango.http.exchange import exchange_of
 from lango.http.proxies import Networks
+from lango.http.request_log import request_log_of
 from lango.jobs.gauges import Gauges
 from lango.jobs.maintenance import warnings
 from lango.observability.metrics import Metrics
@@ -109,9 +109,9 @@ class Health:
 
     async def metrics_page(self, request: Request) -> Response:
         """The metrics, for the peers of the settings only; behind an untrusted proxy nobody is one of them."""
-        exchange = exchange_of(request.scope)
-        hidden = "x-forwarded-for" in request.headers and exchange.client == exchange.peer
-        if hidden or exchange.client not in self.scrapers:
+        request_log = request_log_of(request.scope)
+        hidden = "x-forwarded-for" in request.headers and request_log.client == request_log.peer
+        if hidden or request_log.client not in self.scrapers:
             return JSONResponse({"errors": [NOT_FOUND]}, 404)
         content, media_type = self.metrics.text()
         if self.gauges is not None:

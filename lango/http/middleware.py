@@ -7,10 +7,10 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lango.http.allowed_hosts import Hosts, MisdirectedRequest
-from lango.http.exchange import KEY, open_exchange
 from lango.http.proxies import Networks
+from lango.http.request_log import KEY, open_request_log
 from lango.http.responses import internal_error, rejection
-from lango.observability.logs import log_error, log_exchange
+from lango.observability.logs import log_error, log_request
 from lango.observability.metrics import Metrics
 
 refused = MisdirectedRequest()
@@ -31,8 +31,8 @@ PROBES = ("/healthz", "/readyz")
 QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/graphql/assets/")
 
 
-class ExchangeMiddleware:
-    """Opens the exchange of each request and closes it with a log line and its metrics."""
+class RequestLogMiddleware:
+    """Opens the log of each request and closes it with a log line and its metrics."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, trusted: Networks, hosts: Hosts) -> None:
         self.app = app
@@ -44,16 +44,16 @@ class ExchangeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = scope[KEY] = open_exchange(scope, self.trusted)
+        request_log = scope[KEY] = open_request_log(scope, self.trusted)
         started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                exchange.status = message["status"]
+                request_log.status = message["status"]
                 headers = list(message.get("headers", ()))
-                headers += [*SECURITY_HEADERS, (b"x-request-id", exchange.request_id.encode())]
+                headers += [*SECURITY_HEADERS, (b"x-request-id", request_log.request_id.encode())]
                 if not any(name == b"content-security-policy" for name, _ in headers):
                     headers.append(DEFAULT_POLICY)
                 message = {**message, "headers": headers}
@@ -61,20 +61,20 @@ class ExchangeMiddleware:
 
         self.metrics.in_flight.inc()
         try:
-            if self.hosts.serves(exchange.headers.get("host")) or scope["path"] in PROBES:
+            if self.hosts.serves(request_log.headers.get("host")) or scope["path"] in PROBES:
                 await self.app(scope, receive, send_with_headers)
             else:
                 await misdirected(scope, receive, send_with_headers)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log_error(error, exchange)
-            exchange.codes.append("INTERNAL")
+            log_error(error, request_log)
+            request_log.codes.append("INTERNAL")
             if started:
                 raise
-            await internal_error(exchange.request_id)(scope, receive, send_with_headers)
+            await internal_error(request_log.request_id)(scope, receive, send_with_headers)
         finally:
             self.metrics.in_flight.dec()
-            self.metrics.request(exchange.operation, exchange.status, exchange.seconds, exchange.codes)
-            if exchange.status >= 400 or not scope["path"].startswith(QUIET_PATHS):
-                log_exchange(exchange, scope["method"], exchange.path or scope["path"])
+            self.metrics.request(request_log.operation, request_log.status, request_log.seconds, request_log.codes)
+            if request_log.status >= 400 or not scope["path"].startswith(QUIET_PATHS):
+                log_request(request_log, scope["method"], request_log.path or scope["path"])

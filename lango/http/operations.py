@@ -1,4 +1,4 @@
-"""One operation, whatever transport brought it: prepared within the limits, run, and told as JSON."""
+"""One operation, whatever transport brought it: prepared within the limits, run, and answered as JSON."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.graphql.introspection import introspect
 from lango.graphql.time_slices import Slices
 from lango.graphql.variables import in_json
-from lango.http.exchange import Exchange
 from lango.http.negotiation import HttpError
 from lango.http.parameters import Parameters
+from lango.http.request_log import HttpRequestLog
 from lango.libraries.strawberry import graphql_of
 from lango.lru import Lru
 from lango.observability.logs import log_error, log_outage
@@ -103,7 +103,9 @@ class Operations:
         self.introspections: Lru[Hashable, dict[str, bytes]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.slices = Slices()
 
-    async def prepare(self, parameters: Parameters, exchange: Exchange) -> tuple[Document, OperationDefinitionNode]:
+    async def prepare(
+        self, parameters: Parameters, request_log: HttpRequestLog
+    ) -> tuple[Document, OperationDefinitionNode]:
         """The document and the operation to run. Raises InvalidDocument, and CallerError beyond the limits."""
         text = parameters.query
         sha256 = parameters.persisted_hash
@@ -111,17 +113,21 @@ class Operations:
             text = self.documents.persisted(sha256, text)
         assert text is not None
         document = await self.documents.get(text)
-        exchange.document = document.hash
+        request_log.document = document.hash
         operation = document.operation(parameters.operation_name)
-        exchange.operation = operation.operation.value
-        exchange.operation_name = operation.name.value[:100] if operation.name else None
+        request_log.operation = operation.operation.value
+        request_log.operation_name = operation.name.value[:100] if operation.name else None
         return document, operation
 
-    def price(
-        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, exchange: Exchange
+    def check_cost(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        request_log: HttpRequestLog,
     ) -> None:
         """Raises QueryTooComplex for an operation that costs too much."""
-        exchange.cost = self.documents.check_cost(document, operation, parameters.variables)
+        request_log.cost = self.documents.check_cost(document, operation, parameters.variables)
 
     def context(self, actor: Actor, document: Document, *, idempotency_key: str | None = None) -> Context:
         return Context(
@@ -166,7 +172,7 @@ class Operations:
         operation: OperationDefinitionNode,
         parameters: Parameters,
         context: Context,
-        exchange: Exchange,
+        request_log: HttpRequestLog,
         client: AbstractAsyncContextManager[None] | None = None,
     ) -> Answer:
         """Run a query or a mutation. A query ends with its `client`; a mutation is finished.
@@ -178,18 +184,20 @@ class Operations:
         if document.introspects(operation):
             about_schema = await self._introspect(document, operation, parameters)
         if about_schema is not None:
-            return Answer(self._finished(about_schema, exchange), [], about_schema=True)
+            return Answer(self._finished(about_schema, request_log), [], about_schema=True)
         result = await self._execute(document, operation, parameters, context, client or nullcontext())
         if context.answered.complete:
-            return Answer(self._finished(context.answered, exchange), [])
-        return self.told(result.data, result.errors or (), exchange, dict(result.extensions or {}), context.answered)
+            return Answer(self._finished(context.answered, request_log), [])
+        return self.answer_of(
+            result.data, result.errors or (), request_log, dict(result.extensions or {}), context.answered
+        )
 
     async def _introspect(
         self, document: Document, operation: OperationDefinitionNode, parameters: Parameters
     ) -> Answered | None:
-        """What is asked about the schema alone; None where something is wrong with it, which the executor says.
+        """The answer to introspection alone; None where something is wrong with it, which the executor reports.
 
-        Made in slices, once for all that ask alike, and kept: the whole schema takes a good part of a second. Raises
+        Made in slices, once for all equal queries, and kept: the whole schema takes a good part of a second. Raises
         TimedOut.
         """
         named = [definition.variable.name.value for definition in operation.variable_definitions or ()]
@@ -269,49 +277,54 @@ class Operations:
         suggestions = self.settings.introspection == "everyone"
         return in_json(errors, graphql, operation, parameters.variables, suggestions=suggestions)
 
-    def _finished(self, answered: Answered, exchange: Exchange) -> bytes:
+    def _finished(self, answered: Answered, request_log: HttpRequestLog) -> bytes:
         """The answer to a query of which every field is finished."""
         fields = [b"%s:%s" % (orjson.dumps(key), text) for key, text in answered.finished.items()]
-        extensions = orjson.dumps(self._extensions(exchange, answered))
+        extensions = orjson.dumps(self._extensions(request_log, answered))
         return b'{"data":{%s},"extensions":%s}' % (b",".join(fields), extensions)
 
-    def _extensions(self, exchange: Exchange, answered: Answered) -> dict[str, Any]:
-        """What an answer tells besides: its cost; to staff, where the settings say so, how it was made."""
-        extensions: dict[str, Any] = {"cost": {"requested": exchange.cost, "limit": self.settings.max_cost}}
+    def _extensions(self, request_log: HttpRequestLog, answered: Answered) -> dict[str, Any]:
+        """The answer's extensions: its cost; for staff, where the settings say so, how it was made."""
+        extensions: dict[str, Any] = {"cost": {"requested": request_log.cost, "limit": self.settings.max_cost}}
         if answered.report is not None:
-            python = exchange.seconds * 1000 - answered.report["databaseMs"]
+            python = request_log.seconds * 1000 - answered.report["databaseMs"]
             extensions["lango"] = answered.report | {"pythonMs": round(python, 3)}
         return extensions
 
-    def told(
-        self, data: Any, found: Iterable[GraphQLError], exchange: Exchange, extensions: dict[str, Any], done: Answered
+    def answer_of(
+        self,
+        data: Any,
+        found: Iterable[GraphQLError],
+        request_log: HttpRequestLog,
+        extensions: dict[str, Any],
+        done: Answered,
     ) -> Answer:
         """The result as an answer."""
-        errors = self.shown(found, exchange)
+        errors = self.shown(found, request_log)
         # Only an error of the executor stands at a path: without one, nothing was executed, and `data` has no place.
         executed = not errors or data is not None or any("path" in error for error in errors)
         if not executed or is_outage(data, errors):
             return Answer(None, errors)
-        exchange.codes = codes_of(errors)
+        request_log.codes = codes_of(errors)
         content: dict[str, Any] = {"errors": errors} if errors else {}
-        content |= {"data": data, "extensions": extensions | self._extensions(exchange, done)}
+        content |= {"data": data, "extensions": extensions | self._extensions(request_log, done)}
         return Answer(orjson.dumps(content, default=plain), errors)
 
-    def shown(self, found: Iterable[GraphQLError], exchange: Exchange) -> list[dict[str, Any]]:
-        """Errors as the caller may see them; logged where the caller is not told."""
+    def shown(self, found: Iterable[GraphQLError], request_log: HttpRequestLog) -> list[dict[str, Any]]:
+        """Errors as the caller may see them; logged where those do not say what happened."""
         errors = []
         for error in found:
-            shown = formatted(error, exchange.request_id)
+            shown = formatted(error, request_log.request_id)
             original = error.original_error
             if shown["extensions"].get("code") == "INTERNAL":
-                log_error(original or error, exchange)
+                log_error(original or error, request_log)
             elif isinstance(original, ServiceUnavailable) or not isinstance(original, CallerError | Refused | None):
-                log_outage(original, exchange)
+                log_outage(original, request_log)
             errors.append(shown)
         return errors
 
 
-# What is said of a mutation that cannot be answered, by its outcome.
+# The messages about a mutation that cannot be answered, by its outcome.
 UNREAD = {
     "DONE": "This was done, but what came of it could not be read: ask for it by a query.",
     "UNKNOWN": "Whether this was done is not known: look before you send it again; with an idempotency key, the same "
@@ -334,26 +347,25 @@ def late(outcome: str | None) -> TimedOut:
     return TimedOut() if outcome is None else TimedOut(UNREAD[outcome], outcome=outcome)
 
 
-def explained(error: Exception, exchange: Exchange) -> tuple[list[dict[str, Any]], HttpError | None]:
-    """What the caller is told of an error outside any field, and what HTTP says to it; raises it again where it is
-    nobody's business but ours."""
+def explained(error: Exception, request_log: HttpRequestLog) -> tuple[list[dict[str, Any]], HttpError | None]:
+    """The error outside any field as the caller sees it, and as HTTP does; raised again where it is internal."""
     if isinstance(error, InvalidDocument):
-        return [formatted(each, exchange.request_id, code=error.code) for each in error.errors], None
+        return [formatted(each, request_log.request_id, code=error.code) for each in error.errors], None
     known = answerable(error)
     if known is None:
         raise error
     if known is not error:
-        log_outage(error, exchange)
-    return [formatted(known, exchange.request_id)], known if isinstance(known, HttpError) else None
+        log_outage(error, request_log)
+    return [formatted(known, request_log.request_id)], known if isinstance(known, HttpError) else None
 
 
-def always_explained(error: Exception, exchange: Exchange) -> list[dict[str, Any]]:
-    """What the caller is told of any error outside a field; logged and masked where it is our business."""
+def always_explained(error: Exception, request_log: HttpRequestLog) -> list[dict[str, Any]]:
+    """Any error outside a field as the caller sees it; logged and masked where it is internal."""
     try:
-        return explained(error, exchange)[0]
+        return explained(error, request_log)[0]
     except Exception as unknown:
-        log_error(unknown, exchange)
-        return [formatted(GraphQLError("Internal error", original_error=unknown), exchange.request_id)]
+        log_error(unknown, request_log)
+        return [formatted(GraphQLError("Internal error", original_error=unknown), request_log.request_id)]
 
 
 def codes_of(errors: list[dict[str, Any]]) -> list[str]:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from lango.http.exchange import exchange_of
 from lango.http.negotiation import BadRequest, HttpError
 from lango.http.parameters import ClientGone, read_body
+from lango.http.request_log import request_log_of
 from lango.observability.metrics import Metrics
 from lango.providers.payloads import BadPayload
 from lango.providers.webhook import Delivery, Finish, Handled, Reply, WebhookRequest
@@ -74,7 +74,7 @@ class Inbox:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What stands for a parameter may be a secret.
-        exchange_of(scope).path = self.webhook.path
+        request_log_of(scope).path = self.webhook.path
         try:
             outcome, reply = await self.take(Request(scope, receive))
         except ClientGone:
@@ -146,14 +146,14 @@ class Inbox:
 
 
 def request_of(request: Request, body: bytes) -> WebhookRequest:
-    exchange = exchange_of(request.scope)
+    request_log = request_log_of(request.scope)
     return WebhookRequest(
-        id=exchange.request_id,
+        id=request_log.request_id,
         path=request.url.path,
         parameters=request.path_params,
         query=request.url.query,
         headers=request.headers,
-        address=exchange.client,
+        address=request_log.client,
         body=body,
     )
 

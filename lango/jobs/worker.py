@@ -33,7 +33,7 @@ log = structlog.get_logger("lango.jobs.worker")
 # Seconds before a job is tried again: the first time, each time so many times longer, and at most.
 FIRST_DELAY, GROWTH, LONGEST_DELAY = 2.0, 4, 900.0
 # How often a job is begun whose worker dies with it. Others that ran beside it in that worker are counted as well.
-MOST_BEGUN = 5
+MAX_BEGUN = 5
 CONNECTIONS = 4
 CLOSING = 5.0
 LOOKING = 0.1
@@ -172,8 +172,8 @@ class Worker:
         failed: Exception | None = None
         with bound_contextvars(job=job.name, job_id=taken.id):
             try:
-                if await queue.begun(taken) > MOST_BEGUN:
-                    raise JobFailed(f"Its worker died each of {MOST_BEGUN} times.")
+                if await queue.begun(taken) > MAX_BEGUN:
+                    raise JobFailed(f"Its worker died each of {MAX_BEGUN} times.")
                 async with asyncio.timeout(job.timeout):
                     await job.function(self.services, **job.unpack(taken.payload))
                 outcome = "done"

@@ -109,44 +109,44 @@ def configure(settings: Settings) -> None:
     )
 
 
-def log_exchange(exchange: RequestLog, method: str, path: str) -> None:
+def log_request(request_log: RequestLog, method: str, path: str) -> None:
     """The line of a request that has been answered."""
     facts: dict[str, Any] = {
         "method": method,
         "path": path,
-        "status": exchange.status,
-        "ms": round(exchange.seconds * 1000, 2),
-        "request_id": exchange.request_id,
-        "client": str(exchange.client) if exchange.client else None,
-        "operation": exchange.operation if exchange.operation != "none" else None,
-        "name": exchange.operation_name,
-        "document": exchange.document and exchange.document[:16],
-        "cost": exchange.cost,
-        "user": str(exchange.user_id) if exchange.user_id else None,
-        "errors": exchange.codes or None,
+        "status": request_log.status,
+        "ms": round(request_log.seconds * 1000, 2),
+        "request_id": request_log.request_id,
+        "client": str(request_log.client) if request_log.client else None,
+        "operation": request_log.operation if request_log.operation != "none" else None,
+        "name": request_log.operation_name,
+        "document": request_log.document and request_log.document[:16],
+        "cost": request_log.cost,
+        "user": str(request_log.user_id) if request_log.user_id else None,
+        "errors": request_log.codes or None,
     }
     access.info("request", **{name: value for name, value in facts.items() if value is not None})
 
 
-def log_error(error: BaseException, exchange: RequestLog) -> None:
+def log_error(error: BaseException, request_log: RequestLog) -> None:
     """An error that the caller is not told of, whole, under the id that the caller is told."""
     log.error(
         "internal error",
-        request_id=exchange.request_id,
-        document=exchange.document and exchange.document[:16],
-        name=exchange.operation_name,
+        request_id=request_log.request_id,
+        document=request_log.document and request_log.document[:16],
+        name=request_log.operation_name,
         exc_info=error,
     )
 
 
-def log_outage(error: BaseException, exchange: RequestLog) -> None:
+def log_outage(error: BaseException, request_log: RequestLog) -> None:
     """An error of the database that the caller is told of in our words. Those of class 22 quote values: only named."""
     state = next((found for cause in causes(error) if (found := getattr(cause, "sqlstate", None))), None)
     quotes_values = state is not None and str(state).startswith("22")
     log.warning(
         "database error",
-        request_id=exchange.request_id,
-        name=exchange.operation_name,
+        request_id=request_log.request_id,
+        name=request_log.operation_name,
         sqlstate=state,
         error=type(error).__name__,
         exc_info=None if quotes_values else error,

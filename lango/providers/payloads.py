@@ -9,7 +9,7 @@ import orjson
 
 from lango.values import exact_json
 
-MOST_FIELDS = 200
+MAX_FIELDS = 200
 
 
 class BadPayload(ValueError):
@@ -35,9 +35,7 @@ def json_array(body: bytes) -> list[Any]:
 def form(body: bytes) -> dict[str, str]:
     """The fields of a form (application/x-www-form-urlencoded); of those with one name the last. Raises BadPayload."""
     try:
-        return dict(
-            parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-        )
+        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
     except ValueError:
         raise BadPayload("The event is no URL-encoded form in UTF-8.") from None
 

@@ -18,7 +18,7 @@ from lango.security.authentication import ROLE_NAMES, Authenticator, Claims, Inv
 # Seconds for which a caller who was found to be active is taken to be so: whoever is no longer is refused within as
 # many, on every worker. Within them, a read takes one round trip.
 REMEMBERED = 1.0
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 LONGEST_USER_AGENT = 500
 
 STANDING = """
@@ -91,22 +91,27 @@ class Callers:
         self._pipeline = pipeline
         self._timeout = timeout
         # When those who were found to be active were looked at.
-        self._active: Lru[Subject, float] = Lru(MOST_REMEMBERED)
+        self._active: Lru[Subject, float] = Lru(MAX_REMEMBERED)
         self._looking: dict[Subject, asyncio.Task[None]] = {}
 
-    async def actor(self, authorization: Sequence[str], exchange: RequestLog) -> Actor:
+    async def actor(self, authorization: Sequence[str], request_log: RequestLog) -> Actor:
         """The caller: nobody without a header. Raises InvalidToken."""
-        return (await self.identify(authorization, exchange))[0]
+        return (await self.identify(authorization, request_log))[0]
 
-    async def identify(self, authorization: Sequence[str], exchange: RequestLog) -> tuple[Actor, Claims | None]:
+    async def identify(self, authorization: Sequence[str], request_log: RequestLog) -> tuple[Actor, Claims | None]:
         """The caller, and what the token says, if there is one. Raises InvalidToken, TimeoutError, and what a database
         that cannot be reached raises."""
-        agent = (exchange.user_agent or "")[:LONGEST_USER_AGENT] or None
+        agent = (request_log.user_agent or "")[:LONGEST_USER_AGENT] or None
         if not authorization:
-            return Actor(request_id=exchange.request_id, ip=exchange.client, user_agent=agent), None
+            return Actor(request_id=request_log.request_id, ip=request_log.client, user_agent=agent), None
         claims = await self._authenticator.verify(bearer_token(authorization))
         actor = Actor(
-            claims.user_id, claims.roles, claims.session_id, exchange.request_id, exchange.client, user_agent=agent
+            claims.user_id,
+            claims.roles,
+            claims.session_id,
+            request_log.request_id,
+            request_log.client,
+            user_agent=agent,
         )
         return await self.still(actor), claims
 

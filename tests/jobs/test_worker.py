@@ -210,7 +210,7 @@ async def test_one_that_kills_its_worker_each_time_is_not_taken_over_without_end
     put: Enqueue, make_worker: MakeWorker, done: Done, owner: Any
 ) -> None:
     await put(trials.greet, who="Amina")
-    for _ in range(worker.MOST_BEGUN):
+    for _ in range(worker.MAX_BEGUN):
         # What a worker leaves that dies with it.
         await owner.execute(
             "UPDATE jobs.pgqueuer SET status = 'picked', queue_manager_id = gen_random_uuid(),"

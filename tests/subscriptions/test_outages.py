@@ -57,7 +57,7 @@ async def test_an_event_is_read_when_the_database_is_back(served: Served, pot: A
 async def test_when_it_stays_away_the_socket_is_closed_and_the_client_goes_on(
     served: Served, pot: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lango.events.feeds.PATIENCE", 0.5)
+    monkeypatch.setattr("lango.events.feeds.RETRY_SECONDS", 0.5)
     async with served.socket() as client:
         await client.subscribe(POT_UPDATED, id=str(pot.id))
         await world.happen("pot.updated", pot.id)
@@ -80,7 +80,7 @@ async def test_when_it_stays_away_the_socket_is_closed_and_the_client_goes_on(
 async def test_a_stream_ends_without_an_error_and_is_gone_on_with(
     served: Served, pot: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lango.events.feeds.PATIENCE", 0.5)
+    monkeypatch.setattr("lango.events.feeds.RETRY_SECONDS", 0.5)
     async with served.stream(POT_UPDATED, {"id": str(pot.id)}) as stream:
         await world.happen("pot.updated", pot.id)
         first = await stream.event()

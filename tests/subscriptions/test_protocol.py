@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from lango.http.protocols import MOST_BEFORE_INIT, BoundedSocket
+from lango.http.protocols import MAX_BEFORE_INIT, BoundedSocket
 from models.identity import User, UserSession
 from models.pots import Pot
 from tests.factories import Factory
@@ -193,7 +193,7 @@ async def test_who_sends_and_reads_nothing_is_kept_little_for(serve: Serve, sent
     for _, writer in sockets:
         writer.transport.abort()
 
-    assert most < 20 * (MOST_BEFORE_INIT if not initialises else 400_000)
+    assert most < 20 * (MAX_BEFORE_INIT if not initialises else 400_000)
 
 
 async def test_too_much_data_before_the_init_closes_the_connection(served: Served) -> None:

@@ -16,7 +16,6 @@ from benchmarks.peers.plain.reading import Reading
 from benchmarks.peers.plain.schema import schema
 from lango.db.pipeline import Pipeline
 from lango.db.postgres import create_engine
-from lango.http.exchange import open_exchange
 from lango.http.proxies import Networks
 from lango.security.account_status import Callers
 from lango.security.authentication import Authenticator

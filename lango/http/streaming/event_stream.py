@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from lango.events.outbox import Event
 from lango.http.negotiation import MediaType
-from lango.http.streaming.send_buffer import Full, Outgoing
+from lango.http.streaming.send_buffer import BufferFull, SendBuffer
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 
@@ -42,25 +42,25 @@ class EventStream:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._heartbeat = settings.stream_heartbeat
         self._metrics = metrics
-        self._out = Outgoing[bytes](settings.stream_buffer, settings.stream_buffer_bytes)
+        self._out = SendBuffer[bytes](settings.stream_buffer, settings.stream_buffer_bytes)
         self._at_end: list[Callable[[], None]] = []
 
     def at_end(self, call: Callable[[], None]) -> None:
         """Have this called when the stream has ended."""
         self._at_end.append(call)
 
-    def tell(self, event: Event, text: bytes) -> None:
+    def send(self, event: Event, text: bytes) -> None:
         try:
             self._out.put(next_of(text, event.cursor))
-        except Full:
-            # Its client comes again by itself, and goes on from the last event that it has seen.
+        except BufferFull:
+            # Its client reconnects by itself, and resumes after the last event that it has seen.
             self._metrics.slow_clients.inc()
             self._out.close(drop=True)
         else:
             self._metrics.events_sent.inc()
 
-    async def room(self) -> None:
-        await self._out.room()
+    async def drain(self) -> None:
+        await self._out.drain()
 
     def end(self, errors: list[dict[str, Any]]) -> None:
         self.finish(orjson.dumps({"errors": errors}))
@@ -72,11 +72,11 @@ class EventStream:
             self._out.close()
 
     def interrupt(self) -> None:
-        """End without a word: the client comes again by itself, and goes on after the last event that it has seen."""
+        """End without a message: the client reconnects by itself, and resumes after the last event it has seen."""
         self._out.close()
 
     def stop(self, _reason: str) -> None:
-        """End without a word: the client is to come again, with a valid token, or to another gateway."""
+        """End without a message: the client is to reconnect, with a valid token, or to another gateway."""
         self._out.close()
 
     def release(self) -> None:

@@ -6,61 +6,62 @@ import asyncio
 from collections import deque
 from typing import Generic, TypeVar
 
-# Bytes beyond which nothing is added that the client brings about by itself.
-LITTLE = 65_536
+# Bytes above which no answers are added: a client brings those about by itself.
+LOW_WATER = 65_536
 Item = TypeVar("Item", str, bytes)
 
 
-class Full(Exception):
-    """As much is waiting as may wait."""
+class BufferFull(Exception):
+    """The buffer holds as much as it may."""
 
 
-class Outgoing(Generic[Item]):
-    """Messages in their order, up to a number and a size; `None` comes out when there will be no more."""
+class SendBuffer(Generic[Item]):
+    """Messages in their order, up to a number and a size; `get` returns None when there will be no more."""
 
-    def __init__(self, most: int, size: int) -> None:
-        self._most = most
-        self._size = size
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
         self._waiting: deque[Item] = deque()
-        self._held = 0
+        self._bytes = 0
         self._filled = asyncio.Event()
-        self._emptied = asyncio.Event()
-        self._emptied.set()
-        self._calm = asyncio.Event()
-        self._calm.set()
+        self._half_empty = asyncio.Event()
+        self._half_empty.set()
+        self._low = asyncio.Event()
+        self._low.set()
         self.closed = False
 
     def put(self, item: Item) -> None:
         """Raises Full."""
         if self.closed:
             return
-        if len(self._waiting) >= self._most or (self._waiting and self._held + len(item) > self._size):
-            raise Full
+        if len(self._waiting) >= self._max_items or (self._waiting and self._bytes + len(item) > self._max_bytes):
+            raise BufferFull
         self._waiting.append(item)
-        self._held += len(item)
+        self._bytes += len(item)
         self._filled.set()
-        if len(self._waiting) * 2 > self._most or self._held * 2 > self._size:
-            self._emptied.clear()
-        if self._held > LITTLE:
-            self._calm.clear()
+        if len(self._waiting) * 2 > self._max_items or self._bytes * 2 > self._max_bytes:
+            self._half_empty.clear()
+        if self._bytes > LOW_WATER:
+            self._low.clear()
 
-    async def room(self) -> None:
-        """Wait until half of it is free: for what can wait."""
-        await self._emptied.wait()
+    async def drain(self) -> None:
+        """Wait until half of it is free."""
+        await self._half_empty.wait()
 
-    async def little(self) -> None:
-        """Wait until there is room and little waits: for answers, of which a client may ask for as many as it likes."""
-        await self._emptied.wait()
-        await self._calm.wait()
+    async def drain_low(self) -> None:
+        """Wait until it is at most half full and below LOW_WATER: for answers, which a client may request without
+        limit."""
+        await self._half_empty.wait()
+        await self._low.wait()
 
     def close(self, *, drop: bool = False) -> None:
-        """Take nothing more; `drop` also what waits."""
+        """Take nothing more; `drop` also what is in it."""
         self.closed = True
         if drop:
             self._waiting.clear()
         self._filled.set()
-        self._emptied.set()
-        self._calm.set()
+        self._half_empty.set()
+        self._low.set()
 
     async def get(self) -> Item | None:
         while not self._waiting:
@@ -69,9 +70,9 @@ class Outgoing(Generic[Item]):
             self._filled.clear()
             await self._filled.wait()
         item = self._waiting.popleft()
-        self._held -= len(item)
-        if len(self._waiting) * 2 <= self._most and self._held * 2 <= self._size:
-            self._emptied.set()
-        if self._held <= LITTLE:
-            self._calm.set()
+        self._bytes -= len(item)
+        if len(self._waiting) * 2 <= self._max_items and self._bytes * 2 <= self._max_bytes:
+            self._half_empty.set()
+        if self._bytes <= LOW_WATER:
+            self._low.set()
         return item

@@ -1,4 +1,4 @@
-"""From a subscription's document to its events: started once, and read anew for each event."""
+"""From a subscription's document to its events: started once, and read again for each event."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from lango.events.feeds import Feed, Subscriber
 from lango.events.hub import Hub
 from lango.events.outbox import Event
 from lango.graphql.documents import Document
-from lango.http.exchange import Exchange
 from lango.http.operations import Operations, always_explained
 from lango.http.parameters import Parameters
+from lango.http.request_log import HttpRequestLog
 from lango.libraries.strawberry import graphql_of
 from lango.observability.metrics import Metrics
 from lango.security.account_status import Callers
@@ -47,14 +47,14 @@ class NotStarted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A subscription, and who asks for it."""
+class OperationRequest:
+    """An operation with its parameters, and the caller."""
 
     document: Document
     operation: OperationDefinitionNode
     parameters: Parameters
     actor: Actor
-    exchange: Exchange
+    request_log: HttpRequestLog
 
 
 class Subscriptions:
@@ -67,58 +67,58 @@ class Subscriptions:
         self.metrics = metrics
 
     async def start(
-        self, asked: Asked, subscriber: Subscriber, *, last_event_id: str | None = None
+        self, request: OperationRequest, subscriber: Subscriber, *, last_event_id: str | None = None
     ) -> Callable[[], None]:
-        """Tell the subscriber what happens; gives what ends that. `last_event_id` is the cursor of the last event that
+        """Send the subscriber its events; returns what ends that. `last_event_id` is the cursor of the last event that
         it has seen, where the document does not say it.
 
         Raises NotStarted, CallerError, and what a database that cannot be reached raises.
         """
-        executor = self._executor(asked, last_event_id)
-        feed = await self._feed(asked, executor)
-        what = (asked.document.hash, asked.parameters.operation_name, variables_of(asked))
+        executor = self._executor(request, last_event_id)
+        feed = await self._feed(request, executor)
+        what = (request.document.hash, request.parameters.operation_name, variables_of(request))
 
         async def read(event: Event) -> bytes | None:
-            return await self._read(asked, executor, event)
+            return await self._read(request, executor, event)
 
         def explain(error: Exception) -> list[dict[str, Any]]:
-            return always_explained(error, asked.exchange)
+            return always_explained(error, request.request_log)
 
-        return await self.hub.join((*what, rights_of(asked.actor)), feed, subscriber, read, explain)
+        return await self.hub.join((*what, rights_of(request.actor)), feed, subscriber, read, explain)
 
-    def _executor(self, asked: Asked, last_event_id: str | None) -> Any:
-        context = self.operations.context(asked.actor, asked.document)
+    def _executor(self, request: OperationRequest, last_event_id: str | None) -> Any:
+        context = self.operations.context(request.actor, request.document)
         context.last_event_id = last_event_id
         schema = self.operations.schema
         # Strawberry's own `subscribe` ties a subscription to one reader; its parts serve many.
         built = schema.execution_context_class.build(
             graphql_of(schema),
-            asked.document.query.document,
+            request.document.query.document,
             None,
             context,
-            asked.parameters.variables,
-            asked.parameters.operation_name,
+            request.parameters.variables,
+            request.parameters.operation_name,
         )
         if isinstance(built, list):
-            errors = self.operations.variable_errors(built, asked.operation, asked.parameters)
-            raise NotStarted([formatted(error, asked.exchange.request_id) for error in errors])
+            errors = self.operations.variable_errors(built, request.operation, request.parameters)
+            raise NotStarted([formatted(error, request.request_log.request_id) for error in errors])
         return built
 
-    async def _feed(self, asked: Asked, executor: Any) -> Feed:
+    async def _feed(self, request: OperationRequest, executor: Any) -> Feed:
         found: Any = create_source_event_stream(executor)
         stream = await found if executor.is_awaitable(found) else found
         if isinstance(stream, ExecutionResult):
             check_passing(stream.errors)
-            raise NotStarted(self.operations.shown(stream.errors or (), asked.exchange))
+            raise NotStarted(self.operations.shown(stream.errors or (), request.request_log))
         assert isinstance(stream, Feed)
         return stream
 
-    async def _read(self, asked: Asked, executor: Any, event: Event) -> bytes | None:
+    async def _read(self, request: OperationRequest, executor: Any, event: Event) -> bytes | None:
         """The answer to an event; None where the caller may not see now what it is about.
 
         Raises a passing error also where a field of it met one: half an answer would be the only one to this event.
         """
-        context = self.operations.context(await self.callers.still(shared_by(asked.actor)), asked.document)
+        context = self.operations.context(await self.callers.still(shared_by(request.actor)), request.document)
         answering = executor.build_per_event_executor(event)
         answering.context_value = context
         try:
@@ -140,7 +140,7 @@ class Subscriptions:
         if not context.sees:
             return None
         self.metrics.event_reads.inc()
-        errors = self.operations.shown(result.errors or (), asked.exchange)
+        errors = self.operations.shown(result.errors or (), request.request_log)
         content: Mapping[str, Any] = ({"errors": errors} if errors else {}) | {"data": result.data}
         return orjson.dumps(content, default=plain)
 
@@ -168,18 +168,18 @@ def shared_by(actor: Actor) -> Actor:
     return actor if actor.is_staff else replace(actor, session_id=None)
 
 
-def variables_of(asked: Asked) -> bytes:
-    """The variables, without the one that says where to begin: after that, all are told the same."""
-    beginning = _beginning(asked)
-    told = {name: value for name, value in asked.parameters.variables.items() if name != beginning}
-    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).digest()
+def variables_of(request: OperationRequest) -> bytes:
+    """The variables, without the one that says where to begin: after that, all are sent the same."""
+    beginning = _beginning(request)
+    others = {name: value for name, value in request.parameters.variables.items() if name != beginning}
+    return hashlib.sha256(orjson.dumps(others, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _beginning(asked: Asked) -> str | None:
+def _beginning(request: OperationRequest) -> str | None:
     """The variable of `after`, if it is used nowhere else."""
     uses = Uses()
-    visit(asked.document.query.document, uses)
-    for root in asked.operation.selection_set.selections:
+    visit(request.document.query.document, uses)
+    for root in request.operation.selection_set.selections:
         for argument in root.arguments or () if isinstance(root, FieldNode) else ():
             if argument.name.value == AFTER and isinstance(argument.value, VariableNode):
                 name = argument.value.name.value

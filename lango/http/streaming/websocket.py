@@ -19,11 +19,11 @@ from lango.errors import RateLimited, is_passing
 from lango.events.outbox import Event
 from lango.http.allowed_hosts import Hosts, MisdirectedRequest
 from lango.http.connections import Connections, TooManyConnections
-from lango.http.exchange import Exchange, open_exchange
 from lango.http.negotiation import HttpError, check_once, check_origin
 from lango.http.operations import Operations, always_explained, codes_of
 from lango.http.parameters import Parameters
 from lango.http.proxies import Networks
+from lango.http.request_log import HttpRequestLog, open_request_log
 from lango.http.streaming.messages import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -46,14 +46,14 @@ from lango.http.streaming.messages import (
     reason_of,
     written,
 )
-from lango.http.streaming.send_buffer import Full, Outgoing
-from lango.http.streaming.subscriptions import Asked, NotStarted, Subscriptions
-from lango.observability.logs import log_error, log_exchange, log_outage
+from lango.http.streaming.send_buffer import BufferFull, SendBuffer
+from lango.http.streaming.subscriptions import NotStarted, OperationRequest, Subscriptions
+from lango.observability.logs import log_error, log_outage, log_request
 from lango.observability.metrics import Metrics
 from lango.security.authentication import InvalidToken
 from lango.settings import Settings
 
-AWAY = "The database cannot be reached at the moment: come again, and go on from the last event you have seen"
+AWAY = "The database cannot be reached at the moment: reconnect, and resume after the last event you have seen"
 
 
 class Sockets:
@@ -79,13 +79,13 @@ class Sockets:
         self.hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = open_exchange(scope, self.trusted)
+        request_log = open_request_log(scope, self.trusted)
         await receive()
         try:
-            if not self.hosts.serves(exchange.headers.get("host")):
+            if not self.hosts.serves(request_log.headers.get("host")):
                 raise MisdirectedRequest
-            check_once(exchange.headers)
-            check_origin(exchange.headers, self.allowed_origins, self.hosts.owns)
+            check_once(request_log.headers)
+            check_origin(request_log.headers, self.allowed_origins, self.hosts.owns)
         except HttpError:
             # Before it is accepted, this is answered with 403.
             await send({"type": "websocket.close"})
@@ -94,7 +94,7 @@ class Sockets:
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
         self.metrics.sockets.inc()
         try:
-            socket = Socket(self, exchange, receive, send, scope.get("extensions", {}).get(INITIALISED))
+            socket = Socket(self, request_log, receive, send, scope.get("extensions", {}).get(INITIALISED))
             if not offered:
                 socket.close(NO_SUBPROTOCOL, "Subprotocol not acceptable")
             await socket.run()
@@ -108,24 +108,24 @@ class Socket:
     def __init__(
         self,
         sockets: Sockets,
-        exchange: Exchange,
+        request_log: HttpRequestLog,
         receive: Receive,
         send: Send,
         initialised: Mapping[str, Callable[..., None]] | None,
     ) -> None:
-        """`initialised` tells the server, where it wants to know, that connection_init has been taken, and whether
+        """`initialised` informs the server, where it wants to know, that connection_init has been accepted, and whether
         somebody has signed in by it."""
         self._sockets = sockets
         self._settings = sockets.settings
-        self._exchange = exchange
+        self._request_log = request_log
         self._receive = receive
         self._send = send
-        self._tell_initialised = initialised["call"] if initialised else None
-        self._out = Outgoing[str](self._settings.stream_buffer, self._settings.stream_buffer_bytes)
+        self._notify_initialised = initialised["call"] if initialised else None
+        self._out = SendBuffer[str](self._settings.stream_buffer, self._settings.stream_buffer_bytes)
         self._closing: tuple[int, str] | None = None
         self._actor: Actor | None = None
         self._initialised = False
-        # What ends each operation that is under way.
+        # What ends each operation that is running.
         self._running: dict[str, Callable[[], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -134,7 +134,7 @@ class Socket:
         timer = asyncio.get_running_loop().call_later(self._settings.socket_init_timeout, self._end_uninitialised)
         connections, connection = self._sockets.connections, None
         try:
-            connection = connections.open(self._exchange.client, self._end, initialises=True)
+            connection = connections.open(self._request_log.client, self._end, initialises=True)
             self._connection = connection
             await self._read()
         except TooManyConnections as error:
@@ -142,7 +142,7 @@ class Socket:
         except Closing as closing:
             self.close(closing.code, closing.reason)
         except Exception as error:
-            log_error(error, self._exchange)
+            log_error(error, self._request_log)
             self.close(INTERNAL, "Internal error")
         finally:
             timer.cancel()
@@ -178,23 +178,23 @@ class Socket:
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def push(self, text: str) -> None:
-        """Send what happened. One who does not keep up is let go: the memory of it would grow without bound."""
+        """Send an event. A client that does not keep up is disconnected: its buffer would grow without bound."""
         try:
             self._out.put(text)
-        except Full:
+        except BufferFull:
             self._sockets.metrics.slow_clients.inc()
-            self.close(TRY_AGAIN, "You read too slowly: come again, and go on from the last event you have seen")
+            self.close(TRY_AGAIN, "You read too slowly: reconnect, and resume after the last event you have seen")
             self._out.close(drop=True)
             for end in list(self._running.values()):
                 end()
 
     async def reply(self, **message: Any) -> None:
-        """Answer a message. One who sends much and reads little is not listened to meanwhile."""
-        await self._out.little()
+        """Answer a message. From a client that sends much and reads little nothing is read meanwhile."""
+        await self._out.drain_low()
         self.push(written(**message))
 
-    async def room(self) -> None:
-        await self._out.room()
+    async def drain(self) -> None:
+        await self._out.drain()
 
     async def _read(self) -> None:
         while (message := await self._receive())["type"] != "websocket.disconnect":
@@ -228,16 +228,16 @@ class Socket:
             raise Closing(FORBIDDEN, "The authorization must be a text")
         try:
             self._actor = await self._sockets.connections.identify(
-                self._connection, given or self._exchange.headers.getlist("authorization"), self._exchange
+                self._connection, given or self._request_log.headers.getlist("authorization"), self._request_log
             )
         except InvalidToken as error:
             raise Closing(FORBIDDEN, error.message) from None
         except Exception as error:
             if is_passing(error):
-                raise self._away(error, self._exchange) from None
+                raise self._away(error, self._request_log) from None
             raise
-        if self._tell_initialised is not None:
-            self._tell_initialised(signed_in=self._actor.user_id is not None)
+        if self._notify_initialised is not None:
+            self._notify_initialised(signed_in=self._actor.user_id is not None)
         await self.reply(type="connection_ack")
 
     async def _subscribe(self, id_: str, parameters: Parameters) -> None:
@@ -245,8 +245,8 @@ class Socket:
             raise Closing(UNAUTHORIZED, "Unauthorized")
         if id_ in self._running:
             raise Closing(SUBSCRIBER_EXISTS, f"Subscriber for {id_} already exists")
-        ours = self._exchange
-        exchange = Exchange(
+        ours = self._request_log
+        request_log = HttpRequestLog(
             request_id=ours.request_id,
             client=ours.client,
             user_agent=ours.user_agent,
@@ -257,32 +257,32 @@ class Socket:
         try:
             if len(self._running) >= self._settings.max_operations_per_socket:
                 raise RateLimited("Too many operations are under way on this socket: complete some first.")
-            await self._begin(id_, parameters, exchange)
+            await self._begin(id_, parameters, request_log)
         except Closing:
             raise
         except Exception as error:
-            await self._refuse(id_, error, exchange)
+            await self._refuse(id_, error, request_log)
 
-    async def _begin(self, id_: str, parameters: Parameters, exchange: Exchange) -> None:
+    async def _begin(self, id_: str, parameters: Parameters, request_log: HttpRequestLog) -> None:
         operations, actor = self._sockets.operations, self._actor
         assert actor is not None
-        document, operation = await operations.prepare(parameters, exchange)
-        operations.price(document, operation, parameters, exchange)
-        asked = Asked(document, operation, parameters, actor, exchange)
+        document, operation = await operations.prepare(parameters, request_log)
+        operations.check_cost(document, operation, parameters, request_log)
+        request = OperationRequest(document, operation, parameters, actor, request_log)
         if operation.operation is OperationType.SUBSCRIPTION:
             subscriber = Subscriber(self, id_, self._sockets.metrics)
             self._running[id_] = subscriber.leave
             try:
-                subscriber.joined(await self._sockets.subscriptions.start(asked, subscriber))
+                subscriber.joined(await self._sockets.subscriptions.start(request, subscriber))
             except BaseException as error:
                 self._running.pop(id_, None)
                 if isinstance(error, Exception) and is_passing(error):
                     # An error message would end the subscription for good; a closed socket is opened again.
-                    raise self._away(error, exchange) from None
+                    raise self._away(error, request_log) from None
                 raise
-            self._note(exchange, 200)
+            self._note(request_log, 200)
             return
-        task = asyncio.create_task(self._perform(id_, asked))
+        task = asyncio.create_task(self._perform(id_, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -293,54 +293,56 @@ class Socket:
 
         self._running[id_] = end
 
-    async def _perform(self, id_: str, asked: Asked) -> None:
+    async def _perform(self, id_: str, request: OperationRequest) -> None:
         """Run a query or a mutation, and answer it unless it has been completed meanwhile."""
-        operations, exchange = self._sockets.operations, asked.exchange
+        operations, request_log = self._sockets.operations, request.request_log
         mine = self._running.get(id_)
         try:
-            actor = await self._sockets.subscriptions.callers.still(asked.actor)
-            context = operations.context(actor, asked.document)
-            answer = await operations.perform(asked.document, asked.operation, asked.parameters, context, exchange)
+            actor = await self._sockets.subscriptions.callers.still(request.actor)
+            context = operations.context(actor, request.document)
+            answer = await operations.perform(
+                request.document, request.operation, request.parameters, context, request_log
+            )
         except Exception as error:
             if self._running.get(id_) is mine:
-                await self._refuse(id_, error, exchange)
+                await self._refuse(id_, error, request_log)
             return
         if self._running.get(id_) is not mine or self._closing is not None:
             return
         del self._running[id_]
         if answer.content is None:
-            await self._tell_errors(id_, answer.errors, exchange)
+            await self._send_errors(id_, answer.errors, request_log)
             return
-        self._note(exchange, 200)
-        await self._out.room()
+        self._note(request_log, 200)
+        await self._out.drain()
         self.push(next_of(id_, answer.content))
         await self.reply(id=id_, type="complete")
 
     @staticmethod
-    def _away(error: Exception, exchange: Exchange) -> Closing:
-        log_outage(error, exchange)
+    def _away(error: Exception, request_log: HttpRequestLog) -> Closing:
+        log_outage(error, request_log)
         return Closing(TRY_AGAIN, AWAY)
 
     def interrupt(self) -> None:
-        """A subscription could not go on because of a passing error: its client opens the socket anew."""
+        """A subscription could not go on because of a passing error: its client opens the socket again."""
         self.close(TRY_AGAIN, AWAY)
         for end in list(self._running.values()):
             end()
 
-    async def _refuse(self, id_: str, error: Exception, exchange: Exchange) -> None:
+    async def _refuse(self, id_: str, error: Exception, request_log: HttpRequestLog) -> None:
         self._running.pop(id_, None)
-        errors = error.errors if isinstance(error, NotStarted) else always_explained(error, exchange)
-        await self._tell_errors(id_, errors, exchange)
+        errors = error.errors if isinstance(error, NotStarted) else always_explained(error, request_log)
+        await self._send_errors(id_, errors, request_log)
 
-    async def _tell_errors(self, id_: str, errors: list[dict[str, Any]], exchange: Exchange) -> None:
-        exchange.codes = codes_of(errors)
-        self._note(exchange, 400)
+    async def _send_errors(self, id_: str, errors: list[dict[str, Any]], request_log: HttpRequestLog) -> None:
+        request_log.codes = codes_of(errors)
+        self._note(request_log, 400)
         await self.reply(id=id_, type="error", payload=errors)
 
-    def _note(self, exchange: Exchange, status: int) -> None:
-        exchange.status = status
-        self._sockets.metrics.request(exchange.operation, status, exchange.seconds, exchange.codes)
-        log_exchange(exchange, "WS", "/graphql")
+    def _note(self, request_log: HttpRequestLog, status: int) -> None:
+        request_log.status = status
+        self._sockets.metrics.request(request_log.operation, status, request_log.seconds, request_log.codes)
+        log_request(request_log, "WS", "/graphql")
 
     def finished(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """A subscription ends by our side."""
@@ -369,7 +371,7 @@ class Subscriber:
             leave, self._leave = self._leave, None
             leave()
 
-    def tell(self, _event: Event, text: bytes, /) -> None:
+    def send(self, _event: Event, text: bytes, /) -> None:
         if not self._left:
             self._socket.push(next_of(self._id, text))
             self._metrics.events_sent.inc()
@@ -382,5 +384,5 @@ class Subscriber:
         self.leave()
         self._socket.interrupt()
 
-    async def room(self) -> None:
-        await self._socket.room()
+    async def drain(self) -> None:
+        await self._socket.drain()

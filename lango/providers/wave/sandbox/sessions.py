@@ -13,7 +13,7 @@ import orjson
 
 FILE = "sandbox-wave.sqlite3"
 # Seconds to wait for another process that writes.
-PATIENCE = 5.0
+LOCK_TIMEOUT = 5.0
 TABLES = """
     CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, reference TEXT, session BLOB NOT NULL, refunded TEXT);
     CREATE INDEX IF NOT EXISTS sessions_reference ON sessions (reference);
@@ -91,7 +91,7 @@ class Sessions:
 def sessions(folder: Path) -> Iterator[Sessions]:
     """The sessions kept in this folder; what is changed stays if nothing is raised. Blocks: not for the event loop."""
     folder.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(folder / FILE, timeout=PATIENCE, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(folder / FILE, timeout=LOCK_TIMEOUT, isolation_level=None)) as connection:
         connection.executescript(TABLES)
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -16,19 +16,19 @@ KEY = "lango.observability.request_log"
 
 
 @dataclass(slots=True, kw_only=True)
-class Exchange(RequestLog):
+class HttpRequestLog(RequestLog):
     """A request while it is answered. `peer` is who is connected, `client` who is behind the proxies that we trust."""
 
     peer: Address | None
     headers: RequestHeaders
 
 
-def open_exchange(scope: Scope, trusted: Networks) -> Exchange:
-    """The exchange of a request that has just arrived: its id, taken over where it is well formed, and its client."""
+def open_request_log(scope: Scope, trusted: Networks) -> HttpRequestLog:
+    """Begins the log of a request that has just arrived: its id, taken over where it is well formed, and its client."""
     headers = RequestHeaders(scope)
     given = headers.get("x-request-id", "")
     peer = parsed(scope["client"][0]) if scope.get("client") else None
-    return Exchange(
+    return HttpRequestLog(
         request_id=given if REQUEST_ID.fullmatch(given) else str(uuid4()),
         client=client_address(peer, headers.getlist("x-forwarded-for"), trusted),
         user_agent=headers.get("user-agent"),
@@ -37,8 +37,8 @@ def open_exchange(scope: Scope, trusted: Networks) -> Exchange:
     )
 
 
-def exchange_of(scope: Scope) -> Exchange:
-    """The exchange that the middleware opened for this request."""
+def request_log_of(scope: Scope) -> HttpRequestLog:
+    """The log that the middleware opened for this request."""
     found = scope[KEY]
-    assert isinstance(found, Exchange)
+    assert isinstance(found, HttpRequestLog)
     return found
