@@ -17,6 +17,7 @@ from benchmarks.peers.plain.schema import schema
 from lango.db.pipeline import Pipeline
 from lango.db.postgres import create_engine
 from lango.http.proxies import Networks
+from lango.http.request_log import open_request_log
 from lango.security.account_status import Callers
 from lango.security.authentication import Authenticator
 from lango.settings import settings
@@ -32,8 +33,8 @@ nobody = Networks("")
 
 async def graphql(request: Request) -> Response:
     body: dict[str, Any] = orjson.loads(await request.body())
-    exchange = open_exchange(request.scope, nobody)
-    actor = await callers.actor(request.headers.getlist("authorization"), exchange)
+    request_log = open_request_log(request.scope, nobody)
+    actor = await callers.actor(request.headers.getlist("authorization"), request_log)
     reading = Reading(engine, actor)
     try:
         result = await schema.execute(
