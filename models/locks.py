@@ -6,7 +6,8 @@ from enum import IntEnum, auto
 
 
 class LockRank(IntEnum):
-    """Where a model stands in the order of locks: what comes first is locked first; within a rank by id.
+    """Where a model stands in the order of locks: what comes first is locked first; within a rank by the models' names,
+    and of one model by id.
 
     A row that belongs to another comes after it. A model without a rank is locked by no rule.
     """
@@ -34,5 +35,7 @@ class LockRank(IntEnum):
     DETAIL = auto()
     # What belongs to a detail.
     SUBDETAIL = auto()
+    # Earned and taken back by what became of pots and donations.
+    POINTS = auto()
     # Last, and so for the shortest time: everybody's boosted points are paid by the same few.
     CAMPAIGN = auto()

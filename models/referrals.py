@@ -175,7 +175,7 @@ class PointsLedgerEntry(Base):
     """Points that a sponsor earned or spent; they are no money until they are converted."""
 
     __tablename__ = "points_ledger"
-    __lock_rank__ = LockRank.DETAIL
+    __lock_rank__ = LockRank.POINTS
     __table_args__ = (
         # Of two pots that open at once, one earns. What was spent has no referral, and is not bound by it.
         Index(

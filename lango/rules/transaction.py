@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lango.rules.services import Services
 
 # Where a model stands in the one order of locks, and the key that is locked in it.
-Place = tuple[int, UUID]
+Place = tuple[int, str, UUID]
 
 
 class Call(NamedTuple):
@@ -155,7 +155,7 @@ class RuleTransaction(Transaction):
         rank: int | None = model.__lock_rank__
         if rank is None:
             raise TypeError(f"{model.__name__} is locked and has no place in the order of locks: give it a rank.")
-        place = rank, key
+        place = rank, model.__name__, key
         # One that is locked again waits for nobody.
         if place in self._locked:
             return

@@ -77,12 +77,12 @@ async def _locked(
 ) -> dict[str, Any]:
     """The rows of a rule by parameter, locked in the one order; None for one that was not given."""
     rows: dict[str, Any] = {each.name: seen.get(each.name) for each in rule.finds}
-    locked: list[tuple[int, UUID, Parameter]] = []
+    locked: list[tuple[int, str, UUID, Parameter]] = []
     for each in rule.finds:
         key = given.get(each.field) if each.field else _referred(each, rule, seen)
         if isinstance(each.spec, Locked | Referred) and key is not None:
-            locked.append((each.type.__lock_rank__, key, each))
-    for _, key, each in sorted(locked, key=lambda place: place[:2]):
+            locked.append((each.type.__lock_rank__, each.type.__name__, key, each))
+    for _, _, key, each in sorted(locked, key=lambda place: place[:3]):
         try:
             rows[each.name] = await tx.lock(each.type, key)
         except RowGone:

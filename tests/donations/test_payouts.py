@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 from models.identity import User
 from resolvers.donations.refunds import send_pending_refunds, send_refund
@@ -121,7 +122,7 @@ async def test_a_lost_answer_pays_a_part_once_to_the_same_phone(
     await giving.owner.execute("UPDATE identity.users SET phone = $2 WHERE id = $1", donor.id, a_phone())
 
     key = answer["refundDonation"]["refund"]["rowId"]
-    await asyncio.gather(*(send_refund(giving.services, refund_id=key) for _ in range(5)))
+    await asyncio.gather(*(send_refund(giving.services, refund_id=UUID(key)) for _ in range(5)))
 
     assert answer["refundDonation"]["warnings"] == [{"code": "PAYMENT_PROVIDER_UNAVAILABLE"}]
     assert wave.paid_out(donor.phone) == [2000]

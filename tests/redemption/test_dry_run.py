@@ -49,10 +49,10 @@ async def test_what_would_be_made_is_shown_although_it_is_not_there(
 
 
 async def test_a_refusal_is_returned_and_its_log_row_is_kept(api: Api, till: Any, books: Books) -> None:
-    answer = await api.redeem("no-such-code", as_=till.cashier, validateOnly=True)
+    answer = await api.redeem("tried-in-vain", as_=till.cashier, validateOnly=True)
 
     assert answer.refusals("redeemQrCode") == ["INVALID"]
-    assert await books.attempts("no-such-code") == ["invalid"]
+    assert await books.attempts("tried-in-vain") == ["invalid"]
 
 
 async def test_the_idempotency_key_is_not_used_up(api: Api, till: Any) -> None:

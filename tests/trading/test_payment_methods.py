@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from lango.security.encryption import Keyring
-from lango.settings import settings as settings_of_process
+from lango.rules.services import Services
+from lango.security.encryption import Keyring, usable_keyring
+from lango.settings import Settings
 from models.identity import User
 from models.trading import CryptoPaymentMethod
 from tests.changes import Changes
@@ -121,14 +123,13 @@ async def test_without_a_key_nothing_is_kept_or_shown_and_the_log_has_the_reason
 
 
 async def test_with_a_key_again_the_same_call_succeeds(
-    desk: Desk, make: Factory, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, make: Factory, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, retried = await make(User), str(uuid4())
+    wrong = settings.model_copy(update={"encryption_keys": SecretStr("2026:too short")})
     with monkeypatch.context() as without:
-        without.setenv("LANGO_ENCRYPTION_KEYS", "2026:too short")
-        settings_of_process.cache_clear()
+        without.setattr(Services, "keyring", property(lambda _: usable_keyring(wrong)))
         refused = await add(desk, user, idempotencyKey=retried)
-    settings_of_process.cache_clear()
 
     again = await add(desk, user, idempotencyKey=retried)
 
