@@ -1,4 +1,4 @@
-"""Measures: what waits in the database, for Prometheus: counted by workers now and again, by gateways when asked."""
+"""Gauges of what waits in the database, for Prometheus: counted by workers at intervals, by gateways when scraped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from lango.jobs.queue import LOST
-from lango.observability.metrics import Measured
+from lango.observability.metrics import GaugeCollector
 from lango.rules.services import Services
 
 log = structlog.get_logger("lango.jobs.gauges")
@@ -25,39 +25,39 @@ Count = Callable[[Services], Awaitable[Mapping[str, int]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measure:
+class GaugeDefinition:
     """A gauge, and the function that counts for it."""
 
     name: str
     label: str
-    says: str
+    description: str
     count: Count
 
 
-_known: dict[str, Measure] = {}
+_known: dict[str, GaugeDefinition] = {}
 
 
-def measure(name: str, label: str) -> Callable[[Count], Count]:
+def gauge(name: str, label: str) -> Callable[[Count], Count]:
     """Make a gauge of `async def what(services)`, which gives a count for each value of the label.
 
-    Each process asks every 15 seconds at most: it must cost next to nothing. Its docstring is the gauge's.
+    Each process calls it every 15 seconds at most: it must cost next to nothing. Its docstring is the gauge's.
     """
 
     def register(count: Count) -> Count:
-        _known[name] = Measure(name, label, " ".join((count.__doc__ or "").split()), count)
+        _known[name] = GaugeDefinition(name, label, " ".join((count.__doc__ or "").split()), count)
         return count
 
     return register
 
 
-def measures_of() -> Sequence[Measure]:
-    """All measures of the modules that have been imported, by name."""
+def gauge_definitions() -> Sequence[GaugeDefinition]:
+    """All gauges of the modules that have been imported, by name."""
     return [_known[name] for name in sorted(_known)]
 
 
-async def measure_all(services: Services, measured: Measured) -> None:
-    """Count for every measure anew."""
-    for each in measures_of():
+async def update_gauges(services: Services, gauges: GaugeCollector) -> None:
+    """Count again for every gauge."""
+    for each in gauge_definitions():
         counts: Mapping[str, int] = {}
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -65,17 +65,17 @@ async def measure_all(services: Services, measured: Measured) -> None:
         except (*LOST, SQLAlchemyError) as error:
             log.warning("not measured", measure=each.name, exc_info=error)
         # What is not known is not shown: the last count would look like the present one.
-        measured.set(each.name, each.says, each.label, counts)
+        gauges.set(each.name, each.description, each.label, counts)
 
 
 class Gauges:
-    """The measures as a gateway shows them: counted when they are asked for, and kept some seconds."""
+    """The gauges as a gateway shows them: counted when they are scraped, and kept some seconds."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._measured = Measured()
+        self._collector = GaugeCollector()
         self._registry = CollectorRegistry()
-        self._registry.register(self._measured)
+        self._registry.register(self._collector)
         self._lock = asyncio.Lock()
         self._counted_at: float | None = None
 
@@ -83,6 +83,6 @@ class Gauges:
         """In Prometheus' text format."""
         async with self._lock:
             if self._counted_at is None or time.monotonic() - self._counted_at > KEPT:
-                await measure_all(self._services, self._measured)
+                await update_gauges(self._services, self._collector)
                 self._counted_at = time.monotonic()
             return generate_latest(self._registry)

@@ -19,7 +19,7 @@ from lango.db.prepared import Connected, Prepared
 
 P = ParamSpec("P")
 R = TypeVar("R")
-# What `enqueue` itself is told by name.
+# The keywords of `enqueue` itself.
 RESERVED = frozenset({"tx", "job", "after", "key"})
 # Without naming the index, which the rules' role may not read: a key that is queued already drops the job.
 ENQUEUE = Prepared(
@@ -50,14 +50,13 @@ class Job(Generic[P, R]):
     def pack(self, given: dict[str, Any]) -> bytes:
         """The arguments as JSON. Raises TypeError for other names than the job's, ValueError for other types."""
         self.signature.bind(None, **given)
-        told = {name: self._dumped(self.arguments[name], value) for name, value in given.items()}
-        return orjson.dumps(told)
+        return orjson.dumps({name: self._dumped(self.arguments[name], value) for name, value in given.items()})
 
     def unpack(self, payload: bytes | None) -> dict[str, Any]:
         """What `pack` was given. Raises as it does, for a job of another release."""
-        told: dict[str, Any] = orjson.loads(payload) if payload else {}
-        self.signature.bind(None, **told)
-        return {name: self.arguments[name].validate_python(value) for name, value in told.items()}
+        given: dict[str, Any] = orjson.loads(payload) if payload else {}
+        self.signature.bind(None, **given)
+        return {name: self.arguments[name].validate_python(value) for name, value in given.items()}
 
     @staticmethod
     def _dumped(kind: TypeAdapter[Any], value: Any) -> Any:

@@ -12,7 +12,7 @@ from lango.actor import NOBODY, DatabaseRole
 from lango.db.migrate import month
 from lango.db.roles import OWNER
 from lango.db.session import Transaction, acting_as
-from lango.jobs.gauges import measure
+from lango.jobs.gauges import gauge
 from lango.jobs.job import scheduled
 from lango.rules.services import Services
 
@@ -94,7 +94,7 @@ async def forget_old_log(services: Services) -> None:
         await tx.execute(text(FORGET), {"kept": kept})
 
 
-@measure("lango_partitions_ahead", label="table")
+@gauge("lango_partitions_ahead", label="table")
 async def partitions_ahead(services: Services) -> dict[str, int]:
     """Months after this one that have a partition, by table."""
     async with services.work() as tx:
@@ -102,7 +102,7 @@ async def partitions_ahead(services: Services) -> dict[str, int]:
     return {name: months_ahead(day) for name, day in until.items()}
 
 
-@measure("lango_schedule_last_run_timestamp_seconds", label="job")
+@gauge("lango_schedule_last_run_timestamp_seconds", label="job")
 async def last_runs(services: Services) -> dict[str, int]:
     """When a worker last ran each job that is due by itself, in seconds since 1970."""
     async with services.work() as tx:

@@ -1,4 +1,4 @@
-"""The queue as pgqueuer keeps it: what its tables are called here, and what the worker asks of them besides."""
+"""The queue as pgqueuer keeps it: what its tables are called here, and the worker's own queries of them."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ ON CONFLICT (job) DO UPDATE SET
 """
 
 
-class Backlog(Queries):
-    """What the worker asks of the queue's tables."""
+class JobQueue(Queries):
+    """The worker's queries of the queue's tables."""
 
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver, QueryBuilderEnvironment(NAMES), QueryQueueBuilder(NAMES), QuerySchedulerBuilder(NAMES))
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
-        """Put a job back into the queue; wait for a database that is away, because pgqueuer would give the job up."""
+        """Put a job back into the queue; wait while the database cannot be reached: pgqueuer would drop the job."""
         while True:
             try:
                 return await super().retry_job(job, delay, traceback_record)

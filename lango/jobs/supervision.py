@@ -19,7 +19,7 @@ log = structlog.get_logger("lango.jobs.supervision")
 
 INTERVAL = 1.0
 # Seconds before a process that ended is started again: at first, twice as long each time, and at most. One that ran
-# for as long as the longest of them begins anew.
+# for as long as the longest of them starts over with the first.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
@@ -48,7 +48,7 @@ async def _end_with(supervisor: BaseProcess) -> None:
 def kept_running(target: Callable[..., None], *args: Any, name: str, grace: float) -> Iterator[None]:
     """Meanwhile, a process of its own, started again whenever it ends, however it does.
 
-    At the end it is told to stop, and killed after `grace` seconds.
+    At the end it is signalled to stop, and killed after `grace` seconds.
     """
     supervised = Supervised(target, args, name)
     supervised.start()
@@ -77,7 +77,7 @@ class Supervised:
         # It would take our mask away, if it began with the process.
         resource_tracker.ensure_running()
         process = get_context("spawn").Process(target=_begin, args=(target, args), name=name, daemon=True)
-        # Ctrl-C goes to all processes of the terminal: this one is told to end by us. A mask is inherited.
+        # Ctrl-C goes to all processes of the terminal: this one is stopped by us. A mask is inherited.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()

@@ -19,12 +19,12 @@ from structlog.contextvars import bound_contextvars
 
 from lango.db.driver import DriverConnection
 from lango.db.postgres import open_session, secure_url
-from lango.jobs.gauges import measure_all
+from lango.jobs.gauges import update_gauges
 from lango.jobs.job import Job
-from lango.jobs.queue import LOST, NAMES, PAUSE, Backlog
+from lango.jobs.queue import LOST, NAMES, PAUSE, JobQueue
 from lango.libraries.pgqueuer import AsyncpgPoolDriver, OnFailure, RetryRequested, Schedule
 from lango.libraries.pgqueuer import Job as Taken
-from lango.observability.logs import told_without_values
+from lango.observability.logs import format_without_values
 from lango.observability.metrics import JobMetrics
 from lango.rules.services import Services
 
@@ -37,11 +37,11 @@ MAX_BEGUN = 5
 CONNECTIONS = 4
 CLOSING = 5.0
 LOOKING = 0.1
-MEASURING = 15.0
+GAUGE_INTERVAL = 15.0
 
 
 class JobFailed(Exception):
-    """A job has failed as often as it may. The message is its last error, told without values."""
+    """A job has failed as often as it may. The message is its last error, without values."""
 
 
 class Worker:
@@ -63,7 +63,7 @@ class Worker:
         self._stopping.set()
 
     async def run(self, *, once: bool = False) -> None:
-        """Work until `stop`, also when the database was away; or `once`, until nothing is due."""
+        """Work until `stop`, also after the database could not be reached; or `once`, until nothing is due."""
         while True:
             try:
                 async with self._queue() as queue:
@@ -80,7 +80,7 @@ class Worker:
                 return
 
     @asynccontextmanager
-    async def _queue(self) -> AsyncIterator[Backlog]:
+    async def _queue(self) -> AsyncIterator[JobQueue]:
         settings = self.services.settings
         url = secure_url(self.address, settings)
 
@@ -91,13 +91,13 @@ class Worker:
             connect=connect, connection_class=DriverConnection, min_size=1, max_size=CONNECTIONS
         )
         try:
-            yield Backlog(AsyncpgPoolDriver(pool))
+            yield JobQueue(AsyncpgPoolDriver(pool))
         finally:
             # A connection that broke is not given back, and closing waits for it.
             with suppress(*LOST):
                 await asyncio.wait_for(pool.close(), CLOSING)
 
-    async def _work(self, queue: Backlog, *, once: bool) -> None:
+    async def _work(self, queue: JobQueue, *, once: bool) -> None:
         settings = self.services.settings
         library = self._registered(queue)
         await queue.forget_other_times(list(library.sm.registry))
@@ -113,30 +113,30 @@ class Worker:
             )
         )
         ending = asyncio.create_task(self._until(library, queue, once=once))
-        measuring = asyncio.create_task(self._measure(queue))
+        gauging = asyncio.create_task(self._update_gauges(queue))
         try:
             await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
             library.shutdown.set()
             await asyncio.wait({running}, timeout=settings.shutdown_timeout)
         finally:
-            for task in (running, ending, measuring):
+            for task in (running, ending, gauging):
                 task.cancel()
-            await asyncio.wait({running, ending, measuring})
+            await asyncio.wait({running, ending, gauging})
         for task in (running, ending):
             if not task.cancelled():
                 task.result()
 
-    def _registered(self, queue: Backlog) -> pgqueuer.PgQueuer:
+    def _registered(self, queue: JobQueue) -> pgqueuer.PgQueuer:
         library = pgqueuer.PgQueuer(queue.driver, NAMES.channel, queries=queue)
         for job in self.jobs:
-            # One that comes again by itself need not be kept when it failed.
+            # One that is scheduled again need not be kept when it failed.
             on_failure: OnFailure = "delete" if job.cron else "hold"
             library.entrypoint(job.name, accepts_context=False, on_failure=on_failure)(partial(self._run, queue, job))
             if job.cron:
                 library.schedule(job.name, job.cron, accepts_context=False)(partial(self._come_due, queue))
         return library
 
-    async def _until(self, library: pgqueuer.PgQueuer, queue: Backlog, *, once: bool) -> None:
+    async def _until(self, library: pgqueuer.PgQueuer, queue: JobQueue, *, once: bool) -> None:
         if not once:
             await self._stopping.wait()
             return
@@ -145,18 +145,18 @@ class Worker:
         while not self._stopping.is_set() and await queue.due(names, worker, self._silence):  # noqa: ASYNC110
             await asyncio.sleep(LOOKING)
 
-    async def _measure(self, queue: Backlog) -> None:
+    async def _update_gauges(self, queue: JobQueue) -> None:
         while self.services.settings.worker_metrics_port:
             with suppress(*LOST):
                 sizes = await queue.queue_size()
                 self.metrics.queue.clear()
                 for size in sizes:
                     self.metrics.queue.labels(size.entrypoint, size.status).set(size.count)
-            await measure_all(self.services, self.metrics.measured)
-            await asyncio.sleep(MEASURING)
+            await update_gauges(self.services, self.metrics.gauges)
+            await asyncio.sleep(GAUGE_INTERVAL)
 
     @staticmethod
-    async def _come_due(queue: Backlog, schedule: Schedule) -> None:
+    async def _come_due(queue: JobQueue, schedule: Schedule) -> None:
         """Enqueue a job whose time has come.
 
         A worker whose clock is ahead comes a little early and again on time: only if the time has come by the
@@ -167,7 +167,7 @@ class Worker:
             key = f"scheduled {schedule.entrypoint}"
             await queue.enqueue(schedule.entrypoint, None, dedupe_key=key, on_conflict="skip")
 
-    async def _run(self, queue: Backlog, job: Job[..., Any], taken: Taken) -> None:
+    async def _run(self, queue: JobQueue, job: Job[..., Any], taken: Taken) -> None:
         begun, outcome = time.perf_counter(), "failed"
         failed: Exception | None = None
         with bound_contextvars(job=job.name, job_id=taken.id):
@@ -188,17 +188,17 @@ class Worker:
                 failed = error
                 delay = delay_after(taken.attempts, job.cron)
                 if taken.attempts >= job.retries or delay is None:
-                    raise JobFailed(told_without_values(error)) from None
+                    raise JobFailed(format_without_values(error)) from None
                 outcome = "retried"
                 log.warning("a job will be tried again", attempt=taken.attempts + 1, after=delay, exc_info=error)
-                raise RetryRequested(delay, told_without_values(error)) from None
+                raise RetryRequested(delay, format_without_values(error)) from None
             finally:
                 self.metrics.ended(job.name, outcome, time.perf_counter() - begun)
                 if job.cron and outcome != "returned":
                     await self._note_run(queue, job.name, failed)
 
     @staticmethod
-    async def _note_run(queue: Backlog, name: str, failed: Exception | None) -> None:
+    async def _note_run(queue: JobQueue, name: str, failed: Exception | None) -> None:
         with suppress(*LOST):
             await queue.ran(name, type(failed).__name__ if failed else None)
 

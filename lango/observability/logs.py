@@ -21,16 +21,16 @@ log = structlog.get_logger("lango")
 
 def traceback_without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Write an error's traceback, without the values that its statement had or that PostgreSQL quotes in the detail."""
-    told = event.pop("exc_info", None)
-    if told is True:
-        told = sys.exc_info()
-    error = told[1] if isinstance(told, tuple) else told
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event["exception"] = told_without_values(error)
+        event["exception"] = format_without_values(error)
     return event
 
 
-def told_without_values(error: BaseException) -> str:
+def format_without_values(error: BaseException) -> str:
     """An error's traceback, as `traceback_without_values` writes it."""
     details = []
     for cause in causes(error):
@@ -129,7 +129,7 @@ def log_request(request_log: RequestLog, method: str, path: str) -> None:
 
 
 def log_error(error: BaseException, request_log: RequestLog) -> None:
-    """An error that the caller is not told of, whole, under the id that the caller is told."""
+    """An internal error, whole, under the request id: the caller gets only that id."""
     log.error(
         "internal error",
         request_id=request_log.request_id,
@@ -140,7 +140,7 @@ def log_error(error: BaseException, request_log: RequestLog) -> None:
 
 
 def log_outage(error: BaseException, request_log: RequestLog) -> None:
-    """An error of the database that the caller is told of in our words. Those of class 22 quote values: only named."""
+    """A database error, of which the caller gets a message of ours. Those of class 22 quote values: only named."""
     state = next((found for cause in causes(error) if (found := getattr(cause, "sqlstate", None))), None)
     quotes_values = state is not None and str(state).startswith("22")
     log.warning(

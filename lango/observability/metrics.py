@@ -51,7 +51,7 @@ class Metrics:
             ["operation"], buckets=REQUEST_BUCKETS, registry=self.registry,
         )  # fmt: skip
         self.in_flight = Gauge(
-            "lango_requests_in_flight", "Requests under way.", multiprocess_mode="livesum", registry=self.registry
+            "lango_requests_in_flight", "Requests in progress.", multiprocess_mode="livesum", registry=self.registry
         )
         self.errors = Counter("lango_graphql_errors", "GraphQL errors by code.", ["code"], registry=self.registry)
         self.documents = Counter(
@@ -81,7 +81,7 @@ class Metrics:
         )  # fmt: skip
         self.sockets = Gauge("lango_sockets", "Open WebSockets.", multiprocess_mode="livesum", registry=self.registry)
         self.subscriptions = Gauge(
-            "lango_subscriptions", "Subscriptions under way.", multiprocess_mode="livesum", registry=self.registry
+            "lango_subscriptions", "Open subscriptions.", multiprocess_mode="livesum", registry=self.registry
         )
         self.events = Counter("lango_events", "Events read from the outbox.", registry=self.registry)
         self.event_reads = Counter(
@@ -92,7 +92,7 @@ class Metrics:
             "lango_slow_clients", "Connections ended because their client read too slowly.", registry=self.registry
         )
         # Looking labels up costs more than counting.
-        self._told: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._labelled: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._hits = self.documents.labels("hit")
         self._misses = self.documents.labels("miss")
         self._plan_hits = self.plans.labels("hit")
@@ -110,12 +110,12 @@ class Metrics:
 
     def request(self, operation: str, status: int, seconds: float, codes: list[str]) -> None:
         """Count a request that has been answered."""
-        told = self._told.get((operation, status))
-        if told is None:
-            told = self.requests.labels(operation, str(status)), self.durations.labels(operation)
-            self._told[operation, status] = told
-        told[0].inc()
-        told[1].observe(seconds)
+        labelled = self._labelled.get((operation, status))
+        if labelled is None:
+            labelled = self.requests.labels(operation, str(status)), self.durations.labels(operation)
+            self._labelled[operation, status] = labelled
+        labelled[0].inc()
+        labelled[1].observe(seconds)
         for code in codes:
             self.errors.labels(code).inc()
 
@@ -151,15 +151,15 @@ class Metrics:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
-class Measured(Collector):
+class GaugeCollector(Collector):
     """What was last counted in the database: the same for all processes, so it is added up by none."""
 
     def __init__(self) -> None:
         self._families: dict[str, GaugeMetricFamily] = {}
 
-    def set(self, name: str, says: str, label: str, counts: Mapping[str, int]) -> None:
+    def set(self, name: str, description: str, label: str, counts: Mapping[str, int]) -> None:
         """Set a gauge to what was just counted; without counts it is shown no longer."""
-        family = GaugeMetricFamily(name, says, labels=[label])
+        family = GaugeMetricFamily(name, description, labels=[label])
         for value, count in counts.items():
             family.add_metric([value], count)
         self._families[name] = family
@@ -189,8 +189,8 @@ class JobMetrics:
             "lango_due_rows_failed", "Rows that a scheduled job could not do something about, by job.", ["job"],
             registry=self.registry,
         )  # fmt: skip
-        self.measured = Measured()
-        self.registry.register(self.measured)
+        self.gauges = GaugeCollector()
+        self.registry.register(self.gauges)
 
     def due_failed(self, job: str) -> None:
         self.due_failures.labels(job).inc()

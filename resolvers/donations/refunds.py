@@ -18,7 +18,7 @@ from lango.db.prepared import Lookup
 from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.jobs.calls import call_soon
-from lango.jobs.gauges import measure
+from lango.jobs.gauges import gauge
 from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUndecided
 from lango.providers.wave import WAVE
@@ -299,7 +299,7 @@ async def _send(services: Services, refund_id: UUID) -> None:
         await send_refund(services, refund_id=refund_id)
 
 
-@measure("lango_refunds_unfinished", label="status")
+@gauge("lango_refunds_unfinished", label="status")
 async def unfinished(services: Services) -> dict[str, int]:
     """Refunds whose money has not reached the donor: those that are pending, and those that failed, which wait for
     staff."""

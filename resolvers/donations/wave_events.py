@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared
-from lango.jobs.gauges import measure
+from lango.jobs.gauges import gauge
 from lango.jobs.job import enqueue, job
 from lango.providers.wave.webhook import EVENTS
 from lango.providers.webhook import Delivery, Handled
@@ -87,7 +87,7 @@ async def process_wave_event(services: Services, *, event_id: UUID) -> None:
         raise
 
 
-@measure("lango_wave_events_unprocessed", label="error")
+@gauge("lango_wave_events_unprocessed", label="error")
 async def unprocessed(services: Services) -> dict[str, int]:
     """Stored events of Wave that nothing has come of, by whether an error stands: those with one wait for staff."""
     async with services.work() as tx:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from lango.db.prepared import Lookup, Prepared
-from lango.jobs.gauges import measure
+from lango.jobs.gauges import gauge
 from lango.jobs.job import Job
 from lango.providers import ProviderUnavailable
 from lango.rules.services import Services
@@ -193,7 +193,7 @@ FORGET = Prepared(delete(DueFailure.table()).where(_of_job, _failure.next_try_at
 STANDING = Lookup([_failure.job, func.count()], lambda rows: rows.group_by(_failure.job))
 
 
-@measure("lango_due_failures", label="job")
+@gauge("lango_due_failures", label="job")
 async def standing(services: Services) -> dict[str, int]:
     """Rows that a scheduled job could not do something about and tries again later, by job."""
     async with services.work() as tx:

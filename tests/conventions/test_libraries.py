@@ -26,7 +26,7 @@ from gql.schema import schema
 from lango import libraries
 from lango.graphql.validation import MergedFields
 from lango.http.protocols import BoundedProtocol, BoundedSocket
-from lango.jobs.queue import NAMES, Backlog
+from lango.jobs.queue import NAMES, JobQueue
 from lango.libraries import BOUNDS, UnknownVersion, check, graphql_core, pgqueuer, strawberry, uvicorn
 from lango.libraries.asyncpg import NamingConnection
 
@@ -183,7 +183,7 @@ def relied_upon(kind: type[Any]) -> set[str]:
         (BoundedSocket, uvicorn.WebSocketsSansIOProtocol, 8),
         (BoundedProtocol, uvicorn.HttpToolsProtocol, 12),
         (Executor, strawberry.ExecutionContext, 8),
-        (Backlog, pgqueuer.Queries, 2),
+        (JobQueue, pgqueuer.Queries, 2),
     ],
     ids=lambda each: getattr(each, "__name__", None),
 )

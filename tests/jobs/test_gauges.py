@@ -68,7 +68,7 @@ async def test_it_is_counted_by_an_index_alone_of_those(owner: Any, events: Any)
 async def test_a_worker_shows_it_and_again_when_it_has_changed(
     working: Working, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "MEASURING", 0.2)
+    monkeypatch.setattr(worker, "GAUGE_INTERVAL", 0.2)
     await events(2, "It names no checkout.")
 
     # The port is opened by the command alone.
@@ -86,7 +86,7 @@ async def test_a_worker_shows_it_and_again_when_it_has_changed(
 async def test_what_cannot_be_counted_is_not_shown(
     working: Working, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "MEASURING", 0.2)
+    monkeypatch.setattr(worker, "GAUGE_INTERVAL", 0.2)
     called = []
 
     async def broken(services: Any) -> dict[str, int]:
@@ -99,8 +99,10 @@ async def test_what_cannot_be_counted_is_not_shown(
             return shown(running, "true") == value
 
         await until(lambda: shows(0))
-        (counted,) = [each for each in gauges.measures_of() if each.name == GAUGE]
-        monkeypatch.setitem(gauges._known, GAUGE, gauges.Measure(GAUGE, counted.label, counted.says, broken))
+        (counted,) = [each for each in gauges.gauge_definitions() if each.name == GAUGE]
+        monkeypatch.setitem(
+            gauges._known, GAUGE, gauges.GaugeDefinition(GAUGE, counted.label, counted.description, broken)
+        )
         await until(lambda: shows(None))
 
     assert called
