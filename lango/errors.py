@@ -83,7 +83,7 @@ class AnswerTooLarge(QueryTooComplex):
 
 
 class Conflict(CallerError):
-    """This contradicts what is stored already: read it again, and decide anew."""
+    """This contradicts what is stored already: read it again, and decide again."""
 
     code = "CONFLICT"
 
@@ -112,7 +112,7 @@ class TimedOut(CallerError):
     code = "TIMEOUT"
 
 
-# What a caller may be told of an error in SQL, by SQLSTATE or its class; everything else is INTERNAL. The messages
+# The messages that a caller may see of an error in SQL, by SQLSTATE or its class; all else is INTERNAL. The messages
 # are ours: PostgreSQL's own name tables, columns and constraints, and quote values.
 SQL_ERRORS: dict[str, tuple[type[CallerError], str | None]] = {
     "42501": (Forbidden, None),

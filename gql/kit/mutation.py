@@ -79,7 +79,7 @@ def field_of(rule: Rule[..., Any]) -> Field:
         operation = name
         if key is None and context.idempotency_key is not None:
             key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
-        await context.read_anew()
+        await context.restart_reads()
         outcome = await run(
             context.services,
             context.actor,

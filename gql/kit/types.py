@@ -1,7 +1,7 @@
 """Fields and types as Strawberry holds them, made without a dataclass and a signature each.
 
 Strawberry reads a type from a class: it makes a dataclass of it, a signature of each resolver, and asks of every
-annotation anew what it means. For the types that a model brings along, some fifteen hundred, that was most of the time
+annotation again what it means. For the types that a model brings along, some fifteen hundred, that was most of the time
 in which the schema is made, and all of it is known here already. What is made here is the same in the schema as what
 `strawberry.type` and `strawberry.input` make. Nothing else knows how Strawberry keeps them, and
 `tests/startup/test_types.py` compares the two.

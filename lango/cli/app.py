@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="lango, a GraphQL gateway over PostgreSQL. Begin with `lango dev`; when something is wrong, `lango doctor`.",
 )
-migrations = typer.Typer(no_args_is_help=True, help="Bring the database up to date, or back, or tell where it is.")
+migrations = typer.Typer(no_args_is_help=True, help="Bring the database up to date, or back, or show its version.")
 books = typer.Typer(no_args_is_help=True)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
@@ -51,7 +51,7 @@ def dev(host: Host = None, port: Port = None, workers: Workers = None) -> None:
 def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Serve the API. The database must have been migrated; its login must be bound by the policies.
 
-    What is not said here comes from the settings (LANGO_HOST, LANGO_PORT, LANGO_WORKERS).
+    Options that are left out come from the settings (LANGO_HOST, LANGO_PORT, LANGO_WORKERS).
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""How commands speak: what is asked for goes to standard output, everything said about it to standard error."""
+"""The output of commands: results go to standard output, everything said about them to standard error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def say(message: str) -> None:
+def info(message: str) -> None:
     err.print(f"  {escape(message)}", style="dim")
 
 

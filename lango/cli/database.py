@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
-from lango.cli.console import fail, say
+from lango.cli.console import fail, info
 from lango.db import roles
 from lango.db.postgres import async_url, connect, open_session
 from lango.embedded import embedded
@@ -35,7 +35,7 @@ def database(*, serving: bool = True) -> Iterator[Settings]:
         return
     if current.database_owner_url is not None:
         fail("DATABASE_OWNER_URL is set and DATABASE_URL is not. Set both, or neither for the embedded server.")
-    with embedded(current.data_dir, "dev", current.embedded_version, say) as server:
+    with embedded(current.data_dir, "dev", current.embedded_version, info) as server:
         added = {
             "DATABASE_URL": server.gateway_url(DATABASE),
             "DATABASE_OWNER_URL": server.owner_url(DATABASE),

@@ -69,13 +69,13 @@ def document_of(current: Settings, text: str) -> Document:
     try:
         return Documents(schema, current, Metrics()).get_at_once(text)
     except InvalidDocument as invalid:
-        told = [
+        parts = [
             f"{error.message} (line {error.locations[0].line}, column {error.locations[0].column})"
             if error.locations
             else error.message
             for error in invalid.errors
         ]
-        fail(" ".join(told))
+        fail(" ".join(parts))
     except CallerError as error:
         fail(str(error))
 
@@ -133,8 +133,8 @@ def show(field: Planned) -> None:
     typer.echo(f"{field.key}: one statement")
     typer.echo(f"\n{field.lines}\n")
     for number, value in enumerate(field.values, 1):
-        told = repr(value)
-        typer.echo(f"  ${number} = {told if len(told) <= LONGEST_VALUE else told[:LONGEST_VALUE] + '…'}")
+        text = repr(value)
+        typer.echo(f"  ${number} = {text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '…'}")
     if field.in_python:
         typer.echo(f"  Python fills in {', '.join(field.in_python)}, for each row by itself.")
     if field.values or field.in_python:

@@ -35,7 +35,7 @@ async def differences_in(current: Settings) -> Sequence[Difference]:
     from resolvers.ledger.ledger import verify
 
     async with as_owner(current) as connection:
-        # Told in a line where there are no tables yet.
+        # Reported in a line where there are no tables yet.
         await connection.fetchval("SELECT 1 FROM ledger.ledger_entries LIMIT 1")
     engine = create_engine(owner_url(current), current, pool_size=1)
     try:

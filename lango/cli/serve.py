@@ -77,7 +77,7 @@ async def reasons_against(address: str, current: Settings) -> list[Finding]:
 
 def run(current: Settings, app: str = "lango.asgi:app") -> None:
     """Serve until a signal ends it; requests under way may finish. Workers are forked after the schema is made."""
-    # Asked here once: without a key every worker would fail by itself, and be started anew.
+    # Checked here once: without a key every worker would fail by itself, and be restarted.
     signing_keys(current)
     check_encryption(current)
     asyncio.run(try_clients(current))

@@ -1,4 +1,4 @@
-"""Whether a pooler stands before the server, and of which kind: told from how it behaves, not from its name."""
+"""Whether a pooler stands before the server, and of which kind: found by how it behaves, not by its name."""
 
 from __future__ import annotations
 

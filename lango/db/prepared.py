@@ -45,8 +45,8 @@ class Prepared:
 
     def values(self, given: dict[str, Any]) -> list[Any]:
         """The parameters in their order; those that are not given as the statement itself has them."""
-        told = [(given.get(name, default), process) for name, process, default in self._parameters]
-        return [value if process is None else process(value) for value, process in told]
+        values = [(given.get(name, default), process) for name, process, default in self._parameters]
+        return [value if process is None else process(value) for value, process in values]
 
     async def run(self, tx: Connected, **given: Any) -> list[Any]:
         """The rows. Raises DBAPIError, as SQLAlchemy would."""

@@ -166,8 +166,8 @@ async def acting_as(
                 return
 
 
-async def become(tx: Transaction, role: DatabaseRole) -> None:
-    """Go on as another role until the transaction or the savepoint around it ends."""
+async def set_role(tx: Transaction, role: DatabaseRole) -> None:
+    """Continue in another role until the transaction or the savepoint around it ends."""
     await tx.run(f"SET LOCAL ROLE {role.value}")
 
 

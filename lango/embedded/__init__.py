@@ -58,7 +58,7 @@ class Server:
 def embedded(
     data_dir: Path, profile: Profile = "dev", version: Version = 18, report: Report = lambda _: None
 ) -> Iterator[Server]:
-    """Join the server of this folder, or start it. `report` is told what takes long.
+    """Join the server of this folder, or start it. `report` is called with what takes long.
 
     Raises EmbeddedError when it cannot be started, with the end of its log.
     """

@@ -29,7 +29,7 @@ PROFILES: dict[Profile, dict[str, str]] = {
         "maintenance_work_mem": "128MB",
         "checkpoint_completion_target": "0.9",
     },
-    # A test's data is made anew each time: a crash may lose it.
+    # A test's data is made again each time: a crash may lose it.
     "test": {
         "fsync": "off",
         "synchronous_commit": "off",

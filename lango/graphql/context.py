@@ -89,14 +89,14 @@ class Context:
         return self._services
 
     def loader(self, key: Hashable, batch: Batch) -> DataLoader[Any, Any]:
-        """The operation's dataloader of that key; `batch` takes the keys and gives a value for each, in order."""
+        """The operation's dataloader of that key; `batch` takes the keys and returns a value for each, in order."""
         found = self._loaders.get(key)
         if found is None:
             found = self._loaders[key] = Loader(batch)
         return found
 
     async def texts(self, queries: Sequence[Query], share_tokens: Sequence[str] = ()) -> list[Outcome]:
-        """What planned statements give, in one round trip, as the caller."""
+        """What planned statements return, in one round trip, as the caller."""
         assert self.pipeline is not None
         return await self.pipeline.fetch(self.actor, queries, share_tokens, self.reads.opened_rows)
 
@@ -120,8 +120,8 @@ class Context:
         if self.metrics is not None:
             self.metrics.outside_calls.labels(job, result).inc()
 
-    async def read_anew(self) -> None:
-        """What is read from here on is read again: a rule is about to change it, and needs a connection itself."""
+    async def restart_reads(self) -> None:
+        """Read again from here on: a rule is about to change what was read, and needs a connection itself."""
         await self.reads.close()
         self.reads = Reads(self.engine, self.actor, self.shown)
         self._loaders.clear()

@@ -54,7 +54,7 @@ class Health:
         self.delay = settings.shutdown_delay
         self.scrapers = Networks(settings.metrics_peers)
         self.stopping = False
-        # Told when requests are no longer taken: what would stay open for ever ends then.
+        # Called when requests are no longer taken: what would stay open for ever ends then.
         self.when_stopping: list[Callable[[], None]] = []
 
     async def healthz(self, _request: Request) -> Response:

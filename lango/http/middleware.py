@@ -25,7 +25,7 @@ SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 DEFAULT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-# Asked by whatever name a probe has for this machine; they tell nothing that anybody may not know.
+# Requested by whatever name a probe has for this machine; they show nothing that anybody may not know.
 PROBES = ("/healthz", "/readyz")
 # Probes, scrapes and GraphiQL's files would drown what people do.
 QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/graphql/assets/")

@@ -1,4 +1,4 @@
-"""pgqueuer: its queries, which are told every name and ask some things more here, and what installs its tables."""
+"""pgqueuer: its queries, which take every name and are extended here, and what installs its tables."""
 
 from __future__ import annotations
 

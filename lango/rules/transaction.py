@@ -13,7 +13,7 @@ from lango.actor import Actor, DatabaseRole
 from lango.db import rows
 from lango.db.fair_queue import SYSTEM
 from lango.db.rows import Row
-from lango.db.session import Transaction, acting_as, become
+from lango.db.session import Transaction, acting_as, set_role
 
 if TYPE_CHECKING:
     from lango.rules.services import Services
@@ -39,7 +39,7 @@ class CallerTransaction(Transaction):
 
     async def as_rules(self) -> RuleTransaction:
         """Take the rules' role, which sees and writes everything, until the rule ends."""
-        await become(self, DatabaseRole.RULES)
+        await set_role(self, DatabaseRole.RULES)
         return self._rules
 
     def open_to_caller(self, *keys: UUID) -> None:
@@ -89,8 +89,8 @@ class RuleTransaction(Transaction):
         await self.run(_starting(role))
 
     async def keep(self) -> None:
-        """Go on in the rules' role, with what the rule has written."""
-        await become(self, DatabaseRole.RULES)
+        """Continue in the rules' role, with what the rule has written."""
+        await set_role(self, DatabaseRole.RULES)
 
     async def undo(self) -> None:
         """Take back what the rule wrote; the role is again the one before it."""
@@ -151,7 +151,7 @@ class RuleTransaction(Transaction):
         self.opened += [str(key) for key in keys]
 
     def note_lock(self, model: type[Any], key: UUID) -> None:
-        """Mind the one order of locks: a row of that model is about to be locked, or was."""
+        """Check the one order of locks: a row of that model is about to be locked, or was."""
         rank: int | None = model.__lock_rank__
         if rank is None:
             raise TypeError(f"{model.__name__} is locked and has no place in the order of locks: give it a rank.")

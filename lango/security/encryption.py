@@ -83,8 +83,8 @@ class Keyring:
 
         What is found by the others was stored before the key was changed; with its key it is lost.
         """
-        told = f"{_name(column)}:{plain}".encode()
-        return [hmac.digest(key, told, "sha256").hex() for key in self._hash_keys]
+        payload = f"{_name(column)}:{plain}".encode()
+        return [hmac.digest(key, payload, "sha256").hex() for key in self._hash_keys]
 
     def open(self, sealed: str, column: Column, row_id: UUID) -> str:
         """The text that `seal` was given. Raises Unreadable, which repeats nothing of the value."""
@@ -99,8 +99,8 @@ class Keyring:
             held = _bytes_of(text)
             return cipher.decrypt(held[:NONCE_BYTES], held[NONCE_BYTES:], _place(key_id, column, row_id)).decode()
         except (InvalidTag, ValueError):
-            told = f"A value of {_name(column)} is damaged, or stands where it was not written."
-            raise Unreadable(told, key_id) from None
+            message = f"A value of {_name(column)} is damaged, or stands where it was not written."
+            raise Unreadable(message, key_id) from None
 
 
 def usable_keyring(settings: Settings) -> Keyring:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lango.actor import Actor, DatabaseRole
 from lango.db.fair_queue import SYSTEM
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction, acting_as, become
+from lango.db.session import Transaction, acting_as, set_role
 from lango.values import codes
 from models.profiles import PublicProfile
 from models.referrals import PointsLedgerEntryEventType as Event
@@ -62,6 +62,6 @@ async def invitation(engine: AsyncEngine, actor: Actor, code: str) -> Invitation
 
 async def _public_name(tx: Transaction, user_id: UUID) -> str | None:
     """The first name that everybody may see; never a minor's. Goes on as nobody."""
-    await become(tx, DatabaseRole.ANONYMOUS)
+    await set_role(tx, DatabaseRole.ANONYMOUS)
     found = await PUBLIC_NAME.one(tx, user_id=user_id)
     return next(iter(found[0].split(maxsplit=1)), None) if found else None

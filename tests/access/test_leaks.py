@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole, Role
 from lango.db.postgres import create_engine
-from lango.db.session import Reads, acting_as, become, opening
+from lango.db.session import Reads, acting_as, opening, set_role
 from lango.errors import Refused
 from lango.graphql.context import Context
 from lango.rules.transaction import RuleTransaction
@@ -140,7 +140,7 @@ async def test_after_a_rule_that_refused(engine: AsyncEngine) -> None:
     caller = staff()
     tx = rules_of(engine, caller)
     await tx.begin(role_of_rule=tx.actor.database_role)
-    await become(tx, DatabaseRole.RULES)
+    await set_role(tx, DatabaseRole.RULES)
     with pytest.raises(NotToday):
         raise NotToday
     await tx.undo()
@@ -230,7 +230,7 @@ async def a_rule(engine: AsyncEngine) -> None:
     try:
         await tx.begin()
         await tx.start(tx.actor.database_role)
-        await become(tx, DatabaseRole.RULES)
+        await set_role(tx, DatabaseRole.RULES)
         await tx.execute(text("SELECT pg_sleep(0.002)"))
         await tx.keep()
     except BaseException as error:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import DatabaseRole
 from lango.db.postgres import create_engine
-from lango.db.session import become
+from lango.db.session import set_role
 from lango.rules.transaction import RuleTransaction
 from lango.security.account_status import STANDING
 from lango.settings import Settings
@@ -279,7 +279,7 @@ async def test_a_deadlock_among_deferred_constraints_is_tried_again(
     async def deadlock_first(tx: RuleTransaction) -> None:
         tries.append(tx)
         if len(tries) == 1:
-            await become(tx, DatabaseRole.RULES)
+            await set_role(tx, DatabaseRole.RULES)
             await tx.run(
                 "CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$BEGIN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END$$;"

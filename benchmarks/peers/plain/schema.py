@@ -22,7 +22,7 @@ import models.pots as pots
 import models.profiles as profiles
 import models.redemption as redemption
 from benchmarks.peers.plain.reading import Reading
-from lango.db.session import become
+from lango.db.session import set_role
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from resolvers.redemption.till import redeem_qr_code
@@ -305,7 +305,7 @@ class Mutation:
                 await tx.save(*refusal.kept)
                 error = RedeemQrCodeUserError(code=refusal.code(), message=refusal.message)
                 return RedeemQrCodePayload(qr_code=None, user_errors=[error])
-            await become(tx, tx.actor.database_role)
+            await set_role(tx, tx.actor.database_role)
             code: Any = await tx.session.get(redemption.QrCode, made.id)
             return RedeemQrCodePayload(qr_code=code, user_errors=[])
 

@@ -50,7 +50,7 @@ class Statement:
 def compiled(
     statement: Select[Any], role: DatabaseRole, placeholders: Sequence[Placeholder], presented: Any = None
 ) -> Statement:
-    """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement anew for each
+    """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement again for each
     role: sharing one between two would have it planned at each turn."""
     made = statement.compile(dialect=PAUSING)
     readers = [_reader(made.params[name], processor_of(made, name)) for name in made.positiontup or ()]

@@ -56,8 +56,8 @@ def find_node() -> Node:
 
 
 def major_version(node: str) -> int:
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    digits = told.stdout.strip().removeprefix("v").partition(".")[0]
+    ran = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    digits = ran.stdout.strip().removeprefix("v").partition(".")[0]
     return int(digits) if digits.isdigit() else 0
 
 

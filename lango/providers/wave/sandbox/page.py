@@ -144,7 +144,7 @@ class PayPage:
             return session
 
     async def report(self, app: ASGIApp, body: bytes, choice: Choice) -> None:
-        """Send the webhook as often as wanted, each time signed anew."""
+        """Send the webhook as often as wanted, signed each time."""
         await asyncio.sleep(choice.delay)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
