@@ -47,7 +47,7 @@ class Coverage:
                         self._note(entry.below, item)
 
     def as_dict(self) -> dict[str, dict[str, int]]:
-        return {part: dict(getattr(self, part)) for part in ("counts", "codes", "ways", "held", "asked")}
+        return {part: dict(getattr(self, part)) for part in ("counts", "codes", "ways", "held", "given_fields")}
 
     def add(self, other: dict[str, dict[str, int]]) -> None:
         for part, counted in other.items():
