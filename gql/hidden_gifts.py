@@ -10,7 +10,7 @@ from lango.db.session import acting_as
 from models.pots import Pot
 
 LATER = (
-    "Where a gift hides its amount, all but the pot's owner and staff hear of it, and of what follows, when"
+    "Where a gift hides its amount, all but the pot's owner and staff get that change, and those that follow, when"
     " `limits.potTotalIntervalSeconds` are over: together, so that one total holds them all."
 )
 

@@ -33,7 +33,7 @@ from models.transitions import Transitions
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
     name="money",
-    description="An amount of money, in `currency`, or in the currency that `currencyField` of the same object tells.",
+    description="An amount of money, in `currency`, or in the currency that `currencyField` of the same object names.",
 )
 class MoneyDirective:
     currency: str | None = strawberry.UNSET

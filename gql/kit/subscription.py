@@ -121,5 +121,5 @@ def _event_type(name: str, model: type[Base], about: About) -> Any:
     resolve.__annotations__ = {"root": Any, "return": TypeReference(model.__name__) | None}
     doc = f"{' '.join((model.__doc__ or '').split())} As it is when the event is sent; null only beside an error."
     shown = {field: strawberry.field(resolve, name=camel(field), description=doc)}
-    made = strawberry.type(type(title, (Happened,), shown), name=title, description=f"What `{name}` tells.")
+    made = strawberry.type(type(title, (Happened,), shown), name=title, description=f"An event of `{name}`.")
     return register(title, made)

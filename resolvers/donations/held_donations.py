@@ -52,7 +52,7 @@ async def reject_held_donation(
     reason: Annotated[RefundReason, Value("Why it goes back; `FRAUD` without it.")] = RefundReason.FRAUD,
     description: Description = None,
 ) -> Donation:
-    """Give a held donation back: what was paid, whatever the donation says."""
+    """Give a held donation back: the amount that was paid, even if it differs from the donation's."""
     await _check_held(tx, donation)
     payment = _payment_of(donation)
     if payment is not None and payment.francs:

@@ -25,7 +25,9 @@ from models.donations import RefundWaveRefundStatus as Sent
 from models.pots import Pot, PotStatus
 from resolvers.kernel.share_links import LONGEST_TOKEN, hashes_of
 
-ReceiptToken = Annotated[str | None, Text("The token of its receipt, which is enough.", LONGEST_TOKEN)]
+ReceiptToken = Annotated[
+    str | None, Text("The token of its receipt; instead of `donationId`, and without signing in.", LONGEST_TOKEN)
+]
 HASHES = any_(bindparam("hashes", type_=ARRAY(sql.Text)))
 BY_TOKEN = Lookup([Donation], lambda rows: rows.where(Donation.receipt_token_hash == HASHES))
 

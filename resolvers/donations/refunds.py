@@ -63,15 +63,15 @@ class RefundWindowOver(Refused):
 
 
 class RefundExceedsDonation(Refused):
-    """More would go back than was given."""
+    """The refunds would exceed the donation."""
 
 
 class PotFundsSpent(Refused):
-    """The pot has spent what was to go back."""
+    """The pot has already spent the money that would go back."""
 
 
 class CodesOutstanding(Refused):
-    """What was to go back is set aside for codes: cancel them first."""
+    """The money that would go back is set aside for codes: cancel those first."""
 
 
 class ReasonNotAllowed(Refused):
@@ -79,7 +79,7 @@ class ReasonNotAllowed(Refused):
 
 
 class PhoneUnknown(Refused):
-    """A part of a donation goes back to the donor's phone, which is not known."""
+    """A partial refund goes to the donor's phone, and no phone number is known."""
 
 
 GIVEN_BACK = Lookup(
@@ -123,9 +123,13 @@ async def refund_donation(
     receipt_token: ReceiptToken = None,
     amount_cfa: Annotated[
         int | None,
-        Value("How much goes back, in CFA francs; without it, all that has not. A part goes to the donor's phone."),
+        Value(
+            "How much goes back, in CFA francs; all that is left when left out. A part is paid to the donor's phone."
+        ),
     ] = None,
-    reason: Annotated[RefundReason | None, Value("Why. Others than `USER_REQUEST` are for staff.")] = None,
+    reason: Annotated[
+        RefundReason | None, Value("Why it goes back. Reasons other than `USER_REQUEST` are for staff.")
+    ] = None,
     description: Description = None,
 ) -> Refund:
     """Give a donation back, or a part of it: the donor within 24 hours while the pot is open, or staff.

@@ -43,8 +43,10 @@ class OwnContact(Refused):
     """This is your own phone number or email address."""
 
 
-Name = Annotated[str | None, Text("What you call the person.", Referral.invited_name)]
-Phone = Annotated[str | None, Text("With its country's prefix, or as it is dialled in your country.", 40)]
+Name = Annotated[str | None, Text("The person's name, as you know them.", Referral.invited_name)]
+Phone = Annotated[
+    str | None, Text("The phone number: in international format, or as it is dialled in your country.", 40)
+]
 Email = Annotated[str | None, Text("The email address.", Referral.invited_email)]
 
 # How many days somebody who declined is not invited again by the same sponsor; others may invite them.

@@ -10,7 +10,7 @@ from resolvers.kernel import guardianship
 
 
 class OwnMatter(Refused):
-    """This is about yourself: somebody else of the staff must do it."""
+    """This concerns yourself or somebody related to you: another member of the staff must do it."""
 
 
 async def is_own_matter(tx: Transaction, *user_ids: UUID | None) -> bool:

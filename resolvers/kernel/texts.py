@@ -14,11 +14,11 @@ class TextMissing(Refused):
 
 
 class UrlNotValid(Refused):
-    """This is no web address: write one that begins with https://."""
+    """This is not a web address: it must begin with https://."""
 
 
 class TooMany(Refused):
-    """There are too many of them."""
+    """The list has too many entries."""
 
 
 def check_text(text: str, *, field: str) -> None:

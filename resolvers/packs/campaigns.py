@@ -35,24 +35,24 @@ UNFINISHED = (SponsorCampaignStatus.ACTIVE, SponsorCampaignStatus.PAUSED)
 
 
 class MultiplierTooSmall(Refused):
-    """A campaign multiplies points by more than 1."""
+    """The multiplier must be greater than 1."""
 
 
 class AgesNotInOrder(Refused):
-    """The ages go from the youngest to the oldest."""
+    """The youngest age must not be above the oldest."""
 
 
 class BudgetBelowSpent(Refused):
-    """More than that is spent already."""
+    """The campaign has already spent more than that."""
 
 
 class CampaignOver(Refused):
-    """The campaign's time is over: give it another end first."""
+    """The campaign has ended: set a later end first."""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignTargets:
-    """For whom a campaign is: all that is given must hold of who accepts an invitation."""
+    """Whom a campaign is for: whoever accepts an invitation must meet every condition that is given."""
 
     min_age: Annotated[int | None, Value("The youngest, in years; anyone when left out.")] = None
     max_age: Annotated[int | None, Value("The oldest, in years; anyone when left out.")] = None

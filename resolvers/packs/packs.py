@@ -33,11 +33,11 @@ DAYS = ("available_from", "available_until")
 
 
 class DiscountNotBelowPrice(Refused):
-    """A discounted price is below the full one."""
+    """The discounted price must be below the full price."""
 
 
 class DatesNotInOrder(Refused):
-    """The last day is not before the first one."""
+    """The end must not be before the beginning."""
 
 
 class UnknownVenue(Refused):

@@ -62,7 +62,7 @@ class DailyLimitReached(Refused):
 
 
 class NotInvited(Refused):
-    """Only who has the phone number or the email address of this invitation may answer it."""
+    """Only the holder of this invitation's phone number or email address may answer it."""
 
 
 class InvitationExpired(Refused):

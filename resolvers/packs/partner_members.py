@@ -41,7 +41,7 @@ class AlreadyMember(Refused):
 
 
 class LastOwner(Refused):
-    """A partner keeps one owner: make somebody else an owner first."""
+    """A partner needs at least one owner: make somebody else an owner first."""
 
 
 @rule(NotPartnerOwner, OwnMatter, LastOwner)

@@ -31,7 +31,7 @@ LONGEST_TEXT = 5_000
 
 
 class VenueTwice(Refused):
-    """Each venue has an id and a name that no other venue has."""
+    """Two venues have the same id or name."""
 
 
 class SplitOutOfRange(Refused):
@@ -42,18 +42,18 @@ class SplitOutOfRange(Refused):
 class Venue:
     """A place where a partner's packs are redeemed."""
 
-    id: Annotated[str | None, Text("What the till calls it; made up where it is left out.", 100)] = None
-    name: Annotated[str, Text("What it is called; no other venue of the partner is.", 255)]
+    id: Annotated[str | None, Text("The id the till uses; generated when left out.", 100)] = None
+    name: Annotated[str, Text("Its name, unique among the partner's venues.", 255)]
     address: Annotated[str | None, Text("Where it is.", 500)] = None
 
 
 class PartnerDetails(Details):
     """What a partner may say of itself."""
 
-    description: Annotated[str | None, Text("What the partner says of itself; null for nothing.", LONGEST_TEXT)]
-    contact_name: Annotated[str | None, Text("Whom to ask for; null for nobody.", Partner.contact_name)]
-    contact_email: Annotated[str | None, Text("Where to write to; null for none.", Partner.contact_email)]
-    contact_phone: Annotated[str | None, Text("The number to call; null for none.", Partner.contact_phone)]
+    description: Annotated[str | None, Text("The partner's description of itself; null for none.", LONGEST_TEXT)]
+    contact_name: Annotated[str | None, Text("The contact person; null for none.", Partner.contact_name)]
+    contact_email: Annotated[str | None, Text("The contact's email address; null for none.", Partner.contact_email)]
+    contact_phone: Annotated[str | None, Text("The contact's phone number; null for none.", Partner.contact_phone)]
     business_registration: Annotated[
         str | None, Text("The number in the register of businesses; null for none.", Partner.business_registration)
     ]
@@ -70,7 +70,7 @@ class PartnerDetails(Details):
 class PartnerChanges(PartnerDetails, Changes):
     """What its owners may change."""
 
-    name: Annotated[str, Text("The name over the door.", Partner.name)]
+    name: Annotated[str, Text("The name customers know it by.", Partner.name)]
     type: Annotated[str, Text("What kind of place it is.", Partner.type)]
 
 
@@ -78,7 +78,7 @@ class PayoutChanges(Changes):
     """How a partner is paid."""
 
     payment_terms: Annotated[PartnerPaymentTerms, Value("How often it is paid.")]
-    minimum_payout_cfa: Annotated[int, Value("The least that is paid out, in CFA francs; less is carried over.")]
+    minimum_payout_cfa: Annotated[int, Value("The smallest payout, in CFA francs; a smaller amount is carried over.")]
 
 
 class PartnerTerms(Changes):
@@ -94,7 +94,7 @@ DESCRIBED = (TextMissing, VenueTwice, TooMany)
 @rule(*DESCRIBED)
 async def register_partner(
     tx: RuleTransaction,
-    name: Annotated[str, Text("The name over the door.", Partner.name)],
+    name: Annotated[str, Text("The name customers know it by.", Partner.name)],
     type: Annotated[  # noqa: A002 - as the API names it
         str, Text("What kind of place it is, such as `cinema`, `restaurant`, `spa` or `retail`.", Partner.type)
     ],
@@ -117,7 +117,7 @@ async def update_partner(
     changes: PartnerChanges,
     payout: PayoutChanges,
 ) -> Partner:
-    """Change what a partner says of itself, where its venues are, and how it is paid. Its owners, or staff."""
+    """Change a partner's details, venues and payment terms. For its owners and staff."""
     await check_role(tx, partner.id, OWNERS, field="partner_id")
     if "minimum_payout_cfa" in payout:
         check_amount(payout.minimum_payout_cfa, Partner.minimum_payout_cfa, field="minimum_payout_cfa")

@@ -51,7 +51,7 @@ class NotEarned(Refused):
 
 
 class AlreadySpent(Refused):
-    """These points were turned into money already."""
+    """These points have already been converted into money."""
 
 
 async def earn_for(

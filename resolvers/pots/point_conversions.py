@@ -39,11 +39,11 @@ RATE_STEP = Decimal("0.0001")
 
 
 class InsufficientPoints(Refused):
-    """You have not so many points to spend."""
+    """You do not have enough points."""
 
 
 class BelowMinimum(Refused):
-    """So few points are not converted."""
+    """This is below the smallest number of points that can be converted."""
 
 
 class PotNotEligible(Refused):
@@ -53,13 +53,13 @@ class PotNotEligible(Refused):
 @rule(NotFound, PotNotEligible, PotNotOpen, AmountNotPositive, BelowMinimum, InsufficientPoints, AmountOutOfRange)
 async def convert_points(
     caller: CallerTransaction,
-    points: Annotated[int, Value("How many points to give.")],
+    points: Annotated[int, Value("How many points to convert.")],
     pot_id: Annotated[UUID, Id(Pot, "The pot that receives the money.")],
     share_token: Annotated[
-        str | None, Text("The token of the pot's share link, if it is by that you see it.", LONGEST_TOKEN)
+        str | None, Text("The token of the pot's share link, where you see the pot only by it.", LONGEST_TOKEN)
     ] = None,
     sponsor_id: Annotated[
-        UUID | None, Id(User, "For whom, where it is a minor you answer for; for yourself when left out.")
+        UUID | None, Id(User, "The minor for whom you act, as their guardian; yourself when left out.")
     ] = None,
 ) -> PointsConversion:
     """Turn points into money for a pot of one's own, or of somebody one sponsored.

@@ -51,7 +51,7 @@ class PotNotOpen(Refused):
 
 
 class GuardianRequired(Refused):
-    """Under 18, a guardian plans the pot for you."""
+    """You are under 18: your guardian must plan the pot for you."""
 
 
 class BirthdayNotInFuture(Refused):
@@ -135,7 +135,7 @@ async def plan(
 class Wishes(Details):
     """What a pot's owner may say of it besides title, target and birthday."""
 
-    description: Annotated[str, Text("What you say about it; an empty text takes it away.", LONGEST_TEXT)]
+    description: Annotated[str, Text("A description; an empty text removes it.", LONGEST_TEXT)]
     visibility: Annotated[PotVisibility, Value("Who sees it; private at first.")]
     preferred_pack_id: Annotated[UUID, Id(Pack, "The pack you wish for.", seen=True)]
     allow_anonymous_donations: Annotated[bool, Value("Whether people may give without signing in; true at first.")]
@@ -155,7 +155,7 @@ class WishChanges(Wishes, Changes):
 async def create_pot(
     tx: RuleTransaction,
     birthday: Annotated[date, Value("The birthday, in the future; a day in the pot's time zone.")],
-    target_amount_cfa: Annotated[int, Value("What is hoped for, in CFA francs.")],
+    target_amount_cfa: Annotated[int, Value("The amount to be raised, in CFA francs.")],
     title: Annotated[str | None, Text("The headline; without one the pot is named after its owner.", Pot.title)] = None,
     owner_id: Annotated[
         UUID | None, Id(User, "Whose birthday it is: a minor whose guardian you are. Without it, yours.")
@@ -192,12 +192,12 @@ async def update_pot(
     pot: Annotated[Pot, Locked("The pot to change."), OwnedBy(Pot.owner_user_id, NotYourPot)],
     title: Annotated[str | None, Text("The headline.", Pot.title)] = None,
     target_amount_cfa: Annotated[
-        int | None, Value("What is hoped for, in CFA francs; only before the pot opens.")
+        int | None, Value("The amount to be raised, in CFA francs; can be changed only before the pot opens.")
     ] = None,
     *,
     wishes: WishChanges,
 ) -> Pot:
-    """Change what a pot says of itself; the target only before it opens. What is left out stays as it is."""
+    """Change a pot's details; the target only before it opens. What is left out stays as it is."""
     wanted = _checked(wishes)
     if target_amount_cfa is not None:
         check_amount(target_amount_cfa, Pot.target_amount_cfa, field="target_amount_cfa")
@@ -231,7 +231,7 @@ class Shared:
 async def share_pot(
     tx: RuleTransaction,
     pot: Annotated[Pot, Locked("The pot to share."), OwnedBy(Pot.owner_user_id, NotYourPot)],
-    renew: Annotated[bool, Value("Make another token: links with the one before open nothing any more.")] = False,
+    renew: Annotated[bool, Value("Make a new token: links with the one before stop working.")] = False,
 ) -> Shared:
     """The token of a pot's share link: whoever has it sees the pot and may give.
 

@@ -66,9 +66,7 @@ class VenueNotAllowed(Refused):
     """This pack is not redeemed at that venue."""
 
 
-Code = Annotated[
-    str, Text("What the scanner read, or what somebody types: blanks, hyphens and small letters do not matter.", 100)
-]
+Code = Annotated[str, Text("The code as it was scanned or typed: blanks, hyphens and letter case do not matter.", 100)]
 Venue = Annotated[str | None, Text("The venue, by the id or name the partner gave it.", 255)]
 LONGEST_NOTE = 2_000
 
@@ -80,7 +78,7 @@ async def redeem_qr_code(
     tx: RuleTransaction,
     code: Code,
     venue: Venue = None,
-    notes: Annotated[str | None, Text("What the cashier notes.", LONGEST_NOTE)] = None,
+    notes: Annotated[str | None, Text("A note by the cashier.", LONGEST_NOTE)] = None,
 ) -> QrCode:
     """Redeem a code at the till. Every attempt is logged, also a refused one; of many at once exactly one wins."""
     scan = await _scan(tx, code, venue, locked=True)
@@ -116,7 +114,7 @@ class CodeCheck:
     price_cfa: Annotated[int, Value("What the code is worth, in CFA francs.")]
     redeemable_from: Annotated[datetime, Value("When it may be redeemed first.")]
     expires_at: Annotated[datetime, Value("When it can no longer be redeemed.")]
-    redemption_instructions: Annotated[str | None, Value("What the till should know; null without any.")]
+    redemption_instructions: Annotated[str | None, Value("Instructions for the till; null without any.")]
 
 
 @rule(*CHECKS, idempotent=False)

@@ -48,7 +48,9 @@ class ContactTwice(Refused):
 class ContactInput:
     """A contact of a sponsor's list."""
 
-    id: Annotated[str | None, Text("What your list calls it; its place in the list when left out.", 100)] = None
+    id: Annotated[str | None, Text("The contact's id in your own list; its place in the list when left out.", 100)] = (
+        None
+    )
     name: Name = None
     phone: Phone = None
     email: Email = None

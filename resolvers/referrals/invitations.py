@@ -40,12 +40,10 @@ from resolvers.pots import lifecycle, pots
 from resolvers.pots.pots import GuardianRequired
 from resolvers.referrals.daily_limits import DailyLimit, DailyLimitReached, lock_today, zone_of
 
-ForAMinor = Annotated[
-    UUID | None, Id(User, "For whom, where it is a minor you answer for; for yourself when left out.")
-]
-Message = Annotated[str | None, Text("What you write to go with the invitations.", 1_000)]
+ForAMinor = Annotated[UUID | None, Id(User, "The minor for whom you act, as their guardian; yourself when left out.")]
+Message = Annotated[str | None, Text("A message to go with the invitations.", 1_000)]
 Left = Annotated[int, Value("How many more invitations may be sent today.")]
-CODE = Text("The invitation's code, as it was sent or is typed: blanks, hyphens and small letters do not matter.", 60)
+CODE = Text("The invitation's code, as it was sent or typed: blanks, hyphens and letter case do not matter.", 60)
 Code = Annotated[str, CODE]
 ANY_CODE = "The code of an invitation, or the token of one to a pot, as it was sent or is typed."
 VALID_FOR = timedelta(days=7)
@@ -56,7 +54,7 @@ class NobodyInvited(Refused):
 
 
 class OwnReferral(Refused):
-    """This invitation is your own, or of somebody for whom you or your guardian act."""
+    """This invitation was sent by you, or by somebody for whom you or your guardian act."""
 
 
 class Expired(Refused):
@@ -64,7 +62,7 @@ class Expired(Refused):
 
 
 class AlreadySponsored(Refused):
-    """An invitation was accepted before; that is possible once."""
+    """You have accepted an invitation before; only one can be accepted."""
 
 
 class BirthdayUnknown(Refused):
@@ -142,7 +140,9 @@ class ReferralPotInput:
     it, unless `updatePot` makes it private."""
 
     title: Annotated[str | None, Text("The headline; the usual one when left out.", Pot.title)] = None
-    target_amount_cfa: Annotated[int | None, Value("What is hoped for, in CFA francs; the usual when left out.")] = None
+    target_amount_cfa: Annotated[
+        int | None, Value("The amount to be raised, in CFA francs; the usual one when left out.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

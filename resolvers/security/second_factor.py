@@ -27,7 +27,7 @@ LOCKOUT_MINUTES = Configured("security.lockout_minutes", 15)
 
 
 class TwoFactorRequired(Refused):
-    """This needs a code of the authenticator app."""
+    """A code of the authenticator app is required."""
 
 
 class TwoFactorInvalid(Refused):
@@ -35,11 +35,11 @@ class TwoFactorInvalid(Refused):
 
 
 class TwoFactorLocked(Refused):
-    """Too many codes were wrong: wait a little, then try again."""
+    """Too many wrong codes: wait a little, then try again."""
 
 
 class TwoFactorUnreadable(Refused):
-    """The authenticator app cannot be checked any more: set it up anew."""
+    """The authenticator app can no longer be verified: set it up again."""
 
 
 REFUSALS = (TwoFactorRequired, TwoFactorInvalid, TwoFactorLocked, TwoFactorUnreadable)

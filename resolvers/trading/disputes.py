@@ -33,7 +33,7 @@ class DisputeOutcome(Documented):
 
 
 class ShareNotValid(Refused):
-    """A split, and nothing else, takes the buyer's share: above 0 and below 1."""
+    """Only a split has a buyer's share, which must be above 0 and below 1."""
 
 
 STATES = {

@@ -68,11 +68,11 @@ def _figure(column: InstrumentedAttribute[Any]) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class CryptoPriceInput:
-    """What the market says of a coin; what is left out stays as it was."""
+    """The market data of a coin; what is left out stays as it was."""
 
     symbol: Annotated[str, Text("The coin's code, as in `BTC`.", LONGEST_CODE)]
     price_usd: Annotated[Decimal, Value("What one coin costs, in US dollars.")]
-    name: Annotated[str | None, Text("What the coin is called; its code where nobody ever said.", 100)] = None
+    name: Annotated[str | None, Text("The coin's name; its code until one is given.", 100)] = None
     price_change_24h: Annotated[Decimal | None, _figure(CryptoPrice.price_change_24h)] = None
     volume_24h: Annotated[Decimal | None, _figure(CryptoPrice.volume_24h)] = None
     market_cap: Annotated[Decimal | None, _figure(CryptoPrice.market_cap)] = None
@@ -110,7 +110,7 @@ class QuotedPrices:
 async def upsert_crypto_prices(
     tx: RuleTransaction, prices: Annotated[list[CryptoPriceInput], Value("The coins, 500 at most.")]
 ) -> QuotedPrices:
-    """Take over what the market says of coins; what is left out of one stays as it was."""
+    """Update the market data of coins; what is left out of one stays as it was."""
     check_count(prices, MOST_PRICES, field="prices")
     for place, price in enumerate(prices):
         _check(price, f"prices.{place}")

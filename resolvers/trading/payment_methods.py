@@ -46,7 +46,7 @@ SEALED = Lookup(
 
 
 class DetailsUnreadable(Refused):
-    """These details cannot be read any more: remove the payment method, and add it anew."""
+    """These details can no longer be read: remove the payment method and add it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class RevealedDetails:
 async def add_payment_method(
     tx: RuleTransaction,
     type: Annotated[  # noqa: A002 - as the API names it
-        str, Text("What kind it is, as in `bank_transfer` or `mobile_money`.", 100)
+        str, Text("Its kind, such as `bank_transfer` or `mobile_money`.", 100)
     ],
-    provider: Annotated[str, Text("Who provides it, as the bank's name.", 200)],
+    provider: Annotated[str, Text("Who provides it, such as the bank's name.", 200)],
     account_details: Annotated[str, Text("The account's number and holder. Kept encrypted.", LONGEST_DETAILS)],
-    is_primary: Annotated[bool, Value("Whether it is to be used where no other is named.")] = False,
+    is_primary: Annotated[bool, Value("Whether it is the one to be used by default.")] = False,
 ) -> Annotated[CryptoPaymentMethod, Named("payment_method")]:
     """Add a way to be paid. The first one is the primary one; staff check each."""
     for text, field in ((type, "type"), (provider, "provider"), (account_details, "account_details")):

@@ -18,7 +18,7 @@ class NotTheBuyer(Refused):
 
 
 class NotYourTrade(Refused):
-    """Only who placed this trade, or has taken it, may do this."""
+    """Only the two parties of this trade may do this."""
 
 
 class OwnTrade(Refused):

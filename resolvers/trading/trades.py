@@ -63,7 +63,7 @@ class ExpiryPast(Refused):
 
 
 class BackedOutTooOften(Refused):
-    """You have backed out of as many trades within a day as you may: fund this one, or let its time run out."""
+    """You have reached the daily limit of trades you may back out of: fund this one, or let it expire."""
 
 
 class AlreadyTaken(Refused):
@@ -71,7 +71,7 @@ class AlreadyTaken(Refused):
 
 
 class OfferExpired(Refused):
-    """This offer has lapsed."""
+    """This offer has expired."""
 
 
 class AlreadyPaid(Refused):
@@ -282,7 +282,7 @@ async def rate_trade(
     tx: RuleTransaction,
     trade: Annotated[CryptoTrade, Locked("The trade.")],
     rating: Annotated[Decimal, Value("From 1 to 5, with two decimals at most.")],
-    feedback: Annotated[str | None, Text("What you say of the other party.", 2_000)] = None,
+    feedback: Annotated[str | None, Text("Your comment on the other party.", 2_000)] = None,
 ) -> Trade:
     """Rate the other party of a completed trade, once; what they are given on average is everybody's to see."""
     if not LEAST_RATING <= rating <= MOST_RATING or not fits(rating, CryptoTrade.seller_rating):

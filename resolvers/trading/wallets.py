@@ -63,9 +63,9 @@ OWN = Lookup(
 async def connect_wallet(
     tx: RuleTransaction,
     wallet_address: Annotated[str, Text("Its public address.", 200)],
-    chain_type: Annotated[str, Text("The chain it is on, as in `ethereum`.", 40)],
-    currency: Annotated[str, Text("The code of its coin, as in `BTC`.", LONGEST_CODE)],
-    wallet_provider: Annotated[str | None, Text("Who keeps it, as in `metamask`.", 100)] = None,
+    chain_type: Annotated[str, Text("The chain it is on, such as `ethereum`.", 40)],
+    currency: Annotated[str, Text("The code of its coin, such as `BTC`.", LONGEST_CODE)],
+    wallet_provider: Annotated[str | None, Text("The wallet's provider, such as `metamask`.", 100)] = None,
     supported_currencies: Annotated[list[str] | None, Text("The codes of all coins it can hold.", LONGEST_CODE)] = None,
 ) -> Annotated[CryptoWallet, Named("wallet")]:
     """Connect a wallet, or one that was disconnected again. The first one is the primary one.

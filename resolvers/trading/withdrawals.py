@@ -55,7 +55,7 @@ class WalletTooNew(Refused):
 
 
 class NoWithdrawal(Refused):
-    """No coins were taken from a balance for this."""
+    """No coins were taken from a balance for this transaction."""
 
 
 class HashNotValid(Refused):
@@ -85,8 +85,8 @@ async def withdraw_crypto(
         CryptoWallet, Locked("Your wallet, to which the coins go."), OwnedBy(CryptoWallet.user_id, NotYourWallet)
     ],
     amount: Annotated[Decimal, Value("How many of the wallet's coins.")],
-    destination_name: Annotated[str | None, Text("Who is behind the address, as you call them.", 200)] = None,
-    note: Annotated[str | None, Text("What you note on it.", LONGEST_TEXT)] = None,
+    destination_name: Annotated[str | None, Text("Your name for whoever is behind the address.", 200)] = None,
+    note: Annotated[str | None, Text("A note of your own.", LONGEST_TEXT)] = None,
 ) -> Annotated[CryptoTransaction, Named("transaction")]:
     """Send coins from one's balance to one's own wallet, within one's limits for that coin of a day and a month.
 
