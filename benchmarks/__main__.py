@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from benchmarks import queries, report, servers
-from benchmarks.asking import Asker
+from benchmarks.clients import PeerClient
 from benchmarks.compare import compare
 from benchmarks.database import Database, Facts, database
 from benchmarks.floor import RoundTrips
@@ -100,13 +100,13 @@ def bench(
 def benched(found: Database, setup: Setup, peers: Sequence[Peer], load: Generator, plan: Plan) -> Iterator[Bench]:
     console.print(f"[bold]{setup.workers} worker(s) of each gateway[/]")
     with running(peers, setup) as started:
-        yield Bench(found, setup, [Asker(each, setup.tokens) for each in started], load, plan)
+        yield Bench(found, setup, [PeerClient(each, setup.tokens) for each in started], load, plan)
 
 
 def check(ready: Bench, facts: Facts, selected: Sequence[Query]) -> None:
     console.print("comparing the answers")
     for query in selected:
-        compare(query, ready.askers, ready.database, query.variants(facts))
+        compare(query, ready.clients, ready.database, query.variants(facts))
 
 
 def timed(ready: Bench, facts: Facts, selected: Sequence[Query], *, with_floor: bool) -> list[Series]:
@@ -118,15 +118,15 @@ def timed(ready: Bench, facts: Facts, selected: Sequence[Query], *, with_floor: 
 
 def soak_all(ready: Bench, facts: Facts, selected: Sequence[Query], many: int) -> None:
     variants = {query.name: query.variants(facts) for query in selected}
-    for asker in ready.askers:
-        soak(asker, ready.generator, variants, many)
+    for client in ready.clients:
+        soak(client, ready.generator, variants, many)
 
 
 def show_growth(ready: Bench, facts: Facts) -> None:
     lists = [queries.growth(rows) for rows in GROWTH]
     check(ready, facts, lists)
     measured = timed(ready, facts, lists, with_floor=False)
-    console.print(growth_table(measured, [asker.server.peer.name for asker in ready.askers]))
+    console.print(growth_table(measured, [client.server.peer.name for client in ready.clients]))
 
 
 def write_report(measured: list[Series], plan: Plan, found: Database, tools: Node, size: str, *, write: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.asking import Asker
+from benchmarks.clients import PeerClient
 from benchmarks.database import FIRST_CODE, Database
 from benchmarks.places import say, stop
 from benchmarks.queries import Query, Variables
@@ -58,7 +58,7 @@ def grouped(item: dict[str, Any]) -> dict[str, Any]:
     return {"group": {"createdAt": moment}, "count": item["count"]["rowId"], "sum": item["sum"]}
 
 
-def compare(query: Query, askers: Sequence[Asker], database: Database, variants: list[Variables]) -> None:
+def compare(query: Query, clients: Sequence[PeerClient], database: Database, variants: list[Variables]) -> None:
     """Stops the run where a peer answers otherwise than the first one, or with an error."""
     callers = (query.caller, *query.compared_as)
     tried = variants if len(variants) <= VARIANTS else [variants[0], variants[len(variants) // 2], variants[-1]]
@@ -68,26 +68,26 @@ def compare(query: Query, askers: Sequence[Asker], database: Database, variants:
     counted = 0
     for caller in callers:
         expected: list[Any] = []
-        for asker in askers:
+        for client in clients:
             if query.once:
                 database.reset()
-            answers = [answered(asker, query, variables, caller) for variables in tried]
+            answers = [answered(client, query, variables, caller) for variables in tried]
             if not expected:
                 expected = answers
             for variables, found, wanted in zip(tried, answers, expected, strict=True):
                 if found != wanted:
-                    differ(query, variables, caller, askers[0], asker, wanted, found)
+                    differ(query, variables, caller, clients[0], client, wanted, found)
                 counted += 1
         if caller == query.caller and is_empty(expected[0]):
             stop(f"{query.name}: the answer is empty, so there is nothing to time.")
     say(f"{query.name}: {counted} answers compared, as {', '.join(callers)}")
 
 
-def answered(asker: Asker, query: Query, variables: Variables, caller: str) -> Any:
-    answer = asker.answer(query, variables, caller)
+def answered(client: PeerClient, query: Query, variables: Variables, caller: str) -> Any:
+    answer = client.answer(query, variables, caller)
     if "errors" in answer:
         errors = orjson.dumps(answer["errors"]).decode()[:2000]
-        stop(f"{query.name}: {asker.server.peer.title} answers {caller} with an error: {errors}")
+        stop(f"{query.name}: {client.server.peer.title} answers {caller} with an error: {errors}")
     found = neutral(answer["data"])
     if query.once:
         # How a refusal is worded beyond its code is each peer's own.
@@ -104,7 +104,7 @@ def is_empty(value: Any) -> bool:
 
 
 def differ(
-    query: Query, variables: Variables, caller: str, first: Asker, other: Asker, wanted: Any, found: Any
+    query: Query, variables: Variables, caller: str, first: PeerClient, other: PeerClient, wanted: Any, found: Any
 ) -> None:
     left, right = (orjson.dumps(each, option=orjson.OPT_INDENT_2).decode().splitlines() for each in (wanted, found))
     names = first.server.peer.title, other.server.peer.title

@@ -15,7 +15,7 @@ from typing import cast
 import orjson
 import uvloop
 
-from benchmarks.asking import CODE
+from benchmarks.clients import CODE
 from benchmarks.places import ROOT, stop
 from benchmarks.servers import LOOPBACK
 from benchmarks.usage import Meter

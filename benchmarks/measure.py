@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks import floor
-from benchmarks.asking import CODE, Asker
+from benchmarks.clients import CODE, PeerClient
 from benchmarks.database import CODES, FIRST_CODE, Database
 from benchmarks.load import Generator, Job, Slice
 from benchmarks.places import console, say, stop
@@ -75,7 +75,7 @@ class Bench:
 
     database: Database
     setup: Setup
-    askers: Sequence[Asker]
+    clients: Sequence[PeerClient]
     generator: Generator
     plan: Plan
 
@@ -94,9 +94,9 @@ def under_load(
     bench: Bench, query: Query, variants: list[Variables], connections: int, scripts: list[floor.Script] | None
 ) -> list[Series]:
     workers = bench.setup.workers
-    names = [asker.server.peer.name for asker in bench.askers]
+    names = [client.server.peer.name for client in bench.clients]
     found = {name: Series(query.name, name, workers, connections) for name in names}
-    jobs = {asker.server.peer.name: job_of(bench, asker, query, variants, connections) for asker in bench.askers}
+    jobs = {client.server.peer.name: job_of(bench, client, query, variants, connections) for client in bench.clients}
     if with_floor := scripts is not None:
         found[FLOOR] = Series(query.name, FLOOR, workers, connections)
     for number in range(bench.plan.rounds):
@@ -120,8 +120,8 @@ def under_load(
     return [*found.values()]
 
 
-def job_of(bench: Bench, asker: Asker, query: Query, variants: list[Variables], connections: int) -> Job:
-    sent = [each.decode() for each in asker.requests(query, variants)]
+def job_of(bench: Bench, client: PeerClient, query: Query, variants: list[Variables], connections: int) -> Job:
+    sent = [each.decode() for each in client.requests(query, variants)]
     codes = None
     forbidden = [ERRORS]
     if query.once:
@@ -130,9 +130,9 @@ def job_of(bench: Bench, asker: Asker, query: Query, variants: list[Variables], 
         sent = [each.replace(str(FIRST_CODE), CODE.decode()) for each in sent]
         codes = (FIRST_CODE, FIRST_CODE + CODES - 1)
         forbidden.append(MESSAGE)
-    groups = {"server": [asker.server.process.pid], "postgres": [bench.database.postmaster]}
+    groups = {"server": [client.server.process.pid], "postgres": [bench.database.postmaster]}
     plan = bench.plan
-    return Job(asker.server.port, sent, connections, plan.warm, plan.seconds, forbidden, codes, groups)
+    return Job(client.server.port, sent, connections, plan.warm, plan.seconds, forbidden, codes, groups)
 
 
 def floor_scripts(bench: Bench, query: Query, variants: list[Variables]) -> list[floor.Script] | None:
@@ -141,7 +141,7 @@ def floor_scripts(bench: Bench, query: Query, variants: list[Variables]) -> list
     if query.once:
         return []
     found = []
-    lango = next((asker for asker in bench.askers if asker.server.peer.name == "lango"), None)
+    lango = next((client for client in bench.clients if client.server.peer.name == "lango"), None)
     if lango is None:
         console.print(f"  {query.name}: no floor, because lango is not measured", style="yellow")
         return None

@@ -1,4 +1,4 @@
-"""What is asked: each query with the values it is asked with, and its text for each peer in `documents/`."""
+"""The queries: each with its values, and its text for each peer in `documents/`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGES_OF_WIDE = 5
 class Place:
     """The cursor of the row of this number in the list of pots, newest first; -1 is before the first.
 
-    Each peer writes its cursors in its own way, so they are asked of each.
+    Each peer writes its cursors in its own way, so each peer gives its own.
     """
 
     number: int
@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query, the demo caller who asks it, and the values that requests take turns with."""
+    """A query, the demo caller who sends it, and the values that requests take turns with."""
 
     name: str
     title: str

@@ -12,7 +12,7 @@ import asyncpg
 import orjson
 from rich.table import Table
 
-from benchmarks.asking import request
+from benchmarks.clients import request
 from benchmarks.database import Database
 from benchmarks.load import Generator, Job, Slice
 from benchmarks.measure import ERRORS, MESSAGE

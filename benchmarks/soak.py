@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from rich.table import Table
 
-from benchmarks.asking import Asker
+from benchmarks.clients import PeerClient
 from benchmarks.load import Generator, Job
 from benchmarks.measure import ERRORS, Series
 from benchmarks.places import console, stop
@@ -19,20 +19,20 @@ CONNECTIONS = 16
 GROWTH = (25, 50, 100)
 
 
-def soak(asker: Asker, generator: Generator, variants: dict[str, list[Variables]], many: int) -> None:
+def soak(client: PeerClient, generator: Generator, variants: dict[str, list[Variables]], many: int) -> None:
     """Send many requests, of all queries in turn, and print what memory the workers hold at each twentieth."""
     listed = [
-        asker.requests(query, variants[query.name]) for query in QUERIES if not query.once and query.name in variants
+        client.requests(query, variants[query.name]) for query in QUERIES if not query.once and query.name in variants
     ]
     mixed = [each.decode() for turn in zip_longest(*listed) for each in turn if each is not None]
-    workers = asker.server.workers()
-    console.print(f"{asker.server.peer.title}: {many:,} requests, {len(mixed)} different ones in turn")
+    workers = client.server.workers()
+    console.print(f"{client.server.peer.title}: {many:,} requests, {len(mixed)} different ones in turn")
     begin = resident(workers)
     console.print(f"  {0:>12,} requests  {begin:8.1f} MB")
     step = max(1, many // STEPS)
     held = []
     for number in range(1, STEPS + 1):
-        job = Job(asker.server.port, mixed, CONNECTIONS, 0.0, 0.0, [ERRORS], None, {}, many=step)
+        job = Job(client.server.port, mixed, CONNECTIONS, 0.0, 0.0, [ERRORS], None, {}, many=step)
         part = generator.run(job)
         if part.errors:
             stop(f"{part.errors} of the requests failed. The first:\n{part.example}")

@@ -80,7 +80,7 @@ const DONATION = `id AS "rowId", amount_cfa AS "amountCfa", upper(status) AS sta
 const CODE = `id AS "rowId", upper(status) AS status, price_cfa AS "priceCfa", partner_share_cfa AS "partnerShareCfa",
   expires_at AS "expiresAt", redeemed_at AS "redeemedAt", pack_id AS "packId"`;
 
-/** A loader of the rows behind a foreign key: those that are asked for, once each. */
+/** A loader of the rows behind a foreign key: those that are requested, once each. */
 function toOne(name, columns, table, key, foreign) {
   const text = `SELECT ${key} AS key, ${columns} FROM ${table} WHERE ${key} = ANY ($1)`;
   return {

@@ -82,8 +82,8 @@ const RedeemPlugin = extendSchema((build) => {
       Mutation: {
         plans: {
           redeemQrCode(_, { $input: { $code } }) {
-            const $asked = object({ code: $code, caller: context().get("caller") });
-            const $done = sideEffectWithPgClientTransaction(codes.executor, $asked, async (client, { code, caller }) => {
+            const $request = object({ code: $code, caller: context().get("caller") });
+            const $done = sideEffectWithPgClientTransaction(codes.executor, $request, async (client, { code, caller }) => {
               await client.query({ text: "SET LOCAL ROLE lango_rules" });
               return redeem((query) => client.query(query), caller, code);
             });

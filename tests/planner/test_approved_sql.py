@@ -14,7 +14,7 @@ import os
 import pytest
 
 from gql.kit.planner.explain import Planned, laid_out
-from tests.planner.asking import CALLERS, FOLDER, question, questions, statements
+from tests.planner.queries import CALLERS, FOLDER, question, questions, statements
 
 
 def written(planned: Planned) -> str:

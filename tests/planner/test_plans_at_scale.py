@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from lango.db.postgres import create_engine
 from lango.settings import Settings
 from tests.databases import of_database
-from tests.planner.asking import question, statements
+from tests.planner.queries import question, statements
 from tests.planner.scale import Scale, filled, read, result_of
 
 BIG = frozenset(

@@ -43,7 +43,7 @@ class Reading:
             await self._opened.aclose()
 
     async def one(self, model: Any, key: str, value: UUID | None) -> Any:
-        """The row behind a foreign key; those that are asked for at once are one statement."""
+        """The row behind a foreign key; those that are requested at once are one statement."""
 
         async def load(values: list[UUID]) -> list[Any]:
             statement = select(model).where(getattr(model, key).in_(values))

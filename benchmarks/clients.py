@@ -38,8 +38,8 @@ def request(server: Running, token: str | None, content: bytes) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
-class Asker:
-    """Asks one peer, as any of the callers."""
+class PeerClient:
+    """Sends requests to one peer, as any of the callers."""
 
     def __init__(self, server: Running, tokens: Tokens) -> None:
         self.server = server
