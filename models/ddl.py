@@ -183,7 +183,7 @@ def _triggers(model: type[Base]) -> Iterator[str]:
 
 
 def audit_arguments(model: type[Base]) -> list[str]:
-    """What the audit trigger is told: kind, key, withheld and personal columns, and where the card account stands."""
+    """What the audit trigger gets: kind, key, withheld and personal columns, and where the card account stands."""
     table = model.table()
     account = "id" if _name(model) == "cards.accounts" else "account_id"
     on_account = group_of(model) == "cards" and account in table.columns

@@ -47,13 +47,13 @@ class DonationStatus(Choice):
     PROCESSING = "processing", "With Wave, or paid and held until staff have looked at its risk."
     SUCCEEDED = "succeeded", "Paid, and counted in the pot."
     FAILED = "failed", "Not paid; it may be tried again, and a payment that arrives late still makes it succeed."
-    REFUNDED = "refunded", "Paid, and given back, or on its way back, to the donor: its refunds say which."
+    REFUNDED = "refunded", "Paid, and given back, or on its way back, to the donor: its refunds show which."
 
 
 class RefundReason(Choice):
     """Why a donation is given back."""
 
-    USER_REQUEST = "user_request", "The donor asked for it."
+    USER_REQUEST = "user_request", "The donor requested it."
     FRAUD = "fraud", "The payment was fraudulent."
     FAILED_POT = "failed_pot", "The pot was cancelled, or no longer takes money."
     ADMIN_ACTION = "admin_action", "Staff decided so."

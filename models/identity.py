@@ -75,7 +75,7 @@ class UserRole(Choice):
     USER = "user", "An ordinary user, who acts for themselves and for the minors they are guardian of."
     ADMIN = "admin", "Staff, who read everything and run staff mutations."
     SUPER_ADMIN = "super_admin", "Staff who also read sensitive settings and staff sessions."
-    PARTNER = "partner", "Acts for partners; `partner_members` says for which, and as what."
+    PARTNER = "partner", "Acts for partners; `partner_members` lists which, with the role."
 
 
 class OneTimeCodePurpose(Choice):

@@ -46,8 +46,8 @@ class NotificationStatus(Choice):
 
     PENDING = "pending", "Waiting for its time, or for the next try."
     SENT = "sent", "Taken by the provider."
-    DELIVERED = "delivered", "Arrived, as the provider says."
-    FAILED = "failed", "Not sent or never arrived; `error_message` says why."
+    DELIVERED = "delivered", "Arrived, as the provider reports."
+    FAILED = "failed", "Not sent or never arrived; `error_message` has the reason."
     BOUNCED = "bounced", "Sent back: nobody can be reached there."
 
 

@@ -41,7 +41,7 @@ class ConsentPurpose(Choice):
 
 
 class DataRequestKind(Choice):
-    """What a user may ask about their data."""
+    """What a user may request about their data."""
 
     EXPORT = "export", "A copy of everything held about them."
     ERASURE = (
@@ -55,8 +55,8 @@ class DataRequestStatus(Choice):
 
     PENDING = "pending", "Waiting to be worked on."
     PROCESSING = "processing", "Being worked on."
-    COMPLETED = "completed", "Done as asked."
-    REJECTED = "rejected", "Refused, as an erasure is while money is held; `result` says why."
+    COMPLETED = "completed", "Done as requested."
+    REJECTED = "rejected", "Refused, as an erasure is while money is held; `result` has the reason."
 
 
 class Consent(Base):

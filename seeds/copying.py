@@ -25,7 +25,7 @@ class Rows:
     """Rows that wait to be written.
 
     A column that is not named gets its server default; `created_at`, where it is not given, the load's day, and
-    `updated_at` what `created_at` got. `now()` is never asked: the same day gives the same rows.
+    `updated_at` what `created_at` got. `now()` is never used: the same day gives the same rows.
     """
 
     def __init__(self, connection: asyncpg.Connection[Any], today: datetime) -> None:

@@ -89,7 +89,7 @@ def _put_dao(world: World, dice: Dice, number: int) -> Group:
     for place, member in enumerate(members):
         role = "admin" if place == 0 else "elder" if place == 1 else "proposer" if place == 2 else "member"
         _put_member(world, dice, group, member, role, "approved")
-    # Those who asked to join, were declined or shut out.
+    # Those who requested to join, were declined or shut out.
     for person, state in zip(
         [one for one in others if one not in members], ("pending", "rejected", "banned"), strict=False
     ):
@@ -271,7 +271,7 @@ def _put_transfer(
 
 
 def _put_payouts(world: World, dice: Dice, sponsoring: Sponsoring) -> None:
-    """Rewards that are asked for; none is paid yet, so no money has moved."""
+    """Rewards that are requested; none is paid yet, so no money has moved."""
     states = ("pending", "approved", "rejected", "processing", "failed")
     for number, (sponsor, referral, accepted) in enumerate(sponsoring.accepted[::3]):
         state, requested = states[number % len(states)], min(accepted + timedelta(days=1), world.today)

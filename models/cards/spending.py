@@ -27,7 +27,7 @@ class SpendLimitDuration(Choice):
 
 
 class ProfileCategoryRuleType(Choice):
-    """What a spending profile says about a category of merchants."""
+    """How a spending profile treats a category of merchants."""
 
     ALLOWED = "allowed", "Its cards may pay there."
     BLOCKED = "blocked", "Its cards are declined there."

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class CardTransactionType(Choice):
     """What a card transaction does."""
 
-    AUTHORIZATION = "AUTHORIZATION", "A merchant asks for an amount, which is held when it is approved."
+    AUTHORIZATION = "AUTHORIZATION", "A merchant requests an amount, which is held when it is approved."
     CLEARING = "CLEARING", "A merchant collects, and what was held is settled."
     REFUND = "REFUND", "A merchant gives money back."
 
@@ -33,7 +33,7 @@ class CardTransactionStatus(Choice):
 
     PENDING = "PENDING", "Not yet decided."
     APPROVED = "APPROVED", "Allowed."
-    DECLINED = "DECLINED", "Refused; `declined_reason` says why."
+    DECLINED = "DECLINED", "Refused; `declined_reason` has the reason."
 
 
 class CardWebhookStatus(Choice):

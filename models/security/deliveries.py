@@ -24,7 +24,7 @@ class EmailDeliveryStatus(Choice):
     PENDING = "pending", "Waiting to be handed to the provider."
     SENT = "sent", "Taken by the provider."
     DELIVERED = "delivered", "Taken by the recipient's mail server."
-    FAILED = "failed", "Not sent; `error_message` says why."
+    FAILED = "failed", "Not sent; `error_message` has the reason."
     BOUNCED = "bounced", "Sent back by the recipient's mail server."
 
 
@@ -33,8 +33,8 @@ class SmsDeliveryStatus(Choice):
 
     PENDING = "pending", "Waiting to be handed to the provider."
     SENT = "sent", "Taken by the provider."
-    DELIVERED = "delivered", "Arrived, as the network says."
-    FAILED = "failed", "Not sent or never arrived; `error_message` says why."
+    DELIVERED = "delivered", "Arrived, as the network reports."
+    FAILED = "failed", "Not sent or never arrived; `error_message` has the reason."
 
 
 class EmailDelivery(Base):

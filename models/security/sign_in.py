@@ -59,7 +59,7 @@ class AccountRecoveryRecoveryType(Choice):
 
 
 class AccountRecoveryMethod(Choice):
-    """How the account's owner is told from others."""
+    """How the account's owner is identified."""
 
     EMAIL = "email", "By a token sent to the email."
     SMS = "sms", "By a token sent to the phone."

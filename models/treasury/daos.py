@@ -67,7 +67,7 @@ class DaoMemberStatus(Choice):
 
     APPROVED = "approved", "It holds: the member sees the DAO and takes part."
     PENDING = "pending", "Asked for, and waiting for approval."
-    REJECTED = "rejected", "Declined; it may be asked for again."
+    REJECTED = "rejected", "Declined; it may be requested again."
     BANNED = "banned", "Shut out of the DAO until the ban is lifted."
 
 

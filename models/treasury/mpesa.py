@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class MpesaTransactionTransactionType(Choice):
-    """What was asked of M-Pesa, or came from it."""
+    """What was requested from M-Pesa, or reported by it."""
 
     STK_PUSH = "stk_push", "A deposit that the payer confirms with a PIN on the phone."
     B2C = "b2c", "A payout from the platform to a phone."
@@ -51,7 +51,7 @@ class MpesaTransactionStatus(Choice):
     FAILED = "failed", "M-Pesa refused it or could not carry it out."
     REVERSED = "reversed", "Paid, and given back afterwards."
     CANCELLED = "cancelled", "Declined by the payer."
-    HELD = "held", "Paid, but not the amount that was asked for; staff decide."
+    HELD = "held", "Paid, but not the requested amount; staff decide."
 
 
 class MpesaTransaction(Base):

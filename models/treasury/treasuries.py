@@ -31,7 +31,7 @@ class TreasuryTransferStatus(Choice):
 
 
 class TreasuryApprovalDecision(Choice):
-    """What a signer says to a transfer."""
+    """A signer's decision on a transfer."""
 
     APPROVE = "approve", "It may be paid; counts towards `required_signatures`."
     REJECT = "reject", "It should not be paid."

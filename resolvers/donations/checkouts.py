@@ -42,7 +42,7 @@ log = structlog.get_logger("lango.donations")
 LONGEST_PHONE, LONGEST_MESSAGE = 40, 1_000
 MINIMUM = SMALLEST_DONATION
 MAXIMUM = Configured("donations.maximum_cfa", 2_000_000)
-# A checkout lasts about so long; Wave is asked what became of those that nothing was heard of.
+# A checkout lasts about so long; after that, Wave is queried about those without an event.
 CHECKOUT_LASTS = timedelta(minutes=30)
 
 

@@ -71,7 +71,7 @@ class Payment:
 
     @classmethod
     def of_checkout(cls, checkout: Checkout) -> Self:
-        """Reads what Wave answered when it was asked; the event is written as Wave would have sent it."""
+        """Reads a checkout that was fetched from Wave; the event is written as Wave would have sent it."""
         data = {
             "id": checkout.id, "amount": str(checkout.amount), "currency": ledger.XOF,
             "client_reference": checkout.reference, "payment_status": checkout.payment_status,

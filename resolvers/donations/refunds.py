@@ -326,7 +326,7 @@ async def _begun(tx: RuleTransaction, refund_id: UUID) -> Sending | None:
     if refund.processed_at is None:
         refund.processed_at = await clock.now(tx)
         if not whole and donation.donor_phone is None:
-            # Kept: the account may have another phone when Wave is asked again.
+            # Kept: the account may have another phone when the request is repeated.
             donation.donor_phone = await _phone(tx, donation)
         await tx.save(donation, refund)
     return Sending(

@@ -1,4 +1,4 @@
-"""Steps of state machines: which there are is said on the model, and the database refuses any other."""
+"""Steps of state machines: the model declares them, and the database refuses any other."""
 
 from __future__ import annotations
 

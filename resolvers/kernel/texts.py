@@ -1,4 +1,4 @@
-"""Texts of an input: not empty where something must be said, and links that lead somewhere."""
+"""Texts of an input: required ones are not empty, and links are web addresses."""
 
 from __future__ import annotations
 

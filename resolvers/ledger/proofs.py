@@ -12,7 +12,7 @@ class Posting:
     """A kind of ledger transaction, and the rows that it belongs to: one transaction a row, of the row's amount.
 
     Conditions and the amount are SQL over a row `r`. A row that `needs` it has one; one that `may` have it has one or
-    none. An amount that is null is not compared, as where what was paid is not what was asked for.
+    none. An amount that is null is not compared, as where the amount paid differs from the amount requested.
     """
 
     kind: LedgerKind

@@ -64,7 +64,7 @@ class CampaignTargets:
 
 
 class CampaignDetails(Details):
-    """What may be said of a campaign, and need not be."""
+    """The optional details of a campaign."""
 
     description: Annotated[str, Text("What it is about.", 5_000)]
     targets: Annotated[CampaignTargets, Value("For whom it is; `{}` for everyone, as a new campaign is when left out.")]

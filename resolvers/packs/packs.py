@@ -49,7 +49,7 @@ class PartnerNotActive(Refused):
 
 
 class PackDetails(Details):
-    """What may be said of a pack, and need not be."""
+    """The optional details of a pack."""
 
     discounted_price_cfa: Annotated[
         int | None, Value("The price that is paid instead, below the full one; null for none.")

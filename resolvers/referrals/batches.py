@@ -265,7 +265,7 @@ def _path(place: int) -> str:
 
 @contextmanager
 def _of_batch() -> Iterator[None]:
-    """What is refused of somebody in a batch is said of the batch, which is what the caller named."""
+    """A refusal of somebody in a batch names the batch, which is the caller's input."""
     try:
         yield
     except Refused as refusal:
