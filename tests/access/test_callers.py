@@ -119,7 +119,7 @@ async def test_a_session_that_is_not_kept_here_is_judged_by_its_user(api: Api, m
     assert await Caller(api, user.id, uuid4()).is_served()
 
 
-async def test_a_user_of_no_row_is_nobody_who_is_signed_in(api: Api, owner: asyncpg.Pool[Any]) -> None:
+async def test_an_unknown_user_counts_as_not_signed_in(api: Api, owner: asyncpg.Pool[Any]) -> None:
     caller, name = Caller(api, uuid4()), f"Chez {uuid4().hex}"
 
     answer = await caller.register(name)

@@ -36,7 +36,7 @@ async def test_staff_reading_a_persons_rows_is_audited(api: Api, make: Factory, 
     assert orjson.loads(row["metadata"]) == {"User": [str(person.id)], "Profile": [str(person.id)]}
 
 
-async def test_what_is_nobodys_is_not(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
+async def test_staff_reading_rows_of_nobody_is_not_audited(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     admin, request_id = await make.staff(), uuid4().hex
 
     await api("{ packs { nodes { name } } }", as_=admin, roles=STAFF, headers={"X-Request-Id": request_id})
@@ -44,7 +44,7 @@ async def test_what_is_nobodys_is_not(api: Api, make: Factory, owner: asyncpg.Po
     assert await reads(owner, request_id) == []
 
 
-async def test_what_others_read_of_their_own_is_not(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
+async def test_users_reading_their_own_rows_is_not_audited(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     person, request_id = await make(User), uuid4().hex
 
     await api(PROFILES, {"id": str(person.id)}, as_=person, headers={"X-Request-Id": request_id})
@@ -52,9 +52,7 @@ async def test_what_others_read_of_their_own_is_not(api: Api, make: Factory, own
     assert await reads(owner, request_id) == []
 
 
-async def test_what_cannot_be_written_down_is_not_shown(
-    api: Api, make: Factory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rows_whose_audit_fails_are_not_shown(api: Api, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     admin, person = await make.staff(), await make(User)
 
     def broken() -> None:

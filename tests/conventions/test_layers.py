@@ -1,4 +1,4 @@
-"""Layers point down, modules stay small, and nothing in the files tells of the machine they were written on."""
+"""Layers point down, modules stay small, and no file names the machine it was written on."""
 
 from __future__ import annotations
 

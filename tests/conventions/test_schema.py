@@ -41,7 +41,7 @@ def described() -> Iterator[tuple[str, str | None]]:
                 for argument, taken in shown.args.items():
                     yield f"{name}.{field}({argument})", taken.description
     for directive in SCHEMA.directives:
-        # Not its arguments: Strawberry has no place for their descriptions, the directive's own tells of them.
+        # Not its arguments: Strawberry has no place for their descriptions, the directive's own covers them.
         yield f"@{directive.name}", directive.description
 
 

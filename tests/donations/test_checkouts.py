@@ -95,7 +95,9 @@ async def test_the_request_and_the_worker_at_once_open_one_checkout(
     assert len({str(each) for each in opened}) == 1
 
 
-async def test_what_wave_refuses_to_open_has_failed(giving: Giving, wave: FakeWave, make: Factory, pot: Any) -> None:
+async def test_a_donation_whose_checkout_wave_refuses_fails(
+    giving: Giving, wave: FakeWave, make: Factory, pot: Any
+) -> None:
     donation = await make(Donation, pot_id=pot.id, status="pending", amount_cfa=1000)
     wave.refuses.add("open_checkout")
 
@@ -107,7 +109,7 @@ async def test_what_wave_refuses_to_open_has_failed(giving: Giving, wave: FakeWa
 
 
 @pytest.mark.parametrize("status", ["processing", "succeeded", "failed", "refunded"])
-async def test_only_what_waits_gets_a_checkout(
+async def test_only_a_pending_donation_gets_a_checkout(
     giving: Giving, wave: FakeWave, make: Factory, pot: Any, status: str
 ) -> None:
     donation = await make.donation(pot_id=pot.id, status=status, amount_cfa=1000)
@@ -164,7 +166,9 @@ async def test_a_checkout_whose_answer_was_lost_is_found_by_its_reference(
     assert await giving.status(reference) == "succeeded"
 
 
-async def test_what_never_got_a_checkout_fails(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
+async def test_a_donation_without_a_checkout_fails_in_the_end(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any
+) -> None:
     wave.down = True
     reference = (await giving.donate(pot, 1000, donor))["donate"]["reference"]
     await long_ago(giving, reference)

@@ -187,7 +187,7 @@ async def test_an_amount_has_its_bounds(
 
 
 @pytest.mark.parametrize("amount", [10**30, 2**31, "NaN", "5000", 100.5, True, None, [100], {"a": 1}])
-async def test_what_is_no_whole_number_is_bad_input(
+async def test_an_amount_that_is_not_a_whole_number_is_bad_input(
     giving: Giving, pot: Any, donor: Any, changes: Changes, amount: Any
 ) -> None:
     before = await changes.mark()
@@ -366,7 +366,7 @@ async def test_many_retries_at_once_leave_one_checkout_to_be_paid(
     assert [found.id for found in open_ones] == [row["wave_checkout_session_id"]]
 
 
-async def test_who_is_not_signed_in_retries_by_the_receipt(giving: Giving, pot: Any, donor: Any) -> None:
+async def test_an_anonymous_donor_retries_by_the_receipt(giving: Giving, pot: Any, donor: Any) -> None:
     begun = await giving.begun(pot, 1000)
 
     stranger = await giving.retry(donor, donationId=begun.id)
@@ -390,7 +390,7 @@ async def test_a_failed_donation_may_be_tried_again(giving: Giving, wave: FakeWa
     assert answer["retryDonation"]["paymentUrl"] != begun.url
 
 
-async def test_what_is_paid_or_has_no_open_pot_is_not_retried(
+async def test_a_paid_donation_or_one_without_an_open_pot_is_not_retried(
     giving: Giving, make: Factory, pot: Any, donor: Any, changes: Changes
 ) -> None:
     paid = await giving.given(pot, 1000, donor)

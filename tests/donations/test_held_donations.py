@@ -115,7 +115,7 @@ async def test_a_rejected_donation_goes_back_to_its_payer(
     assert await giving.money(pot) == (0, 0)
 
 
-async def test_what_was_paid_by_mistake_goes_back_as_it_was_paid(
+async def test_a_payment_of_another_amount_goes_back_as_it_was_paid(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)
@@ -131,7 +131,7 @@ async def test_what_was_paid_by_mistake_goes_back_as_it_was_paid(
     assert await books.owed("platform:suspense:XOF") == suspense
 
 
-async def test_what_came_in_another_currency_fails_and_is_staffs_to_return(
+async def test_a_payment_in_another_currency_fails_and_staff_return_it(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)
@@ -154,7 +154,7 @@ async def test_only_staff_decide_about_it(giving: Giving, donor: Any, held: Any,
 
 
 @pytest.mark.parametrize("name", ["releaseHeldDonation", "rejectHeldDonation"])
-async def test_what_is_not_held_is_left_alone(giving: Giving, pot: Any, donor: Any, name: str) -> None:
+async def test_a_donation_that_is_not_held_stays_as_it_is(giving: Giving, pot: Any, donor: Any, name: str) -> None:
     given = await giving.given(pot, 1000, donor)
 
     assert (await giving.as_staff(name, donationId=given.id)).refusals(name) == ["INVALID_STATE"]
@@ -222,7 +222,7 @@ async def test_many_from_one_address_score(giving: Giving, make: Factory, pot: A
     assert await scored(giving, pot, ip=ip_address("198.51.100.99")) == 6
 
 
-async def test_what_is_older_than_an_hour_does_not_score(giving: Giving, make: Factory, pot: Any) -> None:
+async def test_donations_older_than_an_hour_do_not_score(giving: Giving, make: Factory, pot: Any) -> None:
     for _ in range(9):
         await make.donation(donor_phone="+221771110003", amount_cfa=1000, created_at=now() - timedelta(minutes=61))
 

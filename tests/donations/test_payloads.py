@@ -85,7 +85,7 @@ async def test_who_tries_again_by_a_receipt_is_shown_the_donation(api: Api, givi
     assert answer["donation"] == {"rowId": begun.id, "status": "PENDING", "pot": {"title": "Behind a link"}}
 
 
-async def test_what_was_opened_is_open_for_that_answer_alone(api: Api, giving: Giving, hidden: Any) -> None:
+async def test_a_receipt_opens_its_rows_for_that_answer_alone(api: Api, giving: Giving, hidden: Any) -> None:
     begun = await giving.begun(hidden, 500, shareToken=hidden.share_token)
     look = "query ($pot: ID!, $key: ID!) { pot(id: $pot) { id } donation(id: $key) { id } }"
     two = """

@@ -116,7 +116,9 @@ async def test_an_amount_has_its_bounds(
 
 
 @pytest.mark.parametrize("amount", [10**30, "NaN", 100.5, "1"])
-async def test_what_is_no_whole_number_is_bad_input(giving: Giving, pot: Any, donor: Any, amount: Any) -> None:
+async def test_an_amount_that_is_not_a_whole_number_is_bad_input(
+    giving: Giving, pot: Any, donor: Any, amount: Any
+) -> None:
     given = await giving.given(pot, 5000, donor)
 
     assert (await giving.refund(donor, donationId=given.id, amountCfa=amount)).codes == ["BAD_USER_INPUT"]
@@ -163,7 +165,7 @@ async def test_of_an_ended_pot_only_staff_give_back(
     assert await giving.money(pot) == (0, 0)
 
 
-async def test_what_the_pot_has_spent_does_not_go_back(
+async def test_money_the_pot_has_spent_does_not_go_back(
     giving: Giving, pot: Any, donor: Any, staff: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
@@ -179,7 +181,7 @@ async def test_what_the_pot_has_spent_does_not_go_back(
     assert await giving.money(pot) == (4500, 0)
 
 
-async def test_what_is_set_aside_for_codes_does_not_go_back(
+async def test_money_set_aside_for_codes_does_not_go_back(
     giving: Giving, pot: Any, donor: Any, changes: Changes
 ) -> None:
     given = await giving.given(pot, 5000, donor)
@@ -233,7 +235,7 @@ async def test_the_other_reasons_are_staffs(giving: Giving, pot: Any, donor: Any
     assert refused.refusals("refundDonation") == ["REASON_NOT_ALLOWED"]
 
 
-async def test_what_is_not_paid_does_not_go_back(giving: Giving, pot: Any, donor: Any) -> None:
+async def test_an_unpaid_donation_does_not_go_back(giving: Giving, pot: Any, donor: Any) -> None:
     begun = await giving.begun(pot, 5000, donor)
 
     assert (await giving.refund(donor, donationId=begun.id)).refusals("refundDonation") == ["INVALID_STATE"]
@@ -279,7 +281,7 @@ async def test_a_lost_answer_gives_back_once(giving: Giving, wave: FakeWave, pot
     assert await giving.refunds(given.id) == [(5000, "succeeded", "user_request")]
 
 
-async def test_what_wave_refuses_has_failed_and_staff_send_it_again(
+async def test_a_refund_that_wave_refuses_fails_and_staff_send_it_again(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any, books: Books
 ) -> None:
     given = await giving.given(pot, 5000, donor)

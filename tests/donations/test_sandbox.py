@@ -128,7 +128,7 @@ async def has_raised(site: Site, pot: Any, amount: int) -> None:
     await until(shown)
 
 
-async def test_who_pays_on_the_page_has_given(site: Site, pot: Any) -> None:
+async def test_paying_on_the_page_completes_the_donation(site: Site, pot: Any) -> None:
     given = await site.donate(pot, 2500)
     before = await site.raised(pot)
 
@@ -160,7 +160,7 @@ async def test_a_webhook_that_comes_twice_counts_once(site: Site, pot: Any, owne
     assert tuple(await owner.fetchrow(stored, given["reference"])) == (1, None)
 
 
-async def test_who_could_not_pay_may_pay_after_all(site: Site, pot: Any) -> None:
+async def test_a_failed_payment_may_succeed_later(site: Site, pot: Any) -> None:
     given = await site.donate(pot, 2500)
 
     failed = await site.press(given["paymentUrl"], "Fail")

@@ -1,4 +1,4 @@
-"""What Wave tells of: once, in any order, and kept where nothing can be done with it."""
+"""Events from Wave: processed once, in any order, and kept where nothing can be done with them."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_a_failure_of_an_earlier_checkout_leaves_the_donation_to_the_later
 @pytest.mark.parametrize(
     "kind", ["test.test_event", "b2b.payment_received", "merchant.payment_received", "no.such.type", ""]
 )
-async def test_unknown_types_are_kept_and_come_to_nothing(giving: Giving, changes: Changes, kind: str) -> None:
+async def test_events_of_unknown_types_are_kept_and_change_nothing(giving: Giving, changes: Changes, kind: str) -> None:
     before = await changes.mark()
     event = {"id": f"EV_{uuid4().hex}", "type": kind, "data": {"amount": "1"}}
 
@@ -145,7 +145,7 @@ async def test_unknown_types_are_kept_and_come_to_nothing(giving: Giving, change
      {"amount": "1e3"}, {"amount": "NaN"}, {"amount": "9" * 30}, {"amount": "١٠٠٠"}, {"currency": "EUR"}, {"currency": None},
      {"client_reference": str(uuid4())}, {"client_reference": ""}, {"client_reference": None}, {"client_reference": ["x"]}],
 )  # fmt: skip
-async def test_what_does_not_match_is_held_for_staff_and_never_credited(
+async def test_a_payment_that_does_not_match_is_held_and_never_credited(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any, changes: dict[str, Any]
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)
@@ -179,7 +179,9 @@ async def test_an_amount_in_whole_francs_with_decimals_is_the_same(
     "data",
     [None, [], "x", 7, {}, {"id": 7}, {"id": "cos-unknown", "client_reference": "x", "payment_status": "succeeded"}],
 )
-async def test_what_cannot_be_processed_is_kept_and_shown(giving: Giving, changes: Changes, data: Any) -> None:
+async def test_an_event_that_cannot_be_processed_is_kept_with_its_error(
+    giving: Giving, changes: Changes, data: Any
+) -> None:
     before = await changes.mark()
     event = {"id": f"EV_{uuid4().hex}", "type": "checkout.session.completed", "data": data}
 
@@ -292,7 +294,7 @@ async def test_the_first_donation_earns_the_sponsor_points_once(giving: Giving, 
 # replayWaveEvent
 
 
-async def test_what_went_wrong_is_counted_and_processed_by_a_replay(
+async def test_a_failed_event_is_counted_and_processed_by_a_replay(
     giving: Giving, wave: FakeWave, pot: Any, donor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = await giving.begun(pot, 1000, donor)
@@ -315,7 +317,9 @@ async def test_what_went_wrong_is_counted_and_processed_by_a_replay(
     assert await giving.money(pot) == (1000, 1000)
 
 
-async def test_replaying_what_is_done_changes_no_money(giving: Giving, wave: FakeWave, pot: Any, donor: Any) -> None:
+async def test_replaying_a_processed_event_changes_no_money(
+    giving: Giving, wave: FakeWave, pot: Any, donor: Any
+) -> None:
     begun = await giving.begun(pot, 1000, donor)
     await giving.hear(event := wave.paid(begun.checkout))
     stored = await giving.event_of(event)

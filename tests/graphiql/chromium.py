@@ -69,7 +69,7 @@ class Page:
     async def until(self, script: str, seconds: float = 30) -> Any:
         """The first value of the expression that is true."""
         async with asyncio.timeout(seconds):
-            while not (value := await self.run(script)):  # noqa: ASYNC110 - the page tells nothing
+            while not (value := await self.run(script)):  # noqa: ASYNC110 - the page gives no signal
                 await asyncio.sleep(0.1)
         return value
 

@@ -14,7 +14,7 @@ from models.pots import Pot
 from models.redemption import PartnerSettlement, QrCode
 from models.trading import CryptoEscrow, CryptoTrade
 
-# The event that tells of each state's being entered, or of a step.
+# The event that is published when a state is entered, or a step taken.
 EVENTS: dict[type[Base], dict[str, str]] = {
     Pot: {
         "open": "pot.opened", "funded>open": "pot.reopened", "funded": "pot.funded", "closed": "pot.closed",

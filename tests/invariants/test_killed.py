@@ -123,7 +123,7 @@ def test_the_database_is_killed(server: Server, settings: Settings) -> None:
             for name, who, shown, given in calls:
                 payload = back.run(back.call(name, who, shown, **given))
                 assert payload["userErrors"] == []
-            # Wave tells of what was not taken in, and of what was, once more.
+            # Wave reports again what was not received, and what was.
             for event in events:
                 back.run(back.giving.hear(event))
             back.run(act_on_what_was_stored(back))
@@ -145,7 +145,7 @@ async def act_on_what_was_stored(world: World) -> None:
 
 
 async def payments(world: World) -> list[dict[str, Any]]:
-    """What Wave tells of donations that were paid, and that nobody has heard of yet."""
+    """Wave's events of donations that were paid and are not known yet."""
     known = len(world.donations)
     for number in range(PAID):
         await world.donate(5002 + 4 * number)

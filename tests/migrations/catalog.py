@@ -8,7 +8,7 @@ import asyncpg
 
 OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'alembic')"
 ACL = "SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest({}) a"
-# Each kind of thing, and the query that tells all of its kind: a line each.
+# Each kind of thing, and the query that lists all of its kind: a line each.
 QUERIES = {
     "schemas": f"""
         SELECT n.nspname, n.nspowner::regrole, ({ACL.format("n.nspacl")})

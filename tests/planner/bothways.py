@@ -105,7 +105,7 @@ def _where(ours: Any, theirs: Any, path: str = "") -> str:
 
 
 class BothWays:
-    """Two gateways over one database; only the planner tells them apart."""
+    """Two gateways over one database; only the planner differs."""
 
     def __init__(self, runner: asyncio.Runner, owner_url: str, gateway_url: str, settings: Settings) -> None:
         self.runner = runner

@@ -22,7 +22,7 @@ def key(length: int, last: str) -> str:
 @dataclass(frozen=True)
 class Shape:
     """A question; a variable `@Pot.public` is that row's id. `cursors` come from lists that are asked for first, and
-    `codes` are what staff are told."""
+    `codes` are what staff get."""
 
     query: str
     variables: dict[str, Any] = field(default_factory=dict)

@@ -128,7 +128,9 @@ async def test_the_target_is_positive(planning: Planning, owner_of_pots: Any, ta
 
 
 @pytest.mark.parametrize("target", [10**30, 2**31, "NaN", "5", 100.5, None])
-async def test_what_is_no_whole_number_is_bad_input(planning: Planning, owner_of_pots: Any, target: Any) -> None:
+async def test_an_amount_that_is_not_a_whole_number_is_bad_input(
+    planning: Planning, owner_of_pots: Any, target: Any
+) -> None:
     assert (await planning.create(owner_of_pots, targetAmountCfa=target)).codes == ["BAD_USER_INPUT"]
 
 

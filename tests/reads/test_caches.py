@@ -54,7 +54,7 @@ def planned(engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyP
 
 
 async def counted(api: Api) -> tuple[int, int]:
-    """Hits and misses, as /metrics tells them."""
+    """Hits and misses, as /metrics shows them."""
     text = (await api.client.get("/metrics")).text
     found = dict(re.findall(r'lango_plan_cache_total\{result="(\w+)"\} ([\d.]+)', text))
     return int(float(found.get("hit", 0))), int(float(found.get("miss", 0)))

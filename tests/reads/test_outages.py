@@ -192,7 +192,7 @@ async def restart(server: Server) -> None:
     killed, ended = [await asyncpg.connect(server.owner_url()) for _ in range(2)]
     os.kill(killed.get_server_pid(), signal.SIGKILL)
     async with asyncio.timeout(60):
-        while not ended.is_closed():  # noqa: ASYNC110 - nothing tells
+        while not ended.is_closed():  # noqa: ASYNC110 - there is no signal
             await asyncio.sleep(0.01)
         while True:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):

@@ -191,7 +191,7 @@ async def test_it_is_written_before_the_answer_goes_out(
     assert (await task)["pot"]["title"] == till.pot.title
 
 
-async def test_what_cannot_be_written_down_is_not_shown(
+async def test_rows_whose_audit_fails_are_not_shown(
     api: Api, staff: Any, till: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any, **__: Any) -> None:

@@ -156,7 +156,7 @@ async def test_a_code_that_cannot_be_given_back_stops_no_other_also_of_the_same_
 
 
 @pytest.mark.parametrize("held", ["pots.pots", "redemption.qr_codes"])
-async def test_what_somebody_else_is_changing_is_not_waited_for(
+async def test_expiry_does_not_wait_for_locked_rows(
     services: Services, make: Factory, books: Books, owner: asyncpg.Pool[Any], held: str
 ) -> None:
     busy, free = await due_code(make), await due_code(make)

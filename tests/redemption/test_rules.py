@@ -307,7 +307,7 @@ async def test_a_split_of_all_or_nothing_posts_one_movement(api: Api, make: Fact
         ({"redeemable_from": datetime(2020, 1, 1, tzinfo=UTC), "expires_at": datetime(2020, 4, 1, tzinfo=UTC)},
          "EXPIRED", "expired"),
         ({"pack": {"venue_restrictions": '["plateau"]'}, "partner": {"venues": VENUES}}, "VENUE_NOT_ALLOWED", "venue_not_allowed"),
-        # The order of the checks: what is told first when several hold.
+        # The order of the checks: which refusal comes first when several hold.
         ({"status": "cancelled", "partner": {"status": "suspended"}}, "PARTNER_SUSPENDED", "partner_suspended"),
         ({"status": "cancelled", "redeemable_from": datetime(2020, 1, 1, tzinfo=UTC),
           "expires_at": datetime(2020, 4, 1, tzinfo=UTC)}, "CANCELLED", "cancelled"),
@@ -361,7 +361,7 @@ async def test_a_code_nobody_issued_and_one_of_another_partner_look_alike(
     assert partner == till.partner.id
 
 
-async def test_who_acts_for_no_partner_redeems_nothing(api: Api, till: Any, books: Books) -> None:
+async def test_a_caller_without_a_partner_redeems_nothing(api: Api, till: Any, books: Books) -> None:
     answer = await api.redeem(till.code.code, as_=till.owner)
 
     assert answer.refusals("redeemQrCode") == ["INVALID"]

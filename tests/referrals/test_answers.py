@@ -208,7 +208,7 @@ async def test_accepting_and_declining_at_once_one_wins(
         ({"status": "declined", "expired_at": now() - timedelta(days=1)}, "INVALID_STATE"),
     ],
 )
-async def test_what_is_over_is_not_answered(
+async def test_an_expired_or_answered_invitation_is_not_answered(
     api: Api, make: Factory, sponsor: Any, guest: Any, changes: Changes, name: str, given: dict[str, Any], refusal: str
 ) -> None:
     invitation = await invited_by(make, sponsor, **given)

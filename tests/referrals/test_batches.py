@@ -82,7 +82,7 @@ async def test_the_snapshot_keeps_contacts_as_they_are_reached(api: Api, sponsor
         (phones(1), {"startPosition": 2**31 - 1}, "AMOUNT_OUT_OF_RANGE", ["startPosition"]),
     ],
 )
-async def test_what_is_no_list_of_contacts_is_refused(
+async def test_an_invalid_list_of_contacts_is_refused(
     api: Api, sponsor: Any, changes: Changes, contacts: Any, more: dict[str, Any], code: str, field: list[str]
 ) -> None:
     before = await changes.mark()

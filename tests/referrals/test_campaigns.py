@@ -186,7 +186,7 @@ async def test_a_campaign_is_for_those_it_targets(
     assert await earned(owner, sponsor) == [points]
 
 
-async def test_what_is_worth_nothing_is_not_boosted(
+async def test_zero_points_are_not_boosted(
     api: Api, make: Factory, sponsor: Any, owner: asyncpg.Pool[Any], configure: Any
 ) -> None:
     campaign = await running(make)

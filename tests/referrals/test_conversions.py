@@ -147,7 +147,7 @@ async def test_more_than_a_pot_can_hold_is_out_of_range(
     assert await changes.since(before) == []
 
 
-async def test_what_would_overflow_the_pots_sum_is_out_of_range(
+async def test_a_conversion_that_would_overflow_the_pots_sum_is_out_of_range(
     api: Api, make: Factory, sponsor: Any, changes: Changes
 ) -> None:
     pot = await make.funded_pot(2**31 - 100, owner_user_id=sponsor.id)
@@ -159,7 +159,7 @@ async def test_what_would_overflow_the_pots_sum_is_out_of_range(
 
 
 @pytest.mark.parametrize("points", [2**31, 1.5, "100"])
-async def test_what_is_no_whole_number_is_bad_input(api: Api, sponsor: Any, pot: Any, points: Any) -> None:
+async def test_an_amount_that_is_not_a_whole_number_is_bad_input(api: Api, sponsor: Any, pot: Any, points: Any) -> None:
     assert (await convert(api, sponsor, points, pot)).codes == ["BAD_USER_INPUT"]
 
 

@@ -221,7 +221,7 @@ async def test_two_sponsors_may_invite_the_same_person(api: Api, make: Factory, 
 
 
 @pytest.mark.parametrize("way", ["phone", "email"])
-async def test_who_wishes_no_invitations_gets_none(
+async def test_a_user_who_switched_invitations_off_gets_none(
     api: Api, make: Factory, sponsor: Any, changes: Changes, way: str
 ) -> None:
     number = f"+22170{uuid4().int % 10**7:07d}"
@@ -259,7 +259,7 @@ async def test_nobody_invites_themselves(api: Api, sponsor: Any, changes: Change
         ({"phone": "", "email": ""}, "CONTACT_MISSING", ["invitees", "1"]),
     ],
 )
-async def test_who_cannot_be_reached_is_named(
+async def test_an_invitee_with_an_invalid_contact_is_named(
     api: Api, sponsor: Any, changes: Changes, invitee: dict[str, str], code: str, field: list[str]
 ) -> None:
     before = await changes.mark()
@@ -341,7 +341,7 @@ async def test_without_a_token_nobody_is_invited(api: Api) -> None:
     assert (await api.mutate("sendReferrals", None, invitees=phones(1))).codes == ["UNAUTHENTICATED"]
 
 
-async def test_who_has_no_profile_invites_as_well(api: Api, make: Factory) -> None:
+async def test_a_user_without_a_profile_invites_as_well(api: Api, make: Factory) -> None:
     assert (await api.mutate("sendReferrals", await make(User), invitees=phones(1))).refusals("sendReferrals") == []
 
 

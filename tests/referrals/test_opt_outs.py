@@ -73,7 +73,7 @@ async def test_how_long_is_staffs_to_change(api: Api, make: Factory, sponsor: An
 
 
 @pytest.mark.parametrize("status", ["sent", "expired", "declined"])
-async def test_who_opts_out_by_a_code_is_invited_by_nobody(
+async def test_opting_out_by_a_code_stops_invitations_of_every_sponsor(
     api: Api, make: Factory, sponsor: Any, owner: asyncpg.Pool[Any], changes: Changes, status: str
 ) -> None:
     invitation = await invited(make, sponsor, invited_email="fatou@example.sn", status=status,
@@ -96,7 +96,7 @@ async def test_who_opts_out_by_a_code_is_invited_by_nobody(
     assert len(rows) == 2
 
 
-async def test_who_opted_out_is_left_out_of_batches(api: Api, make: Factory, sponsor: Any) -> None:
+async def test_contacts_that_opted_out_are_left_out_of_batches(api: Api, make: Factory, sponsor: Any) -> None:
     people = phones(3)
     invitation = await invited(make, await person(make), invited_phone=people[1]["phone"])
     await api.mutate(OUT, None, code=invitation.referral_code)

@@ -46,7 +46,7 @@ async def forever() -> AsyncIterator[None]:
 
 async def until(what: Callable[[], Any], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not what():  # noqa: ASYNC110 - nothing tells
+        while not what():  # noqa: ASYNC110 - there is no signal
             await asyncio.sleep(0.005)
 
 

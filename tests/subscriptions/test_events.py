@@ -1,4 +1,4 @@
-"""Each subscription tells what it watches, to those who may see it now."""
+"""Each subscription sends the changes of its object to those who may see it now."""
 
 from __future__ import annotations
 

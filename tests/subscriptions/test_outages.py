@@ -67,7 +67,7 @@ async def test_when_it_stays_away_the_socket_is_closed_and_the_client_goes_on(
             code, _ = await client.closed()
             assert code == TRY_AGAIN
             async with served.socket() as early:
-                # One that cannot even begin is told to come again, too.
+                # One that cannot even begin is closed so that it comes again, too.
                 await early.send(id="1", type="subscribe", payload=subscription(pot, seen["cursor"]))
                 assert (await early.closed())[0] == TRY_AGAIN
     async with served.socket() as again:

@@ -179,7 +179,7 @@ async def test_nothing_is_lost_while_eight_write_out_of_order(
     assert len(written) > 500
     assert set(steady.seen) == written
     assert set(restless.seen) == written
-    # Whoever stays is told everything once.
+    # Whoever stays gets everything once.
     assert steady.again < 20
     out_of_order = sum(left > right for left, right in zip(steady.seen, steady.seen[1:], strict=False))
     assert out_of_order > 0
@@ -247,5 +247,5 @@ async def test_nobody_publishes_where_nobody_subscribes(served: Served, pot: Any
         await until(lambda: served.app.state.hub.outbox.publishes)
         assert await world.owner.fetchval(count) == 1
     async with asyncio.timeout(5):
-        while await world.owner.fetchval(count):  # noqa: ASYNC110 - nothing tells
+        while await world.owner.fetchval(count):  # noqa: ASYNC110 - there is no signal
             await asyncio.sleep(0.02)

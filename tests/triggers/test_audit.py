@@ -49,7 +49,7 @@ EXCLUDED = {("partner_invitations", "email")}
 
 
 async def full_row(make: Factory, model: type[Base]) -> Any:
-    """A row in which whatever holds a secret or tells of a person has a value."""
+    """A row in which every secret and personal column has a value."""
     columns = [column for column in model.table().columns if not column.foreign_keys]
     telling = [column for column in columns if not {SECRET, ENCRYPTED, PERSONAL, WITHHELD}.isdisjoint(column.info)]
     left = {*await make.values(model), *(column for table, column in EXCLUDED if table == model.__tablename__)}

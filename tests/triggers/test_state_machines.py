@@ -1,4 +1,4 @@
-"""A status takes the steps that its model tells, and no other."""
+"""A status takes the steps that its model declares, and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules are run by one door, whoever runs them: a webhook, a job, the command line or a test, without GraphQL."""
+"""Rules are run by one function, whoever runs them: a webhook, a job, the command line or a test, without GraphQL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_the_same_key_answers_the_same(services: Services, make: Factory, 
     assert (await books.code(made.pop()))["status"] == "issued"
 
 
-async def test_what_the_caller_does_not_see_is_not_found(services: Services, till: Any, changes: Changes) -> None:
+async def test_a_row_that_the_caller_does_not_see_is_not_found(services: Services, till: Any, changes: Changes) -> None:
     before = await changes.mark()
 
     outcome = await run(services, Actor(uuid4()), cancel_qr_code, {"qr_code_id": till.code.id})

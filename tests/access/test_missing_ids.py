@@ -1,4 +1,4 @@
-"""Ids of no row, in every place of every mutation that takes one: refused by a type, never an internal error."""
+"""Ids of rows that do not exist, in every place of every mutation that takes one: refused, never an internal error."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def callers(make: Factory) -> list[tuple[SimpleNamespace, tuple[str, ...]]
 
 
 @pytest.mark.parametrize(("name", "place"), CASES, ids=[f"{name} {'.'.join(place)}" for name, place in CASES])
-async def test_an_id_of_no_row_is_refused_by_a_type(
+async def test_a_missing_id_is_refused_with_a_type(
     api: Api, make: Factory, callers: Any, name: str, place: tuple[str, ...]
 ) -> None:
     for caller, roles in callers:
@@ -106,5 +106,5 @@ async def test_an_id_of_no_row_is_refused_by_a_type(
         assert answer.codes or answer.refusals(name), answer.body
 
 
-def test_there_are_such_places() -> None:
+def test_every_place_of_an_id_is_tried() -> None:
     assert len(CASES) > 30
