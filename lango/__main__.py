@@ -1,4 +1,4 @@
-"""The command line's process: its signals, and what the user can mend, said in a line."""
+"""The command line's process: its signals, and in one line the errors that the user can correct."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lango.cli.app import app
 from lango.cli.console import err
 
 
-def mendable(error: Exception) -> list[str]:
-    """What the user can mend, in lines without a traceback; none where it is a fault of ours."""
+def user_errors(error: Exception) -> list[str]:
+    """The lines about an error that the user can correct, without a traceback; none where it is a fault of ours."""
     import asyncpg
     from pydantic import ValidationError
 
@@ -56,7 +56,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if not (lines := mendable(error)):
+        if not (lines := user_errors(error)):
             raise
         for line in lines:
             err.print(f"[bold red]Error:[/] {escape(line)}")

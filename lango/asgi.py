@@ -1,4 +1,4 @@
-"""Door: `lango.asgi:app`, for uvicorn and its workers."""
+"""The composition root of the gateway: `lango.asgi:app`, for uvicorn and its workers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Door of `lango dev`: the gateway of `lango.asgi`, with the demo's people to sign in as.
+"""The composition root of `lango dev`: the gateway of `lango.asgi`, with the demo's people to sign in as.
 
-A door of its own and no setting: whatever is set, `lango serve` cannot open it.
+A module of its own and no setting: whatever is set, `lango serve` does not load it.
 """
 
 from __future__ import annotations

@@ -189,12 +189,12 @@ def is_unsent(error: BaseException) -> bool:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same may succeed in a moment: the database is away or busy, and nothing is wrong with the request."""
+    """Whether the same may succeed in a moment: the database cannot be reached or is busy; the request is right."""
     return isinstance(answerable(error), ServiceUnavailable)
 
 
 def answerable(error: BaseException) -> CallerError | None:
-    """The error as the caller may see it; None when it is nobody's business but ours."""
+    """The error as the caller may see it; None when it is internal."""
     for cause in causes(error):
         if isinstance(cause, CallerError):
             return cause

@@ -15,7 +15,7 @@ from uuid import UUID
 from lango.errors import BadUserInput
 
 
-class Given(NamedTuple):
+class RequestValues(NamedTuple):
     """What one request brings: its variables, coerced, who is asking, and the key of the row that a rule made."""
 
     variables: Mapping[str, Any]
@@ -23,14 +23,14 @@ class Given(NamedTuple):
     key: tuple[Any, ...] = ()
 
 
-Read = Callable[[Given], Any]
+Read = Callable[[RequestValues], Any]
 
 
 class PlanConditions:
     """What the planner had to know of a plan's first request, in the order in which it read it."""
 
-    def __init__(self, given: Given) -> None:
-        self._given: Given | None = given
+    def __init__(self, given: RequestValues) -> None:
+        self._given: RequestValues | None = given
         self._answers: dict[Read, Hashable] = {}
 
     def evaluate(self, read: Read) -> Any:

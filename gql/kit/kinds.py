@@ -48,7 +48,7 @@ PLAIN: list[tuple[type[Any], Kind]] = [
 ]
 
 
-# The characters of a value, as a price is counted, where its column says nothing of its length: few are as long. JSON
+# The characters of a value, as its cost is counted, where its column says nothing of its length: few are as long. JSON
 # is written out longer than it was sent.
 LONGEST_TEXT = 1_000
 LONGEST = {"texts": 1_000, "json": 16_000}

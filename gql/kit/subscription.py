@@ -49,7 +49,7 @@ class About:
 
 
 @strawberry.type
-class Happened:
+class EventFields:
     """What every event tells; the fields' source is an `Event`."""
 
     @strawberry.field(description="The same whenever the event is sent again; it is no node.")
@@ -121,5 +121,5 @@ def _event_type(name: str, model: type[Base], about: About) -> Any:
     resolve.__annotations__ = {"root": Any, "return": TypeReference(model.__name__) | None}
     doc = f"{' '.join((model.__doc__ or '').split())} As it is when the event is sent; null only beside an error."
     shown = {field: strawberry.field(resolve, name=camel(field), description=doc)}
-    made = strawberry.type(type(title, (Happened,), shown), name=title, description=f"An event of `{name}`.")
+    made = strawberry.type(type(title, (EventFields,), shown), name=title, description=f"An event of `{name}`.")
     return register(title, made)

@@ -68,7 +68,7 @@ def work(
     once: Annotated[bool, typer.Option("--once", help="Run what is due, and end.")] = False,
     concurrency: Annotated[int | None, typer.Option(min=2, max=500, help="How many jobs run at once.")] = None,
 ) -> None:
-    """Run the jobs that rules enqueue and those that are due by themselves. Any number of workers may run.
+    """Run the jobs that rules enqueue and the scheduled ones. Any number of workers may run.
 
     SIGTERM and Ctrl-C let running jobs finish (LANGO_SHUTDOWN_TIMEOUT). `lango dev` has a worker of its own.
 

@@ -25,7 +25,7 @@ def cancel(connection: asyncpg.Connection[Any]) -> None:
 
 
 async def _sent(request: Any) -> None:
-    # A server that is away is doing nothing any more.
+    # A server that cannot be reached is doing nothing any more.
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(TIMEOUT):
             await request

@@ -72,7 +72,7 @@ class UnreachableDatabaseError(RuntimeError):
 
 
 class SharedSessionError(RuntimeError):
-    """A pooler hands the server's sessions round, where one is needed for LISTEN, locks or a role."""
+    """A pooler shares the server's sessions, where one is needed for LISTEN, locks or a role."""
 
 
 def is_local(url: URL) -> bool:

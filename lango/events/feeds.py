@@ -16,7 +16,7 @@ from lango.events.outbox import Event, Position
 T = TypeVar("T")
 # Events that wait to be read for a group, or to be sent to one who is still receiving what it missed.
 MAX_WAITING = 1_000
-# Seconds for which an event is read again while the database is away; and the pauses, from the first to the longest.
+# Seconds for which a read is retried while the database cannot be reached; and the pauses, the first and the longest.
 RETRY_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 

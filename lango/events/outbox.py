@@ -33,7 +33,7 @@ log = structlog.get_logger("lango.events.outbox")
 LOCK = 7_265_461_003
 CHANNEL = "lango_outbox"
 # Seconds between two reads of the one that publishes; of the others, should its notice not come; and after a failure.
-WATCH, LOOK, RETRY = 0.02, 1.0, 0.25
+PUBLISH_INTERVAL, READ_INTERVAL, RETRY_INTERVAL = 0.02, 1.0, 0.25
 MAX_AT_ONCE = 1_000
 PAGE = 100
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
@@ -166,7 +166,7 @@ class Outbox:
             except Exception as error:
                 # Whatever it was: as long as there are subscribers, the outbox must be followed.
                 log.warning("the outbox is followed anew", error=type(error).__name__, exc_info=error)
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_INTERVAL)
 
     async def _connected(self) -> None:
         # A connection that broke silently must not be waited for.
@@ -195,7 +195,7 @@ class Outbox:
                 if self.publishes:
                     await connection.execute(f"NOTIFY {CHANNEL}")
             with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH if self.publishes else LOOK):
+                async with asyncio.timeout(PUBLISH_INTERVAL if self.publishes else READ_INTERVAL):
                     await self._woken.wait()
 
     async def _read(self, connection: asyncpg.Connection[Any]) -> list[Event]:

@@ -112,7 +112,7 @@ class Document:
             raise BadUserInput(f"The document has no operation named {name[:100]!r}.") from None
 
     def asks_about_schema(self, operation: OperationDefinitionNode) -> bool:
-        """Whether it asks about the schema, besides whatever else."""
+        """Whether it asks about the schema, also among other fields."""
         return (operation.name.value if operation.name else None) in self._introspective
 
     def introspects(self, operation: OperationDefinitionNode) -> bool:

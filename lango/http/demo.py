@@ -1,4 +1,4 @@
-"""The demo's people to sign in as, which `lango dev` alone offers: `lango.asgi_dev`. No other door mounts this."""
+"""The demo's people to sign in as, which `lango dev` alone offers: `lango.asgi_dev`. Nothing else mounts this."""
 
 from __future__ import annotations
 

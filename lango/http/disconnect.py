@@ -7,14 +7,14 @@ from types import TracebackType
 
 from starlette.types import Receive
 
-from lango.http.parameters import ClientGone
+from lango.http.parameters import ClientDisconnected
 
 # Seconds before a client is watched.
 MOMENT = 0.01
 
 
-class UntilClientGone:
-    """Runs a block for as long as the client is connected; then the block is cancelled and ClientGone raised.
+class UntilDisconnect:
+    """Runs a block for as long as the client is connected; then the block is cancelled and ClientDisconnected raised.
 
     The request's body must have been read: the next message is then the client's disconnect. It is waited for after a
     moment only, because most blocks have ended by then and watching costs as much as a small one.
@@ -41,7 +41,7 @@ class UntilClientGone:
             # Our own cancelling is taken back; one from outside, at the server's end, goes on.
             still_cancelled = self._task.uncancel()
             if kind is asyncio.CancelledError and not still_cancelled:
-                raise ClientGone from None
+                raise ClientDisconnected from None
 
     def _start(self) -> None:
         self._watcher = asyncio.create_task(self._watch())

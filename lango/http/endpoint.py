@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lango.http import graphiql
 from lango.http.allowed_hosts import Hosts
 from lango.http.connections import Connections
-from lango.http.disconnect import UntilClientGone
+from lango.http.disconnect import UntilDisconnect
 from lango.http.headers import RequestHeaders
 from lango.http.negotiation import (
     BadRequest,
@@ -28,7 +28,7 @@ from lango.http.negotiation import (
     takes_events,
 )
 from lango.http.operations import Operations, codes_of, explained
-from lango.http.parameters import ClientGone, Parameters, of_body, of_query_string, read_body
+from lango.http.parameters import ClientDisconnected, Parameters, of_body, of_query_string, read_body
 from lango.http.request_log import HttpRequestLog, request_log_of
 from lango.http.responses import finished_response, lasting_response, rejection
 from lango.http.streaming.event_stream import EventStream
@@ -74,7 +74,7 @@ class GraphQLEndpoint:
                 response = self.page(scope)
             else:
                 response = await self.answer(scope, receive, headers, request_log, media_type)
-        except ClientGone:
+        except ClientDisconnected:
             return
         except NotStarted as error:
             response = self.reject(error.errors, request_log, media_type)
@@ -112,7 +112,7 @@ class GraphQLEndpoint:
             raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
         context = self.operations.context(actor, document, idempotency_key=key)
         answer = await self.operations.perform(
-            document, operation, parameters, context, request_log, UntilClientGone(receive)
+            document, operation, parameters, context, request_log, UntilDisconnect(receive)
         )
         if answer.content is None:
             return self.reject(answer.errors, request_log, media_type)

@@ -105,7 +105,7 @@ class Health:
                 return await warnings(self.engine)
         except Exception as error:
             log.warning("not examined", reason=type(error).__name__, exc_info=error)
-            return ["What runs by itself could not be examined."]
+            return ["The scheduled jobs could not be examined."]
 
     async def metrics_page(self, request: Request) -> Response:
         """The metrics, for the peers of the settings only; behind an untrusted proxy nobody is one of them."""

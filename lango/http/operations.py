@@ -177,7 +177,7 @@ class Operations:
     ) -> Answer:
         """Run a query or a mutation. A query ends with its `client`; a mutation is finished.
 
-        Raises TimedOut and ClientGone.
+        Raises TimedOut and ClientDisconnected.
         """
         self._check_introspection(document, operation, context.actor)
         about_schema = None

@@ -17,7 +17,7 @@ from lango.values import exact_json
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client went away before the request was complete."""
 
 
@@ -45,14 +45,14 @@ class Parameters:
 
 
 async def read_body(receive: Receive, content_length: str | None, limit: int) -> bytes:
-    """The request's body. Raises PayloadTooLarge as soon as it is known to be over the limit, ClientGone."""
+    """The request's body. Raises PayloadTooLarge as soon as it is known to be over the limit, ClientDisconnected."""
     if content_length is not None and content_length.isdecimal() and int(content_length[:20]) > limit:
         raise PayloadTooLarge(f"The request body is larger than {limit} bytes.")
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         body += message.get("body", b"")
         if len(body) > limit:
             raise PayloadTooLarge(f"The request body is larger than {limit} bytes.")

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from lango.http.negotiation import BadRequest, HttpError
-from lango.http.parameters import ClientGone, read_body
+from lango.http.parameters import ClientDisconnected, read_body
 from lango.http.request_log import request_log_of
 from lango.observability.metrics import Metrics
 from lango.providers.payloads import BadPayload
@@ -77,7 +77,7 @@ class Inbox:
         request_log_of(scope).path = self.webhook.path
         try:
             outcome, reply = await self.take(Request(scope, receive))
-        except ClientGone:
+        except ClientDisconnected:
             return
         except HttpError as error:
             outcome = OUTCOMES.get(type(error), "malformed")
@@ -141,7 +141,7 @@ class Inbox:
         return "accepted"
 
     def log(self, event: str, request: WebhookRequest, error: Exception) -> None:
-        """The log line; what the event holds is nobody's business there."""
+        """The log line, without what the event holds."""
         log.error(event, webhook=self.webhook.path, request_id=request.id, exc_info=error)
 
 

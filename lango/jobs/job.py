@@ -84,7 +84,7 @@ def job(
 def scheduled(
     name: str, cron: str, *, retries: int = 5, timeout: float = 30.0
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Job[P, R]]:
-    """Make a job of `async def …(services)` that is due by itself, once among all workers; `cron` in UTC.
+    """Make a scheduled job of `async def …(services)`, run once among all workers; `cron` in UTC.
 
     While one is waiting or running, the next is not begun.
     """
@@ -129,7 +129,7 @@ def _register(
     if clash := RESERVED & {each.name for each in parameters}:
         raise TypeError(f"The job {name} has an argument called {', '.join(sorted(clash))}: that is enqueue's own.")
     if cron is not None and parameters:
-        raise TypeError(f"The job {name} is due by itself: nobody gives it arguments.")
+        raise TypeError(f"The job {name} is scheduled: it takes no arguments.")
     known = _known.get(name)
     if known is not None and _place(known.function) != _place(function):
         raise TypeError(f"There are two jobs {name}: {_place(known.function)} and {_place(function)}.")

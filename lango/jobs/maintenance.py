@@ -1,4 +1,4 @@
-"""What must go on by itself: the workers' schedule, partitions for the months to come, and the queue's own log."""
+"""Maintenance: the workers' schedule, partitions for the months to come, and the queue's own log."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def partitions_ahead(services: Services) -> dict[str, int]:
 
 @gauge("lango_schedule_last_run_timestamp_seconds", label="job")
 async def last_runs(services: Services) -> dict[str, int]:
-    """When a worker last ran each job that is due by itself, in seconds since 1970."""
+    """When a worker last ran each scheduled job, in seconds since 1970."""
     async with services.work() as tx:
         return {job: int(at.timestamp()) for job, at in (await tx.execute(text(LAST_RUNS))).all()}
 

@@ -64,7 +64,7 @@ SELECT EXISTS (
   )
 ) AS due
 """
-# A job that comes at other times now would come at the old ones as well. A job that this release does not have is gone
+# A job whose times have changed would run at the old ones as well. A job that this release does not have is removed
 # once nobody has begun it for an hour after its time: until then it may be that of a newer worker, which makes its
 # schedules only when it starts.
 FORGET_TIMES = """
@@ -114,9 +114,9 @@ class JobQueue(Queries):
         return int(count)
 
     async def ran(self, name: str, error: str | None) -> None:
-        """Note that a job that is due by itself was run, and what kind of error it ended with."""
+        """Record that a scheduled job was run, and what kind of error it ended with."""
         await self.driver.execute(RAN, name, error)
 
     async def forget_other_times(self, times: Collection[tuple[str, str]]) -> None:
-        """Of the jobs that are due by themselves, keep these times alone, and those of a newer worker's jobs."""
+        """Of the scheduled jobs keep these times alone, and those of a newer worker's jobs."""
         await self.driver.execute(FORGET_TIMES, [name for name, _ in times], [cron for _, cron in times])

@@ -25,7 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 @asynccontextmanager
 async def bound_to_supervisor() -> AsyncIterator[None]:
-    """Meanwhile, stop as upon SIGTERM when the supervisor is gone; a process that serves alone has none."""
+    """Meanwhile, stop as upon SIGTERM when the supervisor has ended; a process that serves alone has none."""
     supervisor = parent_process()
     if supervisor is None:
         yield

@@ -35,8 +35,8 @@ FIRST_DELAY, GROWTH, LONGEST_DELAY = 2.0, 4, 900.0
 # How often a job is begun whose worker dies with it. Others that ran beside it in that worker are counted as well.
 MAX_BEGUN = 5
 CONNECTIONS = 4
-CLOSING = 5.0
-LOOKING = 0.1
+CLOSE_TIMEOUT = 5.0
+POLL_INTERVAL = 0.1
 GAUGE_INTERVAL = 15.0
 
 
@@ -95,7 +95,7 @@ class Worker:
         finally:
             # A connection that broke is not given back, and closing waits for it.
             with suppress(*LOST):
-                await asyncio.wait_for(pool.close(), CLOSING)
+                await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT)
 
     async def _work(self, queue: JobQueue, *, once: bool) -> None:
         settings = self.services.settings
@@ -143,7 +143,7 @@ class Worker:
         names, worker = [job.name for job in self.jobs], library.qm.queue_manager_id
         # There is no event for it.
         while not self._stopping.is_set() and await queue.due(names, worker, self._silence):  # noqa: ASYNC110
-            await asyncio.sleep(LOOKING)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def _update_gauges(self, queue: JobQueue) -> None:
         while self.services.settings.worker_metrics_port:
@@ -206,7 +206,7 @@ class Worker:
 def delay_after(attempts: int, cron: str | None = None) -> timedelta | None:
     """How long a job waits that has been put back so often: longer each time, and not all that failed at once alike.
 
-    None where it comes by itself before that: while it waited, it would hold the place of the one that comes.
+    None where it is scheduled before that: while it waited, it would block the scheduled run.
     """
     longest = min(FIRST_DELAY * GROWTH**attempts, LONGEST_DELAY)
     delay = timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

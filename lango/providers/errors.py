@@ -34,7 +34,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class ProviderUndecided(ProviderUnavailable):
-    """The provider has the call, and has not said yet what becomes of it: the same call, made again later, says it."""
+    """The provider has the call, and has not decided it yet: the same call, made again later, returns the outcome."""
 
 
 class ProviderRefused(ProviderError):

@@ -213,7 +213,7 @@ class Signature:
 
 
 def signature_of(rule: Callable[..., Any]) -> Signature:
-    """Reads a rule's signature. Raises TypeError for a parameter that says nothing of itself."""
+    """Reads a rule's signature. Raises TypeError for a parameter without a description."""
     first, *others = inspect.signature(rule).parameters.values()
     hints = get_type_hints(rule, include_extras=True)
     return Signature(hints[first.name], tuple(_parameter(each, hints[each.name], rule.__name__) for each in others))
@@ -249,7 +249,7 @@ def _described(given: inspect.Parameter, hint: Any, where: str) -> Parameter:
     kind, extras = _taken_apart(hint)
     spec = next((extra for extra in extras if isinstance(extra, SPECS)), None)
     if spec is None:
-        raise TypeError(f"`{given.name}` of {where} says nothing of itself: Annotated[…, Text(…)] or the like.")
+        raise TypeError(f"`{given.name}` of {where} has no description: Annotated[…, Text(…)] or the like.")
     owned = next((extra for extra in extras if isinstance(extra, OwnedBy)), None)
     return Parameter(given.name, kind, spec, given.default is inspect.Parameter.empty, owned=owned)
 

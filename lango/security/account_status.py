@@ -123,7 +123,7 @@ class Callers:
         if actor.user_id is None:
             return actor
         subject = actor.user_id, actor.session_id
-        # Roles open doors to staff alone; whether somebody is a partner's member the policies find out themselves.
+        # Roles grant something to staff alone; whether somebody is a partner's member the policies find out themselves.
         if actor.roles & STAFF_ROLES:
             return replace(actor, roles=await self._look(subject, actor.roles, actor.request_id))
         looked = self._active.get(subject)

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from graphql import FieldNode, GraphQLObjectType, OperationType, get_named_type
 
-from gql.kit.deferred_values import Given
+from gql.kit.deferred_values import RequestValues
 from gql.kit.node import MIRRORED
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.explain import Planned, of_statement, planned
@@ -81,7 +81,7 @@ def statements(
         return planned(planner, document, None, variables, actor)
     coerced = planner.given(document, operation, variables, actor)
     assert coerced is not None, "wrong variables"
-    given = Given(coerced.variables, actor.user_id, key)
+    given = RequestValues(coerced.variables, actor.user_id, key)
     found = []
     for path, model, node in made_objects(operation.selection_set.selections):
         role = actor.database_role

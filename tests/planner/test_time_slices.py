@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gql.kit.deferred_values import Given
+from gql.kit.deferred_values import RequestValues
 from gql.schema import make_planner, schema
 from lango.actor import DatabaseRole
 from lango.errors import CallerError
@@ -29,7 +29,9 @@ class Gateway:
 
     async def plan(self, text: str) -> Any:
         document = await self.documents.get(text)
-        return await self.planner.plans.of_operation(document, document.operation(None), DatabaseRole.MEMBER, Given({}))
+        return await self.planner.plans.of_operation(
+            document, document.operation(None), DatabaseRole.MEMBER, RequestValues({})
+        )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 from graphql import FieldNode, GraphQLSchema, OperationDefinitionNode
 
-from gql.kit.deferred_values import Given
+from gql.kit.deferred_values import RequestValues
 from gql.kit.node import MIRRORED
 from gql.kit.planner.builder import PLACEHOLDER, SHOWN
 from gql.kit.planner.plans import Plans, Root
@@ -91,7 +91,7 @@ class QueryPlanner:
                     answered.finished[root.key] = result
                     continue
                 del answered.finished[root.key]
-                if not isinstance(result, asyncpg.PostgresError) or not is_mendable(result):
+                if not isinstance(result, asyncpg.PostgresError) or not is_left_to_executor(result):
                     answered.waiting[root.key] = result
         # What one statement answered under several keys is there as often.
         context.response_size.take(sum(map(len, answered.finished.values())))
@@ -99,7 +99,11 @@ class QueryPlanner:
         return answered
 
     async def _read(
-        self, planned: Sequence[tuple[Root, Statement, list[Any]]], given: Given, context: Context, answered: Answered
+        self,
+        planned: Sequence[tuple[Root, Statement, list[Any]]],
+        given: RequestValues,
+        context: Context,
+        answered: Answered,
     ) -> list[bytes | PartialJson | Exception]:
         """What each statement gives: finished JSON, JSON with placeholders, or the error it failed with."""
         started = time.perf_counter()
@@ -122,7 +126,7 @@ class QueryPlanner:
         path: Hashable,
     ) -> bytes | PartialJson | None:
         """The object that a rule made or an event is about; None where that is not planned."""
-        given = Given(variables, context.actor.user_id, reference.key)
+        given = RequestValues(variables, context.actor.user_id, reference.key)
         role = context.actor.database_role
         assert context.document is not None
         try:
@@ -137,23 +141,23 @@ class QueryPlanner:
         except CallerError:
             return None
         except asyncpg.PostgresError as error:
-            if is_mendable(error):
+            if is_left_to_executor(error):
                 return None
             raise
         return finished(statement, outcome, context)
 
     def given(
         self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], actor: Actor
-    ) -> Given | None:
+    ) -> RequestValues | None:
         """What the request brings; None where its variables are not what the operation takes."""
         if not operation.variable_definitions:
-            return Given({}, actor.user_id)
+            return RequestValues({}, actor.user_id)
         name = operation.name.value if operation.name else None
         known = document.remembered.get(name)
         if known is None:
             known = document.remembered[name] = Variables(self.plans.schema, operation)
         coerced = known.coerce(variables)
-        return None if coerced is None else Given(coerced, actor.user_id)
+        return None if coerced is None else RequestValues(coerced, actor.user_id)
 
 
 def report_of(
@@ -190,6 +194,6 @@ def finished(statement: Statement, text: bytes | None, context: Context) -> byte
     return PartialJson(text, statement) if statement.placeholders and PLACEHOLDER.encode() in text else text
 
 
-def is_mendable(error: BaseException | None) -> bool:
+def is_left_to_executor(error: BaseException | None) -> bool:
     """Whether the ordinary executor can say more of it, and where, rather than fail in the same way once more."""
     return str(getattr(error, "sqlstate", None))[:2] in ("22", "42")

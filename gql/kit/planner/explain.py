@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_variable_values
 
-from gql.kit.deferred_values import Given, NotPlanned, PlanConditions
+from gql.kit.deferred_values import NotPlanned, PlanConditions, RequestValues
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.plans import Root
@@ -64,7 +64,7 @@ def planned(
     return [_planned_root(planner, document, operation, role, given, root) for root in plan.roots]
 
 
-def of_statement(key: str, statement: Statement, given: Given) -> Planned:
+def of_statement(key: str, statement: Statement, given: RequestValues) -> Planned:
     """A statement with what a request gives it. Raises CallerError for a value that a field does not take."""
     placeholders = (
         f"{placeholder.type_name}.{placeholder.nodes[0].name.value}" for placeholder in statement.placeholders
@@ -78,7 +78,7 @@ def _planned_root(
     document: Document,
     operation: OperationDefinitionNode,
     role: DatabaseRole,
-    given: Given,
+    given: RequestValues,
     root: Root,
 ) -> Planned:
     if root.constant is not None:
@@ -97,7 +97,7 @@ def _reason(
     document: Document,
     operation: OperationDefinitionNode,
     role: DatabaseRole,
-    given: Given,
+    given: RequestValues,
     root: Root,
 ) -> str:
     """Why a root field has no plan. Raises what is wrong with its arguments."""

@@ -19,7 +19,7 @@ from graphql import (
 )
 from sqlalchemy import Select
 
-from gql.kit.deferred_values import DeferredValue, Given, PlanConditions, Read
+from gql.kit.deferred_values import DeferredValue, PlanConditions, Read, RequestValues
 from gql.kit.planner.builder import PLAN, Builder
 from gql.kit.planner.fields import parts_of
 from gql.kit.planner.members import Meaning, meaning
@@ -92,7 +92,7 @@ class Plans:
         self._slices = Slices()
 
     async def of_operation(
-        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: Given
+        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: RequestValues
     ) -> Plan:
         """The plan of a query; a new one is made in slices. Raises CallerError for a value that no plan can be chosen
         by."""
@@ -104,7 +104,7 @@ class Plans:
         return found
 
     def of_operation_at_once(
-        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: Given
+        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: RequestValues
     ) -> Plan:
         """The same where nobody else waits."""
         make = partial(self._operation, document.fragments, operation, role)
@@ -115,7 +115,7 @@ class Plans:
         document: Document,
         operation: OperationDefinitionNode,
         role: DatabaseRole,
-        given: Given,
+        given: RequestValues,
         model: type[Base],
         nodes: Sequence[FieldNode],
         path: Hashable,
@@ -133,7 +133,7 @@ class Plans:
         document: Document,
         operation: OperationDefinitionNode,
         role: DatabaseRole,
-        given: Given,
+        given: RequestValues,
         model: type[Base],
         nodes: Sequence[FieldNode],
         path: Hashable,
@@ -142,20 +142,22 @@ class Plans:
         make = partial(self._object, document.fragments, operation, role, model, nodes)
         return self._make((*_start(document, operation, role), path), document, given, make)
 
-    def _known(self, start: Hashable, given: Given) -> Plan | None:
+    def _known(self, start: Hashable, given: RequestValues) -> Plan | None:
         """The plan that is kept for such a request."""
         found = self._find(start, given)
         if self._metrics is not None:
             self._metrics.plan(hit=found is not None)
         return found
 
-    def _find(self, start: Hashable, given: Given) -> Plan | None:
+    def _find(self, start: Hashable, given: RequestValues) -> Plan | None:
         found = self._kept.get(start)
         while isinstance(found, Condition):
             found = self._kept.get((found.number, found.read(given)))
         return found
 
-    def _make(self, start: Hashable, document: Document, given: Given, make: Callable[[PlanConditions], Plan]) -> Plan:
+    def _make(
+        self, start: Hashable, document: Document, given: RequestValues, make: Callable[[PlanConditions], Plan]
+    ) -> Plan:
         conditions = PlanConditions(given)
         plan = make(conditions)
         conditions.close()

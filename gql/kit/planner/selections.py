@@ -25,7 +25,7 @@ from graphql import (
 )
 from strawberry import UNSET
 
-from gql.kit.deferred_values import DeferredValue, Given, NotPlanned, PlanConditions
+from gql.kit.deferred_values import DeferredValue, NotPlanned, PlanConditions, RequestValues
 from gql.kit.planner.variables import types_of
 
 ABSENT, NULL, VALUE = "absent", "null", "value"
@@ -46,7 +46,7 @@ class Selections:
     ) -> None:
         self.schema = schema
         self._fragments = fragments
-        self._variables = VariableValues(NoSources(), Unknowns(schema, operation, conditions))  # type: ignore[arg-type]
+        self._variables = VariableValues(NoVariableSources(), DeferredVariables(schema, operation, conditions))  # type: ignore[arg-type]
 
     def type(self, name: str) -> GraphQLObjectType:
         found = self.schema.get_type(name)
@@ -118,7 +118,7 @@ class Selections:
         return True
 
 
-class NoSources(dict[str, Any]):
+class NoVariableSources(dict[str, Any]):
     """Where the library would look for a variable inside a JSON literal: it cannot write a deferred value into text."""
 
     def __getitem__(self, name: str) -> Any:
@@ -131,7 +131,7 @@ class NoSources(dict[str, Any]):
         raise NotPlanned
 
 
-class Unknowns(Mapping[str, Any]):
+class DeferredVariables(Mapping[str, Any]):
     """The variables of an operation: deferred values, inside the structure that the first request gave them.
 
     Whether a variable is there or null, and which fields an input object has, are conditions of the plan.
@@ -161,7 +161,7 @@ class Unknowns(Mapping[str, Any]):
         if isinstance(type_, GraphQLNonNull) and not is_structured(type_):
             return deferred
 
-        def shape(given: Given) -> Hashable:
+        def shape(given: RequestValues) -> Hashable:
             return shape_of(given.variables[name], type_) if name in given.variables else ABSENT
 
         return with_deferred(self._conditions.evaluate(shape), type_, deferred)

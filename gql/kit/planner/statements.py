@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, dialect
 
-from gql.kit.deferred_values import DeferredValue, Given, Read
+from gql.kit.deferred_values import DeferredValue, Read, RequestValues
 from gql.kit.planner.builder import Placeholder
 from lango.actor import DatabaseRole
 from lango.db.postgres import dump_json
@@ -42,7 +42,7 @@ class Statement:
     # The share token that goes into the context; None without one, or where the request brings none.
     presented: Read | None = None
 
-    def values(self, given: Given) -> list[Any]:
+    def values(self, given: RequestValues) -> list[Any]:
         """The parameters, as the driver takes them. Raises BadUserInput for a value that the field does not take."""
         return [read(given) for read in self.readers]
 

@@ -1,1 +1,1 @@
-"""Answers that go on: WebSockets, server-sent events, and the subscriptions that they carry."""
+"""Answers that stay open: WebSockets, server-sent events, and the subscriptions that they carry."""

@@ -1,7 +1,7 @@
 """Answers as a stream of events: GraphQL over SSE, one operation a connection (the "distinct connections mode").
 
 The protocol is https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md. Each event's `id` is its cursor, so
-that a browser that lost its connection goes on by itself, with the header Last-Event-ID.
+that a browser that lost its connection resumes by itself, with the header Last-Event-ID.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class EventStream:
         self._out.close()
 
     def release(self) -> None:
-        """Let go of what the stream holds."""
+        """Release what the stream holds."""
         for call in self._at_end:
             call()
         self._at_end.clear()

@@ -16,7 +16,7 @@ class WaveUnavailable(ProviderUnavailable):
 
 
 class WaveUndecided(WaveUnavailable, ProviderUndecided):
-    """Wave has the call, and has not said yet what becomes of it: the same call, made again later, says it."""
+    """Wave has the call, and has not decided it yet: the same call, made again later, returns the outcome."""
 
 
 class WaveRefused(ProviderRefused):
