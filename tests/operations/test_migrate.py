@@ -21,7 +21,7 @@ WriteVersion = Callable[[Path, int, int | None, str, str], None]
 UP = """
 import asyncio, sys
 from pathlib import Path
-from lango import migrate
+from lango.db import migrate
 print(asyncio.run(migrate.upgrade(sys.argv[1], versions=Path(sys.argv[2]))))
 """
 

@@ -92,7 +92,7 @@ async def test_details_that_cannot_be_read_are_to_be_added_anew_and_the_log_name
 
         (refused,) = answer["revealPaymentMethod"]["userErrors"]
         assert (refused["code"], refused["field"]) == ("DETAILS_UNREADABLE", ["paymentMethodId"])
-        assert "add it anew" in refused["message"]
+        assert "add it again" in refused["message"]
         (line,) = [line for line in lines if line["event"] == "an encrypted value cannot be read"]
         assert (line["log_level"], line["key_id"], line["row_id"]) == ("error", key_id, str(key))
         assert not any(word in str(lines) + answer.response.text for word in (stored, "Ecobank", "SN011"))
