@@ -106,7 +106,7 @@ class FeatureFlag(Base):
     __access__ = read(staff)
 
     id: Mapped[Id]
-    flag_key: Mapped[str] = mapped_column(String(100), unique=True, doc="What programs ask for it by.")
+    flag_key: Mapped[str] = mapped_column(String(100), unique=True, doc="The key by which programs read it.")
     name: Mapped[str] = mapped_column(String(255), doc="What staff call it.")
     description: Mapped[str | None] = mapped_column(doc="What it switches; null without a text.")
     is_enabled: Mapped[bool] = mapped_column(server_default=text("false"), doc="Whether it is on for anyone at all.")
@@ -218,7 +218,7 @@ class AuditLog(Base):
     metadata_: Mapped[Json | None] = mapped_column("metadata", doc="What else is known of it; null where nothing is.")
     timestamp: Mapped[Moment] = mapped_column(server_default=NOW, doc="When it was done.")
     request_id: Mapped[str | None] = mapped_column(
-        String(100), doc="The id of the request that did it, as errors tell it; null outside of a request."
+        String(100), doc="The id of the request that did it, as errors show it; null outside of a request."
     )
     user_agent: Mapped[str | None] = mapped_column(info=personal(), doc="The client program, as it names itself.")
     created_at: Mapped[CreatedAt] = mapped_column(primary_key=True)

@@ -59,7 +59,7 @@ class AbTestStatus(Choice):
 
 
 class AnalyticsEvent(Base):
-    """Something a person did, signed in or not, as the client told it."""
+    """Something a person did, signed in or not, as the client reported it."""
 
     __tablename__ = "analytics_events"
     __table_args__ = (
@@ -193,7 +193,7 @@ class AbTest(Base):
     )
 
     id: Mapped[Id]
-    test_name: Mapped[str] = mapped_column(String(100), unique=True, doc="What code asks for it by.")
+    test_name: Mapped[str] = mapped_column(String(100), unique=True, doc="The name by which code reads it.")
     description: Mapped[str | None] = mapped_column(doc="What is tried and why; null without a text.")
     variants: Mapped[Json] = mapped_column(doc="What each variant sets, by the variant's name.")
     traffic_allocation: Mapped[Json] = mapped_column(
@@ -261,5 +261,5 @@ class RunningTest(Base):
     )
 
     id: Mapped[Id]
-    test_name: Mapped[str] = mapped_column(String(100), doc="The test's name, as code asks for it.")
+    test_name: Mapped[str] = mapped_column(String(100), doc="The test's name, by which code reads it.")
     variants: Mapped[Json] = mapped_column(doc="What each variant sets, by the variant's name.")

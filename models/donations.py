@@ -135,11 +135,11 @@ class Donation(Base):
         info=personal(), doc="What the donor wrote to go with it; null where nothing."
     )
     is_anonymous: Mapped[bool] = mapped_column(
-        server_default=text("false"), doc="Whether others are not told who gave."
+        server_default=text("false"), doc="Whether the donor's name is hidden from others."
     )
     show_amount: Mapped[bool] = mapped_column(
         server_default=text("true"),
-        doc="Whether others see how much it is. The pot's total stays exact, and its owner is told the amount: who"
+        doc="Whether others see how much it is. The pot's total stays exact, and its owner sees the amount: who"
         " watches the total can infer what is hidden.",
     )
     wave_webhook_data: Mapped[Json | None] = mapped_column(

@@ -203,7 +203,7 @@ class User(Base):
     )
     notification_preferences: Mapped[NotificationPreferences | None] = to_many(
         "NotificationPreferences.user_id",
-        doc="What the user wants to be told, how and when; null where the defaults hold.",
+        doc="What the user wants to be notified of, how and when; null where the defaults hold.",
     )
     notifications: Mapped[list[Notification]] = to_many(
         "Notification.user_id", doc="Messages written to the user, sent or waiting."
@@ -288,7 +288,7 @@ class UserSession(Base):
         String(255), doc="Hash of the session's token: the token itself is not kept."
     )
     device_info: Mapped[Json | None] = mapped_column(
-        info=personal(), doc="What the client told of its device, as JSON; null where it told nothing."
+        info=personal(), doc="What the client reported of its device, as JSON; null where it reported nothing."
     )
     ip_address: Mapped[InetAddress | None] = mapped_column(doc="The address the request came from.")
     expires_at: Mapped[Moment] = mapped_column(doc="When the login ends by itself.")

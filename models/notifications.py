@@ -138,7 +138,9 @@ class Notification(Base):
         server_default=NOW, doc="The earliest time it may be sent: later than its writing in quiet hours and digests."
     )
     sent_at: Mapped[Moment | None] = mapped_column(doc="When the provider took it; null before.")
-    delivered_at: Mapped[Moment | None] = mapped_column(doc="When it arrived; null before, or where that is not told.")
+    delivered_at: Mapped[Moment | None] = mapped_column(
+        doc="When it arrived; null before, or where the provider does not report it."
+    )
     failed_at: Mapped[Moment | None] = mapped_column(doc="When a try last failed; null where none did.")
     provider: Mapped[str | None] = mapped_column(
         String(50), doc="Who carries it, as in `resend`, `twilio` or `whatsapp_business`; null until it is handed over."
@@ -164,7 +166,7 @@ class Notification(Base):
 
 
 class NotificationPreferences(Base):
-    """What a user wants to be told, how and when; security notices come in any case."""
+    """What a user wants to be notified of, how and when; security notices come in any case."""
 
     __tablename__ = "notification_preferences"
     __table_args__ = ({"schema": "notifications"},)
@@ -183,11 +185,13 @@ class NotificationPreferences(Base):
         server_default=text("true"), doc="Whether messages may be pushed to the user's devices."
     )
     referral_notifications: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether to tell of invitations and points."
+        server_default=text("true"), doc="Whether to notify of invitations and points."
     )
-    pot_notifications: Mapped[bool] = mapped_column(server_default=text("true"), doc="Whether to tell how pots fare.")
+    pot_notifications: Mapped[bool] = mapped_column(
+        server_default=text("true"), doc="Whether to notify of what becomes of pots."
+    )
     donation_notifications: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether to tell of donations."
+        server_default=text("true"), doc="Whether to notify of donations."
     )
     marketing_notifications: Mapped[bool] = mapped_column(
         server_default=text("false"), doc="Whether advertising is welcome; not unless the user says so."
@@ -229,10 +233,10 @@ class NotificationAnalytics(Base):
     failed_count: Mapped[int | None] = mapped_column(server_default=text("0"), doc="How many could not be sent.")
     bounce_count: Mapped[int | None] = mapped_column(server_default=text("0"), doc="How many were sent back.")
     opened_count: Mapped[int | None] = mapped_column(
-        server_default=text("0"), doc="How many were opened, as far as the channel tells."
+        server_default=text("0"), doc="How many were opened, as far as the channel reports it."
     )
     clicked_count: Mapped[int | None] = mapped_column(
-        server_default=text("0"), doc="In how many a link was followed, as far as the channel tells."
+        server_default=text("0"), doc="In how many a link was followed, as far as the channel reports it."
     )
     delivery_rate: Mapped[Decimal | None] = mapped_column(
         Numeric(5, 4), doc="Share of those sent that arrived, from 0 to 1; null where none was sent."

@@ -234,7 +234,7 @@ class Partner(Base):
         server_default=text("false"), doc="Whether its settlements are approved without staff."
     )
     notification_preferences: Mapped[Json | None] = mapped_column(
-        doc="What it wants to be told, and how; null where it has not chosen."
+        doc="What it wants to be notified of, and how; null where it has not chosen."
     )
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

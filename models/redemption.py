@@ -210,7 +210,7 @@ class QrRedemptionLog(Base):
         QrRedemptionLogValidationResult, 20, doc="What it came to."
     )
     error_message: Mapped[str | None] = mapped_column(
-        doc="What the cashier was told, or why the redemption was taken back; null on success."
+        doc="The message that the cashier got, or why the redemption was taken back; null on success."
     )
     ip_address: Mapped[InetAddress | None] = mapped_column(doc="The address the request came from.")
     user_agent: Mapped[str | None] = mapped_column(info=personal(), doc="The client program, as it names itself.")

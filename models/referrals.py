@@ -227,7 +227,7 @@ class PointsLedgerEntry(Base):
         doc="What a sponsor's campaign multiplied them by; 1.00 without one.",
     )
     description: Mapped[str | None] = mapped_column(
-        doc="What the sponsor is told they are for, or why they were taken back; null without a text."
+        doc="What the sponsor reads that they are for, or why they were taken back; null without a text."
     )
     metadata_: Mapped[Json | None] = mapped_column("metadata", doc="Further facts about the event; null without any.")
     created_at: Mapped[CreatedAt]

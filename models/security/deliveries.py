@@ -65,12 +65,14 @@ class EmailDelivery(Base):
         "metadata", doc="What else is known of the delivery, as JSON; null without more."
     )
     sent_at: Mapped[Moment | None] = mapped_column(doc="When the provider took it; null before.")
-    delivered_at: Mapped[Moment | None] = mapped_column(doc="When it arrived; null before, or where that is not told.")
+    delivered_at: Mapped[Moment | None] = mapped_column(
+        doc="When it arrived; null before, or where the provider does not report it."
+    )
     opened_at: Mapped[Moment | None] = mapped_column(
-        doc="When it was first opened; null before, or where that is not told."
+        doc="When it was first opened; null before, or where the provider does not report it."
     )
     clicked_at: Mapped[Moment | None] = mapped_column(
-        doc="When a link in it was first followed; null before, or where that is not told."
+        doc="When a link in it was first followed; null before, or where the provider does not report it."
     )
     created_at: Mapped[CreatedAt]
 
@@ -99,14 +101,16 @@ class SmsDelivery(Base):
     )
     provider_message_id: Mapped[str | None] = mapped_column(doc="The provider's key for it; null until it is taken.")
     cost: Mapped[Decimal | None] = mapped_column(
-        Numeric(10, 4), doc="What the provider charged, in its local currency; null until that is told."
+        Numeric(10, 4), doc="What the provider charged, in its local currency; null until it is known."
     )
     error_message: Mapped[str | None] = mapped_column(doc="Why it failed; null where it did not.")
     metadata_: Mapped[Json | None] = mapped_column(
         "metadata", doc="What else is known of the delivery, as JSON; null without more."
     )
     sent_at: Mapped[Moment | None] = mapped_column(doc="When the provider took it; null before.")
-    delivered_at: Mapped[Moment | None] = mapped_column(doc="When it arrived; null before, or where that is not told.")
+    delivered_at: Mapped[Moment | None] = mapped_column(
+        doc="When it arrived; null before, or where the provider does not report it."
+    )
     created_at: Mapped[CreatedAt]
 
     user: Mapped[User | None] = to_one(user_id)

@@ -176,10 +176,10 @@ class OauthAccount(Base):
     provider: Mapped[OauthAccountProvider] = choice(OauthAccountProvider, doc="Where that account is kept.")
     provider_user_id: Mapped[str] = mapped_column(info=personal(), doc="The account's key at the provider.")
     provider_email: Mapped[str | None] = mapped_column(
-        info=personal(), doc="The email the provider knows; null where it tells none."
+        info=personal(), doc="The email the provider knows; null where it gives none."
     )
     provider_username: Mapped[str | None] = mapped_column(
-        info=personal(), doc="The name the account goes by there; null where the provider tells none."
+        info=personal(), doc="The name the account goes by there; null where the provider gives none."
     )
     access_token: Mapped[str | None] = secret_column(
         Text(),
@@ -193,10 +193,10 @@ class OauthAccount(Base):
         doc="When the access token ends; null where that is not known."
     )
     scope: Mapped[str | None] = mapped_column(
-        doc="What the user allowed, in the provider's words; null where it tells nothing."
+        doc="What the user allowed, in the provider's words; null where it says nothing."
     )
     profile_data: Mapped[Json | None] = mapped_column(
-        info=personal(), doc="What else the provider told about the user; null where it told nothing."
+        info=personal(), doc="What else the provider said about the user; null where it said nothing."
     )
     last_synced_at: Mapped[Moment | None] = mapped_column(
         doc="When the provider was last asked about the user; null before the first time."

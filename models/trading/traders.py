@@ -103,10 +103,10 @@ class CryptoProfile(Base):
         doc="The pairs the user likes to trade, BASE/QUOTE, as in `BTC/USD`; null where none were named."
     )
     risk_tolerance: Mapped[CryptoProfileRiskTolerance | None] = choice(
-        CryptoProfileRiskTolerance, info=personal(), doc="How much loss the user is ready to risk; null where not told."
+        CryptoProfileRiskTolerance, info=personal(), doc="How much loss the user is ready to risk; null where unknown."
     )
     investment_strategy: Mapped[str | None] = mapped_column(
-        info=personal(), doc="How the user means to invest, in their own words; null where not told."
+        info=personal(), doc="How the user means to invest, in their own words; null where unknown."
     )
     notification_preferences: Mapped[Json | None] = mapped_column(
         info={DEPRECATED: deprecated("`NotificationPreferences` hold what the user wants.", since=date(2026, 11, 30))},
@@ -116,7 +116,7 @@ class CryptoProfile(Base):
         doc="What else the user set to keep trading safe, as structured data; null where nothing."
     )
     preferred_payment_methods: Mapped[Texts | None] = mapped_column(
-        doc="How the user likes to pay or be paid, as in `bank_transfer`; null where not told."
+        doc="How the user likes to pay or be paid, as in `bank_transfer`; null where unknown."
     )
     daily_limit: Mapped[Decimal | None] = mapped_column(
         Numeric(20, 8), info=money("USD"), doc="The most the user may trade in a day, in US dollars; null for no limit."

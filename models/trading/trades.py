@@ -138,7 +138,7 @@ class CryptoTrade(Base):
         doc="How the quote currency is to be paid, as in `bank_transfer`; null where left open."
     )
     payment_details: Mapped[Json | None] = mapped_column(
-        info=personal(), doc="What the buyer needs to know to pay, as structured data; null where nothing was told."
+        info=personal(), doc="What the buyer needs to know to pay, as structured data; null where nothing was given."
     )
     expires_at: Mapped[Moment | None] = mapped_column(doc="When the offer lapses; null if it does not.")
     completed_at: Mapped[Moment | None] = mapped_column(doc="When it was completed; null before.")

@@ -213,7 +213,7 @@ class TransactionFee(Base):
         info=money(of="currency"),
         doc="The part of a protocol on the chain, in `currency`.",
     )
-    description: Mapped[str | None] = mapped_column(doc="What the payer is told it is for; null without a text.")
+    description: Mapped[str | None] = mapped_column(doc="What the payer reads that it is for; null without a text.")
     metadata_: Mapped[Json | None] = mapped_column(
         "metadata", doc="Further details, as structured data; null without any."
     )

@@ -130,13 +130,13 @@ class RecurringPayment(Base):
         info=personal(), doc="Which phone or card it is taken from; null for the wallet."
     )
     notify_on_success: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether the payer is told of each payment."
+        server_default=text("true"), doc="Whether the payer is notified of each payment."
     )
     notify_on_failure: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether the payer is told of each failure."
+        server_default=text("true"), doc="Whether the payer is notified of each failure."
     )
     notify_before_payment: Mapped[bool] = mapped_column(
-        server_default=text("true"), doc="Whether the payer is told before each payment."
+        server_default=text("true"), doc="Whether the payer is notified before each payment."
     )
     notify_days_before: Mapped[int | None] = mapped_column(
         server_default=text("3"), doc="How many days before the payment that notice comes."

@@ -93,9 +93,7 @@ class FinancialReport(Base):
     report_type: Mapped[FinancialReportReportType] = choice(FinancialReportReportType, doc="What it shows.")
     period_start: Mapped[Moment] = mapped_column(doc="When the period begins.")
     period_end: Mapped[Moment] = mapped_column(doc="When the period ends.")
-    fiscal_year: Mapped[int | None] = mapped_column(
-        doc="The fiscal year the period lies in; null where it is not told."
-    )
+    fiscal_year: Mapped[int | None] = mapped_column(doc="The fiscal year the period lies in; null where unknown.")
     fiscal_quarter: Mapped[int | None] = mapped_column(
         doc="The quarter of that year, 1 to 4; null where the period is no quarter."
     )
