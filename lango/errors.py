@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import asyncpg
 from graphql import GraphQLError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from lango.names import snake
 
 
 class Refused(Exception):
@@ -29,7 +30,7 @@ class Refused(Exception):
 
     @classmethod
     def code(cls) -> str:
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).upper()
+        return snake(cls.__name__).upper()
 
 
 class CallerError(GraphQLError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib import import_module
 from textwrap import dedent
@@ -11,6 +10,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
+from lango.names import snake
 from models import queue
 from models.access import Access
 from models.base import Base, models
@@ -188,7 +188,7 @@ def audit_arguments(model: type[Base]) -> list[str]:
     account = "id" if _name(model) == "cards.accounts" else "account_id"
     on_account = group_of(model) == "cards" and account in table.columns
     return [
-        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower(),
+        snake(model.__name__),
         ",".join(column.name for column in table.primary_key.columns),
         ",".join(column.name for column in table.columns if not WITHHOLDING.isdisjoint(column.info)),
         ",".join(column.name for column in table.columns if column.info.get(PERSONAL) and not column.info.get(SECRET)),

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
+from lango.names import snake
 from models.base import Base
-
-
-def snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def camel(name: str) -> str:

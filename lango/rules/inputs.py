@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
@@ -234,8 +234,6 @@ KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def _default(value: Any) -> Any:
-    from dataclasses import MISSING
-
     return inspect.Parameter.empty if value is MISSING else value
 
 

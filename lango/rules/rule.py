@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, ParamSpec, TypeVar, get_args, get_or
 from sqlalchemy.orm import DeclarativeBase
 
 from lango.errors import Refused
+from lango.names import snake
 from lango.rules.inputs import Named, Once, OwnedBy, Parameter, Signature, Value, signature_of
 from lango.rules.transaction import RuleTransaction
 
@@ -113,7 +114,7 @@ class Rule(Generic[P, R]):
         named = next((each.name for each in get_args(returned)[1:] if isinstance(each, Named)), None)
         parameters = (each for each in self.signature.parameters if isinstance(each, Parameter))
         same = next((each.name for each in parameters if each.type is kind), None)
-        return (_result(named or same or _snake(kind.__name__), kind),)
+        return (_result(named or same or snake(kind.__name__), kind),)
 
 
 def rule(
@@ -146,7 +147,3 @@ def _result(name: str, hint: Any) -> Result:
         return Result(name, inner, model=inner, many=get_origin(kind) is list)
     assert isinstance(said, Value | Once), f"`{name}` of a payload has no description."
     return Result(name, kind, doc=said.doc, once=isinstance(said, Once))
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

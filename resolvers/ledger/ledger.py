@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func, insert, select, text
@@ -16,6 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from lango.db.prepared import Prepared
 from lango.db.session import Transaction
+from lango.names import snake
 from lango.rules.transaction import RuleTransaction
 from models.base import Base
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
@@ -25,7 +25,6 @@ from resolvers.kernel.amounts import AmountOutOfRange, fits
 from resolvers.ledger import proofs
 
 XOF = "XOF"
-WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ async def transfer(
     await post(tx, kind, [Movement(debit, credit, amount)], of=of)
 
 
-async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *, of: Any) -> None:
+async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *, of: Base) -> None:
     """Post one transaction about the row `of`, and write the balances that its accounts have in rows.
 
     Movements of nothing are left out. Raises AmountOutOfRange where a balance would not fit its column.
@@ -156,19 +155,17 @@ async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Moveme
             account.projection.add(-amount)
             changed[account.projection.row] = None
     await tx.save(*changed)
-    transaction, (about, about_id) = uuid4(), _reference(of)
-    header = {"kind": kind, "reference_type": about, "reference_id": about_id, "created_by": tx.actor.user_id}
+    transaction, about = uuid4(), cast(Any, of)
+    header = {
+        "kind": kind, "reference_type": snake(type(of).__name__), "reference_id": about.id,
+        "created_by": tx.actor.user_id,
+    }  # fmt: skip
     entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}
     posted = {row["id"] for row in await POST.run(tx, **header, **_written(transaction, entries))}
     missing = {key: entry for key, entry in entries.items() if key not in posted}
     if missing:
         await _open(tx, [account for account, _ in missing.values()])
         await POST_MORE.run(tx, **_written(transaction, missing))
-
-
-def _reference(of: Any) -> tuple[str, UUID]:
-    """What a posting is about: the name of the row's kind, and its id."""
-    return of if isinstance(of, tuple) else (WORD.sub("_", type(of).__name__).lower(), of.id)
 
 
 def _written(transaction: UUID, entries: Mapping[UUID, tuple[Account, Decimal]]) -> dict[str, Any]:

@@ -1,0 +1,12 @@
+"""Names: of a class in snake case, as codes, fields and references write it."""
+
+from __future__ import annotations
+
+import re
+
+WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def snake(name: str) -> str:
+    """`qr_code` of `QrCode`."""
+    return WORD.sub("_", name).lower()
