@@ -32,10 +32,10 @@ async def test_rows_that_another_module_left_without_a_posting_do_not_fail_this_
 
 
 async def test_rows_that_a_module_leaves_without_a_posting_are_named(make: Factory, owner_engine: AsyncEngine) -> None:
-    async with AsyncExitStack() as later, unposted(make):
+    async with AsyncExitStack() as later, unposted(make) as others:
         with pytest.raises(AssertionError, match="donation of") as failed:
             async with proving(owner_engine):
                 own = await later.enter_async_context(unposted(make))
 
     assert own in str(failed.value)
-    assert str(failed.value).count("donation of donations.donations") == 1
+    assert others not in str(failed.value)
