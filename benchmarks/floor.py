@@ -26,7 +26,7 @@ from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.explain import planned
 from gql.schema import make_planner, schema
 from lango.actor import Actor, DatabaseRole
-from lango.db.pipeline import written
+from lango.db.wire import written
 from lango.graphql.documents import Documents
 from lango.observability.metrics import Metrics
 from lango.settings import Settings

@@ -58,7 +58,7 @@ async def donation_receipt(
     token: Annotated[str, strawberry.argument(description="The token that `donate` gave.")],
 ) -> DonationReceipt | None:
     """What became of a donation that was made without signing in; null where the token opens none."""
-    found = await receipts.receipt(info.context.engine, info.context.actor, token)
+    found = await receipts.receipt(info.context.pipeline, info.context.actor, token)
     if found is None:
         return None
     return DonationReceipt(

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Uuid, any_, func, select
 
-from lango.db.session import acting_as
+from lango.db.transaction import acting_as
 from models.pots import Pot
 
 LATER = (
@@ -21,5 +21,5 @@ async def is_stranger(context: Any, key: Any) -> bool:
         return False
     own = select(Pot.id).where(Pot.id == key, Pot.owner_user_id == any_(func.lango.my_people(type_=ARRAY(Uuid))))
     # In a transaction of its own: the subscription that is about to begin keeps none.
-    async with acting_as(context.engine, context.actor, read_only=True) as tx:
-        return (await tx.scalars(own)).first() is None
+    async with acting_as(context.pipeline, context.actor, read_only=True) as tx:
+        return (await tx.execute(own)).scalars().first() is None

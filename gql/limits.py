@@ -10,7 +10,7 @@ from strawberry.types import Info
 
 from lango.actor import Actor, DatabaseRole
 from lango.db.fair_queue import SYSTEM
-from lango.db.session import acting_as
+from lango.db.transaction import acting_as
 from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers.donations import checkouts, hidden_totals
 from resolvers.kernel import invitees, system_config
@@ -100,7 +100,7 @@ async def limits(info: Info) -> Any:
     """The limits and rates that hold now; staff may change them at any time."""
     actor = Actor(request_id=info.context.actor.request_id)
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
-    async with acting_as(info.context.engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+    async with acting_as(info.context.pipeline, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
         numbers = await system_config.numbers(tx, *(limit.number for limit in LIMITS.values()))
     return Limits(**dict(zip(LIMITS, numbers, strict=True)))
 

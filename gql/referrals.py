@@ -62,7 +62,7 @@ async def referral_invitation(
     info: Info, code: Annotated[str, strawberry.argument(description=invitations.CODE.doc)]
 ) -> ReferralInvitation | None:
     """Who invites, until when and with which words, to be shown before it is answered; null where the code is none."""
-    found = await referral_codes.invitation(info.context.engine, info.context.actor, code)
+    found = await referral_codes.invitation(info.context.pipeline, info.context.actor, code)
     return None if found is None else ReferralInvitation(**asdict(found))
 
 

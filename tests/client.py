@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,8 +14,6 @@ from uuid import UUID
 
 import httpx
 from graphql import FieldNode, OperationDefinitionNode, OperationType, parse, value_from_ast_untyped
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.schema import schema
 from lango.db.pipeline import Pipeline
@@ -27,6 +26,8 @@ from tests.payloads import document
 
 # The roles that staff have in their tokens.
 STAFF = ("admin",)
+# What opens and closes a transaction, and changes its role.
+UNCOUNTED = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|SET |SELECT set_config\('role'")
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,8 @@ def as_json(value: Any) -> Any:
 class Api:
     """Calls the gateway: `await api("{ pots { nodes { title } } }", as_=user)`."""
 
-    def __init__(self, client: httpx.AsyncClient, engine: AsyncEngine, settings: Settings, pipeline: Pipeline) -> None:
+    def __init__(self, client: httpx.AsyncClient, pipeline: Pipeline, settings: Settings) -> None:
         self.client = client
-        self.engine = engine
         self.settings = settings
         self.pipeline = pipeline
 
@@ -111,18 +111,15 @@ class Api:
     @asynccontextmanager
     async def over(
         cls,
-        engine: AsyncEngine,
+        pipeline: Pipeline,
         settings: Settings,
         services: Services | None = None,
         audits_reads: bool = True,
     ) -> AsyncIterator[Api]:
-        app = create_app(schema, settings, engine, services=services, audits_reads=audits_reads)
+        app = create_app(schema, settings, pipeline, services=services, audits_reads=audits_reads)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
-            try:
-                yield cls(client, engine, settings, app.state.pipeline)
-            finally:
-                app.state.pipeline.close()
+            yield cls(client, pipeline, settings)
 
     def headers(self, as_: SimpleNamespace | UUID | None, roles: tuple[str, ...] = ()) -> dict[str, str]:
         if as_ is None:
@@ -174,18 +171,24 @@ class Api:
     async def counting(self) -> AsyncIterator[list[str]]:
         """The SQL statements that run meanwhile; BEGIN, context, COMMIT and who the caller is left out."""
         statements: list[str] = []
-
-        def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
-            statements.append(statement)
-
-        def note_read(statement: str) -> None:
-            if statement != STANDING:
-                statements.append(statement)
-
-        event.listen(self.engine.sync_engine, "before_cursor_execute", note)
-        self.pipeline.listeners.append(note_read)
-        try:
+        async with self._listening(lambda sent: statements.extend(each for each in sent if not UNCOUNTED.match(each))):
             yield statements
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[list[list[str]]]:
+        """What is sent to the database meanwhile: the statements of each round trip; who the caller is left out."""
+        batches: list[list[str]] = []
+        async with self._listening(lambda sent: batches.append([*sent])):
+            yield batches
+
+    @asynccontextmanager
+    async def _listening(self, hear: Callable[[Sequence[str]], None]) -> AsyncIterator[None]:
+        def listener(sent: Sequence[str]) -> None:
+            if [*sent] != [STANDING]:
+                hear(sent)
+
+        self.pipeline.listeners.append(listener)
+        try:
+            yield
         finally:
-            self.pipeline.listeners.remove(note_read)
-            event.remove(self.engine.sync_engine, "before_cursor_execute", note)
+            self.pipeline.listeners.remove(listener)

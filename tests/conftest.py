@@ -16,10 +16,9 @@ import asyncpg
 import pytest
 import structlog
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.db import migrate, roles
-from lango.db.postgres import create_engine
+from lango.db.pipeline import Pipeline, make_pipeline
 from lango.embedded import embedded
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
@@ -132,17 +131,17 @@ def settings(gateway_url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-async def engine(settings: Settings, gateway_url: str) -> AsyncIterator[AsyncEngine]:
-    """The gateway's own engine."""
-    engine = create_engine(gateway_url, settings, pool_size=20)
-    yield engine
-    await engine.dispose()
+async def pipeline(settings: Settings, gateway_url: str) -> AsyncIterator[Pipeline]:
+    """The gateway's own pipeline."""
+    pipeline = make_pipeline(gateway_url, settings, pool_size=20)
+    yield pipeline
+    pipeline.close()
 
 
 @pytest.fixture(scope="session")
-def services(engine: AsyncEngine, settings: Settings) -> Services:
+def services(pipeline: Pipeline, settings: Settings) -> Services:
     """What jobs get, without any provider."""
-    return Services(engine, settings)
+    return Services(pipeline, settings)
 
 
 @pytest.fixture(scope="session")
@@ -175,14 +174,14 @@ def changes(owner: asyncpg.Pool[Any]) -> Changes:
 
 
 @pytest.fixture(scope="session")
-async def api(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
+async def api(pipeline: Pipeline, settings: Settings) -> AsyncIterator[Api]:
     """The whole gateway, called over HTTP."""
-    async with Api.over(engine, settings) as api:
+    async with Api.over(pipeline, settings) as api:
         yield api
 
 
 @pytest.fixture(scope="session")
-async def ordinary(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
+async def ordinary(pipeline: Pipeline, settings: Settings) -> AsyncIterator[Api]:
     """The gateway without its planner: the ordinary executor answers everything."""
-    async with Api.over(engine, settings.model_copy(update={"planner": "off"})) as api:
+    async with Api.over(pipeline, settings.model_copy(update={"planner": "off"})) as api:
         yield api

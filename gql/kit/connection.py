@@ -15,7 +15,7 @@ from gql.kit.filters import predicate
 from gql.kit.naming import plural, words
 from gql.kit.narrowing import check_narrow, check_size
 from gql.kit.ordering import Key, backwards, beyond, cursor, keys_of, page_limit, position, terms
-from gql.kit.relations import attributes, ends, is_staff_only, loading
+from gql.kit.relations import attributes, ends, is_staff_only, undeferred
 from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, object_type
 from lango.errors import BadUserInput
@@ -158,9 +158,7 @@ async def read_list(context: Any, model: type[Base], arguments: ConnectionArgume
     check_narrow(model, arguments.where, staff=staff)
     row = aliased(model)
     statement, keys = page(row, model, arguments)
-    found = await context.reads.rows(
-        statement.add_columns(cursor(row, model, keys)).options(*loading(row, model, staff=staff))
-    )
+    found = await context.reads.rows(statement.add_columns(cursor(row, model, keys)), undeferred(model, staff=staff))
 
     async def count() -> int:
         other = aliased(model)
@@ -212,8 +210,8 @@ async def _read_pages(
     found = await context.reads.rows(
         select(entity, inner.c.place, parents.c.key)
         .select_from(parents.join(inner, true()))
-        .order_by(parents.c.key, inner.c.rank)
-        .options(*loading(entity, model, staff=staff))
+        .order_by(parents.c.key, inner.c.rank),
+        undeferred(model, staff=staff),
     )
     by_parent: dict[Any, list[tuple[Base, str]]] = {key: [] for key in keys}
     for node, where, key in found:

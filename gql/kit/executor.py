@@ -129,9 +129,12 @@ class Executor(ExecutionContext):
         context = self.context_value
         if isinstance(context.planner, QueryPlanner) and context.reads.apart:
             nodes = [details.node for details in field_details_list]
-            planned = await context.planner.object(
-                self.operation, self.variable_values.coerced, context, reference, nodes, tuple(path.as_list())
-            )
+            place = tuple(path.as_list())
+            planned = context.read_objects.pop(place, None)
+            if planned is None:
+                planned = await context.planner.object(
+                    self.operation, self.variable_values.coerced, context, reference, nodes, place
+                )
             if isinstance(planned, bytes):
                 context.response_size.take(len(planned))
                 self._see(planned != b"null")

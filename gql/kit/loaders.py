@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, and_, any_, func, literal, select
 from sqlalchemy import column as sql_column
 
 from gql.kit.node import key_columns, key_of
-from gql.kit.relations import loading
+from gql.kit.relations import undeferred
 from models.base import Base
 
 
@@ -18,7 +18,7 @@ def by_key(context: Any, model: type[Base], attribute: str) -> Any:
     async def batch(keys: list[Any]) -> list[Any]:
         column = getattr(model, attribute)
         statement = select(model).where(column == any_(literal(keys, ARRAY(column.type))))
-        found = await context.reads.scalars(statement.options(*loading(model, model, staff=context.actor.is_staff)))
+        found = await context.reads.scalars(statement, undeferred(model, staff=context.actor.is_staff))
         rows = {getattr(row, attribute): row for row in found}
         return [rows.get(key) for key in keys]
 
@@ -45,7 +45,7 @@ def by_whole_key(context: Any, model: type[Base]) -> Any:
         wanted_ = func.unnest(*listed).table_valued(*parts).render_derived("wanted")
         same = [own == wanted_.c[part.name] for own, part in zip(columns, parts, strict=True)]
         statement = select(model).join_from(model, wanted_, and_(*same))
-        found = await context.reads.scalars(statement.options(*loading(model, model, staff=context.actor.is_staff)))
+        found = await context.reads.scalars(statement, undeferred(model, staff=context.actor.is_staff))
         rows = {key_of(row): row for row in found}
         return [rows.get(key) for key in keys]
 

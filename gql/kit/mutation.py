@@ -18,10 +18,11 @@ from gql.kit.kinds import enum_of
 from gql.kit.loaders import read_node
 from gql.kit.naming import camel
 from gql.kit.node import key_from
-from gql.kit.planner.answers import RowReference
+from gql.kit.planner.answers import PlannedObject, QueryPlanner, RowReference, finished
 from gql.kit.scalars import Json
 from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, argument, object_type
+from lango.db.connection import Query
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
 from lango.libraries.strawberry import definition_of
@@ -30,7 +31,7 @@ from lango.providers.warnings import ProviderWarning
 from lango.rules.rule import Result, Rule
 from models.base import Base
 from models.columns import Documented
-from resolvers.kernel.running import run
+from resolvers.kernel.running import Outcome, run
 
 
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")
@@ -69,6 +70,7 @@ def field_of(rule: Rule[..., Any]) -> Field:
     input_type = input_of(rule, name)
     title = name[:1].upper() + name[1:]
     codes = _codes(title, name, rule)
+    payload_name = f"{title}Payload"
     payload = _payload_type(title, name, rule, _error_type(title, name, codes))
 
     async def resolve(_: Any, info: Any, input: Any) -> Any:
@@ -80,6 +82,15 @@ def field_of(rule: Rule[..., Any]) -> Field:
         if key is None and context.idempotency_key is not None:
             key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
         await context.restart_reads()
+        planned: list[PlannedObject] = []
+
+        async def reading(outcome: Outcome) -> list[Query]:
+            if isinstance(context.planner, QueryPlanner):
+                rows = {camel(each.name): _shown(context, each, outcome.values.get(each.name)) for each in rule.results}
+                rows = {name: row for name, row in rows.items() if isinstance(row, RowReference)}
+                planned.extend(await context.planner.payload(info._raw_info, context, payload_name, rows))  # noqa: SLF001
+            return [(each.statement.sql, each.values) for each in planned]
+
         outcome = await run(
             context.services,
             context.actor,
@@ -90,8 +101,12 @@ def field_of(rule: Rule[..., Any]) -> Field:
             validate_only=validate_only,
             committing=context.note_commit,
             counting=context.count_call,
+            reading=reading,
         )
-        await context.show(outcome.opened, outcome.dry_run)
+        if isinstance(outcome.payload, list):
+            for each, text in zip(planned, outcome.payload, strict=True):
+                context.read_objects[each.path] = finished(each.statement, text, context)
+        context.show(outcome.opened, outcome.dry_run)
         values: dict[str, Any] = {}
         for result in rule.results:
             values[result.name] = _shown(context, result, outcome.values.get(result.name))

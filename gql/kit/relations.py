@@ -6,8 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Column
-from sqlalchemy.orm import RelationshipProperty, undefer
-from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.orm import RelationshipProperty
 
 from models.base import Base
 from models.columns import SECRET, STAFF_ONLY
@@ -39,11 +38,9 @@ def is_staff_only(column: Column[Any]) -> bool:
     return bool(column.info.get(STAFF_ONLY))
 
 
-def loading(entity: Any, model: type[Base], *, staff: bool) -> list[ORMOption]:
-    """What a SELECT of the model, or of an alias of it, loads besides the ordinary columns: what only staff see."""
-    if not staff:
-        return []
-    return [undefer(getattr(entity, key)) for key, column in attributes(model).items() if is_staff_only(column)]
+def undeferred(model: type[Base], *, staff: bool) -> list[str]:
+    """What of a model is read besides the ordinary columns: what only staff see."""
+    return [key for key, column in attributes(model).items() if is_staff_only(column)] if staff else []
 
 
 def ends(relation: RelationshipProperty[Any]) -> tuple[str, str]:

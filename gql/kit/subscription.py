@@ -17,7 +17,7 @@ from gql.kit.planner.answers import RowReference
 from gql.kit.type_registry import TypeReference, register
 from lango.actor import NOBODY, DatabaseRole
 from lango.db.fair_queue import SYSTEM
-from lango.db.session import acting_as
+from lango.db.transaction import acting_as
 from lango.events.feeds import Feed
 from lango.events.outbox import Event, Position
 from models.base import Base
@@ -107,7 +107,7 @@ def subscription(
 
 
 async def _kept_hours(context: Any) -> int:
-    async with acting_as(context.engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+    async with acting_as(context.pipeline, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
         return await number(tx, RETENTION_HOURS)
 
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import orjson
 import typer
-from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, Actor, Role
 from lango.cli.accounts import look_up
 from lango.cli.console import err, fail
 from lango.cli.database import database
-from lango.db.postgres import connect, create_engine
-from lango.db.session import Transaction, acting_as
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.postgres import connect
+from lango.db.prepared import Query, as_it_is
+from lango.db.reads import PRESENT
+from lango.db.transaction import OpenTransaction, acting_as
 from lango.errors import CallerError
 from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.observability.metrics import Metrics
@@ -96,7 +96,7 @@ async def explained(
     address = current.database_url.get_secret_value()
     # Names the address where nothing answers there.
     await (await connect(address, current)).close()
-    engine = create_engine(address, current, pool_size=1)
+    pipeline = make_pipeline(address, current, pool_size=1)
     try:
         actor = await acting(current, user)
         try:
@@ -106,7 +106,7 @@ async def explained(
         for field in fields:
             show(field)
             if field.sql is not None:
-                for line in await plan(engine, actor, field, analyze=analyze):
+                for line in await plan(pipeline, actor, field, analyze=analyze):
                     typer.echo(f"  {line}")
                 typer.echo()
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
@@ -114,7 +114,7 @@ async def explained(
     except asyncpg.PostgresError as error:
         fail(f"PostgreSQL refuses it: {error}.")
     finally:
-        await engine.dispose()
+        pipeline.close()
 
 
 async def acting(current: Settings, user: str | None) -> Actor:
@@ -141,18 +141,14 @@ def show(field: Planned) -> None:
         typer.echo()
 
 
-async def plan(engine: AsyncEngine, actor: Actor, field: Planned, *, analyze: bool) -> Sequence[str]:
+async def plan(pipeline: Pipeline, actor: Actor, field: Planned, *, analyze: bool) -> Sequence[str]:
     """What PostgreSQL says of the statement, each in a transaction of its own. Raises asyncpg.PostgresError."""
-    async with acting_as(engine, actor, read_only=True) as tx:
+    async with acting_as(pipeline, actor, read_only=True) as tx:
         if field.share_token is not None:
-            await tx.execute(select(func.set_config("lango.share_tokens", field.share_token, True)))
+            tx.send(PRESENT, [field.share_token])
         return await lines_of(tx, f"{ANALYZE if analyze else 'EXPLAIN '}{field.sql}", field.values)
 
 
-async def lines_of(tx: Transaction, statement: str, values: Sequence[Any]) -> Sequence[str]:
-    try:
-        found = await (await tx.session.connection()).exec_driver_sql(statement, tuple(values))
-    except DBAPIError as error:
-        refused = getattr(error.orig, "__cause__", None)
-        raise refused if isinstance(refused, asyncpg.PostgresError) else error from None
-    return [str(line) for line in found.scalars()]
+async def lines_of(tx: OpenTransaction, statement: str, values: Sequence[Any]) -> Sequence[str]:
+    (found,) = await tx.fetch(Query(statement, values, writes=False, read=as_it_is))
+    return [str(line) for (line,) in found]

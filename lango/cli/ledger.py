@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lango.cli.console import err, fail, out, step
-from lango.cli.database import as_owner, database, owner_url
-from lango.db.postgres import create_engine
+from lango.cli.database import as_owner, database
 from lango.db.roles import OWNER
-from lango.db.session import raw_driver
 from lango.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,13 +34,6 @@ async def differences_in(current: Settings) -> Sequence[Difference]:
     async with as_owner(current) as connection:
         # Reported in a line where there are no tables yet.
         await connection.fetchval("SELECT 1 FROM ledger.ledger_entries LIMIT 1")
-    engine = create_engine(owner_url(current), current, pool_size=1)
-    try:
-        async with engine.connect() as engaged, AsyncSession(bind=engaged) as session:
-            await (await raw_driver(engaged)).execute(
-                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-                f"SET LOCAL ROLE {OWNER}; SET LOCAL statement_timeout = 0"
-            )
-            return await verify(session)
-    finally:
-        await engine.dispose()
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await connection.execute(f"SET LOCAL ROLE {OWNER}; SET LOCAL statement_timeout = 0")
+            return await verify(connection)

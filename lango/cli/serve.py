@@ -12,7 +12,7 @@ from rich.markup import escape
 from lango.cli.console import err, fail
 from lango.cli.database import database
 from lango.cli.forking import modules_served, workers_forked_after
-from lango.db.postgres import create_engine
+from lango.db.postgres import connect
 from lango.doctor import Finding, Level, refusals, refusals_of_poolers
 from lango.doctor.machine import encryption, port_trouble
 from lango.observability.metrics import share_metrics
@@ -68,11 +68,11 @@ async def reasons_against(address: str, current: Settings) -> list[Finding]:
     # First, because what else there is to know cannot be read through an unfit pooler.
     if reasons := await refusals_of_poolers(current):
         return reasons
-    engine = create_engine(address, current, pool_size=1)
+    connection = await connect(address, current)
     try:
-        return await refusals(engine)
+        return await refusals(connection)
     finally:
-        await engine.dispose()
+        await connection.close()
 
 
 def run(current: Settings, app: str = "lango.asgi:app") -> None:

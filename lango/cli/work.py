@@ -16,7 +16,7 @@ from lango.cli.console import fail
 from lango.cli.database import database
 from lango.cli.serve import demand
 from lango.db import migrate
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.doctor import refusals_of_worker
 from lango.jobs.job import jobs_of
 from lango.jobs.supervision import bound_to_supervisor, kept_running
@@ -60,12 +60,12 @@ async def serve(current: Settings, *, once: bool) -> None:
     assert current.database_worker_url is not None
     address = current.database_worker_url.get_secret_value()
     metrics = JobMetrics()
-    engine = create_engine(address, current, pool_size=current.worker_concurrency)
-    services = make_services(current, engine, metrics)
+    pipeline = make_pipeline(address, current, pool_size=current.worker_concurrency)
+    services = make_services(current, pipeline, metrics)
     worker = Worker(services, address, jobs_of(), metrics)
     try:
-        demand(await refusals_of_worker(engine, address, current))
-        if missing := await migrate.behind(engine):
+        demand(await refusals_of_worker(address, current))
+        if missing := await migrate.behind(pipeline):
             fail(missing)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -75,7 +75,7 @@ async def serve(current: Settings, *, once: bool) -> None:
             await worker.run(once=once)
     finally:
         await services.close()
-        await engine.dispose()
+        pipeline.close()
 
 
 @contextmanager

@@ -20,14 +20,15 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from lango.actor import NOBODY, DatabaseRole
 from lango.db.fair_queue import SYSTEM
+from lango.db.pipeline import Pipeline
 from lango.db.postgres import connect, open_session, secure_url
 from lango.db.roles import OWNER
-from lango.db.session import acting_as
+from lango.db.transaction import acting_as
 from lango.settings import settings
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -122,13 +123,13 @@ async def versions_of(connection: asyncpg.Connection[Any], versions: Path = VERS
     return found
 
 
-async def behind(engine: AsyncEngine) -> str | None:
+async def behind(pipeline: Pipeline) -> str | None:
     """What the database lacks to be served by this code, as the gateway sees it; None when it is at the head."""
     expected = {revision.revision for revision in scripts().walk_revisions()}
-    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
-        if (await tx.scalars(text("SELECT to_regclass('platform.schema_migrations')"))).one() is None:
+    async with acting_as(pipeline, NOBODY, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+        if (await tx.execute(text("SELECT to_regclass('platform.schema_migrations')"))).scalar_one() is None:
             return "The database has not been migrated: run `lango migrate up`."
-        applied = set(await tx.scalars(text("SELECT revision FROM platform.schema_migrations")))
+        applied = set((await tx.execute(text("SELECT revision FROM platform.schema_migrations"))).scalars())
     missing = sorted(expected - applied)
     return f"Migrations are missing ({', '.join(missing)}): run `lango migrate up`." if missing else None
 

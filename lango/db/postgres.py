@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from ipaddress import ip_address
@@ -11,12 +10,10 @@ from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from lango.db.driver import DriverConnection
-from lango.db.fair_queue import Shares
 from lango.db.poolers import pooling_of
 from lango.settings import Settings
 from lango.settings import settings as settings_of_process
@@ -34,9 +31,6 @@ SESSION_SETTINGS = {
     # A cancelled read closes its connection; so soon the server sees it, and stops working for nobody.
     "client_connection_check_interval": "200ms",
 }
-
-# Options of an engine: how long its transactions wait for a lock, who may begin the next one, and on what connections.
-LOCK_TIMEOUT, SHARES, GENERATION = "lango_lock_timeout", "lango_shares", "lango_generation"
 
 
 class RawJson(str):
@@ -215,68 +209,3 @@ async def connect(
         raise UnreachableDatabaseError(
             f"No PostgreSQL answers at {shown(url)}: {str(error) or 'it took too long'}."
         ) from error
-
-
-def create_engine(address: str, settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
-    """An engine in AUTOCOMMIT: `session.py` alone writes BEGIN and COMMIT, and nothing is reset between borrowers.
-
-    Raises InsecureDatabase as `secure_url` does.
-    """
-    url = secure_url(address, settings)
-    size = pool_size or settings.pool_size
-    engine = create_async_engine(
-        url,
-        async_creator=partial(open_connection, url, settings),
-        isolation_level="AUTOCOMMIT",
-        execution_options={
-            LOCK_TIMEOUT: settings.lock_timeout,
-            SHARES: Shares(size, settings.caller_share, settings.pool_timeout),
-            GENERATION: Generation(),
-        },
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=settings.pool_timeout,
-        pool_reset_on_return=None,
-        pool_use_lifo=True,
-        json_serializer=dump_json,
-        json_deserializer=RawJson,
-    )
-    event.listen(engine.sync_engine, "checkout", generation_of(engine).check)
-    return engine
-
-
-def lock_timeout_of(engine: AsyncEngine) -> float:
-    """Seconds that a transaction over this engine waits for a lock; 0 where nothing is set."""
-    seconds: float = engine.get_execution_options().get(LOCK_TIMEOUT, 0)
-    return seconds
-
-
-def shares_of(engine: AsyncEngine) -> Shares:
-    """Whose turn it is to begin a transaction over this engine."""
-    shares: Shares = engine.get_execution_options()[SHARES]
-    return shares
-
-
-def generation_of(engine: AsyncEngine) -> Generation:
-    generation: Generation = engine.get_execution_options()[GENERATION]
-    return generation
-
-
-class Generation:
-    """Which connections of an engine may be used: those that were opened since the server was last lost."""
-
-    def __init__(self) -> None:
-        self._begun = 0.0
-
-    def end(self, lost: DriverConnection) -> None:
-        """Whatever happened to the server while `lost` was open happened to all that were opened before now."""
-        if lost.opened_at > self._begun:
-            self._begun = time.monotonic()
-
-    def check(self, connection: Any, _record: object, _proxy: object) -> None:
-        """Before a connection is used: one that is closed meanwhile is replaced, and so are those as old."""
-        driver: DriverConnection = connection.driver_connection
-        if driver.is_closed():
-            raise InvalidatePoolError
-        if driver.opened_at <= self._begun:
-            raise DisconnectionError

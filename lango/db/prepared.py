@@ -1,16 +1,17 @@
-"""Statements that are compiled once and then go straight to the driver, for what rules do again and again.
+"""Statements that are compiled once and then go straight to the connection, for what rules do again and again.
 
 SQLAlchemy's session takes three times as long for the same effect. The models that are read here are no session's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Executable, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.elements import CompilerElement
@@ -21,16 +22,29 @@ from lango.db.postgres import dump_json
 NUMERIC = 1700
 # As a SELECT says that its rows are changed next.
 LOCKING = "FOR NO KEY UPDATE"
+# What changes rows, wherever in a statement it stands.
+WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\.\w+")
 DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
 
 
 class Connected(Protocol):
-    """What statements are sent through: a transaction, whose `driver` is an asyncpg connection."""
+    """What statements are sent through: a transaction."""
 
-    @property
-    def driver(self) -> Any: ...
+    async def fetch(self, *queries: Query) -> list[list[Any]]: ...
+
+    def send(self, sql: str, values: Sequence[Any] = ()) -> None: ...
 
     def note_lock(self, model: type[Any], key: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A look-up with its parameters. `read` makes of its rows what it gives; `writes`: it changes rows as well."""
+
+    sql: str
+    values: Sequence[Any]
+    writes: bool
+    read: Callable[[Connected, list[tuple[Any, ...]]], list[Any]]
 
 
 class Prepared:
@@ -42,22 +56,24 @@ class Prepared:
         made: Any = statement.compile(dialect=DIALECT, column_keys=columns)
         self.sql = str(made)
         self._parameters = [(name, processor_of(made, name), made.params.get(name)) for name in made.positiontup or ()]
+        self._writes = WRITES.search(self.sql) is not None
 
     def values(self, given: dict[str, Any]) -> list[Any]:
         """The parameters in their order; those that are not given as the statement itself has them."""
         values = [(given.get(name, default), process) for name, process, default in self._parameters]
         return [value if process is None else process(value) for value, process in values]
 
-    async def run(self, tx: Connected, **given: Any) -> list[Any]:
-        """The rows. Raises DBAPIError, as SQLAlchemy would."""
-        values = self.values(given)
-        try:
-            found: list[Any] = await tx.driver.fetch(self.sql, *values)
-        except Exception as error:
-            if getattr(error, "sqlstate", None) is None:
-                raise
-            raise DBAPIError(self.sql, None, error, hide_parameters=True) from error
-        return found
+    def send(self, tx: Connected, **given: Any) -> None:
+        """Have it done with the next look-up, or at the end."""
+        tx.send(self.sql, self.values(given))
+
+    def query(self, **given: Any) -> Query:
+        """It and its parameters, to be done together with others: `await tx.fetch(ONE.query(…), OTHER.query(…))`."""
+        return Query(self.sql, self.values(given), self._writes, as_it_is)
+
+    async def run(self, tx: Connected, **given: Any) -> list[tuple[Any, ...]]:
+        """The rows. Raises asyncpg.PostgresError."""
+        return (await tx.fetch(self.query(**given)))[0]
 
 
 class Lookup:
@@ -70,53 +86,68 @@ class Lookup:
     def __init__(
         self, what: Sequence[Any], how: Callable[[Select[Any]], Select[Any]], *, in_order: bool = True
     ) -> None:
-        self._parts: list[_Model | _Value] = []
+        self._parts: list[ModelColumns | _Value] = []
         columns: list[Any] = []
         for item in what:
-            part = _Model(item, len(columns)) if isinstance(item, type) else _Value(item, len(columns))
+            part = ModelColumns(item, len(columns)) if isinstance(item, type) else _Value(item, len(columns))
             self._parts.append(part)
             columns += part.columns
         self._statement = Prepared(how(select(*columns)))
         # The model whose rows are locked, which is the first.
         first = self._parts[0]
         locks = in_order and LOCKING in self._statement.sql
-        self._locked = first if locks and isinstance(first, _Model) else None
+        self._locked = first if locks and isinstance(first, ModelColumns) else None
+
+    def query(self, **given: Any) -> Query:
+        """It and its parameters, to be sent together with others: `await tx.fetch(ONE.query(…), OTHER.query(…))`."""
+        return Query(self._statement.sql, self._statement.values(given), writes=False, read=self._read)
 
     async def all(self, tx: Connected, **given: Any) -> list[tuple[Any, ...]]:
-        found = await self._statement.run(tx, **given)
-        if self._locked is not None:
-            for row in found:
-                tx.note_lock(self._locked.model, self._locked.key_in(row))
-        return [tuple(part.read(row) for part in self._parts) for row in found]
+        return (await tx.fetch(self.query(**given)))[0]
 
     async def one(self, tx: Connected, **given: Any) -> tuple[Any, ...] | None:
         """The first row; None where there is none."""
         found = await self.all(tx, **given)
         return found[0] if found else None
 
+    def _read(self, tx: Connected, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if self._locked is not None:
+            for row in found:
+                tx.note_lock(self._locked.model, self._locked.key_in(row))
+        return [tuple([part.read(row) for part in self._parts]) for row in found]
+
+
+def as_it_is(_: Connected, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of a look-up that makes nothing else of them."""
+    return found
+
 
 class _Value:
     def __init__(self, expression: ColumnElement[Any], place: int) -> None:
         self.columns = [expression]
         self._place = place
-        self._process = _processor(expression)
+        self._process = result_processor_of(expression.type)
 
     def read(self, row: Any) -> Any:
         value = row[self._place]
         return value if self._process is None else self._process(value)
 
 
-class _Model:
-    """The columns of a model that are read with it; secrets are not."""
+class ModelColumns:
+    """The columns of a model that are read with it, from a place on in the row. Those that are deferred are not, but
+    for what is `undeferred`."""
 
-    def __init__(self, model: type[DeclarativeBase], place: int) -> None:
+    def __init__(
+        self, model: type[DeclarativeBase], place: int, *, of: Any = None, undeferred: Sequence[str] = ()
+    ) -> None:
+        """`of`: the alias of the model that is read."""
         self.model = model
         mapper = model.__mapper__
-        held = [attribute for attribute in mapper.column_attrs if not attribute.deferred]
-        self.columns = [getattr(model, attribute.key) for attribute in held]
+        held = [each for each in mapper.column_attrs if not each.deferred or each.key in undeferred]
+        self.columns = [getattr(of or model, attribute.key) for attribute in held]
         self._mapper = mapper
         self._read = [
-            (attribute.key, position, _processor(attribute.columns[0]))
+            (attribute.key, position, result_processor_of(attribute.columns[0].type))
             for position, attribute in enumerate(held, place)
         ]
         keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
@@ -127,7 +158,7 @@ class _Model:
         return row[self._key[0]]
 
     def read(self, row: Any) -> Any:
-        key = tuple(row[position] for position in self._key)
+        key = tuple([row[position] for position in self._key])
         if key[0] is None:
             return None
         made = self._mapper.class_manager.new_instance()
@@ -149,7 +180,7 @@ def processor_of(compiled: Any, parameter: str) -> Callable[[Any], Any] | None:
     return process
 
 
-def _processor(expression: Any) -> Callable[[Any], Any] | None:
-    kind = expression.type
+def result_processor_of(kind: Any) -> Callable[[Any], Any] | None:
+    """What makes of a value of that type, as the driver gives it, what a model has; None where it has it as it is."""
     process: Callable[[Any], Any] | None = kind.dialect_impl(DIALECT).result_processor(DIALECT, NUMERIC)
     return process

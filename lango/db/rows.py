@@ -11,12 +11,13 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, any_, bindparam, insert, update
+from sqlalchemy import ARRAY, any_, bindparam, case, func, insert, literal_column, select, update
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
-from lango.db.prepared import Connected, Lookup, Prepared
+from lango.db.prepared import Connected, Lookup, Prepared, Query
 
+NO_DATA_FOUND = "P0002"
 Row = TypeVar("Row", bound=DeclarativeBase)
 
 
@@ -28,6 +29,16 @@ async def find(tx: Connected, model: type[Row], key: UUID) -> Row | None:
     """The row with that id, if the role of the moment sees it."""
     found = await _by_id(model, lock=False).one(tx, id=key)
     return found[0] if found else None
+
+
+def locking(model: type[Row], key: UUID) -> Query:
+    """The look-up by which `lock` finds its row, to be sent together with others."""
+    return _by_id(model, lock=True).query(id=key)
+
+
+def finding(model: type[Row], key: UUID) -> Query:
+    """The look-up by which `find` finds its row, to be sent together with others."""
+    return _by_id(model, lock=False).query(id=key)
 
 
 async def lock(tx: Connected, model: type[Row], key: UUID) -> Row:
@@ -48,10 +59,9 @@ async def lock_all(tx: Connected, model: type[Row], keys: Iterable[UUID]) -> dic
     return {row.id: row for (row,) in found}
 
 
-async def save(tx: Connected, *rows: DeclarativeBase) -> None:
-    """Write rows in their order: those that were read as they were changed since, others as new ones.
-
-    Raises DBAPIError, and RuntimeError for a row that is there no longer.
+def save(tx: Connected, *rows: DeclarativeBase) -> None:
+    """Write rows in their order, with the next look-up or at the end: those that were read as they were changed since,
+    others as new ones. A row that is there no longer is an error, NO_DATA_FOUND, which ends the transaction.
     """
     for row in rows:
         state: Any = instance_state(row)
@@ -60,15 +70,12 @@ async def save(tx: Connected, *rows: DeclarativeBase) -> None:
         if state.key is None:
             held = {name: state.dict[name] for name in mapper.columns.keys() if name in state.dict}  # noqa: SIM118
             changed = held
-            await _insert(model, tuple(held)).run(
-                tx, **{mapper.columns[name].name: value for name, value in held.items()}
-            )
+            values = {mapper.columns[name].name: value for name, value in held.items()}
+            _insert(model, tuple(held)).send(tx, **values)
             state.key = mapper.identity_key_from_instance(row)
         elif changed := tuple(sorted(_columns(model) - state.unmodified)):
             given = {f"to {name}": state.dict[name] for name in changed}
-            found = await _update(model, changed).run(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
-            if not found:
-                raise RuntimeError(f"A {model.__name__} that was to be changed is there no longer.")
+            _update(model, changed).send(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
         for name in changed:
             # What is written is no change any more.
             set_committed_value(row, name, state.dict[name])
@@ -99,7 +106,11 @@ def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
     columns, key = model.__mapper__.columns, model.__mapper__.primary_key
     values = {columns[name].name: bindparam(f"to {name}", type_=columns[name].type) for name in names}
     same = [column == bindparam(name, type_=column.type) for name, column in zip(_key(model), key, strict=True)]
-    return Prepared(update(model.__table__).where(*same).values(values).returning(*key))  # type: ignore[arg-type]
+    changed = update(model.__table__).where(*same).values(values).returning(literal_column("1")).cte("changed")  # type: ignore[arg-type]
+    message: Any = literal_column(f"'There is no such {model.__name__} any more.'")
+    gone = func.lango.fail(literal_column(f"'{NO_DATA_FOUND}'"), message, literal_column("0"))
+    # The row may not be there, or not be seen by the role: PostgreSQL then changes nothing and says nothing.
+    return Prepared(select(case((func.count() == literal_column("0"), gone))).select_from(changed))
 
 
 @cache

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.driver import DriverConnection
 from lango.db.postgres import connect
-from lango.db.session import raw_driver
 from lango.doctor import machine, server
 from lango.doctor.pooler import pooler
 from lango.observability.finding import Finding, Level
@@ -19,15 +18,13 @@ __all__ = ["Finding", "Level", "examine", "refusals", "refusals_of_poolers", "re
 CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, RuntimeError)
 
 
-async def refusals(engine: AsyncEngine) -> list[Finding]:
+async def refusals(driver: DriverConnection) -> list[Finding]:
     """Why this login may not serve: empty when it may. A gateway that could read around the policies does not start."""
-    async with engine.connect() as connection:
-        driver = await raw_driver(connection)
-        found = [*await server.version(driver), *await server.login(driver), *await server.open_tables(driver)]
+    found = [*await server.version(driver), *await server.login(driver), *await server.open_tables(driver)]
     return [each for each in found if each.level is Level.ERROR]
 
 
-async def refusals_of_worker(engine: AsyncEngine, address: str, settings: Settings) -> list[Finding]:
+async def refusals_of_worker(address: str, settings: Settings) -> list[Finding]:
     """Why jobs may not be run at this address: empty when they may.
 
     Raises UnreachableDatabaseError and what the driver raises.
@@ -35,8 +32,11 @@ async def refusals_of_worker(engine: AsyncEngine, address: str, settings: Settin
     found = await pooler(address, "DATABASE_WORKER_URL", settings, needs_session=True)
     if any(each.level is Level.ERROR for each in found):
         return found
-    async with engine.connect() as connection:
-        found = await server.of_the_worker(await raw_driver(connection))
+    connection = await connect(address, settings)
+    try:
+        found = await server.of_the_worker(connection)
+    finally:
+        await connection.close()
     return [each for each in found if each.level is Level.ERROR]
 
 

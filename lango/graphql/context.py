@@ -7,18 +7,18 @@ from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from aiodataloader import DataLoader
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor
-from lango.db.pipeline import Outcome, Pipeline, Query
-from lango.db.session import Reads
+from lango.db.connection import Outcome, Query
+from lango.db.pipeline import Pipeline
+from lango.db.reads import Reads
 from lango.graphql.answers import NOTHING, Answered
 from lango.graphql.documents import Document
 from lango.graphql.limits import HIGHEST
 from lango.graphql.response_size import ResponseSize
 from lango.observability.metrics import Metrics
 from lango.rules.services import Services
-from lango.rules.transaction import RolledBack, RuleTransaction
+from lango.rules.transaction import RuleTransaction
 
 
 class Shown(NamedTuple):
@@ -47,18 +47,16 @@ class Context:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        pipeline: Pipeline,
         actor: Actor,
         *,
         idempotency_key: str | None = None,
-        pipeline: Pipeline | None = None,
         planner: object | None = None,
         document: Document | None = None,
         services: Services | None = None,
         metrics: Metrics | None = None,
         max_answer_bytes: int = HIGHEST,
     ) -> None:
-        self.engine = engine
         self.actor = actor
         self.idempotency_key = idempotency_key
         self.pipeline = pipeline
@@ -70,13 +68,15 @@ class Context:
         self.response_size = ResponseSize(max_answer_bytes)
         # What the planner has answered already: the executor takes it as it is.
         self.answered: Answered = NOTHING
+        # Objects of a payload that were read with the mutation, as they go into the answer, by their paths.
+        self.read_objects: dict[tuple[str | int, ...], Any] = {}
         # The event that a reader has seen last, where the transport says it.
         self.last_event_id: str | None = None
         # Whether the caller may see what an event is about; None before it has been looked at.
         self.sees: bool | None = None
         # Every row that staff were shown: somebody may have to answer for it.
         self.shown: list[object] = []
-        self.reads = Reads(engine, actor, self.shown)
+        self.reads = Reads(pipeline, actor, self.shown)
         # Whether a mutation was done, should its answer fail: None where nothing has been committed.
         self.outcome: Literal["DONE", "UNKNOWN"] | None = None
         self._outcome_before: Literal["DONE", "UNKNOWN"] | None = None
@@ -97,15 +97,18 @@ class Context:
 
     async def texts(self, queries: Sequence[Query], share_tokens: Sequence[str] = ()) -> list[Outcome]:
         """What planned statements return, in one round trip, as the caller."""
-        assert self.pipeline is not None
+        if self.reads.is_open:
+            for token in share_tokens:
+                await self.reads.present(token)
+            return await self.reads.texts(queries)
         return await self.pipeline.fetch(self.actor, queries, share_tokens, self.reads.opened_rows)
 
-    async def show(self, keys: Sequence[str], dry_run: RuleTransaction | None) -> None:
+    def show(self, keys: Sequence[str], dry_run: RuleTransaction | None) -> None:
         """Have the payload of a rule read: the caller sees the rows of these ids too, and what a dry run made in its
         own transaction."""
         self.reads.opened_rows = tuple(keys)
         if dry_run is not None:
-            await self.reads.read_within(RolledBack(dry_run))
+            self.reads.read_within(dry_run)
 
     def note_commit(self, state: Literal["DONE", "UNKNOWN"] | None) -> None:
         """What is known of the commit of a mutation; of several, of the last that may have been done."""
@@ -123,7 +126,7 @@ class Context:
     async def restart_reads(self) -> None:
         """Read again from here on: a rule is about to change what was read, and needs a connection itself."""
         await self.reads.close()
-        self.reads = Reads(self.engine, self.actor, self.shown)
+        self.reads = Reads(self.pipeline, self.actor, self.shown)
         self._loaders.clear()
 
     async def close(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import strawberry
 from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -21,8 +20,8 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql.kit.planner.answers import QueryPlanner
-from lango.db.pipeline import Pipeline
-from lango.db.postgres import create_engine, secure_url
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.postgres import secure_url
 from lango.events.hub import Hub
 from lango.graphql.documents import Documents, Prepared
 from lango.http import graphiql, payment_return
@@ -60,38 +59,36 @@ class NoDatabase(RuntimeError):
 def create_app(
     schema: strawberry.Schema,
     settings: Settings,
-    engine: AsyncEngine | None = None,
+    pipeline: Pipeline | None = None,
     *,
     authenticator: Authenticator | None = None,
     services: Services | None = None,
     handlers: Sequence[Handler[Any]] = (),
     audits_reads: bool = True,
 ) -> Gateway:
-    """The gateway over that schema. An engine that is given stays its owner's; otherwise one is made from the
-    settings and disposed of at the end. `services` that are given stay their owner's, too; rules and `handlers` use
+    """The gateway over that schema. A pipeline that is given stays its owner's; otherwise one is made from the
+    settings and closed at the end. `services` that are given stay their owner's, too; rules and `handlers` use
     them: the webhooks that these take in are served. `audits_reads`: the rows that staff are shown are written down.
 
     Raises NoDatabase, BadProvider, and NoSigningKey where the settings name no key for tokens.
     """
-    own_engine = engine is None
-    if engine is None:
+    metrics = Metrics()
+    own_pipeline = pipeline is None
+    if pipeline is None:
         if settings.database_url is None:
             raise NoDatabase("Set DATABASE_URL, or start with `lango dev`, which brings a database.")
-        engine = create_engine(settings.database_url.get_secret_value(), settings)
+        pipeline = make_pipeline(settings.database_url.get_secret_value(), settings)
+    pipeline.metrics = metrics
     own_services = services is None
     if services is None:
-        services = make_services(settings, engine)
-    metrics = Metrics()
-    metrics.watch(engine)
+        services = make_services(settings, pipeline)
     authenticator = authenticator or Authenticator(settings)
-    health = Health(engine, settings, metrics, gauges=Gauges(services))
-    pipeline = Pipeline(engine.url, settings, metrics)
+    health = Health(pipeline, settings, metrics, gauges=Gauges(services))
     schema = with_prepared_documents(schema)
     planner = QueryPlanner(graphql_of(schema), settings, metrics) if settings.planner == "on" else None
     operations = Operations(
         schema,
         settings,
-        engine=engine,
         documents=Documents(schema, settings, metrics),
         pipeline=pipeline,
         planner=planner,
@@ -101,7 +98,7 @@ def create_app(
     )
     callers = Callers(authenticator, pipeline, settings.execution_timeout)
     connections = Connections(callers, settings)
-    hub = Hub(direct_url(settings, engine), settings, pipeline, metrics)
+    hub = Hub(direct_url(settings, pipeline), settings, pipeline, metrics)
     subscriptions = Subscriptions(operations, callers, hub, metrics)
     endpoint = GraphQLEndpoint(
         operations, subscriptions, connections, settings, metrics, callers=callers, assets=ASSETS
@@ -123,9 +120,8 @@ def create_app(
         if own_services:
             await services.close()
         await authenticator.close()
-        pipeline.close()
-        if own_engine:
-            await engine.dispose()
+        if own_pipeline:
+            pipeline.close()
         metrics.close()
 
     trusted = Networks(settings.trusted_proxies)
@@ -181,10 +177,10 @@ def surrounded(endpoint: ASGIApp, settings: Settings) -> ASGIApp:
     return endpoint
 
 
-def direct_url(settings: Settings, engine: AsyncEngine) -> URL:
+def direct_url(settings: Settings, pipeline: Pipeline) -> URL:
     """Where a connection may keep a lock and listen: past a pooler, if there is one."""
     if settings.database_direct_url is None:
-        return engine.url
+        return pipeline.url
     return secure_url(settings.database_direct_url.get_secret_value(), settings)
 
 

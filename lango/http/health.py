@@ -11,12 +11,14 @@ from types import FrameType
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from lango.actor import NOBODY, DatabaseRole
+from lango.db.fair_queue import SYSTEM
 from lango.db.migrate import behind
-from lango.db.session import discard, raw_driver
+from lango.db.pipeline import Pipeline
+from lango.db.transaction import OpenTransaction
 from lango.http.proxies import Networks
 from lango.http.request_log import request_log_of
 from lango.jobs.gauges import Gauges
@@ -27,14 +29,7 @@ from lango.settings import Settings
 log = structlog.get_logger("lango.http.health")
 
 PROBE_TIMEOUT = 3.0
-WRITABLE = text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean")
-
-
-class ServerTakesNoWrites(Exception):
-    """The server is a standby, or everything on it is read-only."""
-
-    # As PostgreSQL says it to whoever writes.
-    sqlstate = "25006"
+WRITABLE = text(r"SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')\:\:boolean")
 
 
 class Health:
@@ -42,13 +37,13 @@ class Health:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        pipeline: Pipeline,
         settings: Settings,
         metrics: Metrics,
         *,
         gauges: Gauges | None = None,
     ) -> None:
-        self.engine = engine
+        self.pipeline = pipeline
         self.metrics = metrics
         self.gauges = gauges
         self.delay = settings.shutdown_delay
@@ -78,7 +73,7 @@ class Health:
                 reason = await self.takes_no_writes()
                 if reason is not None:
                     return reason
-                return await behind(self.engine)
+                return await behind(self.pipeline)
         except Exception as error:
             log.warning("not ready", reason=type(error).__name__, exc_info=error)
             return "the database does not answer"
@@ -89,12 +84,15 @@ class Health:
         The connections to such a server are dropped: where an address is moved at a failover, the next ones go to the
         server that does take writes.
         """
-        async with self.engine.connect() as connection:
-            standby, read_only = (await connection.execute(WRITABLE)).one()
-            if not standby and not read_only:
-                return None
-            reason = "the database is a standby: it takes no writes" if standby else "the database is read-only"
-            await discard(connection, await raw_driver(connection), ServerTakesNoWrites(reason))
+        tx = OpenTransaction(self.pipeline, NOBODY, role=DatabaseRole.RULES, read_only=True, caller=SYSTEM)
+        try:
+            standby, read_only = (await tx.execute(WRITABLE)).one()
+        finally:
+            await tx.rollback()
+        if not standby and not read_only:
+            return None
+        reason = "the database is a standby: it takes no writes" if standby else "the database is read-only"
+        self.pipeline.lose_server()
         log.warning("not ready", reason=reason)
         return reason
 
@@ -102,7 +100,7 @@ class Health:
         """What wants somebody to look at it."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
-                return await warnings(self.engine)
+                return await warnings(self.pipeline)
         except Exception as error:
             log.warning("not examined", reason=type(error).__name__, exc_info=error)
             return ["The scheduled jobs could not be examined."]

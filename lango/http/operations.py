@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 import strawberry
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_introspection_query
-from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import ExecutionResult
 
 from gql.kit.planner.answers import QueryPlanner
@@ -83,7 +82,6 @@ class Operations:
         schema: strawberry.Schema,
         settings: Settings,
         *,
-        engine: AsyncEngine,
         documents: Documents,
         pipeline: Pipeline,
         planner: QueryPlanner | None = None,
@@ -93,7 +91,6 @@ class Operations:
     ) -> None:
         self.schema = schema
         self.settings = settings
-        self.engine = engine
         self.documents = documents
         self.pipeline = pipeline
         self.planner = planner
@@ -131,10 +128,9 @@ class Operations:
 
     def context(self, actor: Actor, document: Document, *, idempotency_key: str | None = None) -> Context:
         return Context(
-            self.engine,
+            self.pipeline,
             actor,
             idempotency_key=idempotency_key,
-            pipeline=self.pipeline,
             planner=self.planner,
             document=document,
             services=self.services,

@@ -20,9 +20,9 @@ from lango.rules.transaction import Call, RuleTransaction
 HEAD_START = timedelta(seconds=30)
 
 
-async def call_soon(tx: RuleTransaction, job: Job[..., Any], **arguments: Any) -> None:
+def call_soon(tx: RuleTransaction, job: Job[..., Any], **arguments: Any) -> None:
     """Have an outside service called when the rule is committed."""
-    await enqueue(tx, job, after=HEAD_START, **arguments)
+    enqueue(tx, job, after=HEAD_START, **arguments)
     tx.calls.append(Call(job.name, arguments))
 
 

@@ -105,7 +105,7 @@ def job_named(name: str) -> Job[..., Any] | None:
     return _known.get(name)
 
 
-async def enqueue(
+def enqueue(
     tx: Connected,
     job: Job[..., Any],
     *,
@@ -118,7 +118,7 @@ async def enqueue(
     With a `key` nothing is enqueued while a job of that key is waiting or running.
     """
     payload = job.pack(arguments)
-    await ENQUEUE.run(tx, name=job.name, payload=payload, key=key, after=after)
+    ENQUEUE.send(tx, name=job.name, payload=payload, key=key, after=after)
 
 
 def _register(

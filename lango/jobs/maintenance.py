@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, DatabaseRole
 from lango.db.migrate import month
+from lango.db.pipeline import Pipeline
 from lango.db.roles import OWNER
-from lango.db.session import Transaction, acting_as
+from lango.db.transaction import OpenTransaction, acting_as
 from lango.jobs.gauges import gauge
 from lango.jobs.job import scheduled
 from lango.rules.services import Services
@@ -42,9 +42,9 @@ GROUP BY 1 ORDER BY 1
 """
 
 
-async def warnings(engine: AsyncEngine) -> list[str]:
+async def warnings(pipeline: Pipeline) -> list[str]:
     """What does not keep the gateway from serving, and wants somebody to look at it."""
-    async with acting_as(engine, NOBODY, read_only=True, role=DatabaseRole.RULES) as tx:
+    async with acting_as(pipeline, NOBODY, read_only=True, role=DatabaseRole.RULES) as tx:
         last = (await tx.execute(text(LAST_RUN))).scalar_one()
         until = await _last_partitions(tx)
     found = (silent(last, datetime.now(UTC)), short_of_months(until))
@@ -78,7 +78,7 @@ def months_ahead(until: date | None) -> int:
 async def make_partitions(services: Services) -> None:
     """Make the partitions of this month and the next ones, where they are missing."""
     today = datetime.now(UTC).date()
-    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as tx:
+    async with acting_as(services.pipeline, NOBODY, role=DatabaseRole.WORKER) as tx:
         await tx.execute(text(LOCK_TIMEOUT))
         await tx.execute(
             text("SELECT lango.make_partitions(:first, :last)"),
@@ -90,7 +90,7 @@ async def make_partitions(services: Services) -> None:
 async def forget_old_log(services: Services) -> None:
     """Delete what became of jobs long ago; of those that are still there, it is kept."""
     kept = timedelta(days=services.settings.job_log_days)
-    async with acting_as(services.engine, NOBODY, role=DatabaseRole.WORKER) as tx:
+    async with acting_as(services.pipeline, NOBODY, role=DatabaseRole.WORKER) as tx:
         await tx.execute(text(FORGET), {"kept": kept})
 
 
@@ -109,5 +109,5 @@ async def last_runs(services: Services) -> dict[str, int]:
         return {job: int(at.timestamp()) for job, at in (await tx.execute(text(LAST_RUNS))).all()}
 
 
-async def _last_partitions(tx: Transaction) -> dict[str, date | None]:
-    return {name: until for name, until in await tx.execute(text(LAST_PARTITIONS.replace(":", r"\:")))}  # noqa: C416
+async def _last_partitions(tx: OpenTransaction) -> dict[str, date | None]:
+    return {name: until for name, until in (await tx.execute(text(LAST_PARTITIONS.replace(":", r"\:")))).all()}  # noqa: C416

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg import connect_utils
+from asyncpg.pgproto.pgproto import UUID as UUID
 
 if TYPE_CHECKING:
     Driver = asyncpg.Connection[Any]

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.settings import Settings
 
@@ -118,24 +114,6 @@ class Metrics:
         labelled[1].observe(seconds)
         for code in codes:
             self.errors.labels(code).inc()
-
-    def watch(self, engine: AsyncEngine) -> None:
-        """Time the engine's statements and count its pool's connections."""
-        watched = engine.sync_engine
-
-        def started(_connection: Any, _cursor: Any, _statement: Any, _values: Any, context: Any, _many: Any) -> None:
-            context.lango_started = time.perf_counter()
-
-        def ended(_connection: Any, _cursor: Any, _statement: Any, _values: Any, context: Any, _many: Any) -> None:
-            self.statements.observe(time.perf_counter() - context.lango_started)
-
-        event.listen(watched, "before_cursor_execute", started)
-        event.listen(watched, "after_cursor_execute", ended)
-        event.listen(watched, "connect", lambda *_: self.pool_size.inc())
-        for closing in ("close", "close_detached"):
-            event.listen(watched, closing, lambda *_: self.pool_size.dec())
-        event.listen(watched, "checkout", lambda *_: self.pool_in_use.inc())
-        event.listen(watched, "checkin", lambda *_: self.pool_in_use.dec())
 
     def text(self) -> tuple[bytes, str]:
         """The metrics in Prometheus' text format, of all workers, and its media type."""

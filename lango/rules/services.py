@@ -7,9 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from lango.actor import Actor
+from lango.db.pipeline import Pipeline
 from lango.observability.metrics import JobMetrics
 from lango.providers.provider import Provider
 from lango.providers.registry import PROVIDERS
@@ -24,7 +23,7 @@ Client = TypeVar("Client")
 class Services:
     """Made once by each process that serves or works."""
 
-    engine: AsyncEngine
+    pipeline: Pipeline
     settings: Settings
     # How each provider is reached, as it has made it itself.
     clients: Mapping[Provider[Any], Any] = field(default_factory=dict)
@@ -50,14 +49,14 @@ class Services:
         return RuleTransaction(self, actor or Actor(), system=actor is None)
 
     async def close(self) -> None:
-        """Close what the outside services hold open; the engine stays its owner's."""
+        """Close what the outside services hold open; the connections to the database stay their owner's."""
         await self.closing.aclose()
 
 
-def make_services(settings: Settings, engine: AsyncEngine, metrics: JobMetrics | None = None) -> Services:
+def make_services(settings: Settings, pipeline: Pipeline, metrics: JobMetrics | None = None) -> Services:
     """What the settings choose. Raises BadProvider."""
     closing = AsyncExitStack()
-    return Services(engine, settings, make_clients(settings, closing), closing, metrics)
+    return Services(pipeline, settings, make_clients(settings, closing), closing, metrics)
 
 
 def make_clients(settings: Settings, closing: AsyncExitStack) -> Mapping[Provider[Any], Any]:

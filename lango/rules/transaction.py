@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.orm import DeclarativeBase
 
 from lango.actor import Actor, DatabaseRole
 from lango.db import rows
+from lango.db.connection import UNLIMITED, Command, Connection, Result
 from lango.db.fair_queue import SYSTEM
+from lango.db.prepared import Query
 from lango.db.rows import Row
-from lango.db.session import Transaction, acting_as, set_role
+from lango.db.transaction import COMMIT, OPEN_ROWS, OpenTransaction, Transaction, text_of
+from lango.errors import AnswerTooLarge
 
 if TYPE_CHECKING:
     from lango.rules.services import Services
 
 # Where a model stands in the one order of locks, and the key that is locked in it.
 Place = tuple[int, str, UUID]
+SAVEPOINT, ROLLBACK_TO_SAVEPOINT = Command("SAVEPOINT rule"), Command("ROLLBACK TO SAVEPOINT rule")
+PAYLOAD, ROLLBACK_TO_PAYLOAD = Command("SAVEPOINT payload"), Command("ROLLBACK TO SAVEPOINT payload")
+IMMEDIATE = Command("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Call(NamedTuple):
@@ -33,13 +39,22 @@ class CallerTransaction(Transaction):
     """A rule's transaction while it reads as the caller: what row-level security hides from them does not exist."""
 
     def __init__(self, rules: RuleTransaction) -> None:
-        super().__init__(rules.session, rules.driver, rules.actor)
-        self._rules = rules
+        self.actor = rules.actor
         self.services = rules.services
+        self._rules = rules
 
-    async def as_rules(self) -> RuleTransaction:
+    async def fetch(self, *queries: Query) -> list[list[Any]]:
+        return await self._rules.fetch(*queries)
+
+    def send(self, sql: str, values: Sequence[Any] = ()) -> None:
+        self._rules.send(sql, values)
+
+    def note_lock(self, model: type[Any], key: Any) -> None:
+        self._rules.note_lock(model, key)
+
+    def as_rules(self) -> RuleTransaction:
         """Take the rules' role, which sees and writes everything, until the rule ends."""
-        await set_role(self, DatabaseRole.RULES)
+        self._rules.set_role(DatabaseRole.RULES)
         return self._rules
 
     def open_to_caller(self, *keys: UUID) -> None:
@@ -47,17 +62,18 @@ class CallerTransaction(Transaction):
         self._rules.open_to_caller(*keys)
 
 
-class RuleTransaction(Transaction):
+class RuleTransaction(OpenTransaction):
     """A transaction in the rules' role: what a rule writes, posts, publishes, and has called when it is committed.
 
     Its life, of which `resolvers.kernel.running` takes the steps:
 
-        new ── begin ──> open ── start ──> running ── keep ──> kept ── commit ──> ended
-                          │                   └────── undo ──> refused ── commit ──> ended
-                          └── commit ──> ended            `fail` leads there from everywhere
+        new ── begin ──> running ── finish ──> ended
+                            └── undo ──> refused ── finish ──> ended       `rollback` leads to the end from everywhere
 
-    `open` is in the rules' role, and claims or finds the idempotency key. `running` is the rule itself, in a savepoint,
-    as the caller or in the rules' role. `undo` takes back all that it wrote; what a refusal keeps is written after it.
+    Nothing is sent by `begin`: BEGIN, role, context and the claim of the idempotency key travel with the rule's first
+    look-up. What the rule writes is taken back by `undo`, as if it had not run: most of it has then not been sent, and
+    before what is sent earlier, because a look-up comes after it, stands a savepoint. What a refusal keeps is written
+    after that.
     """
 
     # What becomes of a lock that is out of order; tests raise it.
@@ -65,65 +81,98 @@ class RuleTransaction(Transaction):
 
     def __init__(self, services: Services, actor: Actor, *, system: bool = False) -> None:
         """`system`: what the system does by itself, which takes no caller's share of the connections."""
+        super().__init__(services.pipeline, actor, role=DatabaseRole.RULES, caller=SYSTEM if system else None)
         self.services = services
-        self.actor = actor
         # Outside services to be called after the commit, and the ids of rows that the payload shows to the caller.
         self.calls: list[Call] = []
         self.opened: list[str] = []
-        self._system = system
-        self._held: AbstractAsyncContextManager[Transaction] | None = None
+        # What goes before all that the rule does, and is not taken back with it.
+        self._claim: Command | None = None
+        # Whether the rule may be taken back, and whether there is a savepoint for that.
+        self._may_be_undone = self._has_savepoint = False
         # In the order in which they were locked.
         self._locked: dict[Place, None] = {}
 
-    async def begin(self, *, role_of_rule: DatabaseRole | None = None) -> None:
-        """Open the transaction in the rules' role; with a role, start the rule by the same round trip."""
-        then = f"; {_starting(role_of_rule)}" if role_of_rule else ""
-        caller = SYSTEM if self._system else None
-        opened = acting_as(self.services.engine, self.actor, role=DatabaseRole.RULES, then=then, caller=caller)
-        entered = await opened.__aenter__()
-        self._held = opened
-        super().__init__(entered.session, entered.driver, self.actor)
+    def begin(self, role: DatabaseRole, claim: Command | None = None) -> None:
+        """Begin a rule in that role. Where the claim fails, nothing of the rule is done."""
+        self._may_be_undone = True
+        self._claim = claim
+        if claim is None:
+            self.role, self._context = role, self._context._replace(role=role.value)
+        else:
+            self.set_role(role)
 
-    async def start(self, role: DatabaseRole) -> None:
-        """Begin the rule in that role: what is written from here on can be undone alone."""
-        await self.run(_starting(role))
-
-    async def keep(self) -> None:
-        """Continue in the rules' role, with what the rule has written."""
-        await set_role(self, DatabaseRole.RULES)
-
-    async def undo(self) -> None:
-        """Take back what the rule wrote; the role is again the one before it."""
-        await self.run("ROLLBACK TO SAVEPOINT rule")
+    def undo(self) -> None:
+        """Take back what the rule wrote, and continue in the rules' role."""
+        self._pending = [ROLLBACK_TO_SAVEPOINT] if self._has_savepoint else []
+        self._pending.append(Command(f"SET LOCAL ROLE {DatabaseRole.RULES.value}"))
+        self.role = DatabaseRole.RULES
         self.calls.clear()
         self.opened.clear()
 
-    async def commit(self) -> None:
-        """Raises what a deferred constraint says, and OutcomeUnknown."""
-        held, self._held = self._held, None
-        assert held is not None
-        await held.__aexit__(None, None, None)
+    async def check(self) -> None:
+        """Have all done that waits, and what constraints say at the end said now."""
+        await self._sent([IMMEDIATE])
 
-    async def fail(self, error: BaseException) -> None:
-        """Roll back because of `error`; a cancelled request ends the connection."""
-        if self._held is None:
-            return
-        held, self._held = self._held, None
+    async def finish(
+        self, payload: Sequence[tuple[str, Sequence[Any]]] = (), *, limit: int = UNLIMITED
+    ) -> list[bytes | None] | Exception | None:
+        """Have all done that waits, and the constraints checked that wait for the end; read the payload as the caller,
+        with no more than `limit` bytes; and commit: in one round trip.
+
+        Gives the payload's texts, or why it cannot be read: that takes nothing back. Raises what a constraint says, and
+        OutcomeUnknown.
+        """
+        if not self._begun and not any(each.writes for each in self._pending):
+            # The rule has neither looked nor written.
+            self._pending.clear()
+            self._end()
+            return None
+        self._pending.append(IMMEDIATE)
+        reading = self._reading(payload) if payload else []
         try:
-            await held.__aexit__(type(error), error, error.__traceback__)
-        except BaseException as same:
-            if same is not error:
+            results = await self._sent([*reading, COMMIT], ends=True, limit=limit)
+        except asyncpg.PostgresError as error:
+            if self._connection is None or not 1 < self._undone <= len(reading) + 1:
                 raise
+            await self._sent([ROLLBACK_TO_PAYLOAD, COMMIT], ends=True)
+            self._end()
+            return error
+        self._end()
+        try:
+            return [text_of(result) for result in results[len(results) - 1 - len(payload) : -1]]
+        except AnswerTooLarge as error:
+            return error
+
+    def _reading(self, payload: Sequence[tuple[str, Sequence[Any]]]) -> list[Command]:
+        role = Command(f"SET LOCAL ROLE {self.actor.database_role.value}")
+        opened = [Command(OPEN_ROWS, [",".join(self.opened)])] if self.opened else []
+        return [PAYLOAD, role, *opened, *(Command(sql, values) for sql, values in payload)]
+
+    def _opening(self, connection: Connection) -> list[Command]:
+        opening = super()._opening(connection)
+        return opening if self._claim is None else [*opening, self._claim]
+
+    async def _sent(self, commands: Sequence[Command], *, ends: bool = False, limit: int = UNLIMITED) -> list[Result]:
+        # What only goes with the end is not taken back any more.
+        needed = self._may_be_undone and not self._has_savepoint and not ends
+        if needed and any(each.writes for each in (*self._pending, *commands)):
+            self._has_savepoint = True
+            self._pending.insert(0, SAVEPOINT)
+        return await super()._sent(commands, ends=ends, limit=limit)
 
     async def __aenter__(self) -> RuleTransaction:
-        await self.begin()
         return self
 
     async def __aexit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        if error is None:
+        if error is not None:
+            await self.rollback(error)
+            return
+        try:
             await self.commit()
-        else:
-            await self.fail(error)
+        except BaseException as failed:
+            await self.rollback(failed)
+            raise
 
     async def lock(self, model: type[Row], key: UUID) -> Row:
         """The row with that id, which nobody else changes until the transaction ends: see it first. Raises RowGone."""
@@ -137,12 +186,13 @@ class RuleTransaction(Transaction):
             self.note_lock(model, key)
         return await rows.lock_all(self, model, wanted)
 
-    async def save(self, *changed: DeclarativeBase) -> None:
-        """Write rows in their order: those that were read as they were changed since, others as new ones.
+    def save(self, *changed: DeclarativeBase) -> None:
+        """Write rows in their order, with the next look-up or at the end: those that were read as they were changed
+        since, others as new ones.
 
-        Raises DBAPIError, and RuntimeError for a row that is there no longer.
+        What the database says against one is raised there; `flush` has it raised at once.
         """
-        await rows.save(self, *changed)
+        rows.save(self, *changed)
 
     def open_to_caller(self, *keys: UUID) -> None:
         """Let the payload show the rows of these ids, of any table that says so in its access, whoever may read them
@@ -162,24 +212,3 @@ class RuleTransaction(Transaction):
         if self._locked and place < next(reversed(self._locked)):
             type(self).out_of_order(f"{model.__name__} is locked after what comes later in the order of locks.")
         self._locked[place] = None
-
-
-class DryRunOver(Exception):
-    """What a dry run ends with."""
-
-
-class RolledBack:
-    """A rule's transaction that ends without a commit, whatever was done in it."""
-
-    def __init__(self, tx: RuleTransaction) -> None:
-        self._tx = tx
-
-    async def __aenter__(self) -> Transaction:
-        return self._tx
-
-    async def __aexit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        await self._tx.fail(error or DryRunOver())
-
-
-def _starting(role: DatabaseRole) -> str:
-    return f"SAVEPOINT rule; SET LOCAL ROLE {role.value}"

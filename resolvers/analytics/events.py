@@ -43,8 +43,8 @@ async def note(
         ip_address=str(tx.actor.ip) if tx.actor.ip else None, user_agent=tx.actor.user_agent, platform=platform,
         referrer=referrer,
     )  # fmt: skip
-    await tx.save(event)
-    await COUNT_LATER.run(tx, event_name=name, subject_id=subject)
+    tx.save(event)
+    COUNT_LATER.send(tx, event_name=name, subject_id=subject)
 
 
 class Counting:
@@ -76,7 +76,7 @@ class Counting:
 
     async def count(self, tx: RuleTransaction, subject: UUID) -> None:
         """Add what waits for one row. In the rules' role."""
-        await self._count.run(tx, subject=subject)
+        self._count.send(tx, subject=subject)
 
 
 COUNT_LATER = Prepared(insert(UncountedEvent.table()).inline(), ["event_name", "subject_id"])

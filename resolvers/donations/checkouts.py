@@ -115,7 +115,7 @@ async def donate(
     seen, field = await visible(caller, pot_id, share_token)
     check_amount(amount_cfa, Donation.amount_cfa, field="amount_cfa")
     number = contacts.phone(phone, field="phone") if phone else None
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     minimum, maximum = await system_config.numbers(tx, MINIMUM, MAXIMUM)
     if amount_cfa < minimum:
         raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amount_cfa", minimumCfa=minimum)
@@ -135,9 +135,9 @@ async def donate(
         risk_score=await risk.score(tx, pot_id=pot.id, phone=number, ip=tx.actor.ip, amount_cfa=amount_cfa),
         receipt_token_hash=hash_of(token) if token else None,
     )  # fmt: skip
-    await tx.save(donation)
-    await publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
-    await call_soon(tx, open_checkout, donation_id=donation.id)
+    tx.save(donation)
+    publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
+    call_soon(tx, open_checkout, donation_id=donation.id)
     tx.open_to_caller(donation.id, pot.id)
     return Begun(donation=donation, reference=str(donation.id), receipt_token=token)
 
@@ -161,7 +161,7 @@ async def retry_donation(
 ) -> Renewed:
     """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
     seen, field = await presented(caller, donation_id, receipt_token)
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     pot = await tx.lock(Pot, seen.pot_id)
     donation = await tx.lock(Donation, seen.id)
     if donation.status not in WAITING:
@@ -171,9 +171,9 @@ async def retry_donation(
     donation.initiated_at = await clock.now(tx)
     # Without a URL, a checkout is wanted.
     donation.status, donation.wave_payment_url = DonationStatus.PENDING, None
-    await tx.save(donation)
-    await publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
-    await call_soon(tx, open_checkout, donation_id=donation.id)
+    tx.save(donation)
+    publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
+    call_soon(tx, open_checkout, donation_id=donation.id)
     tx.open_to_caller(donation.id, pot.id)
     return Renewed(donation=donation, reference=str(donation.id))
 
@@ -272,8 +272,8 @@ async def _opened(
             return None
         if donation.wave_checkout_session_id == before:
             donation.wave_checkout_session_id, donation.wave_payment_url = checkout.id, checkout.url
-            await tx.save(donation)
-            await publish(tx, Topic.DONATION_PAYABLE, donation.id, pot_id=donation.pot_id)
+            tx.save(donation)
+            publish(tx, Topic.DONATION_PAYABLE, donation.id, pot_id=donation.pot_id)
         return {"payment_url": donation.wave_payment_url} if donation.wave_payment_url else None
 
 
@@ -285,5 +285,5 @@ async def _give_up(services: Services, donation_id: UUID, checkout_id: str | Non
             return
         donation.failed_at = await clock.now(tx)
         donation.status, donation.wave_payment_url = DonationStatus.FAILED, None
-        await tx.save(donation)
-        await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
+        tx.save(donation)
+        publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from models.donations import Donation
 from models.identity import User
 from models.pots import Pot

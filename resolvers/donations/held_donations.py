@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Referred, Value
 from lango.rules.rule import InvalidState, rule
@@ -61,8 +61,8 @@ async def reject_held_donation(
         # Nothing that can be counted in francs came in, so nothing goes back by itself.
         donation.failed_at = await clock.now(tx)
         donation.status = DonationStatus.FAILED
-        await tx.save(donation)
-        await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
+        tx.save(donation)
+        publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
     return donation
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from models.donations import Donation
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.system_config import Configured

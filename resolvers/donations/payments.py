@@ -12,7 +12,7 @@ from sqlalchemy import bindparam
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.jobs.job import enqueue
 from lango.providers.wave.client import Checkout
 from lango.rules.transaction import RuleTransaction
@@ -138,8 +138,8 @@ async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, 
         now = await clock.now(tx)
         donation.status, donation.failed_at = DonationStatus.FAILED, now
         donation.wave_notified_at, donation.wave_webhook_data = now, payment.payload
-        await tx.save(donation)
-        await publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
+        tx.save(donation)
+        publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
     return donation, None
 
 
@@ -147,10 +147,10 @@ async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledge
     """Count a paid donation in its pot; both are locked. The money comes from `source`."""
     now = await clock.now(tx)
     donation.status, donation.confirmed_at = DonationStatus.SUCCEEDED, now
-    await tx.save(donation)
+    tx.save(donation)
     until = await hidden_totals.hidden_until(tx, donation)
-    await publish(tx, Topic.DONATION_SUCCEEDED, donation.id, pot_id=pot.id, hidden_until=until)
-    await give(tx, LedgerKind.DONATION, pot, source, donation.amount_cfa, of=donation)
+    publish(tx, Topic.DONATION_SUCCEEDED, donation.id, pot_id=pot.id, hidden_until=until)
+    give(tx, LedgerKind.DONATION, pot, source, donation.amount_cfa, of=donation)
     name = await first_name(tx, pot.owner_user_id)
     await notify(
         tx, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
@@ -168,10 +168,10 @@ async def send_back(
     """Have the money of a locked donation that stands in suspense go back to who paid it."""
     now = await clock.now(tx)
     donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
-    await tx.save(donation)
+    tx.save(donation)
     refund = await refunds.written(tx, donation, amount, reason, description)
-    await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=donation.pot_id, refund_id=refund.id)
-    await enqueue(tx, refunds.send_refund, refund_id=refund.id)
+    publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=donation.pot_id, refund_id=refund.id)
+    enqueue(tx, refunds.send_refund, refund_id=refund.id)
 
 
 async def donation_of(tx: Transaction, payment: Payment) -> Donation | None:
@@ -190,15 +190,15 @@ async def donation_of(tx: Transaction, payment: Payment) -> Donation | None:
 async def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     """Leave it to staff: what was paid stands in suspense, and counts nowhere."""
     donation.status = DonationStatus.PROCESSING
-    await tx.save(donation)
+    tx.save(donation)
     await _put_aside(tx, donation, payment)
-    await publish(tx, Topic.DONATION_HELD, donation.id, pot_id=donation.pot_id)
+    publish(tx, Topic.DONATION_HELD, donation.id, pot_id=donation.pot_id)
 
 
 async def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     if payment.francs:
         wave, suspense = ledger.provider("wave"), ledger.suspense()
-        await ledger.transfer(tx, LedgerKind.DONATION_HELD, wave, suspense, payment.francs, of=donation)
+        ledger.transfer(tx, LedgerKind.DONATION_HELD, wave, suspense, payment.francs, of=donation)
 
 
 async def _paid_elsewhere(tx: Transaction, payment: Payment, donation: Donation) -> str | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, or_
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.jobs.job import enqueue
 from lango.rules.inputs import OwnedBy, Seen
 from lango.rules.rule import InvalidState, rule
@@ -106,22 +106,22 @@ async def cancel_pot(
     pot.closed_at = now = await clock.now(tx)
     for donation, left in donations.items():
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
-        await tx.save(donation)
+        tx.save(donation)
         refund = await refunds.written(tx, donation, left, RefundReason.FAILED_POT)
-        await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=refund.id)
-        await enqueue(tx, refunds.send_refund, refund_id=refund.id)
+        publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=refund.id)
+        enqueue(tx, refunds.send_refund, refund_id=refund.id)
     for kind, account, amount in (
         (LedgerKind.DONATION_REFUND, ledger.suspense(), given),
         (LedgerKind.POINTS_CONVERSION_REVERSAL, ledger.promotion(), converted),
     ):
         if amount:
-            await take_back(tx, kind, pot, account, amount, of=pot)
+            take_back(tx, kind, pot, account, amount, of=pot)
     for key, amount in await CARRIED.all(tx, pot_id=pot.id):
         await _return(tx, pot, locked[key], int(amount))
-    await tx.save(pot)
+    tx.save(pot)
     for conversion in conversions:
         await give_back(tx, conversion, pot, now)
-    await publish(tx, Topic.POT_CANCELLED, pot.id)
+    publish(tx, Topic.POT_CANCELLED, pot.id)
     await points.take_back(tx, pot.owner_user_id, why="the pot was called off")
     return pot
 
@@ -139,4 +139,4 @@ async def _return(tx: RuleTransaction, pot: Pot, earlier: Pot, amount: int) -> N
     returned = min(amount, pot.balance_cfa)
     if returned:
         balance, before = ledger.pot_balance(pot), ledger.pot_balance(earlier)
-        await ledger.transfer(tx, LedgerKind.POT_CARRY_OVER, balance, before, returned, of=earlier)
+        ledger.transfer(tx, LedgerKind.POT_CARRY_OVER, balance, before, returned, of=earlier)

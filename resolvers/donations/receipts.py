@@ -9,12 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ScalarSelect, any_, bindparam, func, select
 from sqlalchemy import types as sql
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
 from lango.db.fair_queue import SYSTEM
+from lango.db.pipeline import Pipeline
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction, acting_as
+from lango.db.transaction import Transaction, acting_as
 from lango.errors import BadUserInput
 from lango.rules.inputs import Text
 from lango.rules.rule import NotFound
@@ -71,10 +71,10 @@ class Receipt:
     payment_url: str | None
 
 
-async def receipt(engine: AsyncEngine, actor: Actor, token: str) -> Receipt | None:
+async def receipt(pipeline: Pipeline, actor: Actor, token: str) -> Receipt | None:
     """The receipt that a token opens, in a transaction of its own; None where it opens none."""
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
-    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+    async with acting_as(pipeline, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
         found = await RECEIPT.one(tx, hashes=hashes_of(token))
     if found is None:
         return None
@@ -100,9 +100,9 @@ async def presented(
     if receipt_token is None:
         assert donation_id is not None
         found = await caller.find(Donation, donation_id)
-        await caller.as_rules()
+        caller.as_rules()
     else:
-        tx = await caller.as_rules()
+        tx = caller.as_rules()
         found = await _opened(tx, receipt_token)
         if found is not None and donation_id not in (None, found.id):
             found = None

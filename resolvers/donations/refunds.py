@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Interval, bindparam, func, or_
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.gauges import gauge
@@ -141,7 +141,7 @@ async def refund_donation(
     if amount_cfa is not None:
         check_amount(amount_cfa, Refund.amount_cfa, field="amount_cfa")
     seen, field = await presented(caller, donation_id, receipt_token)
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     as_staff = receipt_token is None and await _acts_as_staff(tx, seen)
     if reason not in (None, RefundReason.USER_REQUEST) and not as_staff:
         raise ReasonNotAllowed(field="reason")
@@ -167,12 +167,12 @@ async def refund_donation(
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
     made = await written(tx, donation, amount, reason or usual, description)
-    await tx.save(donation)
+    tx.save(donation)
     hidden = await hidden_totals.hidden_until(tx, donation)
-    await publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
-    await take_back(tx, LedgerKind.DONATION_REFUND, pot, ledger.suspense(), amount, of=made)
+    publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
+    take_back(tx, LedgerKind.DONATION_REFUND, pot, ledger.suspense(), amount, of=made)
     await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
-    await call_soon(tx, send_refund, refund_id=made.id)
+    call_soon(tx, send_refund, refund_id=made.id)
     tx.open_to_caller(made.id, donation.id, pot.id)
     return made
 
@@ -194,9 +194,9 @@ async def retry_refund(tx: RuleTransaction, refund: FailedRefund) -> Refund:
     await _check_failed(tx, refund)
     # Without this moment it is a new request to Wave, which would answer the old one as before.
     refund.wave_refund_status, refund.processed_at = Sent.PENDING, None
-    await tx.save(refund)
-    await publish(tx, Topic.REFUND_REQUESTED, refund.id, donation_id=refund.donation_id)
-    await call_soon(tx, send_refund, refund_id=refund.id)
+    tx.save(refund)
+    publish(tx, Topic.REFUND_REQUESTED, refund.id, donation_id=refund.donation_id)
+    call_soon(tx, send_refund, refund_id=refund.id)
     return refund
 
 
@@ -244,8 +244,8 @@ async def written(
         id=uuid4(), donation_id=donation.id, refunded_by_user_id=tx.actor.user_id, amount_cfa=amount, reason=reason,
         reason_description=description, wave_refund_status=Sent.PENDING,
     )  # fmt: skip
-    await tx.save(made)
-    await publish(tx, Topic.REFUND_REQUESTED, made.id, donation_id=donation.id)
+    tx.save(made)
+    publish(tx, Topic.REFUND_REQUESTED, made.id, donation_id=donation.id)
     return made
 
 
@@ -328,7 +328,7 @@ async def _begun(tx: RuleTransaction, refund_id: UUID) -> Sending | None:
         if not whole and donation.donor_phone is None:
             # Kept: the account may have another phone when the request is repeated.
             donation.donor_phone = await _phone(tx, donation)
-        await tx.save(donation, refund)
+        tx.save(donation, refund)
     return Sending(
         refund_id, refund.amount_cfa, checkout=donation.wave_checkout_session_id if whole else None,
         phone=None if whole else donation.donor_phone, key=f"{refund_id}:{refund.processed_at.timestamp():.6f}",
@@ -354,10 +354,10 @@ async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None
     """The donor has the money: it leaves suspense, and our account at Wave."""
     refund.completed_at = await clock.now(tx)
     refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
-    await tx.save(refund)
+    tx.save(refund)
     suspense, wave = ledger.suspense(), ledger.provider("wave")
-    await ledger.transfer(tx, LedgerKind.DONATION_REFUND, suspense, wave, refund.amount_cfa, of=refund)
-    await publish(tx, Topic.REFUND_SUCCEEDED, refund.id, donation_id=refund.donation_id)
+    ledger.transfer(tx, LedgerKind.DONATION_REFUND, suspense, wave, refund.amount_cfa, of=refund)
+    publish(tx, Topic.REFUND_SUCCEEDED, refund.id, donation_id=refund.donation_id)
     donation = await tx.find(Donation, refund.donation_id)
     if donation is not None and donation.donor_user_id is not None:
         name = await first_name(tx, donation.donor_user_id)
@@ -379,5 +379,5 @@ async def _refused(services: Services, refund_id: UUID) -> None:
         refused = await tx.lock(Refund, refund_id)
         if refused.wave_refund_status == Sent.PENDING:
             refused.wave_refund_status = Sent.FAILED
-            await tx.save(refused)
-            await publish(tx, Topic.REFUND_FAILED, refused.id, donation_id=refused.donation_id)
+            tx.save(refused)
+            publish(tx, Topic.REFUND_FAILED, refused.id, donation_id=refused.donation_id)

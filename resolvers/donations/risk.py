@@ -9,7 +9,7 @@ from sqlalchemy import Float, Integer, Text, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import INET
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from models.donations import Donation, DonationStatus
 from resolvers.kernel.system_config import Configured
 

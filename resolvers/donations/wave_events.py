@@ -66,7 +66,7 @@ async def receive_wave_event(services: Services, delivery: Delivery[dict[str, An
         stored = await STORE.run(tx, id=event_id, wave_event_id=key, event_type=kind, raw_payload=raw)
         if not stored:
             return Handled()
-        await enqueue(tx, process_wave_event, after=HEAD_START, event_id=event_id)
+        enqueue(tx, process_wave_event, after=HEAD_START, event_id=event_id)
     return Handled(finish=partial(process_wave_event, services, event_id=event_id))
 
 
@@ -83,7 +83,7 @@ async def process_wave_event(services: Services, *, event_id: UUID) -> None:
             event = await tx.lock(WaveWebhookEvent, event_id)
             event.processing_error = f"It could not be processed: {type(error).__name__}."
             event.retry_count = (event.retry_count or 0) + 1
-            await tx.save(event)
+            tx.save(event)
         raise
 
 
@@ -121,5 +121,5 @@ async def _act_on(tx: RuleTransaction, event: WaveWebhookEvent) -> None:
         event.processed_at = await clock.now(tx)
     else:
         log.warning("wave_event_left_to_staff", event_id=str(event.id), problem=problem)
-        await publish(tx, Topic.WAVE_EVENT_UNPROCESSED, event.id, donation_id=event.donation_id)
-    await tx.save(event)
+        publish(tx, Topic.WAVE_EVENT_UNPROCESSED, event.id, donation_id=event.donation_id)
+    tx.save(event)

@@ -6,10 +6,11 @@ not do is refused before anything is locked, so that nobody holds up the rows of
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from lango.db.rows import RowGone
+from lango.db import rows
 from lango.rules.inputs import DetailsParameter, Locked, OwnedBy, Parameter, Referred
 from lango.rules.rule import NotFound, Rule
 from lango.rules.transaction import CallerTransaction, RuleTransaction
@@ -25,14 +26,10 @@ async def arguments_of(caller: CallerTransaction, rule: Rule[..., Any], given: d
     Raises NotFound, and the refusals of `OwnedBy`.
     """
     named = {each: given[each.field] for each in rule.sees if each.field and each.field in given}
-    seen = {each.name: await _see(caller, each, key) for each, key in named.items()}
-    for each in rule.finds:
-        if isinstance(each.spec, Referred) and each.owned is not None:
-            by = _referring(each, rule)
-            await _see_owned(caller, each, getattr(seen[by.name], each.spec.column.key), by.field)
+    seen = await _see(caller, rule, named) if named else {}
     arguments = {name: value for name, value in given.items() if name not in {each.field for each in rule.finds}}
     if rule.sees:
-        tx = await caller.as_rules()
+        tx = caller.as_rules()
         for each, key in named.items():
             if seen[each.name] is None and not await ended_lately(tx, each.model, key):
                 raise _not_found(each)
@@ -44,31 +41,40 @@ async def arguments_of(caller: CallerTransaction, rule: Rule[..., Any], given: d
     return arguments
 
 
-async def _see(caller: CallerTransaction, each: Parameter, key: UUID) -> Any:
-    """The row, if the caller sees it and may do with it what is requested; None for one that may have ended lately."""
-    row = await caller.find(each.model, key)
-    if row is None:
-        if isinstance(each.spec, Locked) and each.spec.or_ended_lately:
-            return None
-        raise _not_found(each)
-    if each.owned is not None:
-        await _check_owner(caller, each.owned, row, each.field)
-    return row
+async def _see(caller: CallerTransaction, rule: Rule[..., Any], named: Mapping[Parameter, UUID]) -> dict[str, Any]:
+    """The rows that the input names, if the caller sees them and may do with them what is requested; None for one that
+    may have ended lately."""
+    owned = [each for each in rule.finds if each.owned is not None]
+    looked_up = [rows.finding(each.model, key) for each, key in named.items()]
+    if owned:
+        looked_up.append(guardianship.REPRESENTED.query())
+    found = await caller.fetch(*looked_up)
+    represented: Collection[UUID] = found.pop()[0][0] or () if owned else ()
+    seen: dict[str, Any] = {}
+    for (each, _), row in zip(named.items(), found, strict=True):
+        if not row and not (isinstance(each.spec, Locked) and each.spec.or_ended_lately):
+            raise _not_found(each)
+        seen[each.name] = row[0][0] if row else None
+        if row and each.owned is not None:
+            _check_owner(caller, each.owned, row[0][0], represented, each.field)
+    for each in owned:
+        if isinstance(each.spec, Referred):
+            # The row to which one that the input names refers is the caller's own.
+            by = _referring(each, rule)
+            referred = await caller.find(each.model, getattr(seen[by.name], each.spec.column.key))
+            if referred is None:
+                raise _not_found(each, by.field)
+            _check_owner(caller, each.owned, referred, represented, by.field)
+    return seen
 
 
-async def _see_owned(caller: CallerTransaction, each: Parameter, key: UUID, field: str | None) -> None:
-    """Refuse unless the row, to which the one that `field` names refers, is the caller's own."""
-    assert each.owned is not None
-    row = await caller.find(each.model, key)
-    if row is None:
-        raise _not_found(each, field)
-    await _check_owner(caller, each.owned, row, field)
-
-
-async def _check_owner(caller: CallerTransaction, owned: OwnedBy, row: Any, field: str | None) -> None:
+def _check_owner(
+    caller: CallerTransaction, owned: OwnedBy | None, row: Any, represented: Collection[UUID], field: str | None
+) -> None:
+    assert owned is not None
     if owned.or_staff and caller.actor.is_staff:
         return
-    if getattr(row, owned.column.key) not in await guardianship.represented_users(caller):
+    if getattr(row, owned.column.key) not in represented:
         raise owned.refusal(field=field)
 
 
@@ -76,18 +82,20 @@ async def _locked(
     tx: RuleTransaction, rule: Rule[..., Any], seen: dict[str, Any], given: dict[str, Any]
 ) -> dict[str, Any]:
     """The rows of a rule by parameter, locked in the one order; None for one that was not given."""
-    rows: dict[str, Any] = {each.name: seen.get(each.name) for each in rule.finds}
-    locked: list[tuple[int, str, UUID, Parameter]] = []
+    found: dict[str, Any] = {each.name: seen.get(each.name) for each in rule.finds}
+    places: list[tuple[int, str, UUID, Parameter]] = []
     for each in rule.finds:
         key = given.get(each.field) if each.field else _referred(each, rule, seen)
         if isinstance(each.spec, Locked | Referred) and key is not None:
-            locked.append((each.type.__lock_rank__, each.type.__name__, key, each))
-    for _, _, key, each in sorted(locked, key=lambda place: place[:3]):
-        try:
-            rows[each.name] = await tx.lock(each.type, key)
-        except RowGone:
-            raise _not_found(each, each.field or _referring(each, rule).field) from None
-    return rows
+            places.append((each.type.__lock_rank__, each.type.__name__, key, each))
+    places.sort(key=lambda place: place[:3])
+    if places:
+        locked = await tx.fetch(*(rows.locking(each.type, key) for _, _, key, each in places))
+        for (_, _, _, each), row in zip(places, locked, strict=True):
+            if not row:
+                raise _not_found(each, each.field or _referring(each, rule).field)
+            ((found[each.name],),) = row
+    return found
 
 
 def _referred(each: Parameter, rule: Rule[..., Any], seen: dict[str, Any]) -> UUID | None:

@@ -53,10 +53,10 @@ async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> No
     await pipeline.run(actor, INSERT.sql, INSERT.values(values), role=DatabaseRole.RULES)
 
 
-async def revealed(tx: RuleTransaction, kind: str, key: UUID, *, of: UUID) -> None:
+def revealed(tx: RuleTransaction, kind: str, key: UUID, *, of: UUID) -> None:
     """Write down that a secret of somebody's row was shown, in the transaction that shows it. In the rules' role."""
     about = {"action": f"{kind}_revealed", "resource_type": kind, "resource_id": key}
-    await INSERT_OF_ONE.run(tx, **_by(tx.actor), **about, metadata=RawJson.of({"user_id": str(of)}))
+    INSERT_OF_ONE.send(tx, **_by(tx.actor), **about, metadata=RawJson.of({"user_id": str(of)}))
 
 
 def _by(actor: Actor) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 
 CLOCK = Lookup([func.clock_timestamp()], lambda rows: rows)
 

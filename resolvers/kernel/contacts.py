@@ -9,7 +9,7 @@ import phonenumbers
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from models.profiles import Profile
 

@@ -141,7 +141,7 @@ class _Run:
             begun = await clock.now(tx)
         if await self._all(begun):
             async with self.services.work() as tx:
-                await FORGET.run(tx, job=self.name, until=begun)
+                FORGET.send(tx, job=self.name, until=begun)
 
     async def _all(self, again: datetime | None) -> bool:
         """Whether all were seen: what is left when the time is over is for the next run."""
@@ -165,7 +165,7 @@ class _Run:
         else:
             if again is not None:
                 async with self.services.work() as tx:
-                    await DONE.run(tx, job=self.name, key=key)
+                    DONE.send(tx, job=self.name, key=key)
 
     async def _failed(self, key: UUID, error: Exception) -> None:
         longest = LONGEST_OUTAGE if isinstance(error, ProviderUnavailable) else LONGEST_PAUSE

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, or_, select, text
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.rules.rule import NotFound
 from models.profiles import Profile
 

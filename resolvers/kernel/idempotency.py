@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+import asyncpg
 import orjson
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, bindparam, func, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 
 from lango.actor import Actor
+from lango.db.connection import Command
 from lango.db.prepared import Prepared
 from lango.errors import BadUserInput
 from lango.jobs.job import scheduled
-from lango.rules.rule import IDEMPOTENCY_KEY_FORM, IdempotencyKeyReused, InProgress, is_idempotency_key
+from lango.rules.rule import IDEMPOTENCY_KEY_FORM, IdempotencyKeyReused, is_idempotency_key
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from models.platform import IdempotencyKey
@@ -26,7 +27,7 @@ KEPT = text("now() + interval '24 hours'")
 UNGUESSABLE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[A-Za-z0-9_-]{22,}", re.IGNORECASE
 )
-LOCK_NOT_AVAILABLE = "55P03"
+PRIMARY_KEY = "pk_idempotency_keys"
 AT_ONCE = 5_000
 # One that is being claimed anew is locked by the call that claims it. An hour later than need be: clocks differ.
 DELETE_EXPIRED = Prepared(
@@ -38,6 +39,22 @@ DELETE_EXPIRED = Prepared(
     WHERE (k.scope, k.operation, k.key) = (expired.scope, expired.operation, expired.key) RETURNING true
     """)
 )
+TABLE = IdempotencyKey.table()
+NAMED = ("scope", "operation", "key")
+SAME = and_(*(TABLE.c[name] == bindparam(name) for name in NAMED))
+CLAIM = Prepared(insert(TABLE).inline().values(expires_at=KEPT), [*NAMED, "request_hash", "expires_at"])
+CLAIM_EXPIRED = Prepared(
+    insert(TABLE)
+    .values({name: bindparam(name) for name in (*NAMED, "request_hash")} | {"expires_at": KEPT})
+    .on_conflict_do_update(
+        index_elements=NAMED,
+        set_={"request_hash": bindparam("request_hash"), "outcome": None, "created_at": func.now(), "expires_at": KEPT},
+        where=TABLE.c.expires_at <= func.now(),
+    )
+    .returning(literal_column("true"))
+)
+FOUND = Prepared(select(TABLE.c.request_hash, TABLE.c.outcome).where(SAME))
+STORE = Prepared(update(TABLE).where(SAME).values(outcome=bindparam("outcome")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,16 @@ class Claim:
     key: str
     request_hash: str
     outcome: dict[str, Any] | None = None
+
+    def columns(self) -> dict[str, str]:
+        """Its row, but for its outcome."""
+        return {
+            "scope": self.scope, "operation": self.operation, "key": self.key, "request_hash": self.request_hash
+        }  # fmt: skip
+
+    def command(self) -> Command:
+        """The statement that claims it. It fails where the key is there, so that nothing after it is done."""
+        return Command(CLAIM.sql, CLAIM.values(self.columns()))
 
 
 def hash_of(arguments: dict[str, Any]) -> str:
@@ -77,51 +104,34 @@ def scope_of(actor: Actor, key: str) -> str:
     return "anonymous"
 
 
-async def claim(tx: RuleTransaction, operation: str, key: str, request_hash: str) -> Claim:
-    """Claim a key in the rule's own transaction. A second call waits for the first one's end, as long as for any lock.
+def claim(actor: Actor, operation: str, key: str, request_hash: str) -> Claim:
+    """What claims a key in the rule's own transaction, before anything of the rule.
 
-    The outcome is None for a fresh key. Raises IdempotencyKeyReused for another input, InProgress after the wait.
+    A second call waits for the first one's end, as long as for any lock. Raises BadUserInput for what is no key.
     """
-    scope = scope_of(tx.actor, key)
-    values = {"scope": scope, "operation": operation, "key": key, "request_hash": request_hash, "expires_at": KEPT}
-    fresh = insert(IdempotencyKey).values(**values)
-    # An expired key begins anew; a living one conflicts, and waits here until its transaction has ended.
-    fresh = fresh.on_conflict_do_update(
-        index_elements=["scope", "operation", "key"],
-        set_={"request_hash": request_hash, "outcome": None, "created_at": func.now(), "expires_at": KEPT},
-        where=IdempotencyKey.expires_at <= func.now(),
-    )
-    try:
-        claimed = (await tx.execute(fresh.returning(IdempotencyKey.key))).first()
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
-            raise InProgress from None
-        raise
-    if claimed is not None:
-        return Claim(scope, operation, key, request_hash)
-    found = (
-        await tx.execute(
-            select(IdempotencyKey.request_hash, IdempotencyKey.outcome).where(
-                IdempotencyKey.scope == scope, IdempotencyKey.operation == operation, IdempotencyKey.key == key
-            )
-        )
-    ).one()
-    if found.request_hash != request_hash:
+    return Claim(scope_of(actor, key), operation, key, request_hash)
+
+
+async def found(tx: RuleTransaction, claim: Claim) -> Claim:
+    """A key that could not be claimed, because it is there: with the outcome of the call that has it; or claimed now,
+    where it has expired meanwhile. Raises IdempotencyKeyReused for another input.
+    """
+    if await CLAIM_EXPIRED.run(tx, **claim.columns()):
+        return claim
+    ((request_hash, outcome),) = await FOUND.run(tx, **claim.columns())
+    if request_hash != claim.request_hash:
         raise IdempotencyKeyReused
-    return Claim(scope, operation, key, request_hash, found.outcome.parsed() if found.outcome else {})
+    return replace(claim, outcome=outcome.parsed() if outcome else {})
 
 
-async def store(tx: RuleTransaction, claimed: Claim, outcome: dict[str, Any]) -> None:
+def store(tx: RuleTransaction, claimed: Claim, outcome: dict[str, Any]) -> None:
     """Keep what the call answered: refusals, or type and id of what it made."""
-    await tx.execute(
-        update(IdempotencyKey)
-        .where(
-            IdempotencyKey.scope == claimed.scope,
-            IdempotencyKey.operation == claimed.operation,
-            IdempotencyKey.key == claimed.key,
-        )
-        .values(outcome=outcome)
-    )
+    STORE.send(tx, **claimed.columns(), outcome=outcome)
+
+
+def is_taken(error: BaseException) -> bool:
+    """Whether a claim failed because the key is there."""
+    return isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == PRIMARY_KEY
 
 
 @scheduled("idempotency.delete_expired_keys", "27 * * * *", timeout=300)

@@ -59,7 +59,7 @@ async def notify(tx: RuleTransaction, user_id: UUID, template: str, **data: str 
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip
-    await tx.save(notification)
+    tx.save(notification)
 
 
 async def send_to(
@@ -85,7 +85,7 @@ async def send_to(
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip
-    await tx.save(notification)
+    tx.save(notification)
 
 
 def _way_to(

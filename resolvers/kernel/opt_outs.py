@@ -58,10 +58,10 @@ async def add(tx: RuleTransaction, ways: Collection[str]) -> None:
     # Anew: whoever has signed up since counts by the later moment.
     await remove(tx, ways)
     for way in sorted(ways):
-        await ADD.run(tx, id=uuid4(), contact_hash=ring.digests(way, COLUMN)[0])
+        ADD.send(tx, id=uuid4(), contact_hash=ring.digests(way, COLUMN)[0])
 
 
 async def remove(tx: RuleTransaction, ways: Collection[str]) -> None:
     """Invitations may go to these phones and emails again. In the rules' role. Raises as `among`."""
     ring = tx.services.keyring
-    await REMOVE.run(tx, hashes=[digest for way in ways for digest in ring.digests(way, COLUMN)])
+    REMOVE.send(tx, hashes=[digest for way in ways for digest in ring.digests(way, COLUMN)])

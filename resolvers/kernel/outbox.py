@@ -28,10 +28,10 @@ DELETE = Prepared(delete(OutboxEvent.table()).where(tuple_(EVENT.created_at, EVE
 PUBLISH = Prepared(insert(OutboxEvent.table()).inline(), ["topic", "key", "payload"])
 
 
-async def publish(tx: RuleTransaction, topic: Topic, key: UUID, **payload: Any) -> None:
+def publish(tx: RuleTransaction, topic: Topic, key: UUID, **payload: Any) -> None:
     """Publish that something happened to the object `key`. The payload holds ids only: subscribers read the rest."""
     ids = {name: str(value) for name, value in payload.items() if value is not None}
-    await PUBLISH.run(tx, topic=topic, key=str(key), payload=ids)
+    PUBLISH.send(tx, topic=topic, key=str(key), payload=ids)
 
 
 @scheduled("events.delete_old_events", "17 * * * *")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from resolvers.kernel import guardianship
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import structlog
@@ -20,15 +20,17 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import DeclarativeBase
 
 from lango.actor import Actor, DatabaseRole
+from lango.db.connection import Query
 from lango.errors import OutcomeUnknown, Refused, RowsBusy, is_of_server, state_of
 from lango.jobs import calls
 from lango.providers import ProviderError
 from lango.providers.warnings import NOT_YET_FINISHED, ProviderWarning
-from lango.rules.rule import Rule
+from lango.rules.rule import InProgress, Rule
 from lango.rules.services import Services
 from lango.rules.transaction import Call, CallerTransaction, RuleTransaction
 from resolvers.kernel import idempotency
 from resolvers.kernel.arguments import arguments_of
+from resolvers.kernel.idempotency import Claim, hash_of
 
 log = structlog.get_logger("lango.rules")
 
@@ -36,12 +38,15 @@ ATTEMPTS = 4
 # Deadlock and serialization failure: the same call may succeed when it is made again.
 RETRIED = frozenset({"40P01", "40001"})
 # A lock, or a whole statement, was waited for as long as the settings allow.
-WAITED = frozenset({"55P03", "57014"})
+LOCK_NOT_AVAILABLE = "55P03"
+WAITED = frozenset({LOCK_NOT_AVAILABLE, "57014"})
 
 # Hears of the commit: UNKNOWN while it is under way, DONE after it, None where it failed.
 Committing = Callable[[Literal["UNKNOWN", "DONE"] | None], None]
 # Counts an outside call: the job's name, and what came of it.
 Counting = Callable[[str, str], None]
+# Gives the statements by which what a rule came to is read, each of which gives one text.
+Reading = Callable[["Outcome"], Awaitable[Sequence[Query]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Outcome:
     opened: list[str] = field(default_factory=list)
     # What went wrong in the calls outside, though the rule is done.
     warnings: list[ProviderWarning] = field(default_factory=list)
+    # What the statements of the payload gave, or why they did not; None where nothing was read.
+    payload: Sequence[bytes | None] | Exception | None = None
     # The transaction of a dry run, in which its payload is read as the caller; whoever requested it rolls it back.
     dry_run: RuleTransaction | None = None
 
@@ -71,6 +78,10 @@ class Arguments:
     validate_only: bool
 
 
+async def _nothing_shown(_: Outcome) -> Sequence[Query]:
+    return []
+
+
 async def run(
     services: Services,
     actor: Actor,
@@ -82,28 +93,41 @@ async def run(
     validate_only: bool = False,
     committing: Committing = lambda _: None,
     counting: Counting = lambda *_: None,
+    reading: Reading = _nothing_shown,
 ) -> Outcome:
     """Run a rule and commit it, again after what another attempt may mend.
 
     `arguments` are the input's fields: rows by their keys (`pot_id`). The same `key` with the same arguments gives the
     first call's outcome, within 24 hours. `validate_only` runs the rule to its end and keeps nothing but what a refusal
-    keeps. Raises CallerError, OutcomeUnknown among them.
+    keeps. `reading` gives the statements by which the payload of an outcome is read, which go with the commit.
+
+    Raises CallerError, OutcomeUnknown among them.
     """
     call = Arguments(rule, dict(arguments), None if validate_only else key, operation or rule.name, validate_only)
-    outcome = await _attempted(services, actor, call, committing)
+    outcome = await _attempted(services, actor, call, committing, reading)
     return await _call_outside(services, actor, outcome, counting) if outcome.calls else outcome
 
 
-async def _attempted(services: Services, actor: Actor, call: Arguments, committing: Committing) -> Outcome:
+async def _attempted(
+    services: Services, actor: Actor, call: Arguments, committing: Committing, reading: Reading
+) -> Outcome:
     unknown: OutcomeUnknown | None = None
+    claimed = None if call.key is None else idempotency.claim(actor, call.operation, call.key, hash_of(call.values))
+    is_there = False
     for attempt in range(1, ATTEMPTS + 1):
         tx = RuleTransaction(services, actor)
+        # After a failure the server may be another one.
+        tx.unnamed = attempt > 1
         try:
-            outcome = await _run(tx, call)
-            if outcome.dry_run is None:
-                await _commit(tx, committing)
+            return await _run(tx, call, claimed, committing, reading, is_there=is_there)
         except BaseException as error:
-            await tx.fail(error)
+            await tx.rollback(error)
+            if claimed is not None and tx.failed == claimed.command().sql:
+                if idempotency.is_taken(error):
+                    is_there = True
+                    continue
+                if state_of(error) == LOCK_NOT_AVAILABLE:
+                    error = InProgress()
             if isinstance(error, Refused):
                 # The key, not the rule, refused: another call has it.
                 return Outcome({}, [_refusal(error)])
@@ -117,8 +141,6 @@ async def _attempted(services: Services, actor: Actor, call: Arguments, committi
                     raise RowsBusy from error
                 raise
             await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, no secret
-        else:
-            return outcome
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -129,49 +151,68 @@ def _is_retried(error: BaseException, key: str | None) -> bool:
     return state_of(error) in RETRIED or is_of_server(error)
 
 
-async def _commit(tx: RuleTransaction, committing: Committing) -> None:
-    committing("UNKNOWN")
-    try:
-        await tx.commit()
-    except OutcomeUnknown:
-        raise
-    except Exception:
-        committing(None)
-        raise
-    committing("DONE")
+async def _run(
+    tx: RuleTransaction,
+    call: Arguments,
+    claimed: Claim | None,
+    committing: Committing,
+    reading: Reading,
+    *,
+    is_there: bool,
+) -> Outcome:
+    """The rule in its transaction, which is committed, or in a dry run left to be rolled back.
 
-
-async def _run(tx: RuleTransaction, call: Arguments) -> Outcome:
-    """The rule in its transaction, which is left to be committed; in a dry run, to be rolled back."""
-    rule, claimed = call.rule, None
+    `is_there`: the key could not be claimed, so its outcome is looked for first.
+    """
+    rule = call.rule
     role = DatabaseRole.RULES if rule.begins_as_rules else tx.actor.database_role
-    await tx.begin(role_of_rule=role if call.key is None else None)
-    if call.key is not None:
-        request = idempotency.hash_of(call.values)
-        claimed = await idempotency.claim(tx, call.operation, call.key, request)
+    if claimed is not None and is_there:
+        claimed = await idempotency.found(tx, claimed)
         if claimed.outcome is not None:
+            await tx.rollback()
             return _kept(claimed.outcome)
-        await tx.start(role)
+        tx.set_role(role)
+    tx.begin(role, claimed.command() if claimed is not None and not is_there else None)
     try:
         result = await _run_rule(tx, rule, call.values)
         outcome = Outcome(_values(rule, result), [], [*tx.calls], [*tx.opened])
         if call.validate_only:
-            # What a deferred constraint says, it says now.
-            await tx.run(f"SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE {tx.actor.database_role.value}")
+            # What a constraint says at the end, it says now.
+            await tx.check()
+            tx.set_role(tx.actor.database_role)
             return Outcome(outcome.values, [], opened=outcome.opened, dry_run=tx)
-        if claimed is not None:
-            await tx.keep()
+        tx.set_role(DatabaseRole.RULES)
     except Refused as refusal:
-        await tx.undo()
-        await tx.save(*refusal.kept)
+        tx.undo()
+        tx.save(*refusal.kept)
         outcome = Outcome({}, [_refusal(refusal)])
     if claimed is not None:
         secret = {result.name for result in rule.results if result.once}
         kept = {name: value for name, value in outcome.values.items() if name not in secret}
         called = [calls.packed(call) for call in outcome.calls]
         stored = {"made": kept, "refused": outcome.refusals, "calls": called, "opened": outcome.opened}
-        await idempotency.store(tx, claimed, stored)
-    return outcome
+        idempotency.store(tx, claimed, stored)
+    # What is called outside may change what the payload shows.
+    payload = [] if outcome.calls or outcome.refusals else await _statements(reading, outcome)
+    committing("UNKNOWN")
+    try:
+        texts = await tx.finish(payload, limit=tx.services.settings.max_answer_bytes)
+    except OutcomeUnknown:
+        raise
+    except Exception:
+        committing(None)
+        raise
+    committing("DONE")
+    return replace(outcome, payload=texts)
+
+
+async def _statements(reading: Reading, outcome: Outcome) -> Sequence[Query]:
+    """How the payload is read; nothing that goes wrong in that is an error of the rule: it is then read later."""
+    try:
+        return await reading(outcome)
+    except Exception as error:
+        log.error("payload not planned", exc_info=error)
+        return []
 
 
 async def _run_rule(tx: RuleTransaction, rule: Rule[..., Any], values: dict[str, Any]) -> Any:
@@ -199,7 +240,7 @@ async def _call_outside(services: Services, actor: Actor, outcome: Outcome, coun
             warnings.append(NOT_YET_FINISHED.about(""))
             log.error("outside call failed", job=call.job, request_id=actor.request_id, exc_info=error)
         counting(call.job, result)
-    return Outcome(values, outcome.refusals, [], outcome.opened, list(dict.fromkeys(warnings)))
+    return replace(outcome, values=values, calls=[], warnings=list(dict.fromkeys(warnings)))
 
 
 def _kept(stored: dict[str, Any]) -> Outcome:

@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from models.admin import SystemConfig
 
 Value = TypeVar("Value", int, Decimal)

@@ -51,7 +51,7 @@ async def lock_balances(tx: RuleTransaction, currency: str, *user_ids: UUID) -> 
     They are changed by what is posted on `ledger.available` and `ledger.locked` of them, and by nothing else.
     """
     of_users = {"user_ids": sorted(set(user_ids)), "currency": currency}
-    await OPEN.run(tx, **of_users)
+    OPEN.send(tx, **of_users)
     locked = await LOCKED.all(tx, **of_users)
     for balance, now in locked:
         balance.last_updated = now

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, CTE, Insert, Numeric, Text, Uuid, bindparam, func, insert, select, text
+from sqlalchemy import ARRAY, Insert, Numeric, Text, Uuid, bindparam, func, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from lango.db.prepared import Prepared
-from lango.db.session import Transaction
 from lango.names import snake
 from lango.rules.transaction import RuleTransaction
 from models.base import Base
@@ -132,17 +130,18 @@ def suspense(currency: str = XOF) -> Account:
     return Account(f"platform:suspense:{currency}", "liability", "platform", None, currency)
 
 
-async def transfer(
+def transfer(
     tx: RuleTransaction, kind: LedgerKind, debit: Account, credit: Account, amount: Decimal | int, *, of: Base
 ) -> None:
     """Move an amount from one account to another: the balances of their rows change, and it is posted."""
-    await post(tx, kind, [Movement(debit, credit, amount)], of=of)
+    post(tx, kind, [Movement(debit, credit, amount)], of=of)
 
 
-async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *, of: Base) -> None:
+def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *, of: Base) -> None:
     """Post one transaction about the row `of`, and write the balances that its accounts have in rows.
 
-    Movements of nothing are left out. Raises AmountOutOfRange where a balance would not fit its column.
+    Movements of nothing are left out; an account that there is not yet is opened. Raises AmountOutOfRange where a
+    balance would not fit its column.
     """
     sums: dict[Account, Decimal] = {}
     for movement in movements:
@@ -154,62 +153,67 @@ async def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Moveme
             # What is owed grows by credits, which are negative.
             account.projection.add(-amount)
             changed[account.projection.row] = None
-    await tx.save(*changed)
-    transaction, about = uuid4(), cast(Any, of)
-    header = {
-        "kind": kind, "reference_type": snake(type(of).__name__), "reference_id": about.id,
-        "created_by": tx.actor.user_id,
-    }  # fmt: skip
-    entries = {uuid4(): (account, amount) for account, amount in sums.items() if amount}
-    posted = {row["id"] for row in await POST.run(tx, **header, **_written(transaction, entries))}
-    missing = {key: entry for key, entry in entries.items() if key not in posted}
-    if missing:
-        await _open(tx, [account for account, _ in missing.values()])
-        await POST_MORE.run(tx, **_written(transaction, missing))
+    tx.save(*changed)
+    about = cast(Any, of)
+    # In the order of their codes, so that no two that open the same ones cross.
+    entries = sorted(((account, amount) for account, amount in sums.items() if amount), key=lambda entry: entry[0].code)
+    accounts = [account for account, _ in entries]
+    POST.send(
+        tx,
+        transaction_id=uuid4(),
+        kind=kind,
+        reference_type=snake(type(of).__name__),
+        reference_id=about.id,
+        created_by=tx.actor.user_id,
+        amounts=[amount for _, amount in entries],
+        **{f"{name}s": [getattr(account, name) for account in accounts] for name in ACCOUNT},
+    )
 
 
-def _written(transaction: UUID, entries: Mapping[UUID, tuple[Account, Decimal]]) -> dict[str, Any]:
-    return {
-        "transaction_id": transaction,
-        "ids": list(entries),
-        "codes": [account.code for account, _ in entries.values()],
-        "amounts": [amount for _, amount in entries.values()],
-    }
+ACCOUNT = ("code", "kind", "owner_type", "owner_id", "currency")
 
 
 def _posting() -> Insert:
-    """Writes the entries of those accounts that there are, and gives their ids."""
-    parts = (("ids", Uuid), ("codes", Text), ("amounts", Numeric))
-    unnested = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in parts))
-    wanted = unnested.table_valued("id", "code", "amount").render_derived("wanted")
+    """One statement: the header, the accounts that there are not yet, and the entries.
+
+    An account that somebody else opened while the statement ran is seen by neither of its parts; the function looks
+    again.
+    """
     account, entry = LedgerAccount.table(), LedgerEntry.table()
+    types = {"code": Text, "kind": Text, "owner_type": Text, "owner_id": Uuid, "currency": Text}
+    parts = {f"{name}s": kind for name, kind in types.items()} | {"amounts": Numeric}
+    listed: list[Any] = [bindparam(name, type_=ARRAY(kind)) for name, kind in parts.items()]
+    wanted = func.unnest(*listed).table_valued(*ACCOUNT, "amount").render_derived("wanted")
+    there: Any = select(literal_column("1")).where(account.c.code == wanted.c.code)
+    opened = (
+        upsert(account)
+        .from_select(
+            ACCOUNT, select(*(wanted.c[name] for name in ACCOUNT)).where(~there.exists()), include_defaults=False
+        )
+        .on_conflict_do_nothing(index_elements=["code"])
+        .returning(account.c.id, account.c.code)
+        .cte("opened")
+    )
+    named = ("kind", "reference_type", "reference_id", "created_by")
     transaction = bindparam("transaction_id", type_=Uuid)
-    rows = select(wanted.c.id, transaction, account.c.id, wanted.c.amount).join_from(
-        wanted, account, account.c.code == wanted.c.code
+    header = (
+        insert(LedgerTransaction.table())
+        .values({name: bindparam(name) for name in named} | {"id": transaction})
+        .cte("header")
+    )
+    by_another = func.lango.account_of(wanted.c.code, type_=Uuid)
+    found = func.coalesce(account.c.id, opened.c.id, by_another)
+    rows = (
+        select(func.gen_random_uuid(), transaction, found, wanted.c.amount)
+        .select_from(wanted)
+        .outerjoin(account, account.c.code == wanted.c.code)
+        .outerjoin(opened, opened.c.code == wanted.c.code)
     )
     columns = [entry.c.id, entry.c.transaction_id, entry.c.account_id, entry.c.amount]
-    return insert(entry).from_select(columns, rows, include_defaults=False).returning(entry.c.id)
+    return insert(entry).from_select(columns, rows, include_defaults=False).add_cte(header)
 
 
-def _header() -> CTE:
-    named = ("kind", "reference_type", "reference_id", "created_by")
-    values = {name: bindparam(name) for name in named} | {"id": bindparam("transaction_id", type_=Uuid)}
-    return insert(LedgerTransaction.table()).values(values).cte("header")
-
-
-# A transaction with its entries in one statement; a second one for accounts that have to be opened first.
-POST_MORE = Prepared(_posting())
-POST = Prepared(_posting().add_cte(_header()))
-
-
-async def _open(tx: Transaction, accounts: Iterable[Account]) -> None:
-    """Open accounts; in the order of their codes, so that no two callers cross."""
-    rows: list[dict[str, Any]] = [
-        {"id": uuid4(), "code": item.code, "kind": item.kind, "owner_type": item.owner_type,
-         "owner_id": item.owner_id, "currency": item.currency}
-        for item in sorted(accounts, key=lambda account: account.code)
-    ]  # fmt: skip
-    await tx.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing(index_elements=["code"]))
+POST = Prepared(_posting())
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,11 +339,17 @@ PROOFS = {
 } | proofs.proofs()
 
 
-async def verify(session: AsyncSession) -> list[Difference]:
+class Fetching(Protocol):
+    """A connection, or a pool of them, that sees all rows."""
+
+    async def fetch(self, query: str, /) -> Sequence[Any]: ...
+
+
+async def verify(connection: Fetching) -> list[Difference]:
     """Recompute every balance from the entries, look for the posting of every row that moves money, and for the row of
-    every posting; name each difference. Reads as a role that sees all rows."""
+    every posting; name each difference."""
     found = []
     for proof in PROOFS.values():
-        rows = await session.execute(text(proof.replace(":", "\\:")))
+        rows = await connection.fetch(proof)
         found += [Difference(what, key, Decimal(stored), Decimal(proved)) for what, key, stored, proved in rows]
     return found

@@ -231,7 +231,7 @@ async def boost_for(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID, usual
     campaign, cost = max(paying, key=lambda each: (each[0].points_multiplier, each[0].budget_cfa - each[0].spent_cfa))
     campaign.spent_cfa += cost
     campaign.conversions = (campaign.conversions or 0) + 1
-    await tx.save(campaign)
+    tx.save(campaign)
     assert campaign.points_multiplier is not None
     return Boost(campaign.points_multiplier, campaign.id, cost)
 
@@ -250,8 +250,8 @@ async def _complete_ended(tx: RuleTransaction, campaign_id: UUID) -> None:
 
 
 async def _save(tx: RuleTransaction, campaign: SponsorCampaign, topic: Topic) -> SponsorCampaign:
-    await tx.save(campaign)
-    await publish(tx, topic, campaign.id)
+    tx.save(campaign)
+    publish(tx, topic, campaign.id)
     return campaign
 
 
@@ -303,7 +303,8 @@ def _folded(words: Any) -> frozenset[str]:
 
 async def _audience(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID) -> Audience:
     (found,) = await AUDIENCE.run(tx, accepted_by=accepted_by, sponsor=sponsor)
-    return Audience(found["age"], *(_folded(found[name]) for name in ("regions", "interests", "categories")))
+    age, *words = found
+    return Audience(age, *map(_folded, words))
 
 
 RUNNING = Lookup(

@@ -117,7 +117,7 @@ async def create_pack(
         name=name, description=description, category=category, base_price_cfa=base_price_cfa, **details.given
     )
     _describe(pack, whole, partner)
-    await tx.save(pack)
+    tx.save(pack)
     return pack
 
 
@@ -128,7 +128,7 @@ async def update_pack(
     """Change a pack. Codes that were issued keep their price and their dates."""
     await _check_manager(tx, partner)
     _describe(pack, changes, partner)
-    await tx.save(pack)
+    tx.save(pack)
     return pack
 
 
@@ -163,9 +163,9 @@ async def _check_manager(tx: RuleTransaction, partner: Partner | None) -> None:
 
 async def _offer(tx: RuleTransaction, pack: Pack, *, offered: bool) -> Pack:
     pack.is_active = offered
-    await tx.save(pack)
+    tx.save(pack)
     topic = Topic.PACK_PUBLISHED if offered else Topic.PACK_WITHDRAWN
-    await publish(tx, topic, pack.id, partner_id=pack.partner_id)
+    publish(tx, topic, pack.id, partner_id=pack.partner_id)
     return pack
 
 

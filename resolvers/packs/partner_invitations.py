@@ -151,8 +151,8 @@ async def invite_partner_member(
         id=uuid4(), **contact, partner_name=partner.name, role=role, invited_by=tx.user_id, status=Status.PENDING,
         expires_at=now + timedelta(days=days),
     )  # fmt: skip
-    await tx.save(invitation)
-    await publish(tx, Topic.PARTNER_INVITATION_SENT, invitation.id, partner_id=partner.id)
+    tx.save(invitation)
+    publish(tx, Topic.PARTNER_INVITATION_SENT, invitation.id, partner_id=partner.id)
     channel = NotificationChannel.EMAIL if number is None else NotificationChannel.SMS
     recipient = number or address
     assert recipient is not None
@@ -173,7 +173,7 @@ async def accept_partner_invitation(
         raise AlreadyMember(field="invitation_id")
     member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
     await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_ACCEPTED)
-    await tx.save(member)
+    tx.save(member)
     name = await first_name(tx, tx.user_id)
     await notify(tx, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name)
     return member
@@ -198,8 +198,8 @@ async def cancel_partner_invitation(
     """Call an invitation off, as long as it is not answered. The partner's owners, or staff."""
     await check_role(tx, partner.id, OWNERS, field="invitation_id")
     step(invitation, Status.CANCELLED, field="invitation_id")
-    await tx.save(invitation)
-    await publish(tx, Topic.PARTNER_INVITATION_CANCELLED, invitation.id, partner_id=invitation.partner_id)
+    tx.save(invitation)
+    publish(tx, Topic.PARTNER_INVITATION_CANCELLED, invitation.id, partner_id=invitation.partner_id)
     return invitation
 
 
@@ -217,8 +217,8 @@ async def _expire_lapsed(tx: RuleTransaction, invitation_id: UUID) -> None:
 
 async def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
     invitation.status = Status.EXPIRED
-    await tx.save(invitation)
-    await publish(tx, Topic.PARTNER_INVITATION_EXPIRED, invitation.id, partner_id=invitation.partner_id)
+    tx.save(invitation)
+    publish(tx, Topic.PARTNER_INVITATION_EXPIRED, invitation.id, partner_id=invitation.partner_id)
 
 
 async def _to_answer(tx: RuleTransaction, seen: PartnerInvitation, answer: Status) -> tuple[Partner, PartnerInvitation]:
@@ -238,8 +238,8 @@ async def _to_answer(tx: RuleTransaction, seen: PartnerInvitation, answer: Statu
 async def _save_answer(tx: RuleTransaction, invitation: PartnerInvitation, topic: Topic) -> None:
     invitation.answered_by = tx.user_id
     invitation.answered_at = await clock.now(tx)
-    await tx.save(invitation)
-    await publish(tx, topic, invitation.id, partner_id=invitation.partner_id)
+    tx.save(invitation)
+    publish(tx, topic, invitation.id, partner_id=invitation.partner_id)
 
 
 def _check_lasting(partner: Partner, *, field: str) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, delete, func, literal_column, or_, update
 
 from lango.db.prepared import Lookup, Prepared
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Referred, Value
 from lango.rules.rule import rule
@@ -58,7 +58,7 @@ async def change_partner_member_role(
         await _check_not_last(tx, partner_member)
         await _withdraw_invitations(tx, partner_member)
     partner_member.role = role
-    await tx.save(partner_member)
+    tx.save(partner_member)
     return partner_member
 
 
@@ -73,7 +73,7 @@ async def remove_partner_member(
         await _check_owner(tx, partner, partner_member)
     await _check_not_last(tx, partner_member)
     await _withdraw_invitations(tx, partner_member)
-    await REMOVE.run(tx, id=partner_member.id)
+    REMOVE.send(tx, id=partner_member.id)
     return partner
 
 
@@ -166,8 +166,8 @@ async def _check_owner(tx: RuleTransaction, partner: Partner, member: PartnerMem
 async def _withdraw_invitations(tx: RuleTransaction, member: PartnerMember) -> None:
     """Call off what somebody sent who is an owner no more: nobody comes back by an invitation of their own."""
     withdrawn = await WITHDRAW.run(tx, of_partner=member.partner_id, by_user=member.user_id)
-    for row in withdrawn:
-        await publish(tx, Topic.PARTNER_INVITATION_CANCELLED, row["id"], partner_id=member.partner_id)
+    for (key,) in withdrawn:
+        publish(tx, Topic.PARTNER_INVITATION_CANCELLED, key, partner_id=member.partner_id)
 
 
 async def _check_not_last(tx: Transaction, member: PartnerMember) -> None:

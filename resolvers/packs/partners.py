@@ -105,8 +105,8 @@ async def register_partner(
     partner = Partner(id=uuid4(), status=PartnerStatus.PENDING, revenue_split_percentage=split)
     _describe(partner, PartnerChanges(name=name, type=type, **details.given))
     owner = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=PartnerMemberRole.OWNER)
-    await tx.save(partner, owner)
-    await publish(tx, Topic.PARTNER_REGISTERED, partner.id)
+    tx.save(partner, owner)
+    publish(tx, Topic.PARTNER_REGISTERED, partner.id)
     return partner
 
 
@@ -124,7 +124,7 @@ async def update_partner(
     _describe(partner, changes)
     for name, value in payout.given.items():
         setattr(partner, name, value)
-    await tx.save(partner)
+    tx.save(partner)
     return partner
 
 
@@ -139,7 +139,7 @@ async def set_partner_terms(
         raise SplitOutOfRange(field="revenue_split_percentage")
     for name, value in terms.given.items():
         setattr(partner, name, value)
-    await tx.save(partner)
+    tx.save(partner)
     return partner
 
 
@@ -191,8 +191,8 @@ def _check_status(partner: Partner, status: PartnerStatus) -> None:
 
 async def _move(tx: RuleTransaction, partner: Partner, following: PartnerStatus, topic: Topic) -> Partner:
     step(partner, following, field="partner_id")
-    await tx.save(partner)
-    await publish(tx, topic, partner.id)
+    tx.save(partner)
+    publish(tx, topic, partner.id)
     return partner
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Locked, Referred, Text
@@ -98,7 +98,7 @@ async def earn(
     # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
     if points <= 0 or not await EARN.run(tx, **values):
         return 0
-    await publish(tx, Topic.POINTS_EARNED, key, sponsor_user_id=referral.sponsor_user_id)
+    publish(tx, Topic.POINTS_EARNED, key, sponsor_user_id=referral.sponsor_user_id)
     return points
 
 
@@ -113,7 +113,7 @@ async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -
     """
     await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
     smallest = await number(tx, SMALLEST_DONATION)
-    undone = [row["id"] for row in await UNDONE.run(tx, user_id=sponsored_user_id, smallest=smallest)]
+    undone = [key for (key,) in await UNDONE.run(tx, user_id=sponsored_user_id, smallest=smallest)]
     if not undone:
         return 0
     entries = await tx.lock_all(PointsLedgerEntry, undone)
@@ -127,14 +127,14 @@ async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -
 async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> None:
     """Revoke points whose entry is locked, give the campaign back what their boost cost, and notify the sponsor."""
     entry.status, entry.description = Status.REVOKED, f"Revoked: {why}"
-    await tx.save(entry)
+    tx.save(entry)
     paid_by = entry.metadata_.parsed() if entry.metadata_ else None
     if isinstance(paid_by, dict) and paid_by.get("costCfa"):
         campaign = await tx.lock(SponsorCampaign, UUID(paid_by["campaign"]))
         campaign.spent_cfa = max(0, campaign.spent_cfa - paid_by["costCfa"])
         campaign.conversions = max(0, (campaign.conversions or 0) - 1)
-        await tx.save(campaign)
-    await publish(tx, Topic.POINTS_REVOKED, entry.id, sponsor_user_id=entry.sponsor_user_id)
+        tx.save(campaign)
+    publish(tx, Topic.POINTS_REVOKED, entry.id, sponsor_user_id=entry.sponsor_user_id)
     await notify(tx, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
 
 
@@ -189,12 +189,12 @@ async def mature_points(services: Services) -> None:
 
 
 async def _note_identities(tx: RuleTransaction, referral_id: UUID) -> None:
-    await NOTE_IDENTITIES.run(tx, referral_id=referral_id)
+    NOTE_IDENTITIES.send(tx, referral_id=referral_id)
 
 
 async def _mature(tx: RuleTransaction, entry_id: UUID) -> None:
-    for entry in await MATURE.run(tx, entry_id=entry_id):
-        await publish(tx, Topic.POINTS_MATURED, entry["id"], sponsor_user_id=entry["sponsor_user_id"])
+    for key, sponsor in await MATURE.run(tx, entry_id=entry_id):
+        publish(tx, Topic.POINTS_MATURED, key, sponsor_user_id=sponsor)
 
 
 def _came_by(rows: Select[Any]) -> Select[Any]:

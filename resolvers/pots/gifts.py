@@ -39,27 +39,25 @@ def account(pot: Pot) -> ledger.Account:
     return replace(ledger.pot_balance(pot), projection=Gifts(pot, Pot.balance_cfa))
 
 
-async def give(
-    tx: RuleTransaction, kind: LedgerKind, pot: Pot, source: ledger.Account, amount_cfa: int, *, of: Base
-) -> None:
+def give(tx: RuleTransaction, kind: LedgerKind, pot: Pot, source: ledger.Account, amount_cfa: int, *, of: Base) -> None:
     """Give a locked pot money out of `source`; `of` is the row that the posting is about.
 
     Raises AmountOutOfRange where the pot's sums would not fit.
     """
     before = pot.status
-    await ledger.transfer(tx, kind, source, account(pot), amount_cfa, of=of)
+    ledger.transfer(tx, kind, source, account(pot), amount_cfa, of=of)
     if pot.status != before:
-        await publish(tx, Topic.POT_FUNDED, pot.id)
+        publish(tx, Topic.POT_FUNDED, pot.id)
 
 
-async def take_back(
+def take_back(
     tx: RuleTransaction, kind: LedgerKind, pot: Pot, into: ledger.Account, amount_cfa: int, *, of: Base
 ) -> None:
     """Take from a locked pot what goes back to who gave it; it must have so much to spend."""
     before = pot.status
-    await ledger.transfer(tx, kind, account(pot), into, amount_cfa, of=of)
+    ledger.transfer(tx, kind, account(pot), into, amount_cfa, of=of)
     if pot.status != before:
-        await publish(tx, Topic.POT_REOPENED, pot.id)
+        publish(tx, Topic.POT_REOPENED, pot.id)
 
 
 def holds(pot: Pot, amount_cfa: int) -> bool:

@@ -120,8 +120,8 @@ async def invite_to_pot(
         recipient_identifier=address, custom_message=message, sent_at=now, token_hash=hash_of(token),
         invited_user_id=known[0] if known else None,
     )  # fmt: skip
-    await tx.save(invitation)
-    await publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot.id)
+    tx.save(invitation)
+    publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot.id)
     if (channel := CHANNELS.get(method)) is not None:
         name = await first_name(tx, pot.owner_user_id)
         await send_to(
@@ -159,7 +159,7 @@ async def open_pot_invitation(
     stranger = tx.actor.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
     if invitation.invited_user_id is None and stranger:
         invitation.invited_user_id = tx.actor.user_id
-    await tx.save(invitation)
+    tx.save(invitation)
     opens = await share_token(tx, pot)
     tx.open_to_caller(pot.id, invitation.id)
     return Opened(pot, invitation, opens)

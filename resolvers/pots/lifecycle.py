@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Date, DateTime, Integer, bindparam, cast, func, or_
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.jobs.job import scheduled
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
@@ -68,8 +68,8 @@ async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: dat
     pot.status, pot.actual_opened_at = PotStatus.OPEN, now
     for left in older:
         await _carry_over(tx, left, pot)
-    await tx.save(pot)
-    await publish(tx, Topic.POT_OPENED, pot.id)
+    tx.save(pot)
+    publish(tx, Topic.POT_OPENED, pot.id)
     name = await first_name(tx, pot.owner_user_id)
     await notify(tx, pot.owner_user_id, "pot_opened", user_name=name, pot_title=pot.title)
     await points.earn_for(tx, pot.owner_user_id, Earning.POT_OPENED)
@@ -111,8 +111,8 @@ async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
         return
     now = await clock.now(tx)
     pot.status, pot.closed_at = PotStatus.EXPIRED, now
-    await tx.save(pot)
-    await publish(tx, Topic.POT_EXPIRED, pot.id)
+    tx.save(pot)
+    publish(tx, Topic.POT_EXPIRED, pot.id)
     name = await first_name(tx, pot.owner_user_id)
     await notify(tx, pot.owner_user_id, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
 
@@ -122,7 +122,5 @@ async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
     amount = left.balance_cfa
     if left.status not in CARRIED_FROM or not amount or not fits(pot.balance_cfa + amount, Pot.balance_cfa):
         return
-    await ledger.transfer(
-        tx, LedgerKind.POT_CARRY_OVER, ledger.pot_balance(left), ledger.pot_balance(pot), amount, of=pot
-    )
-    await publish(tx, Topic.POT_CARRIED_OVER, left.id, to_pot_id=pot.id)
+    ledger.transfer(tx, LedgerKind.POT_CARRY_OVER, ledger.pot_balance(left), ledger.pot_balance(pot), amount, of=pot)
+    publish(tx, Topic.POT_CARRIED_OVER, left.id, to_pot_id=pot.id)

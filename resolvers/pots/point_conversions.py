@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Id, Text, Value
 from lango.rules.rule import NotFound, rule
@@ -69,7 +69,7 @@ async def convert_points(
     sponsor = await guardianship.acting_for(caller, sponsor_id, field="sponsor_id")
     check_amount(points, PointsConversion.points_converted, field="points")
     await views.visible(caller, pot_id, share_token)
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     pot = await tx.lock(Pot, pot_id)
     # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
     await tx.lock(User, sponsor)
@@ -116,9 +116,9 @@ async def _give(
         id=uuid4(), sponsor_user_id=sponsor, event_type=Event.CONVERSION, points_earned=0, points_spent=points,
         status=PointsLedgerEntryStatus.MATURED, matures_at=None, matured_at=now, points_conversion_id=conversion.id,
     )  # fmt: skip
-    await tx.save(conversion, spent)
-    await gifts.give(tx, LedgerKind.POINTS_CONVERSION, pot, ledger.promotion(), worth, of=conversion)
-    await publish(tx, Topic.POINTS_CONVERTED, conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
+    tx.save(conversion, spent)
+    gifts.give(tx, LedgerKind.POINTS_CONVERSION, pot, ledger.promotion(), worth, of=conversion)
+    publish(tx, Topic.POINTS_CONVERTED, conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
     if pot.owner_user_id != sponsor:
         name = await guardianship.first_name(tx, sponsor)
         await notify(tx, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
@@ -132,9 +132,9 @@ async def give_back(tx: RuleTransaction, conversion: PointsConversion, pot: Pot,
         points_earned=conversion.points_converted, points_spent=0, status=PointsLedgerEntryStatus.MATURED,
         matures_at=now, matured_at=now, points_conversion_id=conversion.id,
     )  # fmt: skip
-    await tx.save(returned)
+    tx.save(returned)
     sponsor = conversion.sponsor_user_id
-    await publish(tx, Topic.POINTS_RETURNED, returned.id, sponsor_user_id=sponsor)
+    publish(tx, Topic.POINTS_RETURNED, returned.id, sponsor_user_id=sponsor)
     await notify(tx, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
 
 

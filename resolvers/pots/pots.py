@@ -12,7 +12,7 @@ from sqlalchemy import types as sql
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Changes, Details, Id, Locked, OwnedBy, Text, Value
 from lango.rules.rule import InvalidState, rule
@@ -124,8 +124,8 @@ async def plan(
         status=PotStatus.SCHEDULED, time_zone=zone, created_from_referral_id=referral_id, raised_cfa=0, balance_cfa=0,
         **(wishes or {}),
     )  # fmt: skip
-    await tx.save(pot)
-    await publish(tx, Topic.POT_CREATED, pot.id)
+    tx.save(pot)
+    publish(tx, Topic.POT_CREATED, pot.id)
     if opens <= now:
         older = await tx.lock_all(Pot, await lifecycle.left_over(tx, owner_user_id))
         await lifecycle.open_now(tx, pot, list(older.values()), now)
@@ -213,8 +213,8 @@ async def update_pot(
         pot.title = title.strip()
     for name, value in wanted.items():
         setattr(pot, name, value)
-    await tx.save(pot)
-    await publish(tx, Topic.POT_UPDATED, pot.id)
+    tx.save(pot)
+    publish(tx, Topic.POT_UPDATED, pot.id)
     return pot
 
 
@@ -246,8 +246,8 @@ async def share_token(tx: RuleTransaction, pot: Pot, *, renew: bool = False) -> 
     token: str | None = found[0] if found else None
     if token is None or renew:
         pot.share_token = token = codes.new(codes.LONG)
-        await tx.save(pot)
-        await publish(tx, Topic.POT_SHARED, pot.id)
+        tx.save(pot)
+        publish(tx, Topic.POT_SHARED, pot.id)
     return token
 
 
@@ -262,8 +262,8 @@ async def close_pot(
     """
     step(pot, PotStatus.CLOSED, field="pot_id")
     pot.closed_at = await clock.now(tx)
-    await tx.save(pot)
-    await publish(tx, Topic.POT_CLOSED, pot.id)
+    tx.save(pot)
+    publish(tx, Topic.POT_CLOSED, pot.id)
     return pot
 
 

@@ -54,9 +54,9 @@ async def record_pot_view(
     The pot's `viewCount` follows within 15 minutes.
     """
     pot, _ = await visible(caller, pot_id, share_token)
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     if invitation_token is not None:
-        await CLICKED.run(tx, hashes=hashes_of(invitation_token), pot=pot.id)
+        CLICKED.send(tx, hashes=hashes_of(invitation_token), pot=pot.id)
     await note(
         tx, VIEWED, CATEGORY, subject=pot.id, visitor=visitor, platform=platform, referrer=referrer, potId=pot.id
     )
@@ -74,7 +74,7 @@ async def record_pot_share(
 ) -> Pot:
     """Record that somebody shares a pot's link. The pot's `shareCount` follows within 15 minutes."""
     pot, _ = await visible(caller, pot_id, share_token)
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     await note(
         tx, SHARED, CATEGORY, subject=pot.id, visitor=visitor, platform=platform, potId=pot.id, channel=channel or None
     )

@@ -10,16 +10,20 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    Integer,
+    Select,
+    Text,
+    Uuid,
     bindparam,
     cast,
     func,
     literal,
     literal_column,
+    or_,
     select,
 )
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Locked, OwnedBy, Referred
@@ -76,25 +80,30 @@ async def issue_qr_code(
         raise InvalidState(
             f"The pot is {pot.status}; it must be open, funded or closed.", field="pot_id", state=pot.status
         )
+    days = DEFAULT_VALIDITY_DAYS if pack.validity_days is None else pack.validity_days
     # Counted under the pack's lock: the last one of a pack is taken once.
-    await _check_offered(tx, pack, pot.time_zone)
-    await _check_quantity(tx, pack, pot.owner_user_id)
+    ((partner, today, begins, ends, now),), ((taken,),), ((by_owner,),) = await tx.fetch(
+        AROUND.query(zone=pot.time_zone, birthday=pot.birthday_date, days=days, partner_id=pack.partner_id),
+        TAKEN.query(pack_id=pack.id),
+        TAKEN_BY_OWNER.query(pack_id=pack.id, owner_user_id=pot.owner_user_id),
+    )
+    _check_offered(pack, partner, today)
+    _check_quantity(pack, taken, by_owner)
     price = pack.base_price_cfa if pack.discounted_price_cfa is None else pack.discounted_price_cfa
     if pot.balance_cfa < price:
         raise InsufficientFunds(
             f"The pack costs {price} CFA francs and the pot has {pot.balance_cfa}.",
             field="pot_id", priceCfa=price, balanceCfa=pot.balance_cfa,
         )  # fmt: skip
-    begins, ends, now = await _period(tx, pot, pack)
     if ends <= now:
         raise BirthdayLongPast(field="pot_id")
     code = QrCode(
         id=uuid4(), pot_id=pot.id, pack_id=pack.id, code=codes.new(codes.LONG), redeemable_from=begins,
         expires_at=ends, status=QrCodeStatus.ISSUED, price_cfa=price,
     )  # fmt: skip
-    await tx.save(code)
-    await ledger.transfer(tx, LedgerKind.QR_ISSUE, ledger.pot_balance(pot), ledger.pot_reserved(pot.id), price, of=code)
-    await publish(tx, Topic.QR_CODE_ISSUED, code.id, pot_id=pot.id, pack_id=pack.id)
+    tx.save(code)
+    ledger.transfer(tx, LedgerKind.QR_ISSUE, ledger.pot_balance(pot), ledger.pot_reserved(pot.id), price, of=code)
+    publish(tx, Topic.QR_CODE_ISSUED, code.id, pot_id=pot.id, pack_id=pack.id)
     return code
 
 
@@ -109,7 +118,7 @@ async def cancel_qr_code(
         raise InvalidState(f"The code is {qr_code.status} already.", field="qr_code_id", state=qr_code.status)
     qr_code.status = QrCodeStatus.CANCELLED
     await _give_back(tx, pot, qr_code, LedgerKind.QR_CANCEL)
-    await publish(tx, Topic.QR_CODE_CANCELLED, qr_code.id, pot_id=pot.id)
+    publish(tx, Topic.QR_CODE_CANCELLED, qr_code.id, pot_id=pot.id)
     return qr_code
 
 
@@ -132,13 +141,13 @@ async def _expire(tx: RuleTransaction, code_id: UUID) -> None:
     code: QrCode = still_due[0]
     code.status = QrCodeStatus.EXPIRED
     await _give_back(tx, pot, code, LedgerKind.QR_EXPIRE)
-    await publish(tx, Topic.QR_CODE_EXPIRED, code.id, pot_id=pot.id)
+    publish(tx, Topic.QR_CODE_EXPIRED, code.id, pot_id=pot.id)
 
 
 async def _give_back(tx: RuleTransaction, pot: Pot, code: QrCode, kind: LedgerKind) -> None:
     """Write a code that is at its end, whose price returns from the reserve to the pot."""
-    await tx.save(code)
-    await ledger.transfer(tx, kind, ledger.pot_reserved(pot.id), ledger.pot_balance(pot), code.price_cfa, of=code)
+    tx.save(code)
+    ledger.transfer(tx, kind, ledger.pot_reserved(pot.id), ledger.pot_balance(pot), code.price_cfa, of=code)
 
 
 IS_DUE = (QrCode.status == literal_column("'issued'")) & (QrCode.expires_at <= func.now())
@@ -159,36 +168,51 @@ DUE_CODE = Lookup(
 )
 
 
-async def _check_offered(tx: Transaction, pack: Pack, zone: str) -> None:
-    # The day it is where the pot is, read after the pack was waited for.
-    here = func.timezone(zone, func.clock_timestamp(), type_=DateTime(timezone=False))
-    today: date = (await tx.scalars(select(cast(here, Date)))).one()
+def _midnight(day: ColumnElement[Any], zone: ColumnElement[str]) -> ColumnElement[datetime]:
+    return func.timezone(zone, cast(day, DateTime(timezone=False)), type_=DateTime(timezone=True))
+
+
+def _counted(rows: Select[Any]) -> Select[Any]:
+    return rows.where(QrCode.pack_id == bindparam("pack_id"), or_(*(QrCode.status == status for status in COUNTED)))
+
+
+ZONE, BIRTHDAY = bindparam("zone", type_=Text), bindparam("birthday", type_=Date)
+# Read after the pack was waited for: the pack's partner, the day it is where the pot is, from when to when a code may
+# be redeemed, and the time now. Days begin at midnight in the pot's time zone.
+AROUND = Lookup(
+    [
+        Partner,
+        cast(func.timezone(ZONE, func.clock_timestamp(), type_=DateTime(timezone=False)), Date),
+        _midnight(BIRTHDAY, ZONE),
+        _midnight(BIRTHDAY + bindparam("days", type_=Integer), ZONE),
+        func.clock_timestamp(),
+    ],
+    lambda rows: rows.select_from(select(literal(1)).subquery()).outerjoin(
+        Partner, Partner.id == bindparam("partner_id", type_=Uuid)
+    ),
+)
+TAKEN = Lookup([func.count()], lambda rows: _counted(rows.select_from(QrCode)))
+TAKEN_BY_OWNER = Lookup(
+    [func.count()],
+    lambda rows: _counted(
+        rows.select_from(QrCode)
+        .join(Pot, Pot.id == QrCode.pot_id)
+        .where(Pot.owner_user_id == bindparam("owner_user_id"))
+    ),
+)
+
+
+def _check_offered(pack: Pack, partner: Partner | None, today: date) -> None:
     begins, ends = pack.available_from or today, pack.available_until or today
     if not pack.is_active or pack.deleted_at is not None or not begins <= today <= ends:
         raise PackNotAvailable(field="pack_id")
-    partner = await tx.find(Partner, pack.partner_id) if pack.partner_id else None
     if partner is None or partner.status != PartnerStatus.ACTIVE or partner.deleted_at is not None:
         raise PackNotAvailable("The partner of this pack does not redeem at present.", field="pack_id")
 
 
-async def _check_quantity(tx: Transaction, pack: Pack, owner_user_id: UUID) -> None:
-    taken = select(func.count()).select_from(QrCode).where(QrCode.pack_id == pack.id, QrCode.status.in_(COUNTED))
+def _check_quantity(pack: Pack, taken: int, by_owner: int) -> None:
     quantity, limit = pack.total_available_quantity, pack.max_redemptions_per_user
-    if quantity is not None and (await tx.scalars(taken)).one() >= quantity:
+    if quantity is not None and taken >= quantity:
         raise SoldOut(field="pack_id")
-    own = taken.join(Pot, Pot.id == QrCode.pot_id).where(Pot.owner_user_id == owner_user_id)
-    if limit is not None and (await tx.scalars(own)).one() >= limit:
+    if limit is not None and by_owner >= limit:
         raise LimitReached(field="pack_id", limit=limit)
-
-
-async def _period(tx: Transaction, pot: Pot, pack: Pack) -> tuple[datetime, datetime, datetime]:
-    """When the code may be redeemed, and the time now. Days begin at midnight in the pot's time zone."""
-    days = DEFAULT_VALIDITY_DAYS if pack.validity_days is None else pack.validity_days
-    begins = _midnight(literal(pot.birthday_date, Date), pot.time_zone)
-    ends = _midnight(literal(pot.birthday_date, Date) + days, pot.time_zone)
-    row = (await tx.execute(select(begins, ends, func.clock_timestamp()))).one()
-    return row[0], row[1], row[2]
-
-
-def _midnight(day: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
-    return func.timezone(zone, cast(day, DateTime(timezone=False)), type_=DateTime(timezone=True))

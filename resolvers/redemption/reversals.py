@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import uuid4
 
 from lango.db.postgres import RawJson
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Referred, Text
 from lango.rules.rule import InvalidState, rule
@@ -65,14 +65,14 @@ async def reverse_redemption(
     qr_code.status = QrCodeStatus.ISSUED
     qr_code.redeemed_at = qr_code.redeemed_by_partner_id = qr_code.redeemed_at_venue = None
     qr_code.partner_notes = qr_code.partner_share_cfa = None
-    await tx.save(qr_code, note)
+    tx.save(qr_code, note)
     reserve = ledger.pot_reserved(pot.id)
     returned = [
         ledger.Movement(ledger.partner_payable(partner_id), reserve, share),
         ledger.Movement(ledger.commission(), reserve, qr_code.price_cfa - share),
     ]
-    await ledger.post(tx, LedgerKind.QR_REDEEM_REVERSAL, returned, of=qr_code)
-    await publish(tx, Topic.QR_CODE_REVERSED, qr_code.id, pot_id=pot.id, partner_id=partner_id)
+    ledger.post(tx, LedgerKind.QR_REDEEM_REVERSAL, returned, of=qr_code)
+    publish(tx, Topic.QR_CODE_REVERSED, qr_code.id, pot_id=pot.id, partner_id=partner_id)
     pack = await tx.find(Pack, qr_code.pack_id)
     assert pack is not None
     for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):

@@ -114,15 +114,15 @@ async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> Partn
         id=uuid4(), partner_id=partner_id, period_start=period.start, period_end=period.end,
         status=PartnerSettlementStatus.PENDING,
     )  # fmt: skip
-    await tx.save(settlement)
+    tx.save(settlement)
     ((count, revenue, share),) = await TAKE.run(tx, settlement_id=settlement.id, partner_id=partner_id, end=period.end)
     _check(partner, count, revenue, share)
     settlement.total_redemptions_count = count
     settlement.total_revenue_cfa = revenue
     settlement.partner_share_cfa = share
     settlement.wolo_commission_cfa = revenue - share
-    await tx.save(settlement)
-    await publish(tx, Topic.SETTLEMENT_GENERATED, settlement.id, partner_id=partner_id)
+    tx.save(settlement)
+    publish(tx, Topic.SETTLEMENT_GENERATED, settlement.id, partner_id=partner_id)
     if partner.auto_approve_redemptions:
         await _approve(tx, settlement, by=None)
     log.info(
@@ -162,13 +162,13 @@ async def mark_settlement_paid(
     settlement.payment_reference = reference
     settlement.invoice_url = invoice_url or settlement.invoice_url
     settlement.receipt_url = receipt_url or settlement.receipt_url
-    await tx.save(settlement)
+    tx.save(settlement)
     amount = settlement.partner_share_cfa
     # A partner whose part is nothing is owed nothing.
     if amount:
         payable, bank = ledger.partner_payable(settlement.partner_id), ledger.provider("bank")
-        await ledger.transfer(tx, LedgerKind.SETTLEMENT_PAID, payable, bank, amount, of=settlement)
-    await publish(tx, Topic.SETTLEMENT_PAID, settlement.id, partner_id=settlement.partner_id)
+        ledger.transfer(tx, LedgerKind.SETTLEMENT_PAID, payable, bank, amount, of=settlement)
+    publish(tx, Topic.SETTLEMENT_PAID, settlement.id, partner_id=settlement.partner_id)
     for user_id in await managers_of(tx, settlement.partner_id):
         await notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
@@ -185,8 +185,8 @@ async def dispute_settlement(
     await check_role(tx, settlement.partner_id, MANAGERS, field="settlement_id")
     step(settlement, PartnerSettlementStatus.DISPUTED, field="settlement_id")
     settlement.dispute_reason = reason
-    await tx.save(settlement)
-    await publish(tx, Topic.SETTLEMENT_DISPUTED, settlement.id, partner_id=settlement.partner_id)
+    tx.save(settlement)
+    publish(tx, Topic.SETTLEMENT_DISPUTED, settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
@@ -198,8 +198,8 @@ async def reopen_settlement(
     await refuse_own_partner(tx, settlement.partner_id, field="settlement_id")
     step(settlement, PartnerSettlementStatus.PENDING, field="settlement_id")
     settlement.approved_at = settlement.approved_by_user_id = None
-    await tx.save(settlement)
-    await publish(tx, Topic.SETTLEMENT_REOPENED, settlement.id, partner_id=settlement.partner_id)
+    tx.save(settlement)
+    publish(tx, Topic.SETTLEMENT_REOPENED, settlement.id, partner_id=settlement.partner_id)
     return settlement
 
 
@@ -301,5 +301,5 @@ async def _approve(tx: RuleTransaction, settlement: PartnerSettlement, *, by: UU
     step(settlement, PartnerSettlementStatus.APPROVED, field="settlement_id")
     settlement.approved_at = await clock.now(tx)
     settlement.approved_by_user_id = by
-    await tx.save(settlement)
-    await publish(tx, Topic.SETTLEMENT_APPROVED, settlement.id, partner_id=settlement.partner_id)
+    tx.save(settlement)
+    publish(tx, Topic.SETTLEMENT_APPROVED, settlement.id, partner_id=settlement.partner_id)

@@ -23,7 +23,7 @@ from sqlalchemy import types as sql
 from lango.actor import Actor
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Text, Value
 from lango.rules.rule import rule
@@ -95,14 +95,14 @@ async def redeem_qr_code(
     redeemed.redeemed_at_venue = None if scan.venue is None else RawJson.of(scan.venue)
     redeemed.partner_notes = notes
     redeemed.partner_share_cfa = share
-    await tx.save(redeemed, scan.log(Result.SUCCESS))
+    tx.save(redeemed, scan.log(Result.SUCCESS))
     reserve = ledger.pot_reserved(redeemed.pot_id)
     split = [
         ledger.Movement(reserve, ledger.partner_payable(scan.partner.id), share),
         ledger.Movement(reserve, ledger.commission(), redeemed.price_cfa - share),
     ]
-    await ledger.post(tx, LedgerKind.QR_REDEEM, split, of=redeemed)
-    await publish(tx, Topic.QR_CODE_REDEEMED, redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
+    ledger.post(tx, LedgerKind.QR_REDEEM, split, of=redeemed)
+    publish(tx, Topic.QR_CODE_REDEEMED, redeemed.id, pot_id=redeemed.pot_id, partner_id=scan.partner.id)
     return redeemed
 
 
@@ -219,19 +219,21 @@ AROUND = Lookup(
     [Pack, Partner, func.array(MEMBERSHIPS.scalar_subquery(), type_=ARRAY(Uuid)), func.clock_timestamp()],
     lambda rows: (
         rows.select_from(select(literal(1)).subquery())
-        .outerjoin(Pack, Pack.id == bindparam("pack_id"))
+        .outerjoin(QrCode, PRESENTED)
+        .outerjoin(Pack, Pack.id == QrCode.pack_id)
         .outerjoin(Partner, Partner.id == Pack.partner_id)
     ),
 )
 
 
 async def _scan(tx: Transaction, presented: str, venue: str | None, *, locked: bool) -> Scan:
-    found = await (LOCKED_CODE if locked else CODE).one(tx, codes=codes.readings(presented))
-    code: QrCode | None = found[0] if found else None
-    # Read after the lock: the moment of the decision is not that of the transaction's begin.
-    around = await AROUND.one(tx, pack_id=code.pack_id if code else None, user_id=tx.actor.user_id)
-    assert around is not None
-    pack, partner, memberships, now = around
+    readings = codes.readings(presented)
+    # What is around the code is read after the lock: the moment of the decision is not that of the transaction's begin.
+    found, ((pack, partner, memberships, now),) = await tx.fetch(
+        (LOCKED_CODE if locked else CODE).query(codes=readings),
+        AROUND.query(codes=readings, user_id=tx.actor.user_id),
+    )
+    code: QrCode | None = found[0][0] if found else None
     if partner is not None:
         memberships.sort(key=lambda key: key != partner.id)
     known = _listed(partner.venues) if partner else []

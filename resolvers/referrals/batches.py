@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Locked, OwnedBy, Seen, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
@@ -105,9 +105,9 @@ async def prepare_contact_batch(
             )
         )  # fmt: skip
     day.current_batch_start = begins + len(kept)
-    await tx.save(day, *batches)
+    tx.save(day, *batches)
     for batch in batches:
-        await publish(tx, Topic.CONTACT_BATCH_PREPARED, batch.id, sponsor_user_id=sponsor)
+        publish(tx, Topic.CONTACT_BATCH_PREPARED, batch.id, sponsor_user_id=sponsor)
     return Prepared(batches)
 
 
@@ -132,8 +132,8 @@ async def select_batch_contacts(
     batch.status, batch.selected_count = Status.SELECTED, len(chosen)
     batch.auto_selected = contact_ids is None
     batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
-    await tx.save(batch)
-    await publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=batch.sponsor_user_id)
+    tx.save(batch)
+    publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=batch.sponsor_user_id)
     return batch
 
 
@@ -173,8 +173,8 @@ async def send_batch(
         given = [(_path(place), _person(contact)) for place, contact in chosen]
         sent = await invite(tx, daily_limit, given, message, field="batch_id", batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
-    await tx.save(batch)
-    await publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=batch.sponsor_user_id)
+    tx.save(batch)
+    publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=batch.sponsor_user_id)
     return BatchSent(batch, sent.referrals, sent.left)
 
 
@@ -185,8 +185,8 @@ async def skip_batch(
     """Pass a batch over: nobody in it is invited."""
     _check_open(batch)
     batch.status = Status.SKIPPED
-    await tx.save(batch)
-    await publish(tx, Topic.CONTACT_BATCH_SKIPPED, batch.id, sponsor_user_id=batch.sponsor_user_id)
+    tx.save(batch)
+    publish(tx, Topic.CONTACT_BATCH_SKIPPED, batch.id, sponsor_user_id=batch.sponsor_user_id)
     return batch
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Date, DateTime, Text, bindparam, cast, func, select
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from lango.values.time_zones import zones
@@ -73,7 +73,7 @@ async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> DailyLimit:
         consecutive_active_days=latest.consecutive_active_days if latest and in_a_row else 0,
         total_lifetime_invitations=latest.total_lifetime_invitations if latest else 0,
     )  # fmt: skip
-    await tx.save(day)
+    tx.save(day)
     return DailyLimit(day, now, configured)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Date, DateTime, Uuid, any_, bindparam, cast, func,
 from sqlalchemy import types as sql
 
 from lango.db.prepared import Lookup, Prepared
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import BadUserInput, Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Id, Text, Value
@@ -126,10 +126,10 @@ async def invite(
         )
         for place, (_, person) in enumerate(invited, first)
     ]  # fmt: skip
-    await tx.save(day, *sent)
+    tx.save(day, *sent)
     name = await guardianship.first_name(tx, sponsor)
     for referral in sent:
-        await publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=sponsor)
+        publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=sponsor)
         await _write_to(tx, referral, name)
     return Sent(sent, daily_limit.left)
 
@@ -182,8 +182,8 @@ async def accept_referral(
     born = None if create_pot is None else await _born(tx, user)
     referral.status, referral.sponsored_user_id = ReferralStatus.ACCEPTED, user
     await _note_accepted(tx, referral)
-    await tx.save(referral)
-    await publish(tx, Topic.REFERRAL_ACCEPTED, referral.id, sponsor_user_id=referral.sponsor_user_id)
+    tx.save(referral)
+    publish(tx, Topic.REFERRAL_ACCEPTED, referral.id, sponsor_user_id=referral.sponsor_user_id)
     earned = await _reward(tx, referral, user)
     name = await guardianship.first_name(tx, user) or referral.invited_name or ""
     await notify(tx, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
@@ -263,8 +263,8 @@ async def expire_referrals(services: Services) -> None:
 
 
 async def _expire_overdue(tx: RuleTransaction, referral_id: UUID) -> None:
-    for row in await EXPIRE.run(tx, referral_id=referral_id):
-        await publish(tx, Topic.REFERRAL_EXPIRED, row["id"], sponsor_user_id=row["sponsor_user_id"])
+    for key, sponsor in await EXPIRE.run(tx, referral_id=referral_id):
+        publish(tx, Topic.REFERRAL_EXPIRED, key, sponsor_user_id=sponsor)
 
 
 def next_birthday(born: date, today: date) -> date:
@@ -281,8 +281,8 @@ def _birthday_in(born: date, year: int) -> date:
 
 async def _decline(tx: RuleTransaction, referral: Referral) -> None:
     referral.status, referral.declined_at = ReferralStatus.DECLINED, await clock.now(tx)
-    await tx.save(referral)
-    await publish(tx, Topic.REFERRAL_DECLINED, referral.id, sponsor_user_id=referral.sponsor_user_id)
+    tx.save(referral)
+    publish(tx, Topic.REFERRAL_DECLINED, referral.id, sponsor_user_id=referral.sponsor_user_id)
 
 
 async def _of_code(tx: Transaction, code: str) -> tuple[Referral | None, list[str]]:

@@ -7,12 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, any_, bindparam
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
 from lango.db.fair_queue import SYSTEM
+from lango.db.pipeline import Pipeline
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction, acting_as, set_role
+from lango.db.transaction import OpenTransaction, acting_as
 from lango.values import codes
 from models.profiles import PublicProfile
 from models.referrals import PointsLedgerEntryEventType as Event
@@ -40,12 +40,12 @@ class Invitation:
     points: int | None = None
 
 
-async def invitation(engine: AsyncEngine, actor: Actor, code: str) -> Invitation | None:
+async def invitation(pipeline: Pipeline, actor: Actor, code: str) -> Invitation | None:
     """The invitation of a code, in a transaction of its own; None where it is no invitation's."""
     if len(code) > LONGEST or "\0" in code:
         return None
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
-    async with acting_as(engine, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
+    async with acting_as(pipeline, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
         found = await BY_CODE.one(tx, codes=codes.readings(code))
         if found is None:
             return None
@@ -60,8 +60,8 @@ async def invitation(engine: AsyncEngine, actor: Actor, code: str) -> Invitation
         return Invitation(status, referral.sent_at, until, name, referral.invitation_message, points)
 
 
-async def _public_name(tx: Transaction, user_id: UUID) -> str | None:
+async def _public_name(tx: OpenTransaction, user_id: UUID) -> str | None:
     """The first name that everybody may see; never a minor's. Goes on as nobody."""
-    await set_role(tx, DatabaseRole.ANONYMOUS)
+    tx.set_role(DatabaseRole.ANONYMOUS)
     found = await PUBLIC_NAME.one(tx, user_id=user_id)
     return next(iter(found[0].split(maxsplit=1)), None) if found else None

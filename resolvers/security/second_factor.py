@@ -95,7 +95,7 @@ async def demand_code(tx: RuleTransaction, user_id: UUID, code: str | None, *, f
     if counter is None or counter <= (factor.last_counter or 0):
         raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, user_id))
     factor.last_counter, factor.last_used_at = counter, now
-    await tx.save(factor)
+    tx.save(factor)
 
 
 def accepted(secret: str, code: str, now: datetime) -> int | None:

@@ -124,14 +124,14 @@ async def hand_over(
         trade.status, trade.fee, trade.fee_currency = CryptoTradeStatus.COMPLETED, parts.fee, escrow.currency
         received = movement(deal, escrow.buyer_id, Kind.ESCROW_RELEASE, parts.buyer, price, fee=parts.fee)
         given = movement(deal, escrow.seller_id, Kind.ESCROW_RELEASE, gross, price)
-        await tx.save(received, given)
+        tx.save(received, given)
         trade.transaction_id = received.id
         for trader in deal.traders.values():
             add_trade(trader, ZERO if price is None else market.times(gross, price))
     if parts.seller:
-        await tx.save(movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
-    await tx.save(escrow, trade, *deal.traders.values())
-    await ledger.post(tx, LEDGER_KINDS[outcome], movements, of=escrow)
+        tx.save(movement(deal, escrow.seller_id, Kind.ESCROW_REFUND, parts.seller, price))
+    tx.save(escrow, trade, *deal.traders.values())
+    ledger.post(tx, LEDGER_KINDS[outcome], movements, of=escrow)
 
 
 async def reopen(tx: RuleTransaction, deal: Deal) -> None:
@@ -143,7 +143,7 @@ async def reopen(tx: RuleTransaction, deal: Deal) -> None:
         trade.buyer_id = None
     else:
         trade.seller_id = None
-    await tx.save(escrow, trade)
+    tx.save(escrow, trade)
     await publish_of_deal(tx, deal, Topic.ESCROW_EXPIRED, Topic.TRADE_REOPENED)
 
 
@@ -154,15 +154,15 @@ async def publish_of_deal(tx: RuleTransaction, deal: Deal, *topics: Topic) -> No
     parties = {"buyer_id": escrow.buyer_id, "seller_id": escrow.seller_id}
     for topic in topics:
         if topic.startswith("escrow."):
-            await publish(tx, topic, escrow.id, trade_id=trade.id)
+            publish(tx, topic, escrow.id, trade_id=trade.id)
         else:
-            await publish(tx, topic, trade.id, **parties, escrow_id=escrow.id)
+            publish(tx, topic, trade.id, **parties, escrow_id=escrow.id)
 
 
 async def publish_of_trade(tx: RuleTransaction, trade: CryptoTrade, topic: Topic) -> None:
     """Publish an event of a trade, which may have no escrow."""
     parties = {"buyer_id": trade.buyer_id, "seller_id": trade.seller_id}
-    await publish(tx, topic, trade.id, **parties, escrow_id=trade.escrow_id)
+    publish(tx, topic, trade.id, **parties, escrow_id=trade.escrow_id)
 
 
 def movement(

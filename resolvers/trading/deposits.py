@@ -58,6 +58,6 @@ async def record_crypto_deposit(
     balance = await lock_balance(tx, transaction.currency, transaction.user_id)
     check_room(balance, transaction.amount, field="transaction_id")
     chain, available = ledger.provider(CHAIN, transaction.currency), ledger.available(balance)
-    await ledger.transfer(tx, LedgerKind.CRYPTO_DEPOSIT, chain, available, transaction.amount, of=transaction)
-    await publish(tx, Topic.CRYPTO_DEPOSIT_CREDITED, transaction.id, user_id=transaction.user_id)
+    ledger.transfer(tx, LedgerKind.CRYPTO_DEPOSIT, chain, available, transaction.amount, of=transaction)
+    publish(tx, Topic.CRYPTO_DEPOSIT_CREDITED, transaction.id, user_id=transaction.user_id)
     return transaction

@@ -76,7 +76,7 @@ async def open_dispute(
     trade.dispute_reason, trade.dispute_status = reason, CryptoDisputeStatus.PENDING
     for trader in deal.traders.values():
         trader.disputed_trades = (trader.disputed_trades or 0) + 1
-    await tx.save(dispute, escrow, trade, *deal.traders.values())
+    tx.save(dispute, escrow, trade, *deal.traders.values())
     await publish_of_deal(tx, deal, Topic.ESCROW_DISPUTED, Topic.TRADE_DISPUTED)
     return dispute
 
@@ -109,7 +109,7 @@ async def resolve_dispute(
     dispute.status, dispute.resolved_by, dispute.resolved_at = CryptoDisputeStatus.RESOLVED, tx.actor.user_id, deal.now
     dispute.resolution = resolution or _summary_of(outcome, buyer_share)
     trade.dispute_status = CryptoDisputeStatus.RESOLVED
-    await tx.save(dispute)
+    tx.save(dispute)
     await _hand_over(tx, deal, outcome, buyer_share)
     ended = Topic.TRADE_CANCELLED if outcome == DisputeOutcome.REFUND else Topic.TRADE_COMPLETED
     await publish_of_deal(tx, deal, Topic.ESCROW_RESOLVED, ended)

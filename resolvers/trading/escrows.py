@@ -92,9 +92,9 @@ async def fund_escrow(
     escrow.expires_at = deal.now + timedelta(minutes=minutes)
     trade.status = CryptoTradeStatus.IN_ESCROW
     price = await market.price_of(tx, escrow.currency)
-    await tx.save(escrow, trade, movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price))
+    tx.save(escrow, trade, movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price))
     available, locked = ledger.available(balance), ledger.locked(balance)
-    await ledger.transfer(tx, LedgerKind.ESCROW_FUND, available, locked, escrow.amount, of=escrow)
+    ledger.transfer(tx, LedgerKind.ESCROW_FUND, available, locked, escrow.amount, of=escrow)
     await publish_of_deal(tx, deal, Topic.ESCROW_FUNDED)
     return escrow
 
@@ -179,5 +179,5 @@ async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
     if trade.status != CryptoTradeStatus.OPEN or trade.expires_at is None or trade.expires_at > now:
         return
     trade.status = CryptoTradeStatus.EXPIRED
-    await tx.save(trade)
+    tx.save(trade)
     await publish_of_trade(tx, trade, Topic.TRADE_EXPIRED)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from lango.db.prepared import Lookup, Prepared
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Text, Value
 from lango.rules.rule import rule
@@ -117,7 +117,7 @@ async def upsert_crypto_prices(
     symbols = sorted({price.symbol for price in prices})
     if len(symbols) < len(prices):
         raise NamedTwice(field="prices")
-    await OPEN.run(tx, symbols=symbols, unknown=Decimal())
+    OPEN.send(tx, symbols=symbols, unknown=Decimal())
     known = {row.symbol: row for (row,) in await LOCKED.all(tx, symbols=symbols)}
     now = await clock.now(tx)
     for price in sorted(prices, key=lambda price: price.symbol):
@@ -125,7 +125,7 @@ async def upsert_crypto_prices(
         for name, value in price.given().items():
             setattr(row, name, value)
         row.last_updated = now
-        await tx.save(row)
+        tx.save(row)
     return QuotedPrices([known[price.symbol] for price in prices])
 
 

@@ -86,7 +86,7 @@ async def add_payment_method(
         account_details_encrypted=tx.services.keyring.seal(account_details, DETAILS, key),
         verification_status=CryptoPaymentMethodVerificationStatus.PENDING, is_primary=is_primary or first,
     )  # fmt: skip
-    await tx.save(*others, method)
+    tx.save(*others, method)
     return method
 
 
@@ -103,7 +103,7 @@ async def remove_payment_method(
     if payment_method.deleted_at is None:
         payment_method.deleted_at = await clock.now(tx)
         payment_method.is_primary = False
-        await tx.save(payment_method)
+        tx.save(payment_method)
     return payment_method
 
 
@@ -121,7 +121,7 @@ async def verify_payment_method(
     payment_method.is_verified = verified
     payment_method.verification_status = states.VERIFIED if verified else states.REJECTED
     payment_method.verified_at = await clock.now(tx) if verified else None
-    await tx.save(payment_method)
+    tx.save(payment_method)
     return payment_method
 
 
@@ -139,7 +139,7 @@ async def reveal_payment_method(
         raise NotFound(NO_SUCH, field="payment_method_id")
     if face is None and (seen is None or seen.user_id not in await guardianship.represented_users(caller)):
         raise NotYourPaymentMethod(field="payment_method_id")
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     found = await SEALED.one(tx, id=payment_method_id)
     if found is None:
         raise NotFound(NO_SUCH, field="payment_method_id")
@@ -147,5 +147,5 @@ async def reveal_payment_method(
     details = opened(tx.services.keyring, sealed, DETAILS, method.id)
     if details is None:
         raise DetailsUnreadable(field="payment_method_id")
-    await audit.revealed(tx, "crypto_payment_method", method.id, of=method.user_id)
+    audit.revealed(tx, "crypto_payment_method", method.id, of=method.user_id)
     return RevealedDetails(details, method.type, method.provider)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Date, bindparam, cast, func, literal_column
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from models.profiles import Profile
 from models.trading import CryptoProfile, CryptoProfileKycStatus

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Date, Numeric, Text, Uuid, any_, bindparam, cast, 
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lango.db.prepared import Lookup, Prepared
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Named, Seen, Value
@@ -118,7 +118,7 @@ async def set_kyc_status(
     verified = status == CryptoProfileKycStatus.VERIFIED
     trader.kyc_status, trader.is_verified_trader = status, verified
     trader.kyc_verified_at = now if verified else None
-    await tx.save(trader)
+    tx.save(trader)
     return trader
 
 
@@ -127,7 +127,7 @@ async def lock_traders(tx: RuleTransaction, *user_ids: UUID) -> dict[UUID, Crypt
     yet. In the rules' role."""
     wanted = sorted(set(user_ids))
     daily, monthly = await system_config.numbers(tx, DAILY_LIMIT, MONTHLY_LIMIT)
-    await OPEN.run(tx, user_ids=wanted, daily=daily, monthly=monthly)
+    OPEN.send(tx, user_ids=wanted, daily=daily, monthly=monthly)
     locked = await LOCKED.all(tx, user_ids=wanted)
     for trader, today in locked:
         _begin_day(trader, today)
@@ -183,7 +183,7 @@ async def begin_trading_days(services: Services) -> None:
 
 
 async def _begin_stale(tx: RuleTransaction, user_id: UUID) -> None:
-    await tx.save(await lock_trader(tx, user_id))
+    tx.save(await lock_trader(tx, user_id))
 
 
 def _begin_day(trader: CryptoProfile, today: date) -> None:

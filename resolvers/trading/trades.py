@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, case, func, or_
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Id, Locked, Named, OwnedBy, Referred, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
@@ -156,7 +156,7 @@ async def place_trade(
         payment_details=payment_details, expires_at=expires_at,
         seller_id=tx.user_id if selling else None, buyer_id=None if selling else tx.user_id,
     )  # fmt: skip
-    await tx.save(trade, trader)
+    tx.save(trade, trader)
     await publish_of_trade(tx, trade, Topic.TRADE_PLACED)
     return trade
 
@@ -174,7 +174,7 @@ async def cancel_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(C
     own = await guardianship.represented_users(caller)
     if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
         raise NotYourTrade(field="trade_id")
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     trade = await tx.lock(CryptoTrade, trade_id)
     as_taker = trade.user_id not in own
     if trade.status not in (Status.OPEN, Status.MATCHED) or (as_taker and trade.status == Status.OPEN):
@@ -186,10 +186,10 @@ async def cancel_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(C
         assert trade.escrow_id is not None
         escrow = await tx.lock(CryptoEscrow, trade.escrow_id)
         escrow.status, escrow.cancelled_at, escrow.cancelled_by = CryptoEscrowStatus.EXPIRED, now, trade.user_id
-        await tx.save(escrow)
-        await publish(tx, Topic.ESCROW_EXPIRED, escrow.id, trade_id=trade.id)
+        tx.save(escrow)
+        publish(tx, Topic.ESCROW_EXPIRED, escrow.id, trade_id=trade.id)
     trade.status, trade.cancelled_at = Status.CANCELLED, now
-    await tx.save(trade)
+    tx.save(trade)
     await publish_of_trade(tx, trade, Topic.TRADE_CANCELLED)
     return trade
 
@@ -221,7 +221,7 @@ async def take_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(Tra
     # What is taken is no offer any more, and its parties alone see the trade.
     seen = await caller.find(TradeOffer, trade_id) or await caller.find(CryptoTrade, trade_id)
     own = await guardianship.represented_users(caller)
-    tx = await caller.as_rules()
+    tx = caller.as_rules()
     # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
     if seen is None and not await ended_lately(tx, CryptoTrade, trade_id):
         raise NotFound("There is no such offer.", field="trade_id")
@@ -252,8 +252,8 @@ async def take_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(Tra
         currency=coin, status=CryptoEscrowStatus.PENDING, created_at=now, expires_at=now + timedelta(minutes=minutes),
     )  # fmt: skip
     trade.status, trade.escrow_id = Status.MATCHED, escrow.id
-    await tx.save(escrow, trade, *traders.values())
-    await publish(tx, Topic.ESCROW_CREATED, escrow.id, trade_id=trade.id)
+    tx.save(escrow, trade, *traders.values())
+    publish(tx, Topic.ESCROW_CREATED, escrow.id, trade_id=trade.id)
     await publish_of_trade(tx, trade, Topic.TRADE_TAKEN)
     return trade
 
@@ -272,7 +272,7 @@ async def mark_trade_paid(
     if trade.paid_at is not None:
         raise AlreadyPaid(field="trade_id")
     trade.paid_at = deal.now
-    await tx.save(trade)
+    tx.save(trade)
     await publish_of_deal(tx, deal, Topic.TRADE_PAID)
     return trade
 
@@ -305,10 +305,10 @@ async def rate_trade(
         trade.seller_rating, trade.seller_feedback = rating, feedback
     else:
         trade.buyer_rating, trade.buyer_feedback = rating, feedback
-    await tx.save(trade)
+    tx.save(trade)
     ((average,),) = await RATINGS.all(tx, user_id=rated)
     trader.average_rating = average.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    await tx.save(trader)
+    tx.save(trader)
     await publish_of_trade(tx, trade, Topic.TRADE_RATED)
     return trade
 

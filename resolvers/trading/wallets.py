@@ -101,7 +101,7 @@ async def connect_wallet(
     wallet.is_primary = not any(each.is_primary for each in wallets)
     wallet.wallet_provider = wallet_provider
     wallet.supported_currencies = supported or None
-    await tx.save(wallet)
+    tx.save(wallet)
     return wallet
 
 
@@ -116,7 +116,7 @@ async def set_primary_wallet(
         other.is_primary = False
     wallet.is_primary = True
     # The one before first: of two primary ones the database would refuse one.
-    await tx.save(*others, wallet)
+    tx.save(*others, wallet)
     return wallet
 
 
@@ -125,7 +125,7 @@ async def disconnect_wallet(tx: RuleTransaction, wallet: OwnWallet) -> CryptoWal
     """Take a wallet out of use: nothing can be withdrawn to it any more. Its history stays."""
     _check_connected(wallet)
     wallet.is_connected = wallet.is_primary = False
-    await tx.save(wallet)
+    tx.save(wallet)
     return wallet
 
 

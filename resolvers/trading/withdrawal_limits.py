@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, bindparam, func, literal, or_, select
 
 from lango.db.prepared import Lookup
-from lango.db.session import Transaction
+from lango.db.transaction import Transaction
 from models.profiles import Profile
 from models.trading import (
     CryptoTransaction,

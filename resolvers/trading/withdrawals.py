@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy import bindparam
-from sqlalchemy.exc import DBAPIError
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
@@ -39,7 +39,6 @@ from resolvers.trading.withdrawal_limits import check_limits
 
 HASH = re.compile(r"[!-~]{10,128}", re.ASCII)
 HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+", re.ASCII)
-UNIQUE_VIOLATION = "23505"
 Kind = CryptoTransactionTransactionType
 Status = CryptoTransactionStatus
 Withdrawal = Annotated[CryptoTransaction, Locked("The pending withdrawal.")]
@@ -111,10 +110,10 @@ async def withdraw_crypto(
         currency=wallet.currency, status=Status.PENDING, transaction_type=Kind.WITHDRAWAL, timestamp=now,
         destination_name=destination_name, destination_description=note,
     )  # fmt: skip
-    await tx.save(sent)
+    tx.save(sent)
     available, chain = ledger.available(balance), ledger.provider(CHAIN, wallet.currency)
-    await ledger.transfer(tx, LedgerKind.CRYPTO_WITHDRAWAL, available, chain, amount, of=sent)
-    await publish(tx, Topic.CRYPTO_WITHDRAWAL_REQUESTED, sent.id, user_id=wallet.user_id)
+    ledger.transfer(tx, LedgerKind.CRYPTO_WITHDRAWAL, available, chain, amount, of=sent)
+    publish(tx, Topic.CRYPTO_WITHDRAWAL_REQUESTED, sent.id, user_id=wallet.user_id)
     return sent
 
 
@@ -128,14 +127,13 @@ async def confirm_crypto_withdrawal(
     stored_hash = _hash_of(transaction_hash)
     await _check_pending(tx, transaction)
     transaction.status, transaction.transaction_hash = Status.CONFIRMED, stored_hash
+    tx.save(transaction)
     try:
-        await tx.save(transaction)
-    except DBAPIError as error:
         # The constraint decides: of two who bring the same hash at once, the second waits for the first.
-        if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
-            raise
+        await tx.flush()
+    except asyncpg.UniqueViolationError as error:
         raise HashTaken(field="transaction_hash") from error
-    await publish(tx, Topic.CRYPTO_WITHDRAWAL_CONFIRMED, transaction.id, user_id=transaction.user_id)
+    publish(tx, Topic.CRYPTO_WITHDRAWAL_CONFIRMED, transaction.id, user_id=transaction.user_id)
     return transaction
 
 
@@ -152,10 +150,10 @@ async def fail_crypto_withdrawal(
     balance = await lock_balance(tx, coin, transaction.user_id)
     check_room(balance, amount, field="transaction_id")
     transaction.status, transaction.metadata_ = Status.FAILED, RawJson.of({"failure_reason": reason.strip()})
-    await tx.save(transaction)
+    tx.save(transaction)
     chain, available = ledger.provider(CHAIN, coin), ledger.available(balance)
-    await ledger.transfer(tx, LedgerKind.CRYPTO_WITHDRAWAL_REVERSAL, chain, available, amount, of=transaction)
-    await publish(tx, Topic.CRYPTO_WITHDRAWAL_FAILED, transaction.id, user_id=transaction.user_id)
+    ledger.transfer(tx, LedgerKind.CRYPTO_WITHDRAWAL_REVERSAL, chain, available, amount, of=transaction)
+    publish(tx, Topic.CRYPTO_WITHDRAWAL_FAILED, transaction.id, user_id=transaction.user_id)
     return transaction
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from gql.kit.node import MIRRORED, global_id, key_columns
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
 from tests import conftest as shared
 from tests.access.expected import ROLES, TABLES
@@ -20,7 +20,7 @@ from tests.databases import database, name_of, of_database
 from tests.factories import Factory
 
 # A database of this folder's own: its rows of everything are no true ledger, which other tests demand of theirs.
-owner_url, gateway_url, settings, engine = shared.owner_url, shared.gateway_url, shared.settings, shared.engine
+owner_url, gateway_url, settings, pipeline = shared.owner_url, shared.gateway_url, shared.settings, shared.pipeline
 owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordinary
 
 
@@ -96,9 +96,9 @@ async def world(
         update={"max_cost": 10**9, "max_fields": 10**5, "max_aliases": 10**4, "max_tokens": 10**5, "max_depth": 50}
     )
     async with AsyncExitStack() as stack:
-        engine = create_engine(ours, wide, pool_size=5)
-        stack.push_async_callback(engine.dispose)
-        api = await stack.enter_async_context(Api.over(engine, wide, audits_reads=False))
+        pipeline = make_pipeline(ours, wide, pool_size=5)
+        stack.push_async_callback(pipeline.dispose)
+        api = await stack.enter_async_context(Api.over(pipeline, wide, audits_reads=False))
         made = World(api)
         pool = await stack.enter_async_context(asyncpg.create_pool(owner_url, min_size=1, max_size=2))
         async with pool.acquire() as connection, connection.transaction():

@@ -12,11 +12,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004 - the pool's own
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole, Role
-from lango.db.postgres import create_engine
-from lango.db.session import Reads, acting_as, opening, set_role
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.transaction import Reads, acting_as, opening, set_role
 from lango.errors import Refused
 from lango.graphql.context import Context
 from lango.rules.transaction import RuleTransaction
@@ -31,11 +30,11 @@ CLEAN = ("lango_gateway", "lango_gateway", *[""] * len(SETTINGS))
 
 
 @pytest.fixture
-async def engine(gateway_url: str, settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def pipeline(gateway_url: str, settings: Settings) -> AsyncIterator[Pipeline]:
     """One connection, which everybody gets in turn; who does not give it back lets the next one wait in vain."""
-    one = create_engine(gateway_url, settings.model_copy(update={"pool_timeout": 5.0}), pool_size=1)
+    one = make_pipeline(gateway_url, settings.model_copy(update={"pool_timeout": 5.0}), pool_size=1)
     yield one
-    await one.dispose()
+    one.close()
 
 
 def staff() -> Actor:
@@ -43,59 +42,59 @@ def staff() -> Actor:
     return Actor(uuid4(), frozenset({Role.ADMIN, Role.SUPER_ADMIN}), uuid4(), str(uuid4()), None, "An agent; 'quoted'")
 
 
-async def assert_clean(engine: AsyncEngine) -> None:
+async def assert_clean(pipeline: Pipeline) -> None:
     """The pool's one connection is free, outside a transaction, its own login, with no context."""
-    async with engine.connect() as connection:
+    async with pipeline.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
         assert not driver.is_in_transaction()
         assert tuple((await connection.execute(STATE)).one()) == CLEAN
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    async with acting_as(engine, Actor(request_id="next"), read_only=True) as tx:
+    assert pipeline.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with acting_as(pipeline, Actor(request_id="next"), read_only=True) as tx:
         found = (await tx.execute(STATE)).one()
     assert tuple(found) == ("lango_anonymous", "lango_gateway", "", "", "", "next", "", "", "", "")
 
 
-async def backend(engine: AsyncEngine) -> int:
-    async with engine.connect() as connection:
+async def backend(pipeline: Pipeline) -> int:
+    async with pipeline.connect() as connection:
         return int((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
 
 
-async def test_after_a_request(engine: AsyncEngine) -> None:
-    caller, before = staff(), await backend(engine)
+async def test_after_a_request(pipeline: Pipeline) -> None:
+    caller, before = staff(), await backend(pipeline)
 
-    async with acting_as(engine, caller, read_only=True) as tx:
+    async with acting_as(pipeline, caller, read_only=True) as tx:
         found = (await tx.execute(STATE)).one()
 
     assert found[0] == "lango_staff"
     assert found[2:4] == (str(caller.user_id), "admin,super_admin")
-    await assert_clean(engine)
-    assert await backend(engine) == before
+    await assert_clean(pipeline)
+    assert await backend(pipeline) == before
 
 
-async def test_after_an_error_in_sql(engine: AsyncEngine) -> None:
-    before = await backend(engine)
+async def test_after_an_error_in_sql(pipeline: Pipeline) -> None:
+    before = await backend(pipeline)
 
     with pytest.raises(DBAPIError):
-        async with acting_as(engine, staff(), read_only=True) as tx:
+        async with acting_as(pipeline, staff(), read_only=True) as tx:
             await tx.execute(text("SELECT 1 / 0"))
 
-    await assert_clean(engine)
-    assert await backend(engine) == before
+    await assert_clean(pipeline)
+    assert await backend(pipeline) == before
 
 
-async def test_after_an_error_of_another_kind(engine: AsyncEngine) -> None:
+async def test_after_an_error_of_another_kind(pipeline: Pipeline) -> None:
     with pytest.raises(KeyError):  # noqa: PT012
-        async with acting_as(engine, staff()) as tx:
+        async with acting_as(pipeline, staff()) as tx:
             await tx.execute(STATE)
             raise KeyError("a bug")
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def test_a_failed_field_leaves_its_siblings_a_transaction_of_the_same_caller(engine: AsyncEngine) -> None:
+async def test_a_failed_field_leaves_its_siblings_a_transaction_of_the_same_caller(pipeline: Pipeline) -> None:
     caller = staff()
-    reads = Reads(engine, caller)
+    reads = Reads(pipeline, caller)
 
     first = await reads.rows(STATE)
     with pytest.raises(DBAPIError):
@@ -105,11 +104,11 @@ async def test_a_failed_field_leaves_its_siblings_a_transaction_of_the_same_call
 
     assert first == second
     assert first[0][0] == "lango_staff"
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def test_after_reads_with_a_share_token(engine: AsyncEngine) -> None:
-    reads = Reads(engine, Actor(uuid4()))
+async def test_after_reads_with_a_share_token(pipeline: Pipeline) -> None:
+    reads = Reads(pipeline, Actor(uuid4()))
     await reads.present("a-token-of-a-pot")
     assert (await reads.rows(STATE))[0][-3] == "a-token-of-a-pot"
 
@@ -118,27 +117,27 @@ async def test_after_reads_with_a_share_token(engine: AsyncEngine) -> None:
     assert (await reads.rows(STATE))[0][-3] == "a-token-of-a-pot"
     await reads.close()
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def test_reads_cannot_write(engine: AsyncEngine) -> None:
-    reads = Reads(engine, staff())
+async def test_reads_cannot_write(pipeline: Pipeline) -> None:
+    reads = Reads(pipeline, staff())
     assert await reads.scalars(text("SHOW transaction_read_only")) == ["on"]
     await reads.close()
     with pytest.raises(DBAPIError, match="read-only"):
-        async with acting_as(engine, staff(), read_only=True, role=DatabaseRole.RULES) as tx:
+        async with acting_as(pipeline, staff(), read_only=True, role=DatabaseRole.RULES) as tx:
             await tx.execute(text("DELETE FROM identity.users"))
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
 class NotToday(Refused):
     """Not today."""
 
 
-async def test_after_a_rule_that_refused(engine: AsyncEngine) -> None:
+async def test_after_a_rule_that_refused(pipeline: Pipeline) -> None:
     caller = staff()
-    tx = rules_of(engine, caller)
+    tx = rules_of(pipeline, caller)
     await tx.begin(role_of_rule=tx.actor.database_role)
     await set_role(tx, DatabaseRole.RULES)
     with pytest.raises(NotToday):
@@ -148,57 +147,57 @@ async def test_after_a_rule_that_refused(engine: AsyncEngine) -> None:
     assert (await tx.execute(STATE)).one()[0] == "lango_rules"
     await tx.commit()
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def test_after_a_rule_that_broke(engine: AsyncEngine) -> None:
-    tx = rules_of(engine, staff())
+async def test_after_a_rule_that_broke(pipeline: Pipeline) -> None:
+    tx = rules_of(pipeline, staff())
     await tx.begin(role_of_rule=tx.actor.database_role)
     with pytest.raises(DBAPIError) as broken:
         await tx.execute(text("SELECT 1 / 0"))
     await tx.fail(broken.value)
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def test_after_a_commit_that_failed(engine: AsyncEngine) -> None:
+async def test_after_a_commit_that_failed(pipeline: Pipeline) -> None:
     """A deferred constraint speaks at COMMIT: a ledger transaction without entries."""
     with pytest.raises(Exception, match="no entries"):
-        async with acting_as(engine, staff(), role=DatabaseRole.RULES) as tx:
+        async with acting_as(pipeline, staff(), role=DatabaseRole.RULES) as tx:
             await tx.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('test')"))
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def test_after_a_connection_that_broke(engine: AsyncEngine, owner: Any) -> None:
+async def test_after_a_connection_that_broke(pipeline: Pipeline, owner: Any) -> None:
     with pytest.raises(DBAPIError):  # noqa: PT012
-        async with acting_as(engine, staff()) as tx:
+        async with acting_as(pipeline, staff()) as tx:
             pid = tx.driver.get_server_pid()
             async with owner.acquire() as other:
                 await other.execute("RESET ROLE")
                 await other.fetchval("SELECT pg_terminate_backend($1)", pid)
             await tx.execute(STATE)
 
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
-async def sleep(engine: AsyncEngine) -> None:
-    async with acting_as(engine, staff()) as tx:
+async def sleep(pipeline: Pipeline) -> None:
+    async with acting_as(pipeline, staff()) as tx:
         await tx.execute(text("SELECT pg_sleep(10)"))
 
 
-async def test_after_a_client_went_away(engine: AsyncEngine) -> None:
-    task = asyncio.create_task(sleep(engine))
+async def test_after_a_client_went_away(pipeline: Pipeline) -> None:
+    task = asyncio.create_task(sleep(pipeline))
     await asyncio.sleep(0.2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    await asyncio.wait_for(assert_clean(engine), 3)
+    await asyncio.wait_for(assert_clean(pipeline), 3)
 
 
-async def test_after_reads_were_abandoned(engine: AsyncEngine) -> None:
-    context = Context(engine, staff())
+async def test_after_reads_were_abandoned(pipeline: Pipeline) -> None:
+    context = Context(pipeline, staff())
     task = asyncio.create_task(context.reads.rows(text("SELECT pg_sleep(10)")))
     await asyncio.sleep(0.1)
     task.cancel()
@@ -206,11 +205,11 @@ async def test_after_reads_were_abandoned(engine: AsyncEngine) -> None:
         await task
     await context.abandon()
 
-    await asyncio.wait_for(assert_clean(engine), 3)
+    await asyncio.wait_for(assert_clean(pipeline), 3)
 
 
-async def a_read(engine: AsyncEngine) -> None:
-    context = Context(engine, staff())
+async def a_read(pipeline: Pipeline) -> None:
+    context = Context(pipeline, staff())
     try:
         await context.reads.rows(STATE)
         await context.reads.rows(text("SELECT pg_sleep(0.002)"))
@@ -220,13 +219,13 @@ async def a_read(engine: AsyncEngine) -> None:
     await context.close()
 
 
-def rules_of(engine: AsyncEngine, actor: Actor) -> RuleTransaction:
-    services: Any = SimpleNamespace(engine=engine)
+def rules_of(pipeline: Pipeline, actor: Actor) -> RuleTransaction:
+    services: Any = SimpleNamespace(pipeline=pipeline)
     return RuleTransaction(services, actor)
 
 
-async def a_rule(engine: AsyncEngine) -> None:
-    tx = rules_of(engine, staff())
+async def a_rule(pipeline: Pipeline) -> None:
+    tx = rules_of(pipeline, staff())
     try:
         await tx.begin()
         await tx.start(tx.actor.database_role)
@@ -240,11 +239,11 @@ async def a_rule(engine: AsyncEngine) -> None:
 
 
 @pytest.mark.parametrize("request_", [a_read, a_rule])
-async def test_however_often_clients_go_away(engine: AsyncEngine, request_: Any) -> None:
+async def test_however_often_clients_go_away(pipeline: Pipeline, request_: Any) -> None:
     """At any moment at all: before the BEGIN, between two statements, within the COMMIT."""
     chance, cancelled = random.Random(7), 0
     for _ in range(200):
-        task = asyncio.create_task(request_(engine))
+        task = asyncio.create_task(request_(pipeline))
         for _ in range(chance.randrange(40)):
             await asyncio.sleep(0)
         await asyncio.sleep(chance.random() * 0.006)
@@ -253,27 +252,29 @@ async def test_however_often_clients_go_away(engine: AsyncEngine, request_: Any)
             await asyncio.wait_for(task, 5)
         except asyncio.CancelledError:
             cancelled += 1
-        async with engine.connect() as connection:
+        async with pipeline.connect() as connection:
             assert tuple((await connection.execute(STATE)).one()) == CLEAN
 
     assert cancelled > 10
-    await assert_clean(engine)
+    await assert_clean(pipeline)
 
 
 @pytest.mark.parametrize("request_id", ["x'); DROP SCHEMA lango; --", "", "a b", "ü", "1" * 65, "x\n", "x\0y", "١٢"])
-async def test_a_hostile_request_id_is_replaced(engine: AsyncEngine, request_id: str) -> None:
+async def test_a_hostile_request_id_is_replaced(pipeline: Pipeline, request_id: str) -> None:
     caller = Actor(uuid4(), request_id=request_id)
 
     assert caller.request_id != request_id
-    async with acting_as(engine, caller, read_only=True) as tx:
+    async with acting_as(pipeline, caller, read_only=True) as tx:
         assert (await tx.execute(STATE)).one()[5] == caller.request_id
 
 
-@pytest.mark.parametrize("begun", [lambda engine: Reads(engine, staff()).rows(STATE), lambda engine: failing(engine)])
-async def test_a_request_that_got_no_connection_says_so(engine: AsyncEngine, begun: Any) -> None:
+@pytest.mark.parametrize(
+    "begun", [lambda pipeline: Reads(pipeline, staff()).rows(STATE), lambda pipeline: failing(pipeline)]
+)
+async def test_a_request_that_got_no_connection_says_so(pipeline: Pipeline, begun: Any) -> None:
     """Nothing was entered, so there is nothing to leave: the pool's own error is raised."""
-    hurried = create_engine(
-        engine.url.render_as_string(hide_password=False), Settings(_env_file=None, pool_timeout=0.05), pool_size=1
+    hurried = make_pipeline(
+        pipeline.url.render_as_string(hide_password=False), Settings(_env_file=None, pool_timeout=0.05), pool_size=1
     )
     try:
         async with hurried.connect():
@@ -281,11 +282,11 @@ async def test_a_request_that_got_no_connection_says_so(engine: AsyncEngine, beg
                 await begun(hurried)
         await assert_clean(hurried)
     finally:
-        await hurried.dispose()
+        hurried.close()
 
 
-async def failing(engine: AsyncEngine) -> None:
-    tx = rules_of(engine, staff())
+async def failing(pipeline: Pipeline) -> None:
+    tx = rules_of(pipeline, staff())
     try:
         await tx.begin()
     except BaseException as error:
@@ -312,10 +313,10 @@ async def test_a_hostile_context_does_not_reach_the_database(given: dict[str, An
         opening(Actor(**given), DatabaseRole.MEMBER, read_only=True)
 
 
-async def test_a_zone_of_an_address_is_not_written_into_sql(engine: AsyncEngine) -> None:
+async def test_a_zone_of_an_address_is_not_written_into_sql(pipeline: Pipeline) -> None:
     from ipaddress import IPv6Address
 
     caller = Actor(uuid4(), ip=IPv6Address("fe80::1%'); SELECT 1; --"))
 
-    async with acting_as(engine, caller, read_only=True) as tx:
+    async with acting_as(pipeline, caller, read_only=True) as tx:
         assert (await tx.execute(STATE)).one()[6] == "fe80::1"

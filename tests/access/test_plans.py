@@ -11,7 +11,6 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
 from gql.kit.connection import ConnectionArguments, page
@@ -19,8 +18,8 @@ from gql.kit.node import MIRRORED
 from gql.kit.ordering import SortDirection, cursor
 from gql.kit.type_registry import TYPES
 from lango.actor import Actor, DatabaseRole
-from lango.db.postgres import create_engine
-from lango.db.session import acting_as
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.transaction import acting_as
 from lango.settings import Settings
 from tests.databases import of_database
 
@@ -58,7 +57,7 @@ CALLER, A_POT = UUID(int=7), UUID(int=0x4711)
 @pytest.fixture(scope="module")
 async def filled(
     own_database: Callable[[], Awaitable[str]], settings: Settings, gateway_url: str
-) -> AsyncIterator[AsyncEngine]:
+) -> AsyncIterator[Pipeline]:
     owner_url = await own_database()
     connection = await asyncpg.connect(owner_url)
     # The audit would write as many rows again, and it is not what is looked at.
@@ -67,9 +66,9 @@ async def filled(
     await connection.execute("RESET ROLE; ANALYZE")
     await connection.close()
     async with AsyncExitStack() as stack:
-        engine = create_engine(of_database(gateway_url, str(make_url(owner_url).database)), settings, pool_size=1)
-        stack.push_async_callback(engine.dispose)
-        yield engine
+        pipeline = make_pipeline(of_database(gateway_url, str(make_url(owner_url).database)), settings, pool_size=1)
+        stack.push_async_callback(pipeline.dispose)
+        yield pipeline
 
 
 def where(table: str, **conditions: Any) -> Any:
@@ -92,14 +91,14 @@ def order(table: str, attribute: str, direction: str) -> Any:
     return kind(**others | {attribute: SortDirection(direction)})
 
 
-async def plan(engine: AsyncEngine, table: str, asked: ConnectionArguments) -> list[dict[str, Any]]:
+async def plan(pipeline: Pipeline, table: str, asked: ConnectionArguments) -> list[dict[str, Any]]:
     """The nodes of the plan of one page, as a member gets it."""
     row = aliased(MIRRORED[table])
     statement, keys = page(row, MIRRORED[table], asked)
     compiled = statement.add_columns(cursor(row, MIRRORED[table], keys)).compile(
-        dialect=engine.dialect, compile_kwargs={"render_postcompile": True}
+        dialect=pipeline.dialect, compile_kwargs={"render_postcompile": True}
     )
-    async with acting_as(engine, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as tx:
+    async with acting_as(pipeline, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as tx:
         driver = tx.driver
         text, values = str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
         explained = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
@@ -138,7 +137,7 @@ CASES: dict[str, tuple[str, Callable[[], ConnectionArguments]]] = {
 
 
 @pytest.mark.parametrize("case", list(CASES))
-async def test_a_member_reads_a_big_table_by_an_index(filled: AsyncEngine, case: str) -> None:
+async def test_a_member_reads_a_big_table_by_an_index(filled: Pipeline, case: str) -> None:
     table, asked = CASES[case]
 
     nodes = await plan(filled, table, asked())

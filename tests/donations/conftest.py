@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.pipeline import Pipeline
 from lango.providers.wave import WAVE
 from lango.rules.services import Services
 from lango.settings import Settings
@@ -40,13 +40,13 @@ def wave(the_wave: FakeWave) -> Iterator[FakeWave]:
 
 
 @pytest.fixture(scope="session")
-def services(engine: AsyncEngine, settings: Settings, the_wave: FakeWave) -> Services:
-    return Services(engine, settings, {WAVE: the_wave})
+def services(pipeline: Pipeline, settings: Settings, the_wave: FakeWave) -> Services:
+    return Services(pipeline, settings, {WAVE: the_wave})
 
 
 @pytest.fixture(scope="session")
-async def api(engine: AsyncEngine, settings: Settings, services: Services) -> AsyncIterator[Api]:
-    async with Api.over(engine, settings, services=services) as api:
+async def api(pipeline: Pipeline, settings: Settings, services: Services) -> AsyncIterator[Api]:
+    async with Api.over(pipeline, settings, services=services) as api:
         yield api
 
 

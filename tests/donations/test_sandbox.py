@@ -17,9 +17,9 @@ import httpx
 import pytest
 import uvicorn
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.schema import schema
+from lango.db.pipeline import Pipeline
 from lango.http.app import create_app, server_options
 from lango.providers.wave.settings import WaveSettings
 from lango.settings import Settings
@@ -77,12 +77,12 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Site]:
+async def serving(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Site]:
     """The application, put together as lango/asgi.py does it, under uvicorn."""
     app = create_app(
         schema,
         settings,
-        engine,
+        pipeline,
         handlers=[receive_wave_event],
     )
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
@@ -96,20 +96,20 @@ async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Site
 
 
 @pytest.fixture
-async def site(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(settings: Settings, pipeline: Pipeline, tmp_path: Path) -> AsyncIterator[Site]:
     """A gateway with LANGO_WAVE=sandbox."""
     given = settings.model_copy(update={"data_dir": tmp_path, "port": free_port()})
-    async with serving(given.with_section(WaveSettings(_env_file=None, chosen="sandbox")), engine) as site:
+    async with serving(given.with_section(WaveSettings(_env_file=None, chosen="sandbox")), pipeline) as site:
         yield site
 
 
 @pytest.fixture
-async def without_wave(site: Site, engine: AsyncEngine) -> AsyncIterator[Site]:
+async def without_wave(site: Site, pipeline: Pipeline) -> AsyncIterator[Site]:
     """Another gateway over the same database, whose Wave does not answer."""
     silent = f"http://127.0.0.1:{free_port()}"
     wave = WaveSettings(_env_file=None, chosen="live", api_url=silent, api_key="k")  # type: ignore[arg-type]
     given = site.settings.model_copy(update={"port": free_port()}).with_section(wave)
-    async with serving(given, engine) as gateway:
+    async with serving(given, pipeline) as gateway:
         yield gateway
 
 

@@ -16,11 +16,10 @@ import pytest
 import strawberry
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from strawberry.types import Info
 
-from lango.db.postgres import create_engine
+from lango.db.pipeline import Pipeline, make_pipeline
 from lango.errors import BadUserInput, Forbidden, RateLimited
 from lango.graphql.context import Context
 from lango.http import graphiql
@@ -183,7 +182,7 @@ class Query:
 
     @strawberry.field
     async def slow(self, info: Info) -> str:
-        await info.context.engine.seen.work()
+        await info.context.pipeline.seen.work()
         return "done"
 
     @strawberry.field
@@ -203,12 +202,12 @@ class Query:
 class Mutation:
     @strawberry.mutation
     async def redeem(self, info: Info, code: str) -> str:
-        info.context.engine.seen.contexts.append(info.context)
+        info.context.pipeline.seen.contexts.append(info.context)
         return f"redeemed {code}"
 
     @strawberry.mutation
     async def slow(self, info: Info) -> str:
-        await info.context.engine.seen.work()
+        await info.context.pipeline.seen.work()
         return "done"
 
 
@@ -222,8 +221,8 @@ class Subscription:
 schema = strawberry.Schema(Query, Mutation, Subscription)
 
 
-class WatchedEngine(AsyncEngine):
-    """An engine to a port where nothing listens, which carries what the resolvers saw."""
+class WatchedEngine(Pipeline):
+    """An pipeline to a port where nothing listens, which carries what the resolvers saw."""
 
     seen: Seen
 
@@ -234,11 +233,11 @@ def seen() -> Seen:
 
 
 @pytest.fixture
-def engine(seen: Seen, make_settings: Callable[..., Settings]) -> WatchedEngine:
-    plain = create_engine("postgresql://nobody@127.0.0.1:1/nothing", make_settings())
-    engine = WatchedEngine(plain.sync_engine)
-    engine.seen = seen
-    return engine
+def pipeline(seen: Seen, make_settings: Callable[..., Settings]) -> WatchedEngine:
+    plain = make_pipeline("postgresql://nobody@127.0.0.1:1/nothing", make_settings())
+    pipeline = WatchedEngine(plain.sync_engine)
+    pipeline.seen = seen
+    return pipeline
 
 
 @pytest.fixture
@@ -317,12 +316,12 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], 
 
 
 @pytest.fixture
-def serve(engine: WatchedEngine, make_settings: Callable[..., Settings]) -> Callable[..., Api]:
+def serve(pipeline: WatchedEngine, make_settings: Callable[..., Settings]) -> Callable[..., Api]:
     """A gateway with settings of its own: `serve(max_depth=3)`."""
 
     def serve(*, peer: str = "127.0.0.1", **values: Any) -> Api:
         settings = make_settings(**values)
-        return Api(create_app(schema, settings, engine), settings, peer)
+        return Api(create_app(schema, settings, pipeline), settings, peer)
 
     return serve
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import structlog
 import structlog.testing
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.pipeline import Pipeline
 from lango.http.health import Health
 from lango.observability import logs
 from lango.observability.logs import configure
@@ -147,7 +147,7 @@ async def test_the_process_is_healthy_without_a_database_and_not_ready(api: Api)
 
 
 class AnsweringEngine:
-    """An engine whose database answers."""
+    """An pipeline whose database answers."""
 
     @asynccontextmanager
     async def connect(self) -> Any:
@@ -160,20 +160,20 @@ class AnsweringEngine:
         return False, False
 
 
-async def no_warnings(_engine: AsyncEngine) -> list[str]:
+async def no_warnings(_engine: Pipeline) -> list[str]:
     return []
 
 
 async def test_readiness_follows_the_migrations(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str | None] = [None, "3 migrations are to be applied"]
 
-    async def behind(_engine: AsyncEngine) -> str | None:
+    async def behind(_engine: Pipeline) -> str | None:
         return said.pop(0)
 
     monkeypatch.setattr("lango.http.health.behind", behind)
     monkeypatch.setattr("lango.http.health.warnings", no_warnings)
-    engine: Any = AnsweringEngine()
-    health = Health(engine, make_settings(), Metrics())
+    pipeline: Any = AnsweringEngine()
+    health = Health(pipeline, make_settings(), Metrics())
     request: Any = None
 
     assert (await health.readyz(request)).status_code == 200
@@ -183,13 +183,13 @@ async def test_readiness_follows_the_migrations(make_settings: Any, monkeypatch:
 
 
 async def test_stopping_is_not_ready(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def behind(_engine: AsyncEngine) -> None:
+    async def behind(_engine: Pipeline) -> None:
         return None
 
     monkeypatch.setattr("lango.http.health.behind", behind)
     monkeypatch.setattr("lango.http.health.warnings", no_warnings)
-    engine: Any = AnsweringEngine()
-    health = Health(engine, make_settings(), Metrics())
+    pipeline: Any = AnsweringEngine()
+    health = Health(pipeline, make_settings(), Metrics())
     request: Any = None
     assert (await health.readyz(request)).status_code == 200
 

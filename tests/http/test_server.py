@@ -25,7 +25,7 @@ SERVED = """
 import asyncio, os
 from lango.http.app import create_app
 from lango.observability.logs import configure
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
 from tests.http.conftest import Seen, WatchedEngine, schema
 
@@ -35,9 +35,9 @@ class Slow(Seen):
 
 settings = Settings(_env_file=None)
 configure(settings)
-engine = WatchedEngine(create_engine("postgresql://nobody@127.0.0.1:1/nothing", settings).sync_engine)
-engine.seen = Slow()
-app = create_app(schema, settings, engine)
+pipeline = WatchedEngine(make_pipeline("postgresql://nobody@127.0.0.1:1/nothing", settings).sync_engine)
+pipeline.seen = Slow()
+app = create_app(schema, settings, pipeline)
 """
 RUN = """
 import uvicorn

@@ -10,10 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import NullPool
 
-from lango.db.postgres import async_url, create_engine
+from lango.db.pipeline import make_pipeline
 from lango.providers.wave import WAVE
 from lango.rules.services import Services
 from lango.settings import Settings
@@ -65,13 +63,13 @@ class World:
         await self._traders()
 
     async def connect(self) -> None:
-        engine = create_engine(self.gateway_url, self.settings)
-        self.stack.push_async_callback(engine.dispose)
+        pipeline = make_pipeline(self.gateway_url, self.settings)
+        self.stack.callback(pipeline.close)
         self.owner: asyncpg.Pool[Any] = await self.stack.enter_async_context(
             asyncpg.create_pool(self.owner_url, min_size=1, max_size=4, setup=become_owner)
         )
-        self.services = Services(engine, self.settings, {WAVE: self.wave})
-        self.api = await self.stack.enter_async_context(Api.over(engine, self.settings, services=self.services))
+        self.services = Services(pipeline, self.settings, {WAVE: self.wave})
+        self.api = await self.stack.enter_async_context(Api.over(pipeline, self.settings, services=self.services))
         self.make = Factory(self.owner)
         self.giving = Giving(self.api, self.wave, self.services, self.make)
         self.desk = Desk(self.api, self.make, self.owner)
@@ -300,12 +298,7 @@ class World:
         return SimpleNamespace(id=pot.owner_user_id)
 
     async def differences(self) -> list[Any]:
-        engine = create_async_engine(async_url(self.owner_url), poolclass=NullPool)
-        try:
-            async with AsyncSession(engine) as session:
-                return [*await ledger.verify(session)]
-        finally:
-            await engine.dispose()
+        return [*await ledger.verify(self.owner)]
 
     async def movements(self) -> set[str]:
         """The kinds of what the ledger has."""

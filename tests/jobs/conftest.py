@@ -10,9 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lango.db.postgres import create_engine
+from lango.db.pipeline import Pipeline, make_pipeline
 from lango.jobs.job import Job, enqueue
 from lango.jobs.worker import Worker
 from lango.rules.services import Services
@@ -47,14 +46,14 @@ def worker_url(owner_url: str) -> str:
 
 
 @pytest.fixture
-async def worker_engine(worker_url: str, settings: Settings) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(worker_url, settings, pool_size=20)
-    yield engine
-    await engine.dispose()
+async def worker_engine(worker_url: str, settings: Settings) -> AsyncIterator[Pipeline]:
+    pipeline = make_pipeline(worker_url, settings, pool_size=20)
+    yield pipeline
+    pipeline.close()
 
 
 @pytest.fixture
-def services(worker_engine: AsyncEngine, settings: Settings) -> Services:
+def services(worker_engine: Pipeline, settings: Settings) -> Services:
     quick = settings.model_copy(update={"worker_heartbeat": 1.0, "shutdown_timeout": 5, "worker_concurrency": 4})
     return Services(worker_engine, quick)
 
@@ -63,7 +62,7 @@ def services(worker_engine: AsyncEngine, settings: Settings) -> Services:
 def make_worker(services: Services, worker_url: str) -> MakeWorker:
     def make(jobs: Sequence[Job[..., Any]] = TRIALS, **changed: Any) -> Worker:
         changed_settings = services.settings.model_copy(update=changed)
-        return Worker(Services(services.engine, changed_settings, services.clients), worker_url, jobs)
+        return Worker(Services(services.pipeline, changed_settings, services.clients), worker_url, jobs)
 
     return make
 
@@ -86,9 +85,9 @@ def working(make_worker: MakeWorker) -> Working:
 
 
 @pytest.fixture
-def put(engine: AsyncEngine, settings: Settings) -> Enqueue:
+def put(pipeline: Pipeline, settings: Settings) -> Enqueue:
     """Enqueue a job as a rule of the gateway does, in a transaction of its own."""
-    services = Services(engine, settings)
+    services = Services(pipeline, settings)
 
     async def put(job: Job[..., Any], **arguments: Any) -> None:
         async with services.work() as tx:

@@ -45,7 +45,7 @@ async def _rows(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
 
 @pytest.fixture
 def services(services: Services) -> Services:
-    return Services(services.engine, services.settings, services.clients, metrics=JobMetrics())
+    return Services(services.pipeline, services.settings, services.clients, metrics=JobMetrics())
 
 
 async def put(owner: asyncpg.Pool[Any], count: int, *, broken: bool) -> list[UUID]:

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import NOBODY, DatabaseRole
-from lango.db.session import acting_as
+from lango.db.pipeline import Pipeline
+from lango.db.transaction import acting_as
 from lango.jobs.job import enqueue, job, job_named, jobs_of, scheduled
 from lango.rules.services import Services
 from tests.jobs import trials
@@ -24,9 +24,9 @@ async def names(owner: asyncpg.Pool[Any]) -> list[str]:
     return [row["entrypoint"] for row in await owner.fetch("SELECT entrypoint FROM jobs.pgqueuer ORDER BY id")]
 
 
-async def test_what_is_rolled_back_enqueues_nothing(engine: AsyncEngine, owner: asyncpg.Pool[Any]) -> None:
+async def test_what_is_rolled_back_enqueues_nothing(pipeline: Pipeline, owner: asyncpg.Pool[Any]) -> None:
     async def a_rule_that_fails() -> None:
-        async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
+        async with acting_as(pipeline, NOBODY, role=DatabaseRole.RULES) as tx:
             await enqueue(tx, trials.greet, who="nobody")
             raise ZeroDivisionError
 
@@ -94,8 +94,8 @@ async def test_a_key_is_queued_once(put: Enqueue, make_worker: MakeWorker, done:
     assert sorted(await done("greet")) == ["first", "later", "third"]
 
 
-async def test_a_key_that_is_taken_does_not_end_the_transaction(engine: AsyncEngine, owner: asyncpg.Pool[Any]) -> None:
-    async with acting_as(engine, NOBODY, role=DatabaseRole.RULES) as tx:
+async def test_a_key_that_is_taken_does_not_end_the_transaction(pipeline: Pipeline, owner: asyncpg.Pool[Any]) -> None:
+    async with acting_as(pipeline, NOBODY, role=DatabaseRole.RULES) as tx:
         for _ in range(2):
             await enqueue(tx, trials.greet, key="Amina", who="Amina")
         await enqueue(tx, trials.fail, times_over=0)
@@ -115,9 +115,9 @@ async def test_one_for_later_waits(put: Enqueue, make_worker: MakeWorker, done: 
 
 
 @pytest.mark.parametrize("role", [DatabaseRole.ANONYMOUS, DatabaseRole.MEMBER, DatabaseRole.STAFF])
-async def test_a_request_enqueues_nothing_and_sees_nothing(engine: AsyncEngine, role: DatabaseRole) -> None:
+async def test_a_request_enqueues_nothing_and_sees_nothing(pipeline: Pipeline, role: DatabaseRole) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
-        async with acting_as(engine, NOBODY, role=role) as tx:
+        async with acting_as(pipeline, NOBODY, role=role) as tx:
             await enqueue(tx, trials.greet, who="Amina")
 
 

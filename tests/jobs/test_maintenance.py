@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.db.migrate import month
-from lango.db.postgres import connect, create_engine
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.postgres import connect
 from lango.doctor import Level
 from lango.doctor.server import partitions, schedule
 from lango.http.app import create_app
@@ -32,10 +32,10 @@ async def database(template_url: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(database, Settings(), pool_size=2)
-    yield engine
-    await engine.dispose()
+async def pipeline(database: str) -> AsyncIterator[Pipeline]:
+    pipeline = make_pipeline(database, Settings(), pool_size=2)
+    yield pipeline
+    pipeline.close()
 
 
 async def execute(url: str, statements: str) -> None:
@@ -72,23 +72,23 @@ def test_months_to_come_are_counted_over_the_year() -> None:
     assert months_ahead(None) == 0
 
 
-async def test_a_gateway_is_ready_and_warns(database: str, engine: AsyncEngine) -> None:
-    assert await warnings(engine) == ["No worker has run scheduled jobs yet."]
+async def test_a_gateway_is_ready_and_warns(database: str, pipeline: Pipeline) -> None:
+    assert await warnings(pipeline) == ["No worker has run scheduled jobs yet."]
 
     await execute(database, RAN.format("1 hour"))
-    (silence,) = await warnings(engine)
+    (silence,) = await warnings(pipeline)
     assert silence.startswith("No worker has run scheduled jobs since ")
 
     await execute(database, RAN.replace("mature_points", "others").format("1 second"))
-    assert await warnings(engine) == []
+    assert await warnings(pipeline) == []
 
     await execute(database, LAST_THREE.format(next_month()))
-    assert await warnings(engine) == ["Fewer than 2 months to come have a partition in platform.outbox_events."]
+    assert await warnings(pipeline) == ["Fewer than 2 months to come have a partition in platform.outbox_events."]
 
 
-async def test_the_worker_makes_what_is_missing(database: str, engine: AsyncEngine) -> None:
+async def test_the_worker_makes_what_is_missing(database: str, pipeline: Pipeline) -> None:
     await execute(database, LAST_THREE.format(next_month()))
-    services = Services(engine, Settings())
+    services = Services(pipeline, Settings())
     before = await maintenance.partitions_ahead(services)
 
     await make_partitions(services)
@@ -130,9 +130,9 @@ async def test_the_doctor_reports_it(database: str) -> None:
 
 
 async def test_a_gateway_shows_what_is_counted_in_the_database_and_keeps_it_some_seconds(
-    database: str, engine: AsyncEngine
+    database: str, pipeline: Pipeline
 ) -> None:
-    gauges = Gauges(Services(engine, Settings()))
+    gauges = Gauges(Services(pipeline, Settings()))
     await execute(database, RAN.format("1 second"))
 
     first = (await gauges.text()).decode()
@@ -144,7 +144,7 @@ async def test_a_gateway_shows_what_is_counted_in_the_database_and_keeps_it_some
     assert kept == first
 
 
-async def test_over_http(database: str, engine: AsyncEngine) -> None:
+async def test_over_http(database: str, pipeline: Pipeline) -> None:
     import httpx
     import strawberry
 
@@ -153,7 +153,7 @@ async def test_over_http(database: str, engine: AsyncEngine) -> None:
         hello: str = "hello"
 
     settings = Settings(database_url=database, allow_dev_key=True)  # type: ignore[arg-type]
-    app = create_app(strawberry.Schema(Query), settings, engine)
+    app = create_app(strawberry.Schema(Query), settings, pipeline)
     transport: Any = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         ready = await client.get("/readyz")

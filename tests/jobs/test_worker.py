@@ -15,7 +15,8 @@ import asyncpg
 import orjson
 import pytest
 
-from lango.db.postgres import connect, create_engine
+from lango.db.pipeline import make_pipeline
+from lango.db.postgres import connect
 from lango.jobs import worker
 from lango.jobs.worker import delay_after
 from lango.rules.services import Services
@@ -379,8 +380,8 @@ async def test_a_job_that_waits_too_long_for_a_lock_is_tried_again(
     put: Enqueue, worker_url: str, settings: Settings, done: Done, owner: asyncpg.Pool[Any]
 ) -> None:
     impatient = settings.model_copy(update={"lock_timeout": 0.2, "worker_heartbeat": 1.0})
-    engine = create_engine(worker_url, impatient)
-    working = worker.Worker(Services(engine, impatient), worker_url, [trials.greet])
+    pipeline = make_pipeline(worker_url, impatient)
+    working = worker.Worker(Services(pipeline, impatient), worker_url, [trials.greet])
     async with owner.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE jobs.trial IN ACCESS EXCLUSIVE MODE")
         await put(trials.greet, who="Amina")
@@ -389,7 +390,7 @@ async def test_a_job_that_waits_too_long_for_a_lock_is_tried_again(
     await until(lambda: done("greet"))
     working.stop()
     await running
-    await engine.dispose()
+    pipeline.close()
 
     assert await done("greet") == ["Amina"]
 

@@ -31,7 +31,7 @@ Ask = Callable[..., Awaitable[Answer]]
 
 # Registered here once more, these serve this folder with a database of its own: a row of everything is no true ledger,
 # which other tests demand of theirs.
-owner_url, gateway_url, settings, engine = shared.owner_url, shared.gateway_url, shared.settings, shared.engine
+owner_url, gateway_url, settings, pipeline = shared.owner_url, shared.gateway_url, shared.settings, shared.pipeline
 owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordinary
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.pipeline import Pipeline
 from lango.settings import Settings
 from models.donations import Donation
 from models.identity import User
@@ -24,8 +24,8 @@ QUERY = """
 
 
 @pytest.fixture(scope="module")
-async def showing(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
-    async with Api.over(engine, settings.model_copy(update={"show_plans": True})) as api:
+async def showing(pipeline: Pipeline, settings: Settings) -> AsyncIterator[Api]:
+    async with Api.over(pipeline, settings.model_copy(update={"show_plans": True})) as api:
         yield api
 
 

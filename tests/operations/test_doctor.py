@@ -9,7 +9,8 @@ import pytest
 import typer
 
 from lango.cli.serve import check_encryption
-from lango.db.postgres import connect, create_engine
+from lango.db.pipeline import make_pipeline
+from lango.db.postgres import connect
 from lango.doctor import Finding, Level, examine, refusals
 from lango.doctor.machine import MAKE_KEY, encryption, port_trouble, unknown_names
 from lango.doctor.server import partitions, policies
@@ -33,11 +34,11 @@ async def said_of_policies(url: str) -> list[str]:
 
 
 async def reasons(url: str) -> list[str]:
-    engine = create_engine(url, Settings(), pool_size=1)
+    pipeline = make_pipeline(url, Settings(), pool_size=1)
     try:
-        found = await refusals(engine)
+        found = await refusals(pipeline)
     finally:
-        await engine.dispose()
+        pipeline.close()
     assert all(finding.remedy for finding in found)
     return [finding.says for finding in found]
 

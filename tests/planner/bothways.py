@@ -13,7 +13,7 @@ import httpx
 
 from gql.kit.naming import camel, plural
 from gql.kit.node import MIRRORED, global_id, key_columns
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
 from tests.access.expected import ROLES
 from tests.client import Api
@@ -131,13 +131,13 @@ class BothWays:
             ids = await self._all_ids(connection)
         finally:
             await connection.close()
-        engine = create_engine(self.gateway_url, self.settings, pool_size=4)
-        self.stack.push_async_callback(engine.dispose)
+        pipeline = make_pipeline(self.gateway_url, self.settings, pool_size=4)
+        self.stack.push_async_callback(pipeline.dispose)
         # What staff read is written into the audit log, which then would not be the same for the one who asks second.
         self.planned, self.ordinary = [
             await self.stack.enter_async_context(
                 Api.over(
-                    engine,
+                    pipeline,
                     self.settings.model_copy(update={"planner": planner, "max_aliases": 400}),
                     audits_reads=False,
                 )

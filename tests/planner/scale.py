@@ -12,13 +12,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.kit.node import MIRRORED, global_id
 from gql.kit.planner.explain import Planned
 from lango.actor import Actor, Role
-from lango.db.pipeline import written
-from lango.db.session import acting_as
+from lango.db.pipeline import Pipeline, written
+from lango.db.transaction import acting_as
 from tests.databases import of_database
 
 # One at a time makes the database, or takes it away when nobody uses it.
@@ -182,7 +181,7 @@ DONATIONS_OF = "SELECT count(*) FROM donations.donations WHERE donor_user_id = '
 class Scale:
     """The filled database: who reads, what they read, and how many donations each may see."""
 
-    engine: AsyncEngine
+    pipeline: Pipeline
     callers: dict[str, Actor]
     ids: dict[str, str]
     # The key in the database of a code that a rule has redeemed.
@@ -190,7 +189,7 @@ class Scale:
     donations: dict[str, int]
 
     @classmethod
-    async def of(cls, owner_url: str, engine: AsyncEngine) -> Scale:
+    async def of(cls, owner_url: str, pipeline: Pipeline) -> Scale:
         connection = await asyncpg.connect(owner_url)
         try:
             people = {name: await connection.fetchval(query) for name, query in READERS.items()}
@@ -205,7 +204,7 @@ class Scale:
         callers = {name: Actor(key, frozenset({Role.USER})) for name, key in people.items()}
         callers |= {"staff": Actor(people["staff"], frozenset({Role.USER, Role.ADMIN})), "nobody": Actor()}
         ids = {name: global_id(MIRRORED[name.split()[-1]], (key,)) for name, key in keys.items()}
-        return cls(engine, callers, ids, keys["QrCode"], donations | {"nobody": 0})
+        return cls(pipeline, callers, ids, keys["QrCode"], donations | {"nobody": 0})
 
 
 @dataclass(frozen=True)
@@ -220,12 +219,12 @@ class Reading:
     plan: dict[str, Any]
 
 
-async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -> Reading:
+async def read(pipeline: Pipeline, actor: Actor, planned: Planned, mode: str) -> Reading:
     """Run a statement as the caller, prepared as the gateway prepares it; `mode` is a `plan_cache_mode`."""
     assert planned.sql is not None, planned.reason
     values = ", ".join(_literal(written(value)) for value in planned.values)
     name = f"asked_{uuid4().hex}"
-    async with acting_as(engine, actor, read_only=True) as tx:
+    async with acting_as(pipeline, actor, read_only=True) as tx:
         driver = tx.driver
         await driver.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE {name} AS {planned.sql}")
         explained = await driver.fetchval(
@@ -243,10 +242,10 @@ async def read(engine: AsyncEngine, actor: Actor, planned: Planned, mode: str) -
     )
 
 
-async def result_of(engine: AsyncEngine, actor: Actor, planned: Planned) -> str:
+async def result_of(pipeline: Pipeline, actor: Actor, planned: Planned) -> str:
     """The value that a statement returns."""
     assert planned.sql is not None, planned.reason
-    async with acting_as(engine, actor, read_only=True) as tx:
+    async with acting_as(pipeline, actor, read_only=True) as tx:
         driver = tx.driver
         return str(await driver.fetchval(planned.sql, *planned.values))
 

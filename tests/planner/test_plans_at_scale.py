@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
 from tests.databases import of_database
 from tests.planner.queries import question, statements
@@ -150,9 +150,9 @@ async def scale(template_url: str, settings: Settings, gateway_url: str) -> Asyn
         owner_url = LARGE or await stack.enter_async_context(filled(template_url))
         ours = make_url(LARGE).set(username="lango_gateway", password=None) if LARGE else make_url(gateway_url)
         address = of_database(ours.render_as_string(hide_password=False), str(make_url(owner_url).database))
-        engine = create_engine(address, settings, pool_size=1)
-        stack.push_async_callback(engine.dispose)
-        yield await Scale.of(owner_url, engine)
+        pipeline = make_pipeline(address, settings, pool_size=1)
+        stack.push_async_callback(pipeline.dispose)
+        yield await Scale.of(owner_url, pipeline)
 
 
 def cases() -> Iterator[Any]:
@@ -183,7 +183,7 @@ async def test_a_plan_visits_what_its_answer_needs(scale: Scale, name: str, call
     assert planned_reads
     for planned in planned_reads:
         for mode in MODES:
-            reading = await read(scale.engine, actor, planned, mode)
+            reading = await read(scale.pipeline, actor, planned, mode)
             seen = f"{mode}: {reading.visited} rows, {reading.blocks} blocks\n{json.dumps(reading.plan, indent=1)}"
             assert reading.scanned & BIG <= (case.scans if actor.is_staff else frozenset()), seen
             assert reading.visited <= most, seen
@@ -193,6 +193,6 @@ async def test_a_plan_visits_what_its_answer_needs(scale: Scale, name: str, call
 async def last_cursor(scale: Scale, text: str, caller: str) -> str:
     """The cursor of the list's last row, as the caller sees it."""
     (planned,) = statements(text, {}, scale.callers[caller])
-    answer = json.loads(await result_of(scale.engine, scale.callers[caller], planned))
+    answer = json.loads(await result_of(scale.pipeline, scale.callers[caller], planned))
     (edges,) = answer.values()
     return str(edges[-1]["cursor"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
@@ -34,9 +34,9 @@ async def gateways(pooled: Settings) -> AsyncIterator[list[Api]]:
     async with AsyncExitStack() as stack:
         made = []
         for _ in range(2):
-            engine = create_engine(str(pooled.database_url.get_secret_value()), pooled)  # type: ignore[union-attr]
-            stack.push_async_callback(engine.dispose)
-            made.append(await stack.enter_async_context(Api.over(engine, pooled)))
+            pipeline = make_pipeline(str(pooled.database_url.get_secret_value()), pooled)  # type: ignore[union-attr]
+            stack.push_async_callback(pipeline.dispose)
+            made.append(await stack.enter_async_context(Api.over(pipeline, pooled)))
         yield made
 
 

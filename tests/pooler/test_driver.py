@@ -8,8 +8,9 @@ from sqlalchemy import text
 
 from lango.actor import Actor
 from lango.db.driver import DriverConnection, digest
-from lango.db.postgres import connect, create_engine, open_connection, secure_url
-from lango.db.session import acting_as
+from lango.db.pipeline import make_pipeline
+from lango.db.postgres import connect, open_connection, secure_url
+from lango.db.transaction import acting_as
 from lango.settings import Settings
 
 NAMES = "SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%named for this%'"
@@ -39,14 +40,14 @@ async def test_a_statement_is_called_after_its_text(gateway_url: str, settings: 
 
 
 async def test_those_of_rules_are_too(gateway_url: str, settings: Settings) -> None:
-    engine = create_engine(gateway_url, settings, pool_size=1)
+    pipeline = make_pipeline(gateway_url, settings, pool_size=1)
     try:
-        async with acting_as(engine, Actor()) as tx:
+        async with acting_as(pipeline, Actor()) as tx:
             await tx.execute(text("SELECT 'named for this', CAST(:x AS text)"), {"x": "y"})
             assert isinstance(tx.driver, DriverConnection)
             rows = await tx.driver.fetch(NAMES)
     finally:
-        await engine.dispose()
+        pipeline.close()
 
     assert rows
     assert all(row["name"].startswith(digest(row["statement"])) for row in rows)

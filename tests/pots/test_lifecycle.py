@@ -105,10 +105,10 @@ async def test_one_that_fails_does_not_hold_up_the_others_and_is_done_the_next_t
     pots = [await due_pot(make, await make(User)) for _ in range(3)]
     original = lifecycle.publish
 
-    async def broken(tx: Any, topic: str, key: Any, **payload: Any) -> None:
+    def broken(tx: Any, topic: str, key: Any, **payload: Any) -> None:
         if key == pots[0].id:
             raise RuntimeError("killed half-way")
-        await original(tx, topic, key, **payload)
+        original(tx, topic, key, **payload)
 
     with monkeypatch.context() as patched:
         patched.setattr(lifecycle, "publish", broken)

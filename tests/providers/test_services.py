@@ -7,15 +7,16 @@ from typing import Any
 import httpx
 import pytest
 import strawberry
-from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.types import Info
 
+from lango.db.pipeline import make_pipeline
 from lango.doctor import Level
 from lango.doctor.machine import providers
 from lango.http.app import create_app
 from lango.providers.wave import WAVE
 from lango.providers.wave.client import HttpWave, NoWave
 from lango.rules.services import Services, make_services
+from lango.settings import Settings
 from tests.providers.conftest import Settled
 
 
@@ -28,7 +29,7 @@ class Query:
 
 
 SCHEMA = strawberry.Schema(Query)
-ENGINE = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+PIPELINE = make_pipeline("postgresql://nobody@127.0.0.1:1/nothing", Settings(_env_file=None))
 
 
 async def client_of(app: Any) -> str:
@@ -40,7 +41,7 @@ async def client_of(app: Any) -> str:
 
 @pytest.mark.parametrize(("mode", "adapter"), [("sandbox", HttpWave), ("off", NoWave), (None, NoWave)])
 async def test_rules_find_the_services_in_the_context(settled: Settled, mode: str | None, adapter: type) -> None:
-    app = create_app(SCHEMA, settled(wave={"chosen": mode}, allow_dev_key=True), ENGINE)
+    app = create_app(SCHEMA, settled(wave={"chosen": mode}, allow_dev_key=True), PIPELINE)
 
     async with app.router.lifespan_context(app):
         assert await client_of(app) == adapter.__name__
@@ -48,8 +49,8 @@ async def test_rules_find_the_services_in_the_context(settled: Settled, mode: st
 
 async def test_services_that_are_given_stay_open(settled: Settled) -> None:
     settings = settled(wave={"chosen": "sandbox"}, allow_dev_key=True)
-    services = make_services(settings, ENGINE)
-    app = create_app(SCHEMA, settings, ENGINE, services=services)
+    services = make_services(settings, PIPELINE)
+    app = create_app(SCHEMA, settings, PIPELINE, services=services)
 
     async with app.router.lifespan_context(app):
         assert await client_of(app) == "HttpWave"

@@ -22,7 +22,7 @@ from lango.settings import Settings
 from tests import conftest as shared
 
 # A database of this folder's own: its codes and donations are no true ledger, which other tests demand of theirs.
-owner_url, gateway_url, settings, engine = shared.owner_url, shared.gateway_url, shared.settings, shared.engine
+owner_url, gateway_url, settings, pipeline = shared.owner_url, shared.gateway_url, shared.settings, shared.pipeline
 owner, make, api, ordinary = shared.owner, shared.make, shared.api, shared.ordinary
 
 SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip", "share_tokens", "opened_rows", "user_agent")

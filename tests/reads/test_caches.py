@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.kit.node import global_id
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.plans import KEPT_CHARACTERS, Plan
+from lango.db.pipeline import Pipeline
 from lango.graphql.documents import CACHED_CHARACTERS
 from lango.lru import Lru
 from lango.settings import Settings
@@ -32,7 +32,7 @@ from tests.factories import Factory
 
 
 @pytest.fixture
-def planned(engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+def planned(pipeline: Pipeline, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`async with planned(plan_cache=50) as (api, planner)`: a gateway and its own planner."""
 
     @asynccontextmanager
@@ -44,7 +44,7 @@ def planned(engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyP
             return made[-1]
 
         monkeypatch.setattr("lango.http.app.QueryPlanner", noted)
-        async with Api.over(engine, settings.model_copy(update={"pool_size": 2} | changed)) as api:
+        async with Api.over(pipeline, settings.model_copy(update={"pool_size": 2} | changed)) as api:
             try:
                 yield api, made[0]
             finally:
@@ -294,7 +294,7 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-async def shelf(engine: AsyncEngine, settings: Settings, make: Factory, ordinary: Api) -> AsyncIterator[Shelf]:
+async def shelf(pipeline: Pipeline, settings: Settings, make: Factory, ordinary: Api) -> AsyncIterator[Shelf]:
     member = await make(User)
     closed = [None, "2026-01-01T00:00:00+00:00", None, "2025-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00"]
     from datetime import datetime
@@ -307,7 +307,7 @@ async def shelf(engine: AsyncEngine, settings: Settings, make: Factory, ordinary
     ]
     async with AsyncExitStack() as stack:
         small = settings.model_copy(update={"plan_cache": 30, "pool_size": 2})
-        api = await stack.enter_async_context(Api.over(engine, small))
+        api = await stack.enter_async_context(Api.over(pipeline, small))
         found = Shelf(api, ordinary, member, pots)
         for by in ORDERS:
             body = await found.both({"by": by, "yes": True, "ids": []})

@@ -13,12 +13,11 @@ from uuid import uuid4
 
 import pytest
 import segno
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gql.kit.node import global_id
 from lango.actor import NOBODY
-from lango.db.postgres import create_engine
-from lango.db.session import Reads
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.transaction import Reads
 from lango.graphql.context import Context
 from lango.settings import Settings
 from models.identity import User
@@ -31,18 +30,18 @@ from tests.reads.conftest import activity
 
 @pytest.fixture
 def gateway(gateway_url: str, settings: Settings) -> Callable[..., Any]:
-    """`async with gateway(statement_timeout=0.3) as api`: a gateway of other settings, with an engine of its own."""
+    """`async with gateway(statement_timeout=0.3) as api`: a gateway of other settings, with an pipeline of its own."""
 
     @asynccontextmanager
     async def make(url: str = gateway_url, **changed: Any) -> AsyncIterator[Api]:
         other = settings.model_copy(update={"pool_size": 2} | changed)
-        engine = create_engine(url, other)
-        async with Api.over(engine, other) as api:
+        pipeline = make_pipeline(url, other)
+        async with Api.over(pipeline, other) as api:
             try:
                 yield api
             finally:
                 api.pipeline.close()  # type: ignore[union-attr]
-                await engine.dispose()
+                pipeline.close()
 
     return make
 
@@ -302,7 +301,7 @@ async def test_a_field_that_fails_leaves_no_transaction_behind(
             assert "INTERNAL" in (await api(LISTED, as_=till.owner)).codes
             await asyncio.sleep(0.05)
 
-        left = api.engine.pool.checkedout()
+        left = api.pipeline.pool.checkedout()
         for each in reads:
             await each.abandon()
         assert left == 0
@@ -418,14 +417,14 @@ async def test_a_share_token_opens_its_pot_for_the_planned_fields_after_it(
     assert answer.data == {"s": {"title": "Behind a link"}, "p": {"title": "Behind a link"}}
 
 
-async def test_a_cancelled_field_takes_nothing_from_those_that_wait_for_the_same_row(engine: AsyncEngine) -> None:
+async def test_a_cancelled_field_takes_nothing_from_those_that_wait_for_the_same_row(pipeline: Pipeline) -> None:
     release = asyncio.Event()
 
     async def batch(keys: list[str]) -> list[str]:
         await release.wait()
         return keys
 
-    loader = Context(engine, NOBODY).loader("rows", batch)
+    loader = Context(pipeline, NOBODY).loader("rows", batch)
 
     async def field() -> str:
         return str(await loader.load("a"))

@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lango.actor import Actor, DatabaseRole
 from lango.db.fair_queue import SYSTEM, Caller, NoConnectionFree, Shares, caller_of
-from lango.db.postgres import create_engine
-from lango.db.session import acting_as
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.transaction import acting_as
 from lango.settings import Settings
 from tests.reads.conftest import WHO, Pool
 
@@ -150,11 +149,11 @@ def test_an_ipv6_address_stands_for_its_network() -> None:
 
 
 async def test_a_member_whose_rules_are_slow_leaves_connections_to_others(
-    engine: AsyncEngine, settings: Settings
+    pipeline: Pipeline, settings: Settings
 ) -> None:
     """The rules' connections are shared as those of the reads are."""
     greedy, other = Actor(uuid4()), Actor(uuid4())
-    narrow = create_engine(engine.url.render_as_string(hide_password=False), settings, pool_size=4)
+    narrow = make_pipeline(pipeline.url.render_as_string(hide_password=False), settings, pool_size=4)
 
     async def slow() -> None:
         async with acting_as(narrow, greedy) as session:
@@ -170,4 +169,4 @@ async def test_a_member_whose_rules_are_slow_leaves_connections_to_others(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await narrow.dispose()
+        narrow.close()

@@ -19,8 +19,8 @@ import pytest
 from gql.schema import schema
 from lango.actor import NOBODY, Actor, DatabaseRole
 from lango.db import migrate, roles
-from lango.db.postgres import create_engine
-from lango.db.session import discard, raw_driver
+from lango.db.pipeline import make_pipeline
+from lango.db.transaction import discard, raw_driver
 from lango.embedded import Server, embedded
 from lango.http.app import create_app
 from lango.rules.transaction import RuleTransaction
@@ -68,13 +68,13 @@ def serve(gateway_url: str, settings: Settings) -> Callable[..., Any]:
     @asynccontextmanager
     async def make(url: str = gateway_url, **changed: Any) -> AsyncIterator[Gateway]:
         other = settings.model_copy(update={"pool_size": 4} | changed)
-        engine = create_engine(url, other)
-        app = create_app(schema, other, engine)
+        pipeline = make_pipeline(url, other)
+        app = create_app(schema, other, pipeline)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
-            yield Gateway(Api(client, engine, other, app.state.pipeline), client)
+            yield Gateway(Api(client, pipeline, other, app.state.pipeline), client)
         app.state.pipeline.close()
-        await engine.dispose()
+        pipeline.close()
 
     return make
 
@@ -214,11 +214,11 @@ async def test_after_all_connections_were_ended(gateway: Gateway, shop: Any, own
 
 async def test_with_a_connection_that_was_lost_go_those_as_old(gateway_url: str, settings: Settings) -> None:
     async def opened() -> tuple[list[Any], list[int]]:
-        connections = [await engine.connect() for _ in range(2)]
+        connections = [await pipeline.connect() for _ in range(2)]
         drivers = [await raw_driver(connection) for connection in connections]
         return connections, [driver.get_server_pid() for driver in drivers]
 
-    engine = create_engine(gateway_url, settings, pool_size=2)
+    pipeline = make_pipeline(gateway_url, settings, pool_size=2)
     try:
         (lost, other), before = await opened()
         await other.close()
@@ -236,7 +236,7 @@ async def test_with_a_connection_that_was_lost_go_those_as_old(gateway_url: str,
         for connection in connections:
             await connection.close()
     finally:
-        await engine.dispose()
+        pipeline.close()
 
 
 async def test_connections_that_end_under_load_do_no_harm(
@@ -459,7 +459,7 @@ async def test_a_server_that_takes_no_writes_is_left(gateway: Gateway, shop: Any
 
 async def fill_the_pools_of_reads(gateway: Gateway, shop: SimpleNamespace) -> None:
     await asyncio.gather(*(read(gateway, shop) for _ in range(8)))
-    async with gateway.api.engine.connect(), gateway.api.engine.connect():
+    async with gateway.api.pipeline.connect(), gateway.api.pipeline.connect():
         pass
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.pipeline import Pipeline
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
@@ -21,10 +21,10 @@ ALIASES = " ".join(f"a{number}: description" for number in range(30))
 
 
 @pytest.fixture(params=["on", "off"])
-async def small(request: pytest.FixtureRequest, engine: AsyncEngine, settings: Settings) -> AsyncIterator[Api]:
+async def small(request: pytest.FixtureRequest, pipeline: Pipeline, settings: Settings) -> AsyncIterator[Api]:
     """A gateway of small answers, with the planner and without."""
     changed = settings.model_copy(update={"planner": request.param, "max_answer_bytes": LIMIT})
-    async with Api.over(engine, changed) as api:
+    async with Api.over(pipeline, changed) as api:
         yield api
 
 

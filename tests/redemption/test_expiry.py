@@ -114,11 +114,11 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
     tills = [await due_code(make) for _ in range(4)]
     publish, published = codes.publish, list[Any]()
 
-    async def die_at_the_third(tx: Any, topic: str, key: Any, **payload: Any) -> None:
+    def die_at_the_third(tx: Any, topic: str, key: Any, **payload: Any) -> None:
         published.append(key)
         if len(published) == 3:
             raise asyncio.CancelledError
-        await publish(tx, topic, key, **payload)
+        publish(tx, topic, key, **payload)
 
     monkeypatch.setattr(codes, "publish", die_at_the_third)
     with pytest.raises(asyncio.CancelledError):

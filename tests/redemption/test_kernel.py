@@ -10,14 +10,10 @@ from uuid import uuid4
 import asyncpg
 import orjson
 import pytest
-from sqlalchemy import event, literal_column, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import literal_column
 
-from lango.actor import DatabaseRole
-from lango.db.postgres import create_engine
-from lango.db.session import set_role
+from lango.db.pipeline import Pipeline, make_pipeline
 from lango.rules.transaction import RuleTransaction
-from lango.security.account_status import STANDING
 from lango.settings import Settings
 from models.packs import Pack
 from resolvers.redemption import till as tills
@@ -39,10 +35,10 @@ REDEEM = """
 async def hurried(gateway_url: str, settings: Settings) -> AsyncIterator[Api]:
     """A gateway whose rules wait 0.2 seconds for what others are working on."""
     impatient = settings.model_copy(update={"lock_timeout": 0.2})
-    engine = create_engine(gateway_url, impatient)
-    async with Api.over(engine, impatient) as api:
+    pipeline = make_pipeline(gateway_url, impatient)
+    async with Api.over(pipeline, impatient) as api:
         yield api
-    await engine.dispose()
+    pipeline.close()
 
 
 # Idempotency
@@ -165,7 +161,7 @@ async def test_a_bug_in_the_rule_leaves_nothing_and_is_not_replayed(
 ) -> None:
     key, before = str(uuid4()), await changes.mark()
 
-    async def broken(*_: Any, **__: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret of the house")
 
     with monkeypatch.context() as patched:
@@ -183,8 +179,8 @@ async def test_an_unbalanced_posting_is_refused_before_the_answer(
 ) -> None:
     before = await changes.mark()
 
-    async def crooked(tx: Any, *_: Any, **__: Any) -> None:
-        await tx.execute(text("INSERT INTO ledger.ledger_transactions (kind) VALUES ('crooked')"))
+    def crooked(tx: Any, *_: Any, **__: Any) -> None:
+        tx.send("INSERT INTO ledger.ledger_transactions (kind) VALUES ('crooked')")
 
     monkeypatch.setattr(tills.ledger, "post", crooked)
     answer = await api.redeem(till.code.code, as_=till.cashier)
@@ -275,24 +271,23 @@ async def test_a_deadlock_is_tried_again(api: Api, make: Factory, monkeypatch: p
 async def test_a_deadlock_among_deferred_constraints_is_tried_again(
     api: Api, till: Any, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The driver's own error, which SQLAlchemy has not seen, and only at the COMMIT."""
-    committed, tries = RuleTransaction.commit, []
+    """In the last round trip, with all that the rule wrote."""
+    finish, tries = RuleTransaction.finish, []
 
-    async def deadlock_first(tx: RuleTransaction) -> None:
+    async def deadlock_first(tx: RuleTransaction, *payload: Any, **options: Any) -> Any:
         tries.append(tx)
         if len(tries) == 1:
-            await set_role(tx, DatabaseRole.RULES)
             await tx.run(
                 "CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$BEGIN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END$$;"
-                "CREATE TEMP TABLE doomed () ON COMMIT DROP;"
+                " $$BEGIN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END$$",
+                "CREATE TEMP TABLE doomed () ON COMMIT DROP",
                 "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED"
-                " FOR EACH ROW EXECUTE FUNCTION pg_temp.fail();"
-                "INSERT INTO doomed DEFAULT VALUES"
+                " FOR EACH ROW EXECUTE FUNCTION pg_temp.fail()",
+                "INSERT INTO doomed DEFAULT VALUES",
             )
-        await committed(tx)
+        return await finish(tx, *payload, **options)
 
-    monkeypatch.setattr(RuleTransaction, "commit", deadlock_first)
+    monkeypatch.setattr(RuleTransaction, "finish", deadlock_first)
     answer = await api.redeem(till.code.code, as_=till.cashier)
 
     assert answer.refusals("redeemQrCode") == []
@@ -322,9 +317,9 @@ async def test_a_rule_whose_statement_takes_too_long_is_refused_as_busy(
 ) -> None:
     before = await changes.mark()
 
-    async def slow(tx: Any, *_: Any, **__: Any) -> None:
-        await tx.execute(text("SET LOCAL statement_timeout = '50ms'"))
-        await tx.execute(text("SELECT pg_sleep(5)"))
+    def slow(tx: Any, *_: Any, **__: Any) -> None:
+        tx.send("SET LOCAL statement_timeout = '50ms'")
+        tx.send("SELECT pg_sleep(5)")
 
     monkeypatch.setattr(tills, "publish", slow)
     answer = await api.redeem(till.code.code, as_=till.cashier)
@@ -362,33 +357,19 @@ async def test_slow_readers_of_a_payload_do_not_delay_others_who_write_the_same_
         assert answer["issueQrCode"]["qrCode"]["status"] == "ISSUED"
 
 
-@pytest.mark.parametrize(("key", "trips"), [(False, 11), (True, 15)])
-async def test_the_round_trips_of_a_redemption(
-    gateway_url: str, settings: Settings, make: Factory, key: bool, trips: int
-) -> None:
-    """BEGIN, what the rule does, COMMIT, and one read for the payload. Of these the ledger takes three, because the
-    partner has no account yet; a key four more, to be claimed and kept, around the rule's savepoint and its role.
-    Who the caller is takes one more, at most once a second, and is not counted."""
-    engine, sent = create_engine(gateway_url, settings, pool_size=1), []
-    event.listen(
-        engine.sync_engine, "connect",
-        lambda connection, _: connection.driver_connection.add_query_logger(lambda query: sent.append(query.query)),
-    )  # fmt: skip
-    # What goes through SQLAlchemy the driver does not log.
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda _, __, statement, *___: sent.append(statement))
-    async with Api.over(engine, settings) as api:
-        api.pipeline.listeners.append(lambda statement: None if statement == STANDING else sent.append(statement))
-        for _ in range(2):
-            till = await make.code_at_the_till()
-            sent.clear()
-            answer = await api.redeem(
-                till.code.code, as_=till.cashier, **({"idempotencyKey": uuid4().hex} if key else {})
-            )
-            assert answer.refusals("redeemQrCode") == []
-    await engine.dispose()
+@pytest.mark.parametrize("key", [False, True])
+async def test_the_round_trips_of_a_redemption(api: Api, make: Factory, key: bool) -> None:
+    """What is looked up, and what is written; with that go BEGIN, role, context and the key's claim, and the stored
+    outcome, the payload and COMMIT. Who the caller is takes one more, at most once a second, and is not counted."""
+    till = await make.code_at_the_till()
 
-    assert len(sent) == trips, "\n".join(sent)
-    assert "COMMIT" in sent[-2]
+    async with api.sending() as batches:
+        answer = await api.redeem(till.code.code, as_=till.cashier, **({"idempotencyKey": uuid4().hex} if key else {}))
+
+    assert answer.refusals("redeemQrCode") == []
+    assert len(batches) == 2, batches
+    assert batches[0][0] == "BEGIN"
+    assert batches[1][-1] == "COMMIT"
 
 
 # Outcomes, audit
@@ -446,7 +427,7 @@ async def test_a_replayed_issue_makes_no_second_code(api: Api, make: Factory, ti
 
 
 async def test_a_cancelled_request_leaves_the_connection_clean(
-    engine: AsyncEngine, api: Api, till: Any, changes: Changes
+    pipeline: Pipeline, api: Api, till: Any, changes: Changes
 ) -> None:
     before = await changes.mark()
     for delay in (0.001, 0.005, 0.01, 0.02):

@@ -18,6 +18,7 @@ from models.referrals import PointsConversion
 from models.trading import CryptoEscrow, CryptoTrade, CryptoTransaction
 from resolvers.ledger import ledger
 from resolvers.ledger.proofs import POSTINGS, Posting
+from tests.books import verified
 from tests.client import STAFF, Api
 from tests.factories import Factory
 from tests.settlements.calls import IN_JUNE, generate
@@ -46,7 +47,7 @@ async def differences(engine: AsyncEngine, *changes: tuple[str, dict[str, Any]])
         for change, given in changes:
             changed = await session.execute(text(change), given)
             assert changed.rowcount  # type: ignore[attr-defined]
-        found = await ledger.verify(session)
+        found = await verified(session)
         await session.rollback()
     return found
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from models.packs import Partner
-from resolvers.ledger import ledger
+from tests.books import verified
 from tests.client import STAFF, Api
 from tests.factories import Factory
 from tests.settlements.calls import IN_JULY, IN_JUNE, generate
@@ -55,12 +55,12 @@ async def test_a_settlement_that_is_not_the_sum_of_its_codes_or_paid_otherwise_i
     known = {"code": code.id, "settlement": UUID(keys[0]), "other": UUID(keys[1]), "rivals": UUID(keys[2])}
 
     async with AsyncSession(owner_engine) as session:
-        before = await ledger.verify(session)
+        before = await verified(session)
         # Nothing of this stays: the triggers that would refuse it are away for this transaction.
         await session.execute(text("SET LOCAL session_replication_role = replica"))
         changed = await session.execute(text(wrong), {name: key for name, key in known.items() if f":{name}" in wrong})
         assert changed.rowcount == 1  # type: ignore[attr-defined]
-        differences = await ledger.verify(session)
+        differences = await verified(session)
         await session.rollback()
 
     assert found in {difference.what for difference in differences if difference not in before}

@@ -116,10 +116,10 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
         await make.redeemed_code(partner, price=15_000, share=12_000, at=at(last(PartnerPaymentTerms.MONTHLY).start))
     publish = settlements.publish
 
-    async def die_at_the_second(tx: Any, topic: str, key: Any, **payload: Any) -> None:
+    def die_at_the_second(tx: Any, topic: str, key: Any, **payload: Any) -> None:
         if payload["partner_id"] == partners[1].id:
             raise asyncio.CancelledError
-        await publish(tx, topic, key, **payload)
+        publish(tx, topic, key, **payload)
 
     monkeypatch.setattr(settlements, "publish", die_at_the_second)
     with pytest.raises(asyncio.CancelledError):

@@ -15,11 +15,11 @@ import httpx
 import orjson
 import pytest
 import uvicorn
-from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gql.schema import schema
+from lango.db.pipeline import Pipeline
 from lango.http.app import create_app, server_options
 from lango.security.authentication import mint
 from lango.settings import Settings
@@ -190,20 +190,20 @@ class Stream:
 
 
 @pytest.fixture
-async def serve(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Callable[..., Awaitable[Served]]]:
+async def serve(pipeline: Pipeline, settings: Settings) -> AsyncIterator[Callable[..., Awaitable[Served]]]:
     """A gateway with settings of its own: `await serve(max_depth=3)`."""
     async with AsyncExitStack() as stack:
 
         async def serve(**values: Any) -> Served:
-            return await stack.enter_async_context(serving(engine, settings, **values))
+            return await stack.enter_async_context(serving(pipeline, settings, **values))
 
         yield serve
 
 
 @asynccontextmanager
-async def serving(engine: AsyncEngine, settings: Settings, **values: Any) -> AsyncIterator[Served]:
+async def serving(pipeline: Pipeline, settings: Settings, **values: Any) -> AsyncIterator[Served]:
     settings = settings.model_copy(update={"port": free_port(), "shutdown_timeout": 3, **values})
-    app = create_app(schema, settings, engine)
+    app = create_app(schema, settings, pipeline)
     server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
     task = asyncio.create_task(server._serve())
     await until(lambda: server.started or task.done())

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.pipeline import Pipeline
 from lango.events.outbox import LOCK, Position
 from lango.settings import Settings
 from models.admin import SystemConfig
@@ -186,10 +186,10 @@ async def test_nothing_is_lost_while_eight_write_out_of_order(
 
 
 async def test_a_server_that_was_restarted_is_come_back_to(
-    engine: AsyncEngine, settings: Settings, pot: Any, world: World
+    pipeline: Pipeline, settings: Settings, pot: Any, world: World
 ) -> None:
     reader = Reader(pot)
-    async with serving(engine, settings) as served, served.socket() as client:
+    async with serving(pipeline, settings) as served, served.socket() as client:
         await client.subscribe(BRIEF, id=str(pot.id))
         before = await world.happen("pot.updated", pot.id)
         await reader.take(client)
@@ -198,7 +198,7 @@ async def test_a_server_that_was_restarted_is_come_back_to(
         client.connection.transport.abort()
     meanwhile = [await world.happen("pot.updated", pot.id) for _ in range(3)]
 
-    async with serving(engine, settings, port=served.port) as again:
+    async with serving(pipeline, settings, port=served.port) as again:
         await reader.follow(again, 3)
 
     assert reader.seen == [before, *meanwhile]

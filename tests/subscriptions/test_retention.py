@@ -7,15 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lango.db.pipeline import Pipeline
 from lango.rules.services import Services
 from lango.settings import Settings
 from resolvers.kernel.outbox import delete_old_events
 
 
 async def test_old_events_are_deleted_and_younger_ones_kept(
-    owner: asyncpg.Pool[Any], engine: AsyncEngine, settings: Settings
+    owner: asyncpg.Pool[Any], pipeline: Pipeline, settings: Settings
 ) -> None:
     old, young = str(uuid4()), str(uuid4())
     for key, age in ((old, timedelta(hours=73)), (young, timedelta(hours=71))):
@@ -24,7 +24,7 @@ async def test_old_events_are_deleted_and_younger_ones_kept(
             key, age,
         )  # fmt: skip
 
-    await delete_old_events(Services(engine, settings))
+    await delete_old_events(Services(pipeline, settings))
 
     kept = await owner.fetch("SELECT key FROM platform.outbox_events WHERE key = ANY ($1)", [old, young])
     assert [row["key"] for row in kept] == [young]

@@ -176,7 +176,7 @@ async def test_every_reveal_is_audited_in_its_own_transaction(
     assert all(orjson.loads(row["metadata"]) == {"user_id": str(deal.seller.id)} for row in rows)
     assert all(DETAILS not in str(tuple(row.values())) for row in rows)
 
-    async def full(*_: Any, **__: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("the log is full")
 
     monkeypatch.setattr("resolvers.kernel.audit.revealed", full)

@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 import strawberry
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from lango.db.pipeline import make_pipeline
 from lango.http.app import Gateway, create_app
 from lango.providers.wave import EVENTS, WAVE
 from lango.providers.wave.client import Wave
@@ -100,12 +100,12 @@ async def open_door(tmp_path: Path) -> AsyncIterator[Open]:
     ) -> Door:
         own = WaveSettings(_env_file=None, **{"webhook_secrets": ",".join(SECRETS), **(wave or {})})
         settings = Settings(_env_file=None, **{"data_dir": tmp_path, "allow_dev_key": True, **values}).with_section(own)
-        engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
-        services = make_services(settings, engine)
+        pipeline = make_pipeline("postgresql://nobody@127.0.0.1:1/nothing", settings)
+        services = make_services(settings, pipeline)
         app = create_app(
             strawberry.Schema(Query),
             settings,
-            engine,
+            pipeline,
             services=services,
             handlers=[Handler(webhook, receive)],
         )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
 from lango.actor import Actor
-from lango.db.session import Transaction, acting_as
+from lango.db.transaction import Transaction, acting_as
 
 
 class Reading:

@@ -22,7 +22,7 @@ import models.pots as pots
 import models.profiles as profiles
 import models.redemption as redemption
 from benchmarks.peers.plain.reading import Reading
-from lango.db.session import set_role
+from lango.db.transaction import set_role
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from resolvers.redemption.till import redeem_qr_code
@@ -302,7 +302,7 @@ class Mutation:
             try:
                 made = await redeem_qr_code(tx, input.code)
             except Refused as refusal:
-                await tx.save(*refusal.kept)
+                tx.save(*refusal.kept)
                 error = RedeemQrCodeUserError(code=refusal.code(), message=refusal.message)
                 return RedeemQrCodePayload(qr_code=None, user_errors=[error])
             await set_role(tx, tx.actor.database_role)

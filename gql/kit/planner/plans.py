@@ -51,6 +51,8 @@ class Root:
     key: str
     statement: Statement | None = None
     constant: bytes | None = None
+    # The field's own name.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,30 @@ class Plans:
         found = self._known(start, given)
         if found is None:
             make = partial(self.of_object_at_once, document, operation, role, given, model, nodes, path)
+            found = await self._slices.make(start, partial(self._find, start, given), make)
+        return found
+
+    async def of_payload(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        given: RequestValues,
+        payload: GraphQLObjectType,
+        models: Mapping[str, type[Base]],
+        nodes: Sequence[FieldNode],
+        path: Hashable,
+    ) -> Plan:
+        """The plan of the rows in a mutation's payload, by the names of whose fields their models are known; the key of
+        each will be given. `path` tells where the mutation stands."""
+        start = (*_start(document, operation, role), path, payload.name)
+        found = self._known(start, given)
+        if found is None:
+
+            def make() -> Plan:
+                about = partial(self._payload, document.fragments, operation, role, payload, models, nodes)
+                return self._make(start, document, given, about)
+
             found = await self._slices.make(start, partial(self._find, start, given), make)
         return found
 
@@ -235,6 +261,25 @@ class Plans:
         except (CallerError, GraphQLError):
             return Plan(())
         return Plan((Root("", compiled(statement, role, builder.placeholders)),))
+
+    def _payload(
+        self,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        payload: GraphQLObjectType,
+        models: Mapping[str, type[Base]],
+        nodes: Sequence[FieldNode],
+        conditions: PlanConditions,
+    ) -> Plan:
+        selected = Selections(self.schema, fragments, operation, conditions).below(payload, nodes)
+        roots: list[Root] = []
+        for key, below in selected.items():
+            name = below[0].name.value
+            if name in models:
+                found = self._object(fragments, operation, role, models[name], below, conditions)
+                roots += [replace(root, key=key, name=name) for root in found.roots]
+        return Plan(tuple(roots))
 
 
 def _start(document: Document, operation: OperationDefinitionNode, role: DatabaseRole) -> tuple[Hashable, ...]:

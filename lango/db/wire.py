@@ -1,0 +1,237 @@
+"""PostgreSQL's wire protocol, as far as it is spoken here: messages, parameters as text, and the rows that come back.
+
+Everything crosses as text: PostgreSQL writes it as it does in a cast, and Python reads most of it by one call in C.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from decimal import Decimal
+from functools import partial
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
+
+from lango.db.driver import digest
+from lango.db.postgres import RawJson
+from lango.libraries.asyncpg import UUID
+
+LENGTH = struct.Struct("!I")
+SIZE = struct.Struct("!i")
+SYNC = b"S\x00\x00\x00\x04"
+EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
+# What the server sends, by its first letter.
+PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY, ROW_DESCRIPTION = b"1CDEZT"
+NULL = b"\xff\xff\xff\xff"
+
+Decoder = Callable[[bytes], Any]
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    return kind + LENGTH.pack(len(body) + 4) + body
+
+
+def name_of(sql: str) -> bytes:
+    """The name of a prepared statement: the same for the same SQL, and another for any other, whoever prepares it.
+
+    Through a pooler the connections of many processes meet on one server connection. A number would then name the
+    statement of somebody else.
+    """
+    return digest(sql).encode()
+
+
+def parse(name: bytes, sql: str) -> bytes:
+    return message(b"P", name + b"\x00" + sql.encode() + b"\x00\x00\x00")
+
+
+def describe(name: bytes) -> bytes:
+    return message(b"D", b"S" + name + b"\x00")
+
+
+def forget(name: bytes) -> bytes:
+    """Drop a prepared statement."""
+    return message(b"C", b"S" + name + b"\x00")
+
+
+def bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
+    """Bind the unnamed portal; parameters and results as text."""
+    parts = [b"\x00", name, b"\x00\x00\x00", len(values).to_bytes(2, "big")]
+    parts += [NULL if value is None else LENGTH.pack(len(value)) + value for value in values]
+    parts.append(b"\x00\x00")
+    return message(b"B", b"".join(parts))
+
+
+def written(value: Any) -> bytes | None:
+    """A parameter as PostgreSQL reads it from text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    if isinstance(value, list | tuple):
+        return _array(value).encode()
+    if isinstance(value, datetime | date | clock):
+        return value.isoformat().encode()
+    if isinstance(value, Decimal):
+        return format(value, "f").encode()
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds".encode()
+    return str(value).encode()
+
+
+def _array(values: Sequence[Any]) -> str:
+    items = []
+    for value in values:
+        text = written(value)
+        quoted = None if text is None else text.decode().replace("\\", "\\\\").replace('"', '\\"')
+        items.append("NULL" if quoted is None else f'"{quoted}"')
+    return f"{{{','.join(items)}}}"
+
+
+def row_in(buffer: bytearray, start: int) -> list[bytes | None]:
+    """The values of a DataRow whose body begins there."""
+    at, found = start + 2, list[bytes | None]()
+    for _ in range(int.from_bytes(buffer[start:at], "big")):
+        (size,) = SIZE.unpack_from(buffer, at)
+        at += 4
+        if size < 0:
+            found.append(None)
+        else:
+            found.append(bytes(buffer[at : at + size]))
+            at += size
+    return found
+
+
+def decoders_in(body: bytes) -> list[Decoder]:
+    """How the columns of a RowDescription are read."""
+    at, found = 2, list[Decoder]()
+    for _ in range(int.from_bytes(body[:2], "big")):
+        # The name; the table and the column in it; the type; and its length, modifier and format.
+        at = body.index(0, at) + 1
+        found.append(decoder_of(int.from_bytes(body[at + 6 : at + 10], "big")))
+        at += 18
+    return found
+
+
+def decoded(rows: Sequence[Sequence[bytes | None]], decoders: Sequence[Decoder]) -> list[tuple[Any, ...]]:
+    """The rows as Python's values."""
+    return [
+        tuple([None if value is None else read(value) for value, read in zip(row, decoders, strict=True)])
+        for row in rows
+    ]
+
+
+def _moment(value: bytes) -> datetime:
+    text = value.decode()
+    if text in INFINITE:
+        return INFINITE[text].replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
+
+
+def _local_moment(value: bytes) -> datetime:
+    text = value.decode()
+    return INFINITE.get(text) or datetime.fromisoformat(text)
+
+
+def _day(value: bytes) -> date:
+    text = value.decode()
+    return INFINITE[text].date() if text in INFINITE else date.fromisoformat(text)
+
+
+def _interval(value: bytes) -> timedelta:
+    """By the settings of a connection an interval is written in ISO 8601; a month has 30 days and a year 365."""
+    found = INTERVAL.fullmatch(value.decode())
+    if found is None:
+        raise ValueError(f"This is no interval: {value!r}")
+    years, months, days, hours, minutes, seconds = (Decimal(part or 0) for part in found.groups())
+    return timedelta(days=int(years * 365 + months * 30 + days)) + timedelta(
+        microseconds=int((hours * 3600 + minutes * 60 + seconds) * 1_000_000)
+    )
+
+
+def _address(value: bytes) -> Any:
+    text = value.decode()
+    return ip_interface(text) if "/" in text else ip_address(text)
+
+
+def _items(value: bytes) -> list[Any]:
+    """The texts of an array, which may hold arrays."""
+    root: list[Any] = []
+    open_: list[list[Any]] = [root]
+    for brace, quoted, bare in ARRAY_PART.findall(value.decode()):
+        if brace == "{":
+            inner: list[Any] = []
+            open_[-1].append(inner)
+            open_.append(inner)
+        elif brace:
+            open_.pop()
+        elif bare:
+            open_[-1].append(None if bare == "NULL" else bare)
+        else:
+            open_[-1].append(ESCAPED.sub(r"\1", quoted[1:-1]))
+    return list(root[0])
+
+
+def _list(read: Decoder, value: bytes) -> list[Any]:
+    def inner(items: list[Any]) -> list[Any]:
+        return [
+            item if item is None else inner(item) if isinstance(item, list) else read(item.encode()) for item in items
+        ]
+
+    return inner(_items(value))
+
+
+INFINITE = {"infinity": datetime.max, "-infinity": datetime.min}  # noqa: DTZ901 - of both kinds, with a zone and without
+INTERVAL = re.compile(
+    r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?[\d.]+)S)?)?", re.ASCII
+)
+ARRAY_PART = re.compile(r'([{}])|("(?:[^"\\]|\\.)*")|([^{},"]+)', re.DOTALL)
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _text(value: bytes) -> str:
+    return value.decode()
+
+
+# By PostgreSQL's numbers of its types, which never change; with that of its array.
+_SCALARS: dict[tuple[int, int], Decoder] = {
+    (16, 1000): b"t".__eq__,
+    (17, 1001): lambda value: bytes.fromhex(value[2:].decode()),
+    (20, 1016): int,
+    (21, 1005): int,
+    (23, 1007): int,
+    (26, 1028): int,
+    (114, 199): lambda value: RawJson(value.decode()),
+    (3802, 3807): lambda value: RawJson(value.decode()),
+    (700, 1021): float,
+    (701, 1022): float,
+    (650, 651): lambda value: ip_network(value.decode()),
+    (869, 1041): _address,
+    (1082, 1182): _day,
+    (1083, 1183): lambda value: clock.fromisoformat(value.decode()),
+    (1266, 1270): lambda value: clock.fromisoformat(value.decode()),
+    (1114, 1115): _local_moment,
+    (1184, 1185): _moment,
+    (1186, 1187): _interval,
+    (1700, 1231): lambda value: Decimal(value.decode()),
+    (2950, 2951): lambda value: UUID(value.decode()),
+    (25, 1009): _text,
+    (1043, 1015): _text,
+    (1042, 1014): _text,
+    (19, 1003): _text,
+}
+_DECODERS = {one: read for (one, _), read in _SCALARS.items()} | {
+    many: partial(_list, read) for (_, many), read in _SCALARS.items()
+}
+
+
+def decoder_of(type_number: int) -> Decoder:
+    """How a value of that type is read; of a type that is not known its text."""
+    read: Decoder = _DECODERS.get(type_number, _text)
+    return read
