@@ -102,12 +102,7 @@ class OpenTransaction(Transaction):
         self._pending: list[Command] = []
 
     async def fetch(self, *queries: Query) -> list[list[Any]]:
-        commands = [Command(self._as_role(each), each.values, decodes=True, writes=each.writes) for each in queries]
-        results = await self._sent(commands)
-        return [
-            query.read(self, decoded(found.rows, found.decoders or ()))
-            for query, found in zip(queries, results, strict=True)
-        ]
+        return self._read(queries, await self._sent([self._command(each) for each in queries]))
 
     def send(self, sql: str, values: Sequence[Any] = ()) -> None:
         self._pending.append(Command(sql, values, writes=True))
@@ -168,9 +163,17 @@ class OpenTransaction(Transaction):
                     await self._over(connection, [ROLLBACK])
         self._end()
 
-    def _as_role(self, query: Query) -> str:
-        """A statement under policies is planned anew whenever the role has changed: so each role has one of its own."""
-        return query.sql if self.role is DatabaseRole.RULES else f"/* {self.role.value} */ {query.sql}"
+    def _command(self, query: Query) -> Command:
+        """A look-up as it is sent. Under policies a statement is planned anew whenever the role has changed, so each
+        role has one of its own."""
+        sql = query.sql if self.role is DatabaseRole.RULES else f"/* {self.role.value} */ {query.sql}"
+        return Command(sql, query.values, decodes=True, writes=query.writes)
+
+    def _read(self, queries: Sequence[Query], results: Sequence[Result]) -> list[list[Any]]:
+        return [
+            query.read(self, decoded(found.rows, found.decoders or ()))
+            for query, found in zip(queries, results, strict=True)
+        ]
 
     def _opening(self, connection: Connection) -> list[Command]:
         """BEGIN, role and context."""

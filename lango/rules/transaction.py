@@ -52,6 +52,10 @@ class CallerTransaction(Transaction):
     def note_lock(self, model: type[Any], key: Any) -> None:
         self._rules.note_lock(model, key)
 
+    async def fetch_and_lock(self, seen: Sequence[Query], locked: Sequence[Query]) -> list[list[Any]]:
+        """What these look-ups give as the caller, and those after them in the rules' role, all in one round trip."""
+        return await self._rules.fetch_and_lock(seen, locked)
+
     def as_rules(self) -> RuleTransaction:
         """Take the rules' role, which sees and writes everything, until the rule ends."""
         self._rules.set_role(DatabaseRole.RULES)
@@ -109,6 +113,18 @@ class RuleTransaction(OpenTransaction):
         self.role = DatabaseRole.RULES
         self.calls.clear()
         self.opened.clear()
+
+    async def fetch_and_lock(self, seen: Sequence[Query], locked: Sequence[Query]) -> list[list[Any]]:
+        """What these look-ups give in the role of the moment, and those after them in the rules' role, all in one
+        round trip."""
+        commands = [self._command(each) for each in seen]
+        if self.role is not DatabaseRole.RULES:
+            self.role = DatabaseRole.RULES
+            commands.append(Command(f"SET LOCAL ROLE {self.role.value}"))
+        switched = len(commands) - len(seen)
+        commands += [self._command(each) for each in locked]
+        results = await self._sent(commands)
+        return self._read([*seen, *locked], results[: len(seen)] + results[len(seen) + switched :])
 
     async def check(self) -> None:
         """Have all done that waits, and what constraints say at the end said now."""

@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from graphql import FieldNode, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, OperationDefinitionNode
@@ -157,7 +157,7 @@ class QueryPlanner:
 
     async def payload(
         self,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         context: Context,
         type_name: str,
         rows: Mapping[str, RowReference],
@@ -167,7 +167,7 @@ class QueryPlanner:
         assert context.document is not None
         payload = self.plans.schema.get_type(type_name)
         assert isinstance(payload, GraphQLObjectType)
-        given = RequestValues(info.variable_values, context.actor.user_id)
+        given = RequestValues(cast(Any, info.variable_values), context.actor.user_id)
         path = tuple(info.path.as_list())
         models = {name: reference.model for name, reference in rows.items()}
         role, planned = context.actor.database_role, list[PlannedObject]()
