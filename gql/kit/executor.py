@@ -13,8 +13,9 @@ from graphql import is_non_null_type
 
 from gql.kit.loaders import read_node
 from gql.kit.node import parse_global_id
-from gql.kit.planner.answers import PartialJson, QueryPlanner, RowReference
+from gql.kit.planner.answers import QueryPlanner, RowReference
 from gql.kit.planner.builder import Placeholder
+from gql.kit.planner.finishing import PartialJson
 from gql.kit.planner.selections import DEFINITION
 from gql.kit.subscription import ABOUT
 from lango.db.postgres import RawJson

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
@@ -18,10 +18,13 @@ from gql.kit.kinds import enum_of
 from gql.kit.loaders import read_node
 from gql.kit.naming import camel
 from gql.kit.node import key_from
-from gql.kit.planner.answers import PlannedObject, QueryPlanner, RowReference, finished
+from gql.kit.planner.answers import PlannedObject, QueryPlanner, RowReference
+from gql.kit.planner.builder import MUTATION
+from gql.kit.planner.finishing import finished
+from gql.kit.planner.mutations import Reading
 from gql.kit.scalars import Json
 from gql.kit.type_registry import TypeReference, register
-from gql.kit.types import Field, argument, object_type
+from gql.kit.types import Field, Input, argument, object_type
 from lango.db.connection import Query
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
@@ -64,6 +67,76 @@ def mutations(*rules: Rule[..., Any]) -> type[Any]:
     return object_type("Mutation", map(field_of, rules))
 
 
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A rule as a mutation of the schema."""
+
+    rule: Rule[..., Any]
+    name: str
+
+    @property
+    def rows(self) -> dict[str, Result]:
+        """The single rows of its payload, by the names of their fields."""
+        return {camel(each.name): each for each in self.rule.results if each.model is not None and not each.many}
+
+    async def perform(self, context: Any, given: Input, path: tuple[str | int, ...], reading: Reading) -> Outcome:
+        """Run the rule with that input; `path` is where the mutation stands in the answer. Raises CallerError."""
+        arguments = arguments_of(given)
+        key, validate_only = arguments.pop("idempotency_key", None), arguments.pop("validate_only", False)
+        _check_caller(self.rule, context.actor)
+        operation = self.name
+        if key is None and context.idempotency_key is not None:
+            key, operation = context.idempotency_key, f"{self.name}:{'.'.join(map(str, path))}"
+        await context.restart_reads()
+        outcome = await run(
+            context.services,
+            context.actor,
+            self.rule,
+            arguments,
+            key=key if self.rule.idempotent else None,
+            operation=operation,
+            validate_only=validate_only,
+            committing=context.note_commit,
+            counting=context.count_call,
+            reading=reading,
+        )
+        context.show(outcome.opened, outcome.dry_run)
+        return outcome
+
+
+def reference_to(result: Result, outcome: Outcome) -> RowReference | None:
+    """The row that is the value of that result, by its key; None where there is none."""
+    key = outcome.values.get(result.name)
+    model: Any = result.model
+    return None if key is None else RowReference(model, key_from(model, key))
+
+
+@dataclass(slots=True)
+class PayloadReading:
+    """How the rows of a payload are read with the commit, where the executor makes the answer."""
+
+    info: Any
+    payload_name: str
+    mutation: Mutation
+    planned: list[PlannedObject] = field(default_factory=list)
+
+    async def queries(self, outcome: Outcome) -> list[Query]:
+        """The statements that read the rows which are selected and can be planned."""
+        context = self.info.context
+        if isinstance(context.planner, QueryPlanner):
+            shown = {name: reference_to(each, outcome) for name, each in self.mutation.rows.items()}
+            rows = {name: reference for name, reference in shown.items() if reference is not None}
+            self.planned = await context.planner.payload(self.info._raw_info, context, self.payload_name, rows)  # noqa: SLF001
+        return [(each.statement.sql, each.values) for each in self.planned]
+
+    def keep(self, outcome: Outcome) -> None:
+        """Let the executor find what they gave."""
+        context = self.info.context
+        if isinstance(outcome.payload, list):
+            for each, text in zip(self.planned, outcome.payload, strict=True):
+                context.read_objects[each.path] = finished(each.statement, text, context)
+
+
 def field_of(rule: Rule[..., Any]) -> Field:
     """The field of a rule."""
     name = camel(rule.name)
@@ -73,40 +146,17 @@ def field_of(rule: Rule[..., Any]) -> Field:
     payload_name = f"{title}Payload"
     payload = _payload_type(title, name, rule, _error_type(title, name, codes))
 
+    mutation = Mutation(rule, name)
+
     async def resolve(_: Any, info: Any, input: Any) -> Any:
-        context = info.context
-        arguments = arguments_of(input)
-        key, validate_only = arguments.pop("idempotency_key", None), arguments.pop("validate_only", False)
-        _check_caller(rule, context.actor)
-        operation = name
-        if key is None and context.idempotency_key is not None:
-            key, operation = context.idempotency_key, f"{name}:{'.'.join(str(part) for part in info.path.as_list())}"
-        await context.restart_reads()
-        planned: list[PlannedObject] = []
-
-        async def reading(outcome: Outcome) -> list[Query]:
-            if isinstance(context.planner, QueryPlanner):
-                rows = {camel(each.name): _shown(context, each, outcome.values.get(each.name)) for each in rule.results}
-                rows = {name: row for name, row in rows.items() if isinstance(row, RowReference)}
-                planned.extend(await context.planner.payload(info._raw_info, context, payload_name, rows))  # noqa: SLF001
-            return [(each.statement.sql, each.values) for each in planned]
-
-        outcome = await run(
-            context.services,
-            context.actor,
-            rule,
-            arguments,
-            key=key if rule.idempotent else None,
-            operation=operation,
-            validate_only=validate_only,
-            committing=context.note_commit,
-            counting=context.count_call,
-            reading=reading,
-        )
-        if isinstance(outcome.payload, list):
-            for each, text in zip(planned, outcome.payload, strict=True):
-                context.read_objects[each.path] = finished(each.statement, text, context)
-        context.show(outcome.opened, outcome.dry_run)
+        context, path = info.context, tuple(info.path.as_list())
+        outcome = context.performed.pop(path, None)
+        if isinstance(outcome, Exception):
+            raise outcome
+        if outcome is None:
+            reading = PayloadReading(info, payload_name, mutation)
+            outcome = await mutation.perform(context, input, path, reading.queries)
+            reading.keep(outcome)
         values: dict[str, Any] = {}
         for result in rule.results:
             values[result.name] = _shown(context, result, outcome.values.get(result.name))
@@ -115,7 +165,15 @@ def field_of(rule: Rule[..., Any]) -> Field:
         return SimpleNamespace(**values, user_errors=[_error(item, codes) for item in outcome.refusals])
 
     given = argument("input", input_type, name="input", description="What the mutation takes.")
-    return Field(rule.name, payload | None, name=name, description=rule.doc, resolve=resolve, arguments=[given])
+    return Field(
+        rule.name,
+        payload | None,
+        name=name,
+        description=rule.doc,
+        resolve=resolve,
+        arguments=[given],
+        metadata={MUTATION: mutation},
+    )
 
 
 def _shown(context: Any, result: Result, value: Any) -> Any:

@@ -68,6 +68,8 @@ class Context:
         self.response_size = ResponseSize(max_answer_bytes)
         # What the planner has answered already: the executor takes it as it is.
         self.answered: Answered = NOTHING
+        # What came of a mutation that was performed before the executor, or its error, by its path.
+        self.performed: dict[tuple[str | int, ...], Any] = {}
         # Objects of a payload that were read with the mutation, as they go into the answer, by their paths.
         self.read_objects: dict[tuple[str | int, ...], Any] = {}
         # The event that a reader has seen last, where the transport says it.

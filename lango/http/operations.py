@@ -233,6 +233,10 @@ class Operations:
                             )
                         result = await self._run(document, operation, parameters, context)
                 else:
+                    if self.planner is not None and operation.operation is OperationType.MUTATION:
+                        context.answered = await self.planner.perform(
+                            document, operation, parameters.variables, context
+                        )
                     result = await self._run(document, operation, parameters, context)
             context.response_size.check()
             await self.close(context)

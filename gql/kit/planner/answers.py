@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import time
-from base64 import b64decode
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, cast
 
 import asyncpg
 from graphql import FieldNode, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, OperationDefinitionNode
 
 from gql.kit.deferred_values import RequestValues
-from gql.kit.node import MIRRORED
-from gql.kit.planner.builder import PLACEHOLDER, SHOWN
+from gql.kit.planner.builder import SHOWN
+from gql.kit.planner.finishing import PartialJson, finished
+from gql.kit.planner.mutations import performed
 from gql.kit.planner.plans import Plans, Root
 from gql.kit.planner.statements import Statement
 from gql.kit.planner.variables import Variables
 from lango.actor import Actor
 from lango.errors import AnswerTooLarge, CallerError
 from lango.graphql.answers import Answered
-from lango.graphql.context import Context, Shown
+from lango.graphql.context import Context
 from lango.graphql.documents import Document
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 from models.base import Base
-
-SHOWN_MARK = re.compile(rb"\x02([^\x02]*)\x02")
-
-
-@dataclass(frozen=True, slots=True)
-class PartialJson:
-    """JSON with placeholders, for which Python has to fill in values."""
-
-    text: bytes
-    statement: Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +93,23 @@ class QueryPlanner:
         # What one statement answered under several keys is there as often.
         context.response_size.take(sum(map(len, answered.finished.values())))
         answered.complete = len(answered.finished) == len(plan.roots)
+        return answered
+
+    async def perform(
+        self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], context: Context
+    ) -> Answered:
+        """A mutation that needs no executor. Where what came of it does, the executor finds it in the context."""
+        answered = Answered()
+        given = self.given(document, operation, variables, context.actor)
+        if given is None:
+            return answered
+        try:
+            plan = await self.plans.of_mutation(document, operation, context.actor.database_role, given)
+        except CallerError:
+            return answered
+        if plan.mutation is not None and (text := await performed(plan, given, context)) is not None:
+            answered.finished[plan.key], answered.complete = text, True
+            context.response_size.take(len(text))
         return answered
 
     async def _read(
@@ -212,24 +217,6 @@ def report_of(
         for (root, statement, _), outcome in zip(planned, outcomes, strict=True)
     ]
     return {"databaseMs": round(seconds * 1000, 3), "statements": statements}
-
-
-@cache
-def is_of_person(type_name: str) -> bool:
-    """Whether the rows of the type are about a person."""
-    access = MIRRORED[type_name].__access__
-    return access is not None and access.of_person
-
-
-def finished(statement: Statement, text: bytes | None, context: Context) -> bytes | PartialJson:
-    """The statement's text as it goes into the answer, or what is still to be filled in."""
-    if text is None:
-        return b"null"
-    if statement.marked and SHOWN.encode() in text:
-        shown = [Shown(*b64decode(found).decode().split(":", 1)) for found in SHOWN_MARK.findall(text)]
-        context.shown += [row for row in shown if is_of_person(row.type_name)]
-        text = SHOWN_MARK.sub(b"", text)
-    return PartialJson(text, statement) if statement.placeholders and PLACEHOLDER.encode() in text else text
 
 
 def is_left_to_executor(error: BaseException | None) -> bool:

@@ -36,6 +36,8 @@ from models.base import Base
 
 # What a field's metadata holds: how it is planned. A field without it is answered in Python.
 PLAN = "lango.plan"
+# The same of a mutation: by what it is performed.
+MUTATION = "lango.mutation"
 # No JSON holds these letters, so they can mark a place in finished text: that staff are shown a row, and that Python
 # is to fill in a value.
 SHOWN, PLACEHOLDER = "\x02", "\x01"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from graphql import (
@@ -16,11 +16,12 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    get_named_type,
 )
 from sqlalchemy import Select
 
-from gql.kit.deferred_values import DeferredValue, PlanConditions, Read, RequestValues
-from gql.kit.planner.builder import PLAN, Builder
+from gql.kit.deferred_values import DeferredValue, NotPlanned, PlanConditions, Read, RequestValues
+from gql.kit.planner.builder import MUTATION, PLAN, Builder
 from gql.kit.planner.fields import parts_of
 from gql.kit.planner.members import Meaning, meaning
 from gql.kit.planner.selections import DEFINITION, Selections
@@ -33,6 +34,7 @@ from lango.lru import Lru
 from lango.observability.metrics import Metrics
 from models.base import Base
 
+AnyPlan = TypeVar("AnyPlan", bound="Plan | MutationPlan")
 # The characters of SQL that are kept, for the largest statements are some hundred thousand long.
 KEPT_CHARACTERS = 16_000_000
 # A placeholder keeps the syntax tree of its document, which takes a hundred times the memory of the text.
@@ -51,8 +53,9 @@ class Root:
     key: str
     statement: Statement | None = None
     constant: bytes | None = None
-    # The field's own name.
+    # Of a payload's row: the result of the rule, and its model.
     name: str = ""
+    model: type[Base] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,24 @@ class Plan:
         statements = list({id(root.statement): root.statement for root in self.roots if root.statement}.values())
         trees = WEIGHT_OF_A_TREE * len(document.query) if any(statement.placeholders for statement in statements) else 0
         return trees + sum(len(statement.sql) for statement in statements) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class MutationPlan:
+    """How an operation of one mutation is answered: its input, with deferred values in it, and its payload's fields.
+
+    Without a mutation the ordinary executor answers it.
+    """
+
+    key: str = ""
+    mutation: Any = None
+    input: Any = None
+    roots: tuple[Root, ...] = ()
+
+    def weight(self, document: Document) -> int:
+        """The characters that it keeps in memory."""
+        statements = [root.statement.sql for root in self.roots if root.statement is not None]
+        return WEIGHT_OF_A_TREE * len(document.query) + sum(map(len, statements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,7 @@ class Plans:
         self.schema = schema
         self._marks_all = marks_all
         self._metrics = metrics
-        self._kept: Lru[Hashable, Condition | Plan] = Lru(size, weight=KEPT_CHARACTERS)
+        self._kept: Lru[Hashable, Condition | Plan | MutationPlan] = Lru(size, weight=KEPT_CHARACTERS)
         self._numbers = count()
         self._slices = Slices()
 
@@ -99,7 +120,7 @@ class Plans:
         """The plan of a query; a new one is made in slices. Raises CallerError for a value that no plan can be chosen
         by."""
         start = _start(document, operation, role)
-        found = self._known(start, given)
+        found: Plan | None = self._known(start, given)
         if found is None:
             make = partial(self.of_operation_at_once, document, operation, role, given)
             found = await self._slices.make(start, partial(self._find, start, given), make)
@@ -124,9 +145,21 @@ class Plans:
     ) -> Plan:
         """The plan of an object that a mutation made, whose key will be given; `path` tells where it stands."""
         start = (*_start(document, operation, role), path)
-        found = self._known(start, given)
+        found: Plan | None = self._known(start, given)
         if found is None:
             make = partial(self.of_object_at_once, document, operation, role, given, model, nodes, path)
+            found = await self._slices.make(start, partial(self._find, start, given), make)
+        return found
+
+    async def of_mutation(
+        self, document: Document, operation: OperationDefinitionNode, role: DatabaseRole, given: RequestValues
+    ) -> MutationPlan:
+        """The plan of a mutation, where it needs no executor. Raises as `of_operation` does."""
+        start = _start(document, operation, role)
+        found: MutationPlan | None = self._known(start, given)
+        if found is None:
+            about = partial(self._mutation, document.fragments, operation, role)
+            make = partial(self._make, start, document, given, about)
             found = await self._slices.make(start, partial(self._find, start, given), make)
         return found
 
@@ -144,7 +177,7 @@ class Plans:
         """The plan of the rows in a mutation's payload, by the names of whose fields their models are known; the key of
         each will be given. `path` tells where the mutation stands."""
         start = (*_start(document, operation, role), path, payload.name)
-        found = self._known(start, given)
+        found: Plan | None = self._known(start, given)
         if found is None:
 
             def make() -> Plan:
@@ -168,22 +201,22 @@ class Plans:
         make = partial(self._object, document.fragments, operation, role, model, nodes)
         return self._make((*_start(document, operation, role), path), document, given, make)
 
-    def _known(self, start: Hashable, given: RequestValues) -> Plan | None:
+    def _known(self, start: Hashable, given: RequestValues) -> Any:
         """The plan that is kept for such a request."""
         found = self._find(start, given)
         if self._metrics is not None:
             self._metrics.plan(hit=found is not None)
         return found
 
-    def _find(self, start: Hashable, given: RequestValues) -> Plan | None:
+    def _find(self, start: Hashable, given: RequestValues) -> Any:
         found = self._kept.get(start)
         while isinstance(found, Condition):
             found = self._kept.get((found.number, found.read(given)))
         return found
 
     def _make(
-        self, start: Hashable, document: Document, given: RequestValues, make: Callable[[PlanConditions], Plan]
-    ) -> Plan:
+        self, start: Hashable, document: Document, given: RequestValues, make: Callable[[PlanConditions], AnyPlan]
+    ) -> AnyPlan:
         conditions = PlanConditions(given)
         plan = make(conditions)
         conditions.close()
@@ -191,7 +224,7 @@ class Plans:
             self._keep(start, conditions, plan, plan.weight(document))
         return plan
 
-    def _keep(self, start: Hashable, conditions: PlanConditions, plan: Plan, weight: int) -> None:
+    def _keep(self, start: Hashable, conditions: PlanConditions, plan: Plan | MutationPlan, weight: int) -> None:
         key = start
         for read, answer in conditions.answers:
             known = self._kept.get(key)
@@ -280,6 +313,54 @@ class Plans:
                 found = self._object(fragments, operation, role, models[name], below, conditions)
                 roots += [replace(root, key=key, name=name) for root in found.roots]
         return Plan(tuple(roots))
+
+    def _mutation(
+        self,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        conditions: PlanConditions,
+    ) -> MutationPlan:
+        mutations = self.schema.mutation_type
+        assert mutations is not None
+        try:
+            selections = Selections(self.schema, fragments, operation, conditions)
+            ((key, nodes),) = selections.fields(mutations, [operation.selection_set]).items()
+            field = mutations.fields[nodes[0].name.value]
+            mutation = field.extensions[DEFINITION].metadata[MUTATION]
+            payload = get_named_type(field.type)
+            assert isinstance(payload, GraphQLObjectType)
+            roots = tuple(
+                self._payload_field(fragments, operation, role, mutation, payload, name, below, conditions)
+                for name, below in selections.below(payload, nodes).items()
+            )
+            return MutationPlan(key, mutation, selections.arguments(field, nodes[0])["input"], roots)
+        except (CallerError, GraphQLError, KeyError, ValueError):
+            # Several mutations, a value that is no row's, a field that Python fills in: the executor's.
+            return MutationPlan()
+
+    def _payload_field(
+        self,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        operation: OperationDefinitionNode,
+        role: DatabaseRole,
+        mutation: Any,
+        payload: GraphQLObjectType,
+        key: str,
+        nodes: Sequence[FieldNode],
+        conditions: PlanConditions,
+    ) -> Root:
+        """A field of a payload where nothing was refused. Raises NotPlanned for one that is neither a row nor empty."""
+        name = nodes[0].name.value
+        if name == "__typename":
+            return Root(key, constant=orjson.dumps(payload.name))
+        if name in ("userErrors", "warnings"):
+            return Root(key, constant=b"[]")
+        result = mutation.rows[name]
+        (found,) = self._object(fragments, operation, role, result.model, nodes, conditions).roots
+        if found.statement is None or found.statement.placeholders:
+            raise NotPlanned
+        return replace(found, key=key, name=result.name, model=result.model)
 
 
 def _start(document: Document, operation: OperationDefinitionNode, role: DatabaseRole) -> tuple[Hashable, ...]:

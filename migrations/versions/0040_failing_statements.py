@@ -2,13 +2,13 @@
 
 from migrations.sql import run
 
-revision = "0039"
-down_revision = "0038"
+revision = "0040"
+down_revision = "0039"
 
 
 def upgrade() -> None:
-    run("0039_fail.up.sql")
+    run("0040_failing_statements.up.sql")
 
 
 def downgrade() -> None:
-    run("0039_fail.down.sql")
+    run("0040_failing_statements.down.sql")
