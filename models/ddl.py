@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from textwrap import dedent
 
-from sqlalchemy import Column, ForeignKeyConstraint, Table
+from sqlalchemy import Column, ForeignKeyConstraint, Table, Uuid
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
@@ -28,6 +28,8 @@ READERS = ("lango_anonymous", "lango_member", "lango_staff")
 WRITERS = ("lango_rules", "lango_worker")
 SOFT_DELETE = "deleted_at"
 DIALECT = dialect()  # type: ignore[no-untyped-call]
+# What looks at a posting when the transaction ends: at its entries, and at whether there are any.
+BALANCE = {"ledger.ledger_entries": "balance_transaction", "ledger.ledger_transactions": "require_entries"}
 WITHHOLDING = frozenset({SECRET, ENCRYPTED, WITHHELD})
 
 
@@ -175,21 +177,23 @@ def _triggers(model: type[Base]) -> Iterator[str]:
             f"CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {name} "
             f"FOR EACH ROW EXECUTE FUNCTION lango.audit({arguments})"
         )
-    if name in ("ledger.ledger_entries", "ledger.ledger_transactions"):
+    if name in BALANCE:
         yield (
             f"CREATE CONSTRAINT TRIGGER balance AFTER INSERT ON {name} DEFERRABLE INITIALLY DEFERRED "
-            "FOR EACH ROW EXECUTE FUNCTION lango.balance_transaction()"
+            f"FOR EACH ROW EXECUTE FUNCTION lango.{BALANCE[name]}()"
         )
 
 
 def audit_arguments(model: type[Base]) -> list[str]:
     """What the audit trigger gets: kind, key, withheld and personal columns, and where the card account stands."""
     table = model.table()
+    keys = list(table.primary_key.columns)
+    one_uuid = len(keys) == 1 and isinstance(keys[0].type, Uuid)
     account = "id" if _name(model) == "cards.accounts" else "account_id"
     on_account = group_of(model) == "cards" and account in table.columns
     return [
         snake(model.__name__),
-        ",".join(column.name for column in table.primary_key.columns),
+        keys[0].name if one_uuid else "{" + ",".join(key.name for key in keys) + "}",
         ",".join(column.name for column in table.columns if not WITHHOLDING.isdisjoint(column.info)),
         ",".join(column.name for column in table.columns if column.info.get(PERSONAL) and not column.info.get(SECRET)),
         account if on_account else "",

@@ -117,6 +117,66 @@ async def test_a_personal_value_is_audited_without_its_content(db: asyncpg.Conne
     assert entry["old_values"] == entry["new_values"] == {"phone": "(personal)"}
 
 
+async def test_an_update_of_withheld_columns_alone_is_audited_without_them(
+    db: asyncpg.Connection[Any], make: Factory
+) -> None:
+    user = await make(User, password_hash="before")
+
+    await db.execute("UPDATE identity.users SET password_hash = 'after', updated_at = now() WHERE id = $1", user.id)
+
+    entry = await last(db, "user", "updated")
+    assert "password_hash" not in entry["new_values"]
+    assert entry["old_values"].keys() == entry["new_values"].keys() <= {"updated_at"}
+
+
+async def test_a_statement_that_changes_many_rows_is_audited_once_a_row(
+    db: asyncpg.Connection[Any], make: Factory
+) -> None:
+    pots = [await make(Pot, view_count=count) for count in range(5)]
+
+    await db.execute("UPDATE pots.pots SET view_count = greatest(view_count, 3)")
+
+    changed = [row for row in await log(db, "pot") if row["action"] == "pot_updated"]
+    assert {row["resource_id"]: (row["old_values"], row["new_values"]) for row in changed} == {
+        pot.id: ({"view_count": count}, {"view_count": 3}) for count, pot in enumerate(pots[:3])
+    }
+    assert len(changed) == 3
+
+
+async def test_an_upsert_is_audited_as_what_it_did(db: asyncpg.Connection[Any], make: Factory) -> None:
+    there = await make(SubscriptionLimit, monthly_api_calls=1)
+
+    await db.execute(
+        "INSERT INTO usage.subscription_limits SELECT (l).* FROM (SELECT l FROM usage.subscription_limits l) rows"
+        " ON CONFLICT (plan) DO UPDATE SET monthly_api_calls = 2"
+    )
+
+    entry = await last(db, "subscription_limit", "updated")
+    assert entry["metadata"] == {"pk": {"plan": there.plan}}
+    assert entry["new_values"]["monthly_api_calls"] == 2
+    assert len(await log(db, "subscription_limit")) == 2
+
+
+async def test_what_is_copied_in_is_audited(db: asyncpg.Connection[Any]) -> None:
+    key = uuid4()
+
+    await db.copy_records_to_table("users", schema_name="identity", columns=["id", "email"], records=[(key, "c@d.ee")])
+
+    assert (await last(db, "user", "created"))["resource_id"] == key
+
+
+@pytest.mark.parametrize(
+    "change", ["TRUNCATE usage.subscription_limits CASCADE", "SET LOCAL session_replication_role = replica; {delete}"]
+)
+async def test_what_no_trigger_sees_is_not_audited(change: str, db: asyncpg.Connection[Any], make: Factory) -> None:
+    await make(SubscriptionLimit)
+    await db.execute("RESET ROLE")
+
+    await db.execute(change.format(delete="DELETE FROM usage.subscription_limits"))
+
+    assert [row["action"] for row in await log(db, "subscription_limit")] == ["subscription_limit_created"]
+
+
 async def test_a_delete_is_audited_with_the_old_values(db: asyncpg.Connection[Any], make: Factory) -> None:
     limit = await make(SubscriptionLimit, monthly_api_calls=77)
 

@@ -85,6 +85,34 @@ async def test_and_at_once_when_the_kernel_asks(
     assert refused.value.sqlstate == UNBALANCED
 
 
+async def test_also_by_one_message_that_makes_them_immediate_and_commits(poster: asyncpg.Connection[Any]) -> None:
+    before = await kept(poster)
+    await poster.execute("BEGIN")
+    await post(poster, [("a:XOF", 100), ("b:XOF", -99)])
+
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        await poster.execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT")
+
+    assert refused.value.sqlstate == UNBALANCED
+    await poster.execute("ROLLBACK")
+    assert await kept(poster) == before
+
+
+async def test_also_after_a_posting_has_been_found_balanced(poster: asyncpg.Connection[Any]) -> None:
+    await poster.execute("BEGIN")
+    posted = await post(poster, [("a:XOF", 100), ("b:XOF", -100)])
+    await poster.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    account = await poster.fetchval("SELECT account_id FROM ledger.ledger_entries WHERE transaction_id = $1", posted)
+
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        await poster.execute(
+            "INSERT INTO ledger.ledger_entries (transaction_id, account_id, amount) VALUES ($1, $2, 1)", posted, account
+        )
+
+    assert refused.value.sqlstate == UNBALANCED
+    await poster.execute("ROLLBACK")
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("ending", ["COMMIT", "SET CONSTRAINTS ALL IMMEDIATE"])
 async def test_whatever_role_the_transaction_ends_in(role: str, ending: str, poster: asyncpg.Connection[Any]) -> None:
