@@ -121,7 +121,7 @@ TRIGGERS = [
         returns="jsonb",
         language="plpgsql",
         definer=False,
-        volatility="IMMUTABLE PARALLEL SAFE",
+        volatility="IMMUTABLE STRICT PARALLEL SAFE",
         granted_to=(),
     ),
     Function(
@@ -163,24 +163,24 @@ TRIGGERS = [
                     || CASE TG_OP WHEN 'INSERT' THEN '_created' WHEN 'UPDATE' THEN '_updated' ELSE '_deleted' END,
                 TG_ARGV[0],
                 (coalesce(after, before) ->> TG_ARGV[1])::uuid,
-                CASE WHEN TG_OP = 'INSERT' THEN NULL
-                     WHEN TG_ARGV[3] = '' THEN changed.old - string_to_array(TG_ARGV[2], ',')
-                     ELSE lango.masked(changed.old - string_to_array(TG_ARGV[2], ','), string_to_array(TG_ARGV[3], ','))
-                END,
-                CASE WHEN TG_OP = 'DELETE' THEN NULL
-                     WHEN TG_ARGV[3] = '' THEN changed.new - string_to_array(TG_ARGV[2], ',')
-                     ELSE lango.masked(changed.new - string_to_array(TG_ARGV[2], ','), string_to_array(TG_ARGV[3], ','))
-                END,
+                CASE TG_ARGV[3] WHEN '' THEN written.old
+                    ELSE lango.masked(written.old, string_to_array(TG_ARGV[3], ',')) END,
+                CASE TG_ARGV[3] WHEN '' THEN written.new
+                    ELSE lango.masked(written.new, string_to_array(TG_ARGV[3], ',')) END,
                 CASE WHEN TG_ARGV[1] LIKE '{%'
                      THEN jsonb_build_object('pk', lango.picked(coalesce(after, before), TG_ARGV[1]::text[])) END,
                 nullif(current_setting('lango.request_id', true), ''),
                 nullif(current_setting('lango.user_agent', true), ''),
                 nullif(coalesce(after, before) ->> TG_ARGV[4], '')::uuid
             FROM (
-                SELECT jsonb_object_agg(name, before -> name) AS old, jsonb_object_agg(name, after -> name) AS new
-                FROM jsonb_object_keys(coalesce(after, before)) name
-                WHERE before -> name IS DISTINCT FROM after -> name
-            ) changed
+                SELECT
+                    CASE TG_OP WHEN 'UPDATE' THEN jsonb_object_agg(name, before -> name) ELSE before END
+                        - string_to_array(TG_ARGV[2], ',') AS old,
+                    CASE TG_OP WHEN 'UPDATE' THEN jsonb_object_agg(name, after -> name) ELSE after END
+                        - string_to_array(TG_ARGV[2], ',') AS new
+                FROM jsonb_object_keys(CASE TG_OP WHEN 'UPDATE' THEN after ELSE '{}' END) name
+                WHERE before -> name <> after -> name
+            ) written
             WHERE before IS DISTINCT FROM after;
             RETURN NULL;
         END
