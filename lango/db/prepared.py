@@ -6,7 +6,7 @@ SQLAlchemy's session takes three times as long for the same effect. The models t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,7 +89,7 @@ class Lookup:
         self._parts: list[ModelColumns | _Value] = []
         columns: list[Any] = []
         for item in what:
-            part = ModelColumns(item, len(columns)) if isinstance(item, type) else _Value(item, len(columns))
+            part = _part(item, len(columns))
             self._parts.append(part)
             columns += part.columns
         self._statement = Prepared(how(select(*columns)))
@@ -122,6 +122,25 @@ def as_it_is(_: Connected, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """Some columns of a model: the others are not read, and asking for one is an error."""
+
+    model: type[DeclarativeBase]
+    keys: frozenset[str]
+
+
+def partly(model: type[DeclarativeBase], *columns: Any) -> Partly:
+    """A model of which a look-up reads no more than these columns, its key among them."""
+    return Partly(model, frozenset(column.key for column in columns))
+
+
+def _part(item: Any, place: int) -> ModelColumns | _Value:
+    if isinstance(item, Partly):
+        return ModelColumns(item.model, place, only=item.keys)
+    return ModelColumns(item, place) if isinstance(item, type) else _Value(item, place)
+
+
 class _Value:
     def __init__(self, expression: ColumnElement[Any], place: int) -> None:
         self.columns = [expression]
@@ -138,12 +157,19 @@ class ModelColumns:
     for what is `undeferred`."""
 
     def __init__(
-        self, model: type[DeclarativeBase], place: int, *, of: Any = None, undeferred: Sequence[str] = ()
+        self,
+        model: type[DeclarativeBase],
+        place: int,
+        *,
+        of: Any = None,
+        undeferred: Sequence[str] = (),
+        only: Collection[str] = (),
     ) -> None:
-        """`of`: the alias of the model that is read."""
+        """`of`: the alias of the model that is read; `only`: the columns, where those are not all."""
         self.model = model
         mapper = model.__mapper__
         held = [each for each in mapper.column_attrs if not each.deferred or each.key in undeferred]
+        held = [each for each in held if not only or each.key in only]
         self.columns = [getattr(of or model, attribute.key) for attribute in held]
         self._mapper = mapper
         self._read = [

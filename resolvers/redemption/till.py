@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     ARRAY,
     Uuid,
-    any_,
     bindparam,
     func,
     literal,
@@ -22,7 +21,7 @@ from sqlalchemy import types as sql
 
 from lango.actor import Actor
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, partly
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Text, Value
@@ -205,10 +204,19 @@ class Scan:
             raise VenueNotAllowed(field="venue")
 
 
-PRESENTED = QrCode.code == any_(bindparam("codes", type_=ARRAY(sql.Text)))
-CODE = Lookup([QrCode], lambda rows: rows.where(PRESENTED))
+# Two values and no array: for an array PostgreSQL would plan the statement anew at every scan.
+PRESENTED = QrCode.code.in_([bindparam("typed", type_=sql.Text), bindparam("meant", type_=sql.Text)])
+READ_OF_CODE = partly(
+    QrCode, QrCode.id, QrCode.pot_id, QrCode.status, QrCode.price_cfa, QrCode.redeemable_from, QrCode.expires_at,
+    QrCode.redeemed_at, QrCode.redeemed_at_venue,
+)  # fmt: skip
+CODE = Lookup([READ_OF_CODE], lambda rows: rows.where(PRESENTED))
 # Lock first: two scans of one QR code must queue, not race.
-LOCKED_CODE = Lookup([QrCode], lambda rows: rows.where(PRESENTED).with_for_update(key_share=True))
+LOCKED_READ_OF_CODE = partly(
+    QrCode, QrCode.id, QrCode.pot_id, QrCode.status, QrCode.price_cfa, QrCode.redeemable_from, QrCode.expires_at,
+    QrCode.redeemed_at, QrCode.redeemed_at_venue,
+)  # fmt: skip
+CODE = Lookup([READ_OF_CODE], lambda rows: rows.where(PRESENTED).with_for_update(key_share=True))
 MEMBERSHIPS = (
     select(PartnerMember.partner_id)
     .where(PartnerMember.user_id == bindparam("user_id"))
@@ -216,7 +224,14 @@ MEMBERSHIPS = (
 )
 # One row, also where there is no pack: the pack, its partner, for whom the caller acts, and the time.
 AROUND = Lookup(
-    [Pack, Partner, func.array(MEMBERSHIPS.scalar_subquery(), type_=ARRAY(Uuid)), func.clock_timestamp()],
+    [
+        partly(Pack, Pack.id, Pack.venue_restrictions, Pack.redemption_instructions),
+        partly(
+            Partner, Partner.id, Partner.status, Partner.deleted_at, Partner.venues, Partner.revenue_split_percentage
+        ),
+        func.array(MEMBERSHIPS.scalar_subquery(), type_=ARRAY(Uuid)),
+        func.clock_timestamp(),
+    ],
     lambda rows: (
         rows.select_from(select(literal(1)).subquery())
         .outerjoin(QrCode, PRESENTED)
@@ -228,10 +243,11 @@ AROUND = Lookup(
 
 async def _scan(tx: Transaction, presented: str, venue: str | None, *, locked: bool) -> Scan:
     readings = codes.readings(presented)
+    presented_as = {"typed": readings[0], "meant": readings[-1]}
     # What is around the code is read after the lock: the moment of the decision is not that of the transaction's begin.
     found, ((pack, partner, memberships, now),) = await tx.fetch(
-        (LOCKED_CODE if locked else CODE).query(codes=readings),
-        AROUND.query(codes=readings, user_id=tx.actor.user_id),
+        (LOCKED_CODE if locked else CODE).query(**presented_as),
+        AROUND.query(**presented_as, user_id=tx.actor.user_id),
     )
     code: QrCode | None = found[0][0] if found else None
     if partner is not None:

@@ -123,7 +123,7 @@ class Plans:
         found: Plan | None = self._known(start, given)
         if found is None:
             make = partial(self.of_operation_at_once, document, operation, role, given)
-            found = await self._slices.make(start, partial(self._find, start, given), make)
+            return await self._slices.make(start, partial(self._find, start, given), make)
         return found
 
     def of_operation_at_once(
@@ -148,7 +148,7 @@ class Plans:
         found: Plan | None = self._known(start, given)
         if found is None:
             make = partial(self.of_object_at_once, document, operation, role, given, model, nodes, path)
-            found = await self._slices.make(start, partial(self._find, start, given), make)
+            return await self._slices.make(start, partial(self._find, start, given), make)
         return found
 
     async def of_mutation(
@@ -160,7 +160,7 @@ class Plans:
         if found is None:
             about = partial(self._mutation, document.fragments, operation, role)
             make = partial(self._make, start, document, given, about)
-            found = await self._slices.make(start, partial(self._find, start, given), make)
+            return await self._slices.make(start, partial(self._find, start, given), make)
         return found
 
     async def of_payload(
@@ -184,7 +184,7 @@ class Plans:
                 about = partial(self._payload, document.fragments, operation, role, payload, models, nodes)
                 return self._make(start, document, given, about)
 
-            found = await self._slices.make(start, partial(self._find, start, given), make)
+            return await self._slices.make(start, partial(self._find, start, given), make)
         return found
 
     def of_object_at_once(
