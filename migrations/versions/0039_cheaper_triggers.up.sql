@@ -58,10 +58,9 @@ END$$;
 CREATE FUNCTION lango.masked(written jsonb, names text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$BEGIN
-    RETURN (
-        SELECT coalesce(
-            jsonb_object_agg(key, CASE WHEN key = ANY (names) THEN '"(personal)"' ELSE value END), '{}')
-        FROM jsonb_each(written)
+    RETURN written || (
+        SELECT coalesce(jsonb_object_agg(name, '(personal)'::text), '{}')
+        FROM unnest(names) name WHERE written ? name
     );
 END$$;
 COMMENT ON FUNCTION lango.masked(jsonb, text[]) IS 'A row''s values with the personal ones masked; those that are not in it are not added.';
@@ -79,17 +78,25 @@ CREATE OR REPLACE FUNCTION lango.audit() RETURNS trigger
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$-- Arguments: the kind of thing, its key column where that is one UUID and else the array of its key columns,
 -- the withheld columns, the personal columns, the column that holds the card account. Lists are joined by
--- commas. It is one statement, because every statement and expression is prepared again in each transaction;
--- and what few tables need is a function of its own, which costs the others nothing.
+-- commas. Every expression and statement is prepared again in each transaction, so there are few; and what few
+-- tables need is a function of its own, which costs the others nothing.
 DECLARE
     before jsonb := to_jsonb(OLD);
     after jsonb := to_jsonb(NEW);
+    whole jsonb := coalesce(after, before);
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        SELECT jsonb_object_agg(name, before -> name), jsonb_object_agg(name, after -> name) INTO before, after
+        FROM jsonb_object_keys(after) name
+        WHERE before -> name <> after -> name;
+        IF before IS NULL THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     INSERT INTO admin.audit_logs (
         actor_user_id, actor_type, actor_ip, action, resource_type, resource_id, old_values, new_values,
         metadata, request_id, user_agent, account_id
-    )
-    SELECT
+    ) VALUES (
         lango.user_id(),
         coalesce(nullif(current_setting('lango.actor_type', true), ''),
                  CASE WHEN lango.user_id() IS NULL THEN 'system' ELSE 'user' END),
@@ -97,26 +104,17 @@ BEGIN
         TG_ARGV[0]
             || CASE TG_OP WHEN 'INSERT' THEN '_created' WHEN 'UPDATE' THEN '_updated' ELSE '_deleted' END,
         TG_ARGV[0],
-        (coalesce(after, before) ->> TG_ARGV[1])::uuid,
-        CASE TG_ARGV[3] WHEN '' THEN written.old
-            ELSE lango.masked(written.old, string_to_array(TG_ARGV[3], ',')) END,
-        CASE TG_ARGV[3] WHEN '' THEN written.new
-            ELSE lango.masked(written.new, string_to_array(TG_ARGV[3], ',')) END,
+        (whole ->> TG_ARGV[1])::uuid,
+        CASE TG_ARGV[3] WHEN '' THEN before - string_to_array(TG_ARGV[2], ',')
+            ELSE lango.masked(before - string_to_array(TG_ARGV[2], ','), string_to_array(TG_ARGV[3], ',')) END,
+        CASE TG_ARGV[3] WHEN '' THEN after - string_to_array(TG_ARGV[2], ',')
+            ELSE lango.masked(after - string_to_array(TG_ARGV[2], ','), string_to_array(TG_ARGV[3], ',')) END,
         CASE WHEN TG_ARGV[1] LIKE '{%'
-             THEN jsonb_build_object('pk', lango.picked(coalesce(after, before), TG_ARGV[1]::text[])) END,
+             THEN jsonb_build_object('pk', lango.picked(whole, TG_ARGV[1]::text[])) END,
         nullif(current_setting('lango.request_id', true), ''),
         nullif(current_setting('lango.user_agent', true), ''),
-        nullif(coalesce(after, before) ->> TG_ARGV[4], '')::uuid
-    FROM (
-        SELECT
-            CASE TG_OP WHEN 'UPDATE' THEN jsonb_object_agg(name, before -> name) ELSE before END
-                - string_to_array(TG_ARGV[2], ',') AS old,
-            CASE TG_OP WHEN 'UPDATE' THEN jsonb_object_agg(name, after -> name) ELSE after END
-                - string_to_array(TG_ARGV[2], ',') AS new
-        FROM jsonb_object_keys(CASE TG_OP WHEN 'UPDATE' THEN after ELSE '{}' END) name
-        WHERE before -> name <> after -> name
-    ) written
-    WHERE before IS DISTINCT FROM after;
+        nullif(whole ->> TG_ARGV[4], '')::uuid
+    );
     RETURN NULL;
 END$$;
 
