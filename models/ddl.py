@@ -15,7 +15,7 @@ from models import queue
 from models.access import Access
 from models.base import Base, models
 from models.columns import ENCRYPTED, PERSONAL, SECRET, STAFF_ONLY, WITHHELD
-from models.functions import CONTEXT, OWN, literal
+from models.functions import CONTEXT, OWN, WRITING, literal
 from models.triggers import PARTITIONS, TRIGGERS
 
 # The order in which groups are built: a table comes after those that its foreign keys name, as far as that goes.
@@ -23,7 +23,7 @@ GROUPS = (
     "platform", "identity", "profiles", "packs", "pots", "referrals", "donations", "redemption", "notifications",
     "analytics", "cards", "admin", "trading", "security", "treasury", "usage", "ledger", "privacy",
 )  # fmt: skip
-FUNCTIONS = (*CONTEXT, *OWN, *TRIGGERS, *PARTITIONS)
+FUNCTIONS = (*CONTEXT, *OWN, *TRIGGERS, *PARTITIONS, *WRITING)
 READERS = ("lango_anonymous", "lango_member", "lango_staff")
 WRITERS = ("lango_rules", "lango_worker")
 SOFT_DELETE = "deleted_at"

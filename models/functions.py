@@ -309,3 +309,37 @@ OWN = [
         "The ledger transactions of which the caller sees an entry.",
     ),
 ]
+
+# What the rules' own statements call.
+WRITING = [
+    Function(
+        "fail",
+        """
+        BEGIN
+            RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message;
+        END
+        """,
+        "Ends a statement with an error, where a value was to be: never returns.",
+        arguments="state text, message text, nothing anyelement",
+        returns="anyelement",
+        language="plpgsql",
+        definer=False,
+        volatility="VOLATILE",
+        granted_to=("lango_rules", "lango_worker"),
+    ),
+    Function(
+        "account_of",
+        """
+        BEGIN
+            RETURN (SELECT id FROM ledger.ledger_accounts WHERE code = account_code);
+        END
+        """,
+        "The account of that code as it is there now, also where it was opened after the statement began.",
+        arguments="account_code text",
+        returns="uuid",
+        language="plpgsql",
+        definer=False,
+        volatility="VOLATILE",
+        granted_to=("lango_rules", "lango_worker"),
+    ),
+]

@@ -1,2 +1,2 @@
-DROP FUNCTION lango.fail(text, text, anyelement);
 DROP FUNCTION lango.account_of(text);
+DROP FUNCTION lango.fail(text, text, anyelement);

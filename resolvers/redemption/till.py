@@ -212,11 +212,7 @@ READ_OF_CODE = partly(
 )  # fmt: skip
 CODE = Lookup([READ_OF_CODE], lambda rows: rows.where(PRESENTED))
 # Lock first: two scans of one QR code must queue, not race.
-LOCKED_READ_OF_CODE = partly(
-    QrCode, QrCode.id, QrCode.pot_id, QrCode.status, QrCode.price_cfa, QrCode.redeemable_from, QrCode.expires_at,
-    QrCode.redeemed_at, QrCode.redeemed_at_venue,
-)  # fmt: skip
-CODE = Lookup([READ_OF_CODE], lambda rows: rows.where(PRESENTED).with_for_update(key_share=True))
+LOCKED_CODE = Lookup([READ_OF_CODE], lambda rows: rows.where(PRESENTED).with_for_update(key_share=True))
 MEMBERSHIPS = (
     select(PartnerMember.partner_id)
     .where(PartnerMember.user_id == bindparam("user_id"))
