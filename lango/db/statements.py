@@ -48,7 +48,9 @@ def executed(
 
 
 def _is_model(described: Any) -> bool:
-    return described["entity"] is not None and described["expr"] is described["entity"]
+    # What is selected from no table at all names none.
+    entity = described.get("entity")
+    return entity is not None and described["expr"] is entity
 
 
 def _with_models(row: tuple[Any, ...], models: Sequence[ModelColumns | None], processes: Sequence[Any]) -> list[Any]:

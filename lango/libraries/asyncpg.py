@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -36,17 +36,17 @@ def transport_of(connection: asyncpg.Connection[Any]) -> asyncio.Transport:
     return transport
 
 
-def cancel_request(connection: asyncpg.Connection[Any]) -> Callable[[], Awaitable[None]]:
-    """What asks the server, on a connection of its own, to cancel what it is doing for this one, which may be closed by
-    then. It raises OSError."""
+def cancel_request_of(connection: asyncpg.Connection[Any]) -> Coroutine[Any, Any, None]:
+    """Asks the server, on a connection of its own, to cancel what it is doing for this one, which may be closed then.
+
+    Whoever awaits it gets OSError where the server cannot be reached.
+    """
+    # A connection that is closed does not know its server's process any more.
     protocol = connection._protocol  # type: ignore[attr-defined]  # noqa: SLF001
-    # A closed connection has no protocol any more.
-    pid, secret = protocol.backend_pid, protocol.backend_secret
-    address, parameters = connection._addr, connection._params  # type: ignore[attr-defined]  # noqa: SLF001
-
-    async def send() -> None:
-        await connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001
-            loop=asyncio.get_running_loop(), addr=address, params=parameters, backend_pid=pid, backend_secret=secret
-        )
-
-    return send
+    return connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001
+        loop=asyncio.get_running_loop(),
+        addr=connection._addr,  # type: ignore[attr-defined]  # noqa: SLF001
+        params=connection._params,  # type: ignore[attr-defined]  # noqa: SLF001
+        backend_pid=protocol.backend_pid,
+        backend_secret=protocol.backend_secret,
+    )
