@@ -16,7 +16,7 @@ import httpx
 from graphql import FieldNode, OperationDefinitionNode, OperationType, parse, value_from_ast_untyped
 
 from gql.schema import schema
-from lango.db.pipeline import Pipeline
+from lango.db.pipeline import Pipeline, make_pipeline
 from lango.http.app import create_app
 from lango.rules.services import Services
 from lango.security.account_status import STANDING
@@ -120,6 +120,18 @@ class Api:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
             yield cls(client, pipeline, settings)
+
+    @classmethod
+    @asynccontextmanager
+    async def alone(cls, settings: Settings, url: str | None = None) -> AsyncIterator[Api]:
+        """A gateway with connections of its own, as another process has; `url`, where it is not that of the settings."""
+        assert settings.database_url is not None
+        pipeline = make_pipeline(url or settings.database_url.get_secret_value(), settings)
+        try:
+            async with cls.over(pipeline, settings) as api:
+                yield api
+        finally:
+            pipeline.close()
 
     def headers(self, as_: SimpleNamespace | UUID | None, roles: tuple[str, ...] = ()) -> dict[str, str]:
         if as_ is None:

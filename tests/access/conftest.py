@@ -97,7 +97,7 @@ async def world(
     )
     async with AsyncExitStack() as stack:
         pipeline = make_pipeline(ours, wide, pool_size=5)
-        stack.push_async_callback(pipeline.dispose)
+        stack.callback(pipeline.close)
         api = await stack.enter_async_context(Api.over(pipeline, wide, audits_reads=False))
         made = World(api)
         pool = await stack.enter_async_context(asyncpg.create_pool(owner_url, min_size=1, max_size=2))

@@ -19,6 +19,7 @@ from gql.kit.ordering import SortDirection, cursor
 from gql.kit.type_registry import TYPES
 from lango.actor import Actor, DatabaseRole
 from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.prepared import DIALECT
 from lango.db.transaction import acting_as
 from lango.settings import Settings
 from tests.databases import of_database
@@ -67,7 +68,7 @@ async def filled(
     await connection.close()
     async with AsyncExitStack() as stack:
         pipeline = make_pipeline(of_database(gateway_url, str(make_url(owner_url).database)), settings, pool_size=1)
-        stack.push_async_callback(pipeline.dispose)
+        stack.callback(pipeline.close)
         yield pipeline
 
 
@@ -96,12 +97,12 @@ async def plan(pipeline: Pipeline, table: str, asked: ConnectionArguments) -> li
     row = aliased(MIRRORED[table])
     statement, keys = page(row, MIRRORED[table], asked)
     compiled = statement.add_columns(cursor(row, MIRRORED[table], keys)).compile(
-        dialect=pipeline.dialect, compile_kwargs={"render_postcompile": True}
+        dialect=DIALECT, compile_kwargs={"render_postcompile": True}
     )
     async with acting_as(pipeline, Actor(CALLER), read_only=True, role=DatabaseRole.MEMBER) as tx:
-        driver = tx.driver
-        text, values = str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
-        explained = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
+        values = [compiled.params[name] for name in compiled.positiontup or ()]
+        (explained,) = await tx.texts([(f"EXPLAIN (FORMAT JSON) {compiled}", values)])
+    assert explained is not None
     nodes: list[dict[str, Any]] = []
 
     def walk(node: dict[str, Any]) -> None:

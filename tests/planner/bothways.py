@@ -132,7 +132,7 @@ class BothWays:
         finally:
             await connection.close()
         pipeline = make_pipeline(self.gateway_url, self.settings, pool_size=4)
-        self.stack.push_async_callback(pipeline.dispose)
+        self.stack.callback(pipeline.close)
         # What staff read is written into the audit log, which then would not be the same for the one who asks second.
         self.planned, self.ordinary = [
             await self.stack.enter_async_context(

@@ -16,8 +16,9 @@ from sqlalchemy import make_url
 from gql.kit.node import MIRRORED, global_id
 from gql.kit.planner.explain import Planned
 from lango.actor import Actor, Role
-from lango.db.pipeline import Pipeline, written
+from lango.db.pipeline import Pipeline
 from lango.db.transaction import acting_as
+from lango.db.wire import written
 from tests.databases import of_database
 
 # One at a time makes the database, or takes it away when nobody uses it.
@@ -225,12 +226,12 @@ async def read(pipeline: Pipeline, actor: Actor, planned: Planned, mode: str) ->
     values = ", ".join(_literal(written(value)) for value in planned.values)
     name = f"asked_{uuid4().hex}"
     async with acting_as(pipeline, actor, read_only=True) as tx:
-        driver = tx.driver
-        await driver.execute(f"SET LOCAL plan_cache_mode = {mode}; PREPARE {name} AS {planned.sql}")
-        explained = await driver.fetchval(
-            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}{f'({values})' if values else ''}"
+        await tx.run(f"SET LOCAL plan_cache_mode = {mode}", f"PREPARE {name} AS {planned.sql}")
+        (explained,) = await tx.texts(
+            [(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name}{f'({values})' if values else ''}", ())]
         )
-        await driver.execute(f"DEALLOCATE {name}")
+        await tx.run(f"DEALLOCATE {name}")
+    assert explained is not None
     (found,) = json.loads(explained)
     nodes = list(_nodes(found["Plan"]))
     return Reading(
@@ -246,8 +247,8 @@ async def result_of(pipeline: Pipeline, actor: Actor, planned: Planned) -> str:
     """The value that a statement returns."""
     assert planned.sql is not None, planned.reason
     async with acting_as(pipeline, actor, read_only=True) as tx:
-        driver = tx.driver
-        return str(await driver.fetchval(planned.sql, *planned.values))
+        (text,) = await tx.texts([(planned.sql, planned.values)])
+    return "None" if text is None else text.decode()
 
 
 def _literal(value: bytes | None) -> str:

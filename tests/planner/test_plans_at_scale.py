@@ -151,7 +151,7 @@ async def scale(template_url: str, settings: Settings, gateway_url: str) -> Asyn
         ours = make_url(LARGE).set(username="lango_gateway", password=None) if LARGE else make_url(gateway_url)
         address = of_database(ours.render_as_string(hide_password=False), str(make_url(owner_url).database))
         pipeline = make_pipeline(address, settings, pool_size=1)
-        stack.push_async_callback(pipeline.dispose)
+        stack.callback(pipeline.close)
         yield await Scale.of(owner_url, pipeline)
 
 

@@ -35,7 +35,7 @@ async def gateways(pooled: Settings) -> AsyncIterator[list[Api]]:
         made = []
         for _ in range(2):
             pipeline = make_pipeline(str(pooled.database_url.get_secret_value()), pooled)  # type: ignore[union-attr]
-            stack.push_async_callback(pipeline.dispose)
+            stack.callback(pipeline.close)
             made.append(await stack.enter_async_context(Api.over(pipeline, pooled)))
         yield made
 

@@ -16,8 +16,10 @@ import structlog
 from sqlalchemy import URL
 
 from lango.actor import Actor, Role
-from lango.db.pipeline import EXECUTE, SYNC, Batch, Connection, Outcome, Pipeline, Query, bind, parse
+from lango.db.connection import Connection, Outcome, Query, ReadBatch
+from lango.db.pipeline import Pipeline
 from lango.db.postgres import async_url, open_connection
+from lango.db.wire import EXECUTE, SYNC, bind, parse
 from lango.settings import Settings
 from tests import conftest as shared
 
@@ -74,7 +76,7 @@ class Pool(Pipeline):
 async def bare(connection: Connection, sql: str) -> Any:
     """What a statement returns that is sent without any context: what the batches before have left."""
     assert connection._batch is None
-    connection._batch = batch = Batch(1)
+    connection._batch = batch = ReadBatch(1)
     batch.parsing.append(deque([sql]))
     batch.completed = 1
     connection._transport.write(parse(b"", sql) + bind(b"", []) + EXECUTE + SYNC)

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from gql.kit.node import global_id
 from gql.kit.planner.answers import QueryPlanner
 from gql.kit.planner.plans import KEPT_CHARACTERS, Plan
-from lango.db.pipeline import Pipeline
 from lango.graphql.documents import CACHED_CHARACTERS
 from lango.lru import Lru
 from lango.settings import Settings
@@ -32,7 +31,7 @@ from tests.factories import Factory
 
 
 @pytest.fixture
-def planned(pipeline: Pipeline, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+def planned(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`async with planned(plan_cache=50) as (api, planner)`: a gateway and its own planner."""
 
     @asynccontextmanager
@@ -44,11 +43,8 @@ def planned(pipeline: Pipeline, settings: Settings, monkeypatch: pytest.MonkeyPa
             return made[-1]
 
         monkeypatch.setattr("lango.http.app.QueryPlanner", noted)
-        async with Api.over(pipeline, settings.model_copy(update={"pool_size": 2} | changed)) as api:
-            try:
-                yield api, made[0]
-            finally:
-                api.pipeline.close()  # type: ignore[union-attr]
+        async with Api.alone(settings.model_copy(update={"pool_size": 2} | changed)) as api:
+            yield api, made[0]
 
     return make
 
@@ -294,7 +290,7 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-async def shelf(pipeline: Pipeline, settings: Settings, make: Factory, ordinary: Api) -> AsyncIterator[Shelf]:
+async def shelf(settings: Settings, make: Factory, ordinary: Api) -> AsyncIterator[Shelf]:
     member = await make(User)
     closed = [None, "2026-01-01T00:00:00+00:00", None, "2025-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00"]
     from datetime import datetime
@@ -307,7 +303,7 @@ async def shelf(pipeline: Pipeline, settings: Settings, make: Factory, ordinary:
     ]
     async with AsyncExitStack() as stack:
         small = settings.model_copy(update={"plan_cache": 30, "pool_size": 2})
-        api = await stack.enter_async_context(Api.over(pipeline, small))
+        api = await stack.enter_async_context(Api.alone(small))
         found = Shelf(api, ordinary, member, pots)
         for by in ORDERS:
             body = await found.both({"by": by, "yes": True, "ids": []})

@@ -16,8 +16,8 @@ import segno
 
 from gql.kit.node import global_id
 from lango.actor import NOBODY
-from lango.db.pipeline import Pipeline, make_pipeline
-from lango.db.transaction import Reads
+from lango.db.pipeline import Pipeline
+from lango.db.reads import Reads
 from lango.graphql.context import Context
 from lango.settings import Settings
 from models.identity import User
@@ -30,18 +30,12 @@ from tests.reads.conftest import activity
 
 @pytest.fixture
 def gateway(gateway_url: str, settings: Settings) -> Callable[..., Any]:
-    """`async with gateway(statement_timeout=0.3) as api`: a gateway of other settings, with an pipeline of its own."""
+    """`async with gateway(statement_timeout=0.3) as api`: a gateway of other settings."""
 
     @asynccontextmanager
     async def make(url: str = gateway_url, **changed: Any) -> AsyncIterator[Api]:
-        other = settings.model_copy(update={"pool_size": 2} | changed)
-        pipeline = make_pipeline(url, other)
-        async with Api.over(pipeline, other) as api:
-            try:
-                yield api
-            finally:
-                api.pipeline.close()  # type: ignore[union-attr]
-                pipeline.close()
+        async with Api.alone(settings.model_copy(update={"pool_size": 2} | changed), url) as api:
+            yield api
 
     return make
 
@@ -190,7 +184,9 @@ async def test_an_error_of_class_22_has_the_path_of_its_field(
 async def test_errors_of_the_database_are_masked(
     api: Api, owner: Any, member: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lango.db.pipeline.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9")
+    monkeypatch.setattr(
+        "lango.db.connection.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9"
+    )
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 
     # The ordinary executor, which sets its context in another way, answers.
@@ -301,10 +297,8 @@ async def test_a_field_that_fails_leaves_no_transaction_behind(
             assert "INTERNAL" in (await api(LISTED, as_=till.owner)).codes
             await asyncio.sleep(0.05)
 
-        left = api.pipeline.pool.checkedout()
-        for each in reads:
-            await each.abandon()
-        assert left == 0
+        assert not any(each.is_open for each in reads)
+        assert api.pipeline.shares._free == 5
 
 
 async def test_a_value_of_python_is_computed_once_for_all_its_places(

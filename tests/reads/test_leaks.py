@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 
 from lango.actor import Actor, DatabaseRole
-from lango.db.pipeline import ConnectionLost, Pipeline, context_of
+from lango.db.connection import ConnectionLost
+from lango.db.pipeline import context_of
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
@@ -331,9 +332,9 @@ OWN = "query ($id: ID!) { viewer { rowId } mine: pots(first: 5) { nodes { rowId 
 
 
 @pytest.fixture
-async def narrow(pipeline: Pipeline, settings: Settings) -> Any:
-    """The gateway with two connections for its reads."""
-    async with Api.over(pipeline, settings.model_copy(update={"pool_size": 2})) as api:
+async def narrow(settings: Settings) -> Any:
+    """A gateway with two connections."""
+    async with Api.alone(settings.model_copy(update={"pool_size": 2})) as api:
         yield api
 
 
@@ -374,12 +375,10 @@ async def test_members_through_http_whose_clients_go_away(narrow: Api, make: Fac
     assert len(narrow.pipeline._open) <= 2
 
 
-async def test_a_client_that_goes_away_half_way_ends_its_read(
-    pipeline: Pipeline, settings: Settings, make: Factory, owner: Any
-) -> None:
+async def test_a_client_that_goes_away_half_way_ends_its_read(settings: Settings, make: Factory, owner: Any) -> None:
     """What the server was doing is cancelled, and its connection never used by anybody else."""
     member = await make(User)
-    async with Api.over(pipeline, settings.model_copy(update={"pool_size": 1})) as api:
+    async with Api.alone(settings.model_copy(update={"pool_size": 1})) as api:
         await api("{ viewer { rowId } }", as_=member)
         assert api.pipeline is not None
         (before,) = api.pipeline._open

@@ -6,31 +6,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import pytest
+from sqlalchemy import text
 
-from gql.schema import schema
-from lango.actor import NOBODY, Actor, DatabaseRole
+from lango.actor import NOBODY, DatabaseRole
 from lango.db import migrate, roles
-from lango.db.pipeline import make_pipeline
-from lango.db.transaction import discard, raw_driver
+from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.transaction import acting_as
 from lango.embedded import Server, embedded
-from lango.http.app import create_app
 from lango.rules.transaction import RuleTransaction
-from lango.security.account_status import STANDING
 from lango.settings import Settings
 from models.packs import Pack
-from resolvers.redemption import codes
 from tests.client import Answer, Api
 from tests.factories import Factory
 from tests.reads.conftest import activity
+from tests.relay import Relay, relay
 
 READ = "{ viewer { rowId } pots { totalCount } }"
 OURS = "usename = 'lango_gateway' AND datname = current_database()"
@@ -46,19 +43,17 @@ def _patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 class Gateway:
     """A gateway with connections of its own."""
 
-    def __init__(self, api: Api, ready: httpx.AsyncClient) -> None:
+    def __init__(self, api: Api) -> None:
         self.api = api
-        self.client = ready
+        self.client = api.client
 
     async def ready(self) -> tuple[int, str | None]:
         answer = await self.client.get("/readyz")
         return answer.status_code, answer.json().get("reason")
 
-    async def issue(self, shop: SimpleNamespace, key: str | None = None) -> Answer:
+    async def issue(self, shop: SimpleNamespace, key: str | None = None, show: str = "qrCode { rowId }") -> Answer:
         more = {"idempotencyKey": key} if key else {}
-        return await self.api.mutate(
-            "issueQrCode", shop.owner, show="qrCode { rowId }", potId=shop.pot, packId=shop.pack, **more
-        )
+        return await self.api.mutate("issueQrCode", shop.owner, show=show, potId=shop.pot, packId=shop.pack, **more)
 
 
 @pytest.fixture
@@ -68,13 +63,8 @@ def serve(gateway_url: str, settings: Settings) -> Callable[..., Any]:
     @asynccontextmanager
     async def make(url: str = gateway_url, **changed: Any) -> AsyncIterator[Gateway]:
         other = settings.model_copy(update={"pool_size": 4} | changed)
-        pipeline = make_pipeline(url, other)
-        app = create_app(schema, other, pipeline)
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
-            yield Gateway(Api(client, pipeline, other, app.state.pipeline), client)
-        app.state.pipeline.close()
-        pipeline.close()
+        async with Api.alone(other, url) as api:
+            yield Gateway(api)
 
     return make
 
@@ -212,31 +202,43 @@ async def test_after_all_connections_were_ended(gateway: Gateway, shop: Any, own
     await assert_answers(gateway, shop)
 
 
-async def test_with_a_connection_that_was_lost_go_those_as_old(gateway_url: str, settings: Settings) -> None:
-    async def opened() -> tuple[list[Any], list[int]]:
-        connections = [await pipeline.connect() for _ in range(2)]
-        drivers = [await raw_driver(connection) for connection in connections]
-        return connections, [driver.get_server_pid() for driver in drivers]
+@asynccontextmanager
+async def own_pipeline(gateway_url: str, settings: Settings) -> AsyncIterator[Pipeline]:
+    """Two connections, which both are in use at once."""
+    pipeline = make_pipeline(gateway_url, settings.model_copy(update={"caller_share": 1.0}), pool_size=2)
+    yield pipeline
+    pipeline.close()
 
-    pipeline = make_pipeline(gateway_url, settings, pool_size=2)
-    try:
-        (lost, other), before = await opened()
-        await other.close()
-        await discard(lost, await raw_driver(lost), asyncpg.ConnectionDoesNotExistError("it went"))
-        await lost.close()
 
-        connections, after = await opened()
+async def be_cut_off(pipeline: Pipeline, owner: asyncpg.Pool[Any]) -> None:
+    async with acting_as(pipeline, NOBODY) as tx:
+        await tx.execute(text("SELECT 1"))
+        await end_own(tx, owner)
+        await tx.execute(text("SELECT 1"))
 
-        assert not set(before) & set(after)
-        for connection in connections:
-            await connection.close()
+
+async def test_with_a_connection_that_was_lost_go_those_as_old(
+    gateway_url: str, settings: Settings, owner: asyncpg.Pool[Any]
+) -> None:
+    async def pids(pipeline: Pipeline) -> set[int]:
+        """The server processes of two transactions at once."""
+        async with acting_as(pipeline, NOBODY) as one, acting_as(pipeline, NOBODY) as two:
+            return {(await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one() for tx in (one, two)}
+
+    async with own_pipeline(gateway_url, settings) as pipeline:
+        before = await pids(pipeline)
+        async with acting_as(pipeline, NOBODY) as used:
+            await used.execute(text("SELECT 1"))
+            with pytest.raises(ConnectionError):
+                await be_cut_off(pipeline, owner)
+            # Nothing says that this one is lost, and what it has begun it may end.
+            await used.execute(text("SELECT 1"))
+
+        after = await pids(pipeline)
+
+        assert not before & after
         # Those are not lost with what had been opened before them.
-        connections, again = await opened()
-        assert set(again) == set(after)
-        for connection in connections:
-            await connection.close()
-    finally:
-        pipeline.close()
+        assert await pids(pipeline) == after
 
 
 async def test_connections_that_end_under_load_do_no_harm(
@@ -273,7 +275,8 @@ async def keep_ending(owner: asyncpg.Pool[Any]) -> None:
 
 
 async def end_own(tx: Any, owner: asyncpg.Pool[Any]) -> None:
-    pid = tx.driver.get_server_pid()
+    """End the server process of a transaction that has begun."""
+    pid = tx._connection.server_pid
     await activity(owner, "SELECT pg_terminate_backend($1, 2000)", pid)
 
 
@@ -281,15 +284,15 @@ async def test_a_rule_whose_connection_ends_before_its_commit_runs_again(
     gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also without a key: nothing of it was kept."""
-    publish, tries, before = codes.publish, [], await issued(owner, shop)
+    finish, tries, before = RuleTransaction.finish, [], await issued(owner, shop)
 
-    async def cut_off_first(tx: Any, *given: Any, **options: Any) -> None:
+    async def cut_off_first(tx: Any, *given: Any, **options: Any) -> Any:
         tries.append(tx)
         if len(tries) == 1:
             await end_own(tx, owner)
-        await publish(tx, *given, **options)
+        return await finish(tx, *given, **options)
 
-    monkeypatch.setattr(codes, "publish", cut_off_first)
+    monkeypatch.setattr(RuleTransaction, "finish", cut_off_first)
     answer = await gateway.issue(shop)
 
     assert answer.refusals("issueQrCode") == []
@@ -298,41 +301,17 @@ async def test_a_rule_whose_connection_ends_before_its_commit_runs_again(
 
 
 @pytest.fixture
-def lose_the_answer(owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """The first COMMIT from here on is done by the server, and its answer is lost with the connection."""
-
-    def lose() -> None:
-        committed, lost = RuleTransaction.commit, []
-
-        async def commit(tx: RuleTransaction) -> None:
-            driver = tx.driver
-            if not lost:
-                lost.append(tx)
-                execute = driver.execute
-
-                async def then_lose(command: str, *rest: Any) -> Any:
-                    await execute(command, *rest)
-                    driver.terminate()
-                    raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
-
-                monkeypatch.setattr(type(driver), "execute", lambda _, *given: then_lose(*given))
-                try:
-                    await committed(tx)
-                finally:
-                    monkeypatch.undo()
-            else:
-                await committed(tx)
-
-        monkeypatch.setattr(RuleTransaction, "commit", commit)
-
-    return lose
+async def relayed(serve: Callable[..., Any], gateway_url: str) -> AsyncIterator[tuple[Gateway, Relay]]:
+    """A gateway and its network."""
+    async with relay(gateway_url) as (network, url), serve(url) as gateway:
+        yield gateway, network
 
 
 async def test_a_commit_whose_answer_is_lost_is_not_guessed_at(
-    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
+    relayed: tuple[Gateway, Relay], shop: Any, owner: asyncpg.Pool[Any]
 ) -> None:
-    before = await issued(owner, shop)
-    lose_the_answer()
+    (gateway, network), before = relayed, await issued(owner, shop)
+    network.lose_the_answer_of_commit()
     answer = await gateway.issue(shop)
 
     (error,) = answer.errors
@@ -342,10 +321,10 @@ async def test_a_commit_whose_answer_is_lost_is_not_guessed_at(
 
 
 async def test_with_a_key_the_outcome_is_found(
-    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
+    relayed: tuple[Gateway, Relay], shop: Any, owner: asyncpg.Pool[Any]
 ) -> None:
-    before = await issued(owner, shop)
-    lose_the_answer()
+    (gateway, network), before = relayed, await issued(owner, shop)
+    network.lose_the_answer_of_commit()
     answer = await gateway.issue(shop, str(uuid4()))
 
     assert answer.refusals("issueQrCode") == []
@@ -354,74 +333,61 @@ async def test_with_a_key_the_outcome_is_found(
 
 
 async def test_an_outcome_stays_unknown_when_it_cannot_be_looked_up_either(
-    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], lose_the_answer: Callable[[], None]
+    relayed: tuple[Gateway, Relay], shop: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     """The answer to the COMMIT is lost, and then the database is away."""
-    key, begin, before = str(uuid4()), RuleTransaction.begin, await issued(owner, shop)
-    begun = []
-
-    async def begin_once(tx: RuleTransaction, **options: Any) -> None:
-        begun.append(tx)
-        if len(begun) > 1:
-            raise ConnectionRefusedError
-        await begin(tx, **options)
-
-    lose_the_answer()
-    RuleTransaction.begin = begin_once  # type: ignore[method-assign] - the other patches are taken back under way
-    try:
-        answer = await gateway.issue(shop, key)
-    finally:
-        RuleTransaction.begin = begin  # type: ignore[method-assign]
+    (gateway, network), key, before = relayed, str(uuid4()), await issued(owner, shop)
+    network.lose_the_answer_of_commit(and_be_away=True)
+    answer = await gateway.issue(shop, key)
+    network.is_away = False
 
     assert answer.errors[0]["extensions"] == {"code": "SERVICE_UNAVAILABLE", "outcome": "UNKNOWN"}
     assert (await gateway.issue(shop, key)).refusals("issueQrCode") == []
     assert await issued(owner, shop) == before + 1
 
 
-def read_payloads(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, by: Callable[[], Awaitable[None]]) -> None:
-    """From now on reads do this instead; who the caller is is found out as before."""
-    fetch = gateway.api.pipeline.fetch
+@asynccontextmanager
+async def analytics_locked(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
+    """Meanwhile the payload cannot be read; the rule itself looks at none of it."""
+    async with owner.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE pots.pot_analytics IN ACCESS EXCLUSIVE MODE")
+        yield
 
-    async def fetch_standings(actor: Actor, asked: Any, *rest: Any, **options: Any) -> Any:
-        if asked[0][0] != STANDING:
-            await by()
-        return await fetch(actor, asked, *rest, **options)
 
-    monkeypatch.setattr(gateway.api.pipeline, "fetch", fetch_standings)
+ANALYTICS = "qrCode { pot { analytics { totalCount } } }"
 
 
 async def test_a_timeout_states_whether_the_mutation_was_done(
-    serve: Callable[..., Any], shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Any], shop: Any, owner: asyncpg.Pool[Any]
 ) -> None:
+    """Read after the commit, the payload cannot undo it; read with it, the server was stopped before it."""
     before = await issued(owner, shop)
     async with serve(execution_timeout=1.0) as gateway:
         await gateway.issue(shop)
         async with owner.acquire() as connection, connection.transaction():
             await connection.execute("SELECT FROM pots.pots WHERE id = $1 FOR UPDATE", shop.pot.id)
             waited = await gateway.issue(shop)
+        async with analytics_locked(owner):
+            unread = await gateway.issue(shop, show=ANALYTICS)
+            # The server is told to stop before it can go on to the commit.
+            await asyncio.sleep(0.5)
+    async with serve(execution_timeout=1.0, planner="off") as gateway, analytics_locked(owner):
+        read_later = await gateway.issue(shop, show=ANALYTICS)
 
-        async def never() -> None:
-            await asyncio.sleep(60)
-
-        read_payloads(gateway, monkeypatch, never)
-        unread = await gateway.issue(shop)
-
-    assert (waited.codes, unread.codes) == (["TIMEOUT"], ["TIMEOUT"])
+    assert [answer.codes for answer in (waited, unread, read_later)] == [["TIMEOUT"]] * 3
     assert "outcome" not in waited.errors[0]["extensions"]
-    assert unread.errors[0]["extensions"]["outcome"] == "DONE"
+    assert unread.errors[0]["extensions"]["outcome"] == "UNKNOWN"
+    assert read_later.errors[0]["extensions"]["outcome"] == "DONE"
     assert await issued(owner, shop) == before + 2
 
 
 async def test_a_payload_that_cannot_be_read_is_no_outage_of_the_mutation(
-    gateway: Gateway, shop: Any, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Any], gateway_url: str, shop: Any, owner: asyncpg.Pool[Any]
 ) -> None:
     before = await issued(owner, shop)
-
-    async def lost() -> None:
-        raise ConnectionError("away")
-
-    read_payloads(gateway, monkeypatch, lost)
-    answer = await gateway.issue(shop)
+    async with relay(gateway_url) as (network, url), serve(url, planner="off") as gateway:
+        network.be_away_after_commit()
+        answer = await gateway.issue(shop)
 
     assert answer.response.status_code == 200
     assert answer.body["data"] == {"issueQrCode": {"qrCode": None, "userErrors": []}}
@@ -459,8 +425,6 @@ async def test_a_server_that_takes_no_writes_is_left(gateway: Gateway, shop: Any
 
 async def fill_the_pools_of_reads(gateway: Gateway, shop: SimpleNamespace) -> None:
     await asyncio.gather(*(read(gateway, shop) for _ in range(8)))
-    async with gateway.api.pipeline.connect(), gateway.api.pipeline.connect():
-        pass
 
 
 async def test_a_probe_leaves_a_server_that_takes_no_writes(gateway: Gateway, owner: asyncpg.Pool[Any]) -> None:

@@ -15,9 +15,10 @@ import asyncpg
 import pytest
 from sqlalchemy import URL
 
-from lango.db import pipeline as module
-from lango.db.pipeline import STATEMENTS, Connection, written
+from lango.db import wire
+from lango.db.connection import CONTEXT, STATEMENTS, Connection
 from lango.db.postgres import open_connection
+from lango.db.wire import written
 from lango.settings import Settings
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, bare
 
@@ -47,7 +48,7 @@ async def test_more_statements_than_are_kept_are_dropped_on_the_server_too(pool:
     kept = await bare(connection, KEPT)
     assert set(kept) == {name.decode() for name in connection._statements.values()}
     # The context is used by every batch, so it is the last to go.
-    assert module.CONTEXT in connection._statements
+    assert CONTEXT in connection._statements
     # One that has gone comes again.
     assert await pool.ask("SELECT '0'") == b"0"
 
@@ -320,7 +321,7 @@ async def test_an_answer_may_arrive_in_any_pieces(recorded: Any) -> None:
 
 
 def noise(kind: bytes, body: bytes) -> bytes:
-    return module.message(kind, body)
+    return wire.message(kind, body)
 
 
 NOISE = {

@@ -15,8 +15,9 @@ import uvloop
 from sqlalchemy import URL
 
 from lango.actor import Actor
+from lango.db.connection import Connection, ConnectionLost
 from lango.db.fair_queue import Caller, NoConnectionFree
-from lango.db.pipeline import Connection, ConnectionLost, Pipeline
+from lango.db.pipeline import Pipeline
 from lango.settings import Settings
 from tests.reads.conftest import BROKEN, WHO, Pool, assert_clean, staff
 

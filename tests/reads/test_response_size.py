@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from lango.db.pipeline import Pipeline
 from lango.settings import Settings
 from models.identity import User
 from models.pots import Pot
@@ -21,10 +20,10 @@ ALIASES = " ".join(f"a{number}: description" for number in range(30))
 
 
 @pytest.fixture(params=["on", "off"])
-async def small(request: pytest.FixtureRequest, pipeline: Pipeline, settings: Settings) -> AsyncIterator[Api]:
+async def small(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Api]:
     """A gateway of small answers, with the planner and without."""
     changed = settings.model_copy(update={"planner": request.param, "max_answer_bytes": LIMIT})
-    async with Api.over(pipeline, changed) as api:
+    async with Api.alone(changed) as api:
         yield api
 
 
