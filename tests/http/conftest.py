@@ -14,12 +14,12 @@ import httpx
 import orjson
 import pytest
 import strawberry
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
 from strawberry.types import Info
 
-from lango.db.pipeline import Pipeline, make_pipeline
+from lango.db.fair_queue import NoConnectionFree
+from lango.db.pipeline import Pipeline
+from lango.db.postgres import secure_url
 from lango.errors import BadUserInput, Forbidden, RateLimited
 from lango.graphql.context import Context
 from lango.http import graphiql
@@ -111,20 +111,16 @@ class Seen:
         self.finished += 1
 
 
-class PostgresError(Exception):
-    """An error as asyncpg raises it."""
-
-    def __init__(self, sqlstate: str) -> None:
-        self.sqlstate = sqlstate
-        self.detail: str | None = "Key (email)=(awa@example.org) already exists."
-        super().__init__("relation identity.users")
-
-    def __str__(self) -> str:
-        return f"relation identity.users DETAIL: {self.detail}"
-
-
-def database_error(sqlstate: str) -> DBAPIError:
-    return DBAPIError("SELECT secret_column FROM identity.users", {"email": "awa@example.org"}, PostgresError(sqlstate))
+def database_error(sqlstate: str) -> asyncpg.PostgresError:
+    """An error of the database, which says more than anybody may know."""
+    return asyncpg.PostgresError.new(
+        {
+            "C": sqlstate,
+            "M": "relation identity.users",
+            "D": "Key (email)=(awa@example.org) already exists.",
+            "q": "SELECT secret_column FROM identity.users",
+        }
+    )
 
 
 FAILURES: dict[str, Callable[[], BaseException]] = {
@@ -132,7 +128,7 @@ FAILURES: dict[str, Callable[[], BaseException]] = {
     "forbidden": Forbidden,
     "bad": lambda: BadUserInput("Say it otherwise.", field="title"),
     "rate": RateLimited,
-    "pool": lambda: PoolTimeoutError("QueuePool limit"),
+    "pool": lambda: NoConnectionFree("No connection to the database became free in 5.0 s."),
     "refused": lambda: ConnectionRefusedError("127.0.0.1:5432"),
     "unreachable": lambda: OSError(113, "No route to host"),
     "closed": lambda: asyncpg.InterfaceError("cannot perform operation: connection is closed"),
@@ -221,10 +217,12 @@ class Subscription:
 schema = strawberry.Schema(Query, Mutation, Subscription)
 
 
-class WatchedEngine(Pipeline):
-    """An pipeline to a port where nothing listens, which carries what the resolvers saw."""
+class WatchedPipeline(Pipeline):
+    """One to a port where nothing listens, which carries what the resolvers saw."""
 
-    seen: Seen
+    def __init__(self, settings: Settings, seen: Seen) -> None:
+        super().__init__(secure_url("postgresql://nobody@127.0.0.1:1/nothing", settings), settings)
+        self.seen = seen
 
 
 @pytest.fixture
@@ -233,11 +231,8 @@ def seen() -> Seen:
 
 
 @pytest.fixture
-def pipeline(seen: Seen, make_settings: Callable[..., Settings]) -> WatchedEngine:
-    plain = make_pipeline("postgresql://nobody@127.0.0.1:1/nothing", make_settings())
-    pipeline = WatchedEngine(plain.sync_engine)
-    pipeline.seen = seen
-    return pipeline
+def pipeline(seen: Seen, make_settings: Callable[..., Settings]) -> WatchedPipeline:
+    return WatchedPipeline(make_settings(), seen)
 
 
 @pytest.fixture
@@ -316,7 +311,7 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], 
 
 
 @pytest.fixture
-def serve(pipeline: WatchedEngine, make_settings: Callable[..., Settings]) -> Callable[..., Api]:
+def serve(pipeline: WatchedPipeline, make_settings: Callable[..., Settings]) -> Callable[..., Api]:
     """A gateway with settings of its own: `serve(max_depth=3)`."""
 
     def serve(*, peer: str = "127.0.0.1", **values: Any) -> Api:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 import structlog
 import structlog.testing
 
-from lango.db.pipeline import Pipeline
+from lango.db.pipeline import Pipeline, make_pipeline
 from lango.http.health import Health
 from lango.observability import logs
 from lango.observability.logs import configure
@@ -146,34 +145,29 @@ async def test_the_process_is_healthy_without_a_database_and_not_ready(api: Api)
     assert answer.json() == {"status": "not ready", "reason": "the database does not answer"}
 
 
-class AnsweringEngine:
-    """An pipeline whose database answers."""
-
-    @asynccontextmanager
-    async def connect(self) -> Any:
-        yield self
-
-    async def execute(self, _statement: Any) -> Any:
-        return self
-
-    def one(self) -> tuple[bool, bool]:
-        return False, False
+@pytest.fixture
+async def answering(gateway_url: str, make_settings: Any) -> AsyncIterator[Pipeline]:
+    """One whose database answers."""
+    pipeline = make_pipeline(gateway_url, make_settings())
+    yield pipeline
+    pipeline.close()
 
 
-async def no_warnings(_engine: Pipeline) -> list[str]:
+async def no_warnings(_pipeline: Pipeline) -> list[str]:
     return []
 
 
-async def test_readiness_follows_the_migrations(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_follows_the_migrations(
+    answering: Pipeline, make_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str | None] = [None, "3 migrations are to be applied"]
 
-    async def behind(_engine: Pipeline) -> str | None:
+    async def behind(_pipeline: Pipeline) -> str | None:
         return said.pop(0)
 
     monkeypatch.setattr("lango.http.health.behind", behind)
     monkeypatch.setattr("lango.http.health.warnings", no_warnings)
-    pipeline: Any = AnsweringEngine()
-    health = Health(pipeline, make_settings(), Metrics())
+    health = Health(answering, make_settings(), Metrics())
     request: Any = None
 
     assert (await health.readyz(request)).status_code == 200
@@ -182,14 +176,13 @@ async def test_readiness_follows_the_migrations(make_settings: Any, monkeypatch:
     assert b"3 migrations" in bytes(refused.body)
 
 
-async def test_stopping_is_not_ready(make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def behind(_engine: Pipeline) -> None:
+async def test_stopping_is_not_ready(answering: Pipeline, make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def behind(_pipeline: Pipeline) -> None:
         return None
 
     monkeypatch.setattr("lango.http.health.behind", behind)
     monkeypatch.setattr("lango.http.health.warnings", no_warnings)
-    pipeline: Any = AnsweringEngine()
-    health = Health(pipeline, make_settings(), Metrics())
+    health = Health(answering, make_settings(), Metrics())
     request: Any = None
     assert (await health.readyz(request)).status_code == 200
 

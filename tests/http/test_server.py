@@ -25,9 +25,8 @@ SERVED = """
 import asyncio, os
 from lango.http.app import create_app
 from lango.observability.logs import configure
-from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
-from tests.http.conftest import Seen, WatchedEngine, schema
+from tests.http.conftest import Seen, WatchedPipeline, schema
 
 class Slow(Seen):
     async def work(self):
@@ -35,9 +34,7 @@ class Slow(Seen):
 
 settings = Settings(_env_file=None)
 configure(settings)
-pipeline = WatchedEngine(make_pipeline("postgresql://nobody@127.0.0.1:1/nothing", settings).sync_engine)
-pipeline.seen = Slow()
-app = create_app(schema, settings, pipeline)
+app = create_app(schema, settings, WatchedPipeline(settings, Slow()))
 """
 RUN = """
 import uvicorn
