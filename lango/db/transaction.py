@@ -213,15 +213,24 @@ class OpenTransaction(Transaction):
             if error is None:
                 self._begun = True
                 return exchange.results[len(sent) - len(commands) :]
-            self.failed, self._undone = sent[exchange.completed].sql, len(sent) - exchange.completed
+            done = exchange.completed
+            self.failed, self._undone = sent[done].sql if done < len(sent) else None, len(sent) - done
+            if self.failed is not None:
+                # The server says what is wrong, not with what.
+                error.add_note(self.failed)
             self.unnamed = self.unnamed or isinstance(error, SERVER_CONNECTION_REPLACED)
             if is_of_server(error):
                 self._lose(connection)
-                if ends and exchange.completed == len(sent) - 1:
+                if ends and done == len(sent):
+                    # It was committed, and the server ended after that.
+                    return exchange.results[len(sent) - len(commands) :]
+                if ends and done == len(sent) - 1:
                     raise OutcomeUnknown from error
                 if first and not ends and not repeated:
                     repeated = True
                     continue
+            else:
+                self._begun = self._begun or done > 0
             raise error
 
     def _lose(self, connection: Connection) -> None:
