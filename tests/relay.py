@@ -34,7 +34,7 @@ class Relay:
         self._sent: Fault | None = None
         self._received: Fault | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        # The seconds that a message of the server takes longer, and how many COMMITs the server did.
+        # The seconds that the end of what the server answers takes longer, and how many COMMITs the server did.
         self.delay = 0.0
         # Whether new connections are closed at once.
         self.is_away = False
@@ -130,12 +130,17 @@ class Relay:
         ways = [asyncio.create_task(self._pass_on(reader, forth)), asyncio.create_task(self._give_back(back, writer))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The relay is closed: nobody waits for what this comes to.
+            pass
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             for each in (writer, forth):
                 each.close()
+                with suppress(ConnectionError):
+                    await each.wait_closed()
 
     async def _pass_on(self, reader: asyncio.StreamReader, forth: asyncio.StreamWriter) -> None:
         """From the gateway to the server."""
@@ -156,7 +161,7 @@ class Relay:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 packet = await packet_of(back)
-                if self.delay:
+                if self.delay and packet[:1] == READY:
                     await asyncio.sleep(self.delay)
                 if is_done(packet, b"COMMIT"):
                     self.seen["COMMIT"] += 1

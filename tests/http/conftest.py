@@ -113,14 +113,10 @@ class Seen:
 
 def database_error(sqlstate: str) -> asyncpg.PostgresError:
     """An error of the database, which says more than anybody may know."""
-    return asyncpg.PostgresError.new(
-        {
-            "C": sqlstate,
-            "M": "relation identity.users",
-            "D": "Key (email)=(awa@example.org) already exists.",
-            "q": "SELECT secret_column FROM identity.users",
-        }
-    )
+    detail = "Key (email)=(awa@example.org) already exists."
+    error = asyncpg.PostgresError.new({"C": sqlstate, "M": "relation identity.users", "D": detail})
+    error.add_note("SELECT secret_column FROM identity.users")
+    return error
 
 
 FAILURES: dict[str, Callable[[], BaseException]] = {
