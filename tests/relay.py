@@ -36,6 +36,8 @@ class Relay:
         self._tasks: set[asyncio.Task[Any]] = set()
         # The seconds that the end of what the server answers takes longer, and how many COMMITs the server did.
         self.delay = 0.0
+        # Whether the statement came before which the connection was to be cut.
+        self.sent_as_planned = False
         # Whether new connections are closed at once.
         self.is_away = False
         self.seen: Counter[str] = Counter()
@@ -76,15 +78,14 @@ class Relay:
 
         self._received = self._once(end)
 
-    def end_before_ready(self, tag: bytes) -> None:
-        """The server does the next command of that tag, the last of its batch, and is shut down before it is ready."""
-        done = False
+    def end_before_ready(self, nth: int) -> None:
+        """The server does that batch from here on, and is shut down before it is ready for another."""
+        count = 0
 
         def end(packet: bytes) -> bytes:
-            nonlocal done
-            if packet[:1] == COMMAND_COMPLETE:
-                done = is_done(packet, tag)
-            if done and packet[:1] == READY:
+            nonlocal count
+            count += packet[:1] == READY
+            if count == nth:
                 raise Cut(FAREWELL)
             return packet
 
@@ -92,10 +93,11 @@ class Relay:
 
     def cut_before(self, sql: str) -> None:
         """The next batch reaches the server up to where that statement is to be run; then the connection is gone."""
-        name = name_of(sql)
+        name, self.sent_as_planned = name_of(sql), False
 
         def cut(packet: bytes) -> bytes:
             if packet[:1] == BIND and packet[6:].startswith(name + b"\0"):
+                self.sent_as_planned = True
                 raise Cut
             return packet
 

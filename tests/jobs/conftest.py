@@ -91,7 +91,7 @@ def put(pipeline: Pipeline, settings: Settings) -> Enqueue:
 
     async def put(job: Job[..., Any], **arguments: Any) -> None:
         async with services.work() as tx:
-            await enqueue(tx, job, **arguments)
+            enqueue(tx, job, **arguments)
 
     return put
 

@@ -72,7 +72,7 @@ async def test_one_that_fails_stops_none_of_those_after_it(services: Services, o
     assert await left(owner) == 0
     (failure,) = await failures(owner)
     assert (failure["row_key"], failure["attempts"]) == (bad, 1)
-    assert failure["last_error"] == "IntegrityError"
+    assert failure["last_error"] == "CheckViolationError"
 
 
 async def test_more_that_fail_than_are_looked_at_at_once_stop_none(

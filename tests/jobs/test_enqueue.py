@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from lango.actor import NOBODY, DatabaseRole
 from lango.db.pipeline import Pipeline
@@ -27,7 +26,7 @@ async def names(owner: asyncpg.Pool[Any]) -> list[str]:
 async def test_what_is_rolled_back_enqueues_nothing(pipeline: Pipeline, owner: asyncpg.Pool[Any]) -> None:
     async def a_rule_that_fails() -> None:
         async with acting_as(pipeline, NOBODY, role=DatabaseRole.RULES) as tx:
-            await enqueue(tx, trials.greet, who="nobody")
+            enqueue(tx, trials.greet, who="nobody")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -48,7 +47,7 @@ async def test_what_is_committed_is_run(put: Enqueue, make_worker: MakeWorker, d
 
 async def test_a_job_may_enqueue_another(services: Services, make_worker: MakeWorker, done: Done) -> None:
     async with services.work() as tx:
-        await enqueue(tx, trials.greet, who="from a job")
+        enqueue(tx, trials.greet, who="from a job")
 
     await make_worker().run(once=True)
 
@@ -97,8 +96,8 @@ async def test_a_key_is_queued_once(put: Enqueue, make_worker: MakeWorker, done:
 async def test_a_key_that_is_taken_does_not_end_the_transaction(pipeline: Pipeline, owner: asyncpg.Pool[Any]) -> None:
     async with acting_as(pipeline, NOBODY, role=DatabaseRole.RULES) as tx:
         for _ in range(2):
-            await enqueue(tx, trials.greet, key="Amina", who="Amina")
-        await enqueue(tx, trials.fail, times_over=0)
+            enqueue(tx, trials.greet, key="Amina", who="Amina")
+        enqueue(tx, trials.fail, times_over=0)
 
     assert await names(owner) == ["trials.greet", "trials.fail"]
 
@@ -116,9 +115,9 @@ async def test_one_for_later_waits(put: Enqueue, make_worker: MakeWorker, done: 
 
 @pytest.mark.parametrize("role", [DatabaseRole.ANONYMOUS, DatabaseRole.MEMBER, DatabaseRole.STAFF])
 async def test_a_request_enqueues_nothing_and_sees_nothing(pipeline: Pipeline, role: DatabaseRole) -> None:
-    with pytest.raises(DBAPIError, match="permission denied"):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with acting_as(pipeline, NOBODY, role=role) as tx:
-            await enqueue(tx, trials.greet, who="Amina")
+            enqueue(tx, trials.greet, who="Amina")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from lango.actor import Actor
+from lango.actor import Actor, DatabaseRole
 from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.pots import Pot
@@ -84,7 +84,7 @@ async def test_what_is_undone_leaves_what_a_refusal_keeps(
     for sent in (True, False):
         tx = RuleTransaction(services_over(pool), caller)
         tx.begin(caller.database_role)
-        tx.set_role(tx.role.RULES)
+        tx.set_role(DatabaseRole.RULES)
         tx.save(pot_of(caller.user_id, "taken back"))  # type: ignore[arg-type]
         if sent:
             await WHO.run(tx)
@@ -102,7 +102,7 @@ async def test_after_a_statement_that_failed_the_rule_may_still_be_undone(
     """What a constraint says against what it wrote, a rule may make a refusal of; also in its first batch."""
     for looked in (False, True):
         tx = RuleTransaction(services_over(pool), caller)
-        tx.begin(tx.role.RULES)
+        tx.begin(DatabaseRole.RULES)
         if looked:
             await WHO.run(tx)
         tx.save(pot := pot_of(caller.user_id, "twice"), Pot(**vars_of(pot)))  # type: ignore[arg-type]
