@@ -17,6 +17,7 @@ from benchmarks import queries, report, servers
 from benchmarks.clients import PeerClient
 from benchmarks.compare import compare
 from benchmarks.database import Database, Facts, database
+from benchmarks.due import measure_due
 from benchmarks.floor import RoundTrips
 from benchmarks.load import Generator, generator
 from benchmarks.measure import FLOOR, Bench, Plan, Series, measure
@@ -51,6 +52,7 @@ def bench(
         Path | None, typer.Option(help="Another checkout of lango, made by `make`, to measure as the peer `before`.")
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Measure rules of money by their callers and rows.")] = False,
+    due_pots: Annotated[int, typer.Option("--due", help="Have `lango work` open so many pots.")] = 0,
 ) -> None:
     """Compare the answers of all peers, then time them. Lists are written with commas.
 
@@ -63,7 +65,11 @@ def bench(
         make bench ARGS="--growth --peers lango,postgraphile"
         make bench ARGS="--before ../lango-before --peers lango,before"
         make bench ARGS="--rules"
+        make bench ARGS="--due 10000 --before ../lango-before --rounds 3"
     """
+    if due_pots:
+        console.print(measure_due(due_pots, rounds, before))
+        return
     if rules:
         with generator() as load:
             console.print(measure_rules(load, node(), pool))
