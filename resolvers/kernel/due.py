@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from lango.db.prepared import Lookup, Prepared
+from lango.errors import state_of
 from lango.jobs.gauges import gauge
 from lango.jobs.job import Job
 from lango.providers import ProviderUnavailable
@@ -32,6 +34,7 @@ from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from models.platform import DueFailure
 from resolvers.kernel import clock
+from resolvers.kernel.running import ATTEMPTS, RETRIED
 
 log = structlog.get_logger("lango.due")
 
@@ -54,30 +57,37 @@ _of_job = _failure.job == bindparam("job", type_=Text)
 class Due:
     """Which rows are due: a column with their ids, and how they are chosen.
 
-    `how` gets the SELECT of that column and narrows it; a LIMIT it has no need of.
+    `how` gets the SELECT of that column and narrows it; a LIMIT it has no need of. Rows that have the same value of the
+    column `beside` are done one after the other, where others are done at once: they would wait for the same lock.
     """
 
-    def __init__(self, key: Any, how: Callable[[Select[Any]], Select[Any]]) -> None:
+    def __init__(self, key: Any, how: Callable[[Select[Any]], Select[Any]], *, beside: Any = None) -> None:
+        self._beside = key if beside is None else beside
         failed = select(_failure.job).where(_of_job, _failure.row_key == key)
         paused = failed.where(_failure.next_try_at > bindparam("until"))
         self._fresh = self._chosen(key, how, ~failed.exists())
         self._again = self._chosen(key, how, failed.exists() & ~paused.exists())
 
-    @staticmethod
-    def _chosen(key: Any, how: Callable[[Select[Any]], Select[Any]], when: ColumnElement[bool]) -> Lookup:
+    def _chosen(self, key: Any, how: Callable[[Select[Any]], Select[Any]], when: ColumnElement[bool]) -> Lookup:
         unseen = key != all_(bindparam("seen", type_=ARRAY(Uuid)))
-        return Lookup([key], lambda rows: how(rows).where(when, unseen).limit(literal_column(str(PAGE))))
+        return Lookup([key, self._beside], lambda rows: how(rows).where(when, unseen).limit(literal_column(str(PAGE))))
 
     async def page(
         self, services: Services, job: str, seen: set[UUID], again: datetime | None, given: dict[str, Any]
-    ) -> list[UUID]:
-        """Some that have not been seen: those that have not failed; or `again`, those that may be tried again then."""
+    ) -> list[list[UUID]]:
+        """Some that have not been seen: those that have not failed; or `again`, those that may be tried again then.
+
+        Those of one list are done one after the other.
+        """
         async with services.work() as tx:
             if again is None:
                 found = await self._fresh.all(tx, job=job, seen=list(seen), **given)
             else:
                 found = await self._again.all(tx, job=job, seen=list(seen), until=again, **given)
-        return [key for (key,) in found]
+        together: dict[Any, list[UUID]] = {}
+        for key, beside in found:
+            together.setdefault(beside, []).append(key)
+        return list(together.values())
 
 
 async def each(
@@ -92,14 +102,22 @@ async def each(
     """Act on each row that is due, in a transaction of its own.
 
     `act` locks the row and looks again: another worker may have acted. `part` names which of several kinds of rows of
-    one job it is.
+    one job it is. As many rows are done at once as leave half of the worker's connections to its other jobs; each locks
+    in the one order of locks, as callers' rules do, which they meet anyway.
     """
 
     async def alone(services: Services, key: UUID) -> None:
-        async with services.work() as tx:
-            await act(tx, key)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with services.work() as tx:
+                    await act(tx, key)
+                return
+            except Exception as error:
+                if attempt == ATTEMPTS or state_of(error) not in RETRIED:
+                    raise
 
-    await _Run(services, job, rows, alone, part, 1, given).run()
+    at_once = services.settings.worker_concurrency // 2
+    await _Run(services, job, rows, alone, part, at_once, given).run()
 
 
 async def each_apart(
@@ -145,14 +163,29 @@ class _Run:
 
     async def _all(self, again: datetime | None) -> bool:
         """Whether all were seen: what is left when the time is over is for the next run."""
-        while keys := await self.rows.page(self.services, self.name, self.seen, again, self.given):
-            for first in range(0, len(keys), self.at_once):
+        while page := await self.rows.page(self.services, self.name, self.seen, again, self.given):
+            left = deque(page)
+            lanes = [asyncio.create_task(self._lane(left, again)) for _ in range(self.at_once)]
+            try:
+                all_done = all(await asyncio.gather(*lanes))
+            finally:
+                # Where one has failed, or the job is cancelled, no other goes on behind it.
+                for lane in lanes:
+                    lane.cancel()
+                await asyncio.wait(lanes)
+            if not all_done:
+                log.warning("due_rows_left", job=self.name)
+                return False
+        return True
+
+    async def _lane(self, left: deque[list[UUID]], again: datetime | None) -> bool:
+        """Do what is left, beside others that do the same; False where the time is over before."""
+        while left:
+            for key in left.popleft():
                 if asyncio.get_running_loop().time() > self._last_begin:
-                    log.warning("due_rows_left", job=self.name)
                     return False
-                some = keys[first : first + self.at_once]
-                self.seen.update(some)
-                await asyncio.gather(*(self._one(key, again) for key in some))
+                self.seen.add(key)
+                await self._one(key, again)
         return True
 
     async def _one(self, key: UUID, again: datetime | None) -> None:

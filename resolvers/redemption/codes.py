@@ -151,7 +151,10 @@ async def _give_back(tx: RuleTransaction, pot: Pot, code: QrCode, kind: LedgerKi
 
 
 IS_DUE = (QrCode.status == literal_column("'issued'")) & (QrCode.expires_at <= func.now())
-DUE_CODES = due.Due(QrCode.id, lambda rows: rows.where(IS_DUE).order_by(QrCode.expires_at, QrCode.id))
+# Codes of one pot follow one another: one that finds the pot locked is left to the next run.
+DUE_CODES = due.Due(
+    QrCode.id, lambda rows: rows.where(IS_DUE).order_by(QrCode.expires_at, QrCode.id), beside=QrCode.pot_id
+)
 FREE_POT = Lookup(
     [Pot],
     lambda rows: (

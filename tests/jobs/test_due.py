@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import Uuid, bindparam, column, table, text
+from sqlalchemy import Uuid, bindparam, column, func, table, text
 
+from lango.db.prepared import Prepared
 from lango.jobs.job import scheduled
 from lango.observability.metrics import JobMetrics
 from lango.rules.services import Services
@@ -168,7 +169,8 @@ async def test_slow_calls_of_outside_services_are_made_some_at_once(
 
 
 async def test_a_run_ends_in_its_time(services: Services, owner: asyncpg.Pool[Any]) -> None:
-    await put(owner, 3, broken=False)
+    at_once = services.settings.worker_concurrency // 2
+    await put(owner, 3 * at_once, broken=False)
     acted: list[UUID] = []
 
     async def slow(tx: RuleTransaction, key: UUID) -> None:
@@ -181,7 +183,7 @@ async def test_a_run_ends_in_its_time(services: Services, owner: asyncpg.Pool[An
 
     await short(services)
 
-    assert len(acted) == 1
+    assert len(acted) == at_once
 
 
 async def test_a_row_that_takes_longer_than_its_job_has_is_not_met_first_again(
@@ -223,6 +225,92 @@ async def test_failures_are_counted_and_those_that_stand_are_shown(
     counted = services.metrics.registry.get_sample_value("lango_due_rows_failed_total", {"job": NAME})
     assert counted == 4
     assert (await due.standing(services))[NAME] == 2
+
+
+async def test_rows_are_done_at_once_and_leave_half_of_the_connections_to_other_jobs(
+    services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    await put(owner, 20, broken=False)
+    under_way, most = 0, 0
+
+    async def slow(tx: RuleTransaction, key: UUID) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        await do(tx, key)
+        under_way -= 1
+
+    await due.each(services, chores, TO_DO, slow)
+
+    assert await left(owner) == 0
+    assert most == services.settings.worker_concurrency // 2 > 1
+
+
+async def test_rows_that_wait_for_the_same_lock_are_done_one_after_the_other(
+    services: Services, owner: asyncpg.Pool[Any]
+) -> None:
+    keys = await put(owner, 12, broken=False)
+    beside = due.Due(
+        ROWS.c.id,
+        lambda rows: rows.where(text("NOT done")).order_by(ROWS.c.id),
+        beside=func.mod(func.get_byte(func.uuid_send(ROWS.c.id), 15), 3),
+    )
+    under_way: list[int] = []
+    order: list[UUID] = []
+
+    async def slow(tx: RuleTransaction, key: UUID) -> None:
+        group = key.bytes[15] % 3
+        assert group not in under_way
+        under_way.append(group)
+        order.append(key)
+        await asyncio.sleep(0.01)
+        await do(tx, key)
+        under_way.remove(group)
+
+    await due.each(services, chores, beside, slow)
+
+    assert await left(owner) == 0
+    assert await failures(owner) == []
+    assert [[key for key in order if key.bytes[15] % 3 == group] for group in range(3)] == [
+        [key for key in keys if key.bytes[15] % 3 == group] for group in range(3)
+    ]
+
+
+async def test_what_met_another_transaction_is_done_again_at_once(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    await put(owner, 2, broken=False)
+    begun: list[UUID] = []
+
+    async def crossed(tx: RuleTransaction, key: UUID) -> None:
+        await do(tx, key)
+        begun.append(key)
+        if begun.count(key) == 1:
+            await tx.execute(text("SELECT lango.fail('40001', 'Crossed.', 0)"))
+
+    await due.each(services, chores, TO_DO, crossed)
+
+    assert await left(owner) == 0
+    assert await failures(owner) == []
+
+
+async def test_where_a_failure_cannot_be_noted_no_row_goes_on_behind_the_job(
+    services: Services, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(owner, 1, broken=True)
+    await put(owner, 20, broken=False)
+    monkeypatch.setattr(due, "FAILED", Prepared(text("SELECT 1 / 0")))
+
+    async def slow(tx: RuleTransaction, key: UUID) -> None:
+        if key.int > 2**64:
+            await asyncio.sleep(0.2)
+        await do(tx, key)
+
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await due.each(services, chores, TO_DO, slow)
+
+    before = await left(owner)
+    await asyncio.sleep(0.4)
+    assert await left(owner) == before == 20
 
 
 async def test_given_values_reach_the_choice(services: Services, owner: asyncpg.Pool[Any]) -> None:
