@@ -6,10 +6,15 @@ from datetime import datetime
 
 from sqlalchemy import func
 
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 
 CLOCK = Lookup([func.clock_timestamp()], lambda rows: rows)
+
+
+def reading() -> Query:
+    """The look-up of `now`, to be sent together with others, after those that lock: `[(moment,)]`."""
+    return CLOCK.query()
 
 
 async def now(tx: Transaction) -> datetime:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, or_, select, text
 
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.rules.rule import NotFound
 from models.profiles import Profile
@@ -49,8 +50,16 @@ async def first_name(tx: Transaction, user_id: UUID) -> str:
 
     Reads as a role that sees the profile: the rules' own.
     """
-    found = await NAME.one(tx, user_id=user_id)
-    return str(found[0]).split(maxsplit=1)[0] if found and str(found[0]).strip() else ""
+    return first_name_in(await NAME.all(tx, user_id=user_id))
+
+
+def naming(user_id: UUID) -> Query:
+    """The look-up of `first_name`, to be sent together with others; `first_name_in` reads it."""
+    return NAME.query(user_id=user_id)
+
+
+def first_name_in(found: Sequence[tuple[Any, ...]]) -> str:
+    return next((word for (name,) in found for word in str(name).split(maxsplit=1)[:1]), "")
 
 
 async def related_parties(tx: Transaction, user_id: UUID) -> frozenset[UUID]:
@@ -60,7 +69,15 @@ async def related_parties(tx: Transaction, user_id: UUID) -> frozenset[UUID]:
     A guardian who is named and has not yet agreed counts: agreeing between two steps would put one person on both
     sides. Reads as a role that sees profiles: the rules' own.
     """
-    wards = await WARDS.all(tx, user_id=user_id)
+    return related_in(await WARDS.all(tx, user_id=user_id), user_id)
+
+
+def relating(user_id: UUID) -> Query:
+    """The look-up of `related_parties`, to be sent together with others; `related_in` reads it."""
+    return WARDS.query(user_id=user_id)
+
+
+def related_in(wards: Sequence[tuple[Any, ...]], user_id: UUID) -> frozenset[UUID]:
     return frozenset({user_id, *(person for ward in wards for person in ward)})
 
 

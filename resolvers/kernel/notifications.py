@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import bindparam
 
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.notifications import (
@@ -46,16 +46,25 @@ async def notify(tx: RuleTransaction, user_id: UUID, template: str, **data: str 
 
     In the rules' role. Without an active template of that name, or a channel, nothing is sent.
     """
-    found = await RECIPIENT.one(tx, template=template, user_id=user_id)
-    if found is None:
+    queue(tx, await RECIPIENT.all(tx, template=template, user_id=user_id), template, **data)
+
+
+def addressing(user_id: UUID, template: str) -> Query:
+    """The look-up of `notify`, to be sent together with others: `queue` then queues what it finds."""
+    return RECIPIENT.query(template=template, user_id=user_id)
+
+
+def queue(tx: RuleTransaction, found: Sequence[tuple[Any, ...]], template: str, **data: str | int) -> None:
+    """Queue a notification to whom `addressing` has found."""
+    if not found:
         log.warning("notification_has_no_template", template=template)
         return
-    written, user, wishes = found
+    written, user, wishes = found[0]
     channel, recipient = _way_to(user, wishes, written.channels or list(NotificationChannel))
     if channel is None:
         return
     notification = Notification(
-        id=uuid4(), user_id=user_id, recipient_identifier=recipient, template_id=written.id, channel=channel,
+        id=uuid4(), user_id=user.id, recipient_identifier=recipient, template_id=written.id, channel=channel,
         subject=_filled(written.subject, data) if channel == NotificationChannel.EMAIL else None,
         body=_filled(written.body_text, data), template_data=RawJson.of(data), status=NotificationStatus.PENDING,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Insert, Integer, Text, bindparam, cast, delete, func, insert, select, tuple_
 
 from lango.db.prepared import Prepared
 from lango.jobs.job import scheduled
@@ -32,6 +32,13 @@ def publish(tx: RuleTransaction, topic: Topic, key: UUID, **payload: Any) -> Non
     """Publish that something happened to the object `key`. The payload holds ids only: subscribers read the rest."""
     ids = {name: str(value) for name, value in payload.items() if value is not None}
     PUBLISH.send(tx, topic=topic, key=str(key), payload=ids)
+
+
+def published(topic: Topic, rows: CTE, key: ColumnElement[UUID], **payload: ColumnElement[UUID]) -> Insert:
+    """As part of a statement: publish it of each row that the statement has written. Ids only, as in `publish`."""
+    ids = func.jsonb_build_object(*(part for name, value in payload.items() for part in (name, cast(value, Text))))
+    events = select(bindparam(None, topic, Text), cast(key, Text), ids).select_from(rows)
+    return insert(OutboxEvent.table()).from_select(["topic", "key", "payload"], events, include_defaults=False)
 
 
 @scheduled("events.delete_old_events", "17 * * * *")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from sqlalchemy import ARRAY, Text, any_, bindparam
 
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from models.admin import SystemConfig
 
@@ -42,8 +43,17 @@ async def number(tx: Transaction, what: Configured[Value]) -> Value:
 
 async def numbers(tx: Transaction, *what: Configured[Value]) -> list[Value]:
     """Several numbers, in their order, by one statement."""
-    found = {key: (value, rules) for key, value, rules in await ROWS.all(tx, keys=[each.key for each in what])}
-    return [_valid(each, *found.get(each.key, (None, None))) for each in what]
+    return numbers_in((await tx.fetch(reading(*what)))[0], *what)
+
+
+def reading(*what: Configured[Any]) -> Query:
+    """The look-up of `numbers`, to be sent together with others; `numbers_in` reads it."""
+    return ROWS.query(keys=[each.key for each in what])
+
+
+def numbers_in(found: Sequence[tuple[Any, ...]], *what: Configured[Value]) -> list[Value]:
+    stored = {key: (value, rules) for key, value, rules in found}
+    return [_valid(each, *stored.get(each.key, (None, None))) for each in what]
 
 
 def _valid(what: Configured[Value], value: RawJson | None, rules: RawJson | None) -> Value:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, bindparam, func, text
+from sqlalchemy import Integer, Select, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup, Prepared
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
@@ -25,11 +25,11 @@ from models.referrals import PointsLedgerEntry, Referral, ReferralStatus
 from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import PointsLedgerEntryStatus as Status
 from models.topics import Topic
-from resolvers.kernel import clock, due, guardianship
+from resolvers.kernel import clock, due, guardianship, system_config
 from resolvers.kernel.notifications import notify
-from resolvers.kernel.outbox import publish
+from resolvers.kernel.outbox import publish, published
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
-from resolvers.kernel.system_config import Configured, number, numbers
+from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
 
 LONGEST_REASON = 1_000
@@ -63,10 +63,31 @@ async def earn_for(
 
     In the rules' role.
     """
-    # Locked: what is earned here and what `take_back` finds undone elsewhere queue.
-    found = await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
-    if found is not None:
-        await earn(tx, found[0], reason)
+    earn_what_is_found(tx, reason, *await tx.fetch(*earning(sponsored_user_id, reason)))
+
+
+def earning(sponsored_user_id: UUID, reason: Event) -> tuple[Query, Query, Query]:
+    """The look-ups of `earn_for`, to be sent together with others, after those that lock: `earn_what_is_found` then
+    does it."""
+    return (
+        # Locked: what is earned here and what `take_back` finds undone elsewhere queue.
+        CAME_BY_LOCKED.query(user_id=sponsored_user_id),
+        guardianship.relating(sponsored_user_id),
+        system_config.reading(USUAL[reason], MATURATION_DAYS),
+    )
+
+
+def earn_what_is_found(
+    tx: RuleTransaction,
+    reason: Event,
+    came_by: Sequence[tuple[Any, ...]],
+    wards: Sequence[tuple[Any, ...]],
+    configured: Sequence[tuple[Any, ...]],
+) -> None:
+    for (referral,) in came_by:
+        values = _entry(referral, reason, UNBOOSTED, wards, configured)
+        if values is not None:
+            EARN.send(tx, **values)
 
 
 async def earn(
@@ -83,23 +104,36 @@ async def earn(
     They are pending. What a campaign paid for its boost is noted, to be given back with them. In the rules' role.
     """
     sponsored = referral.sponsored_user_id
-    # Somebody may have become the guardian since the referral was accepted.
-    if sponsored is None or await guardianship.are_related(tx, referral.sponsor_user_id, sponsored):
+    if sponsored is None:
         return 0
-    usual, days = await numbers(tx, USUAL[reason], MATURATION_DAYS)
+    configured = system_config.reading(USUAL[reason], MATURATION_DAYS)
+    values = _entry(referral, reason, boost, *await tx.fetch(guardianship.relating(sponsored), configured))
+    if values is None:
+        return 0
+    if campaign_id is not None:
+        values["metadata"] = RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})
+    return values["points_earned"] if await EARN.run(tx, **values) else 0
+
+
+def _entry(
+    referral: Referral,
+    reason: Event,
+    boost: Decimal,
+    wards: Sequence[tuple[Any, ...]],
+    configured: Sequence[tuple[Any, ...]],
+) -> dict[str, Any] | None:
+    """What is written when the sponsor earns by a referral; None where nothing is earned."""
+    sponsor, sponsored = referral.sponsor_user_id, referral.sponsored_user_id
+    usual, days = system_config.numbers_in(configured, USUAL[reason], MATURATION_DAYS)
     points = boosted(usual, boost)
-    metadata = None if campaign_id is None else RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})
-    key = uuid4()
-    values = {
-        "id": key, "sponsor_user_id": referral.sponsor_user_id, "referral_id": referral.id, "event_type": reason,
-        "points_earned": points, "base_multiplier": BASE, "sponsor_boost_multiplier": boost, "metadata": metadata,
-        "matures_at": await clock.now(tx) + timedelta(days=days),
+    # Somebody may have become the guardian since the referral was accepted.
+    if sponsored is None or sponsor in guardianship.related_in(wards, sponsored) or points <= 0:
+        return None
+    return {
+        "id": uuid4(), "sponsor_user_id": sponsor, "referral_id": referral.id, "event_type": reason,
+        "points_earned": points, "base_multiplier": BASE, "sponsor_boost_multiplier": boost, "metadata": None,
+        "days": days,
     }  # fmt: skip
-    # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
-    if points <= 0 or not await EARN.run(tx, **values):
-        return 0
-    publish(tx, Topic.POINTS_EARNED, key, sponsor_user_id=referral.sponsor_user_id)
-    return points
 
 
 async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -> int:
@@ -112,7 +146,7 @@ async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -
     campaigns. In the rules' role.
     """
     await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
-    smallest = await number(tx, SMALLEST_DONATION)
+    smallest = await system_config.number(tx, SMALLEST_DONATION)
     undone = [key for (key,) in await UNDONE.run(tx, user_id=sponsored_user_id, smallest=smallest)]
     if not undone:
         return 0
@@ -205,13 +239,25 @@ CAME_BY = Lookup([Referral], _came_by)
 # After the pot, whose opening earns: whoever has locked the referral for an answer waits for pots while it is `sent`,
 # and this one is accepted.
 CAME_BY_LOCKED = Lookup([Referral], lambda rows: _came_by(rows).with_for_update(key_share=True), in_order=False)
-EARN = Prepared(
-    upsert(PointsLedgerEntry.table()).on_conflict_do_nothing().returning(PointsLedgerEntry.table().c.id),
-    [
+
+
+def _earned() -> Select[Any]:
+    """Write points and publish them; gives their id, or no row where they have been earned before."""
+    table = PointsLedgerEntry.table()
+    written = (
         "id", "sponsor_user_id", "referral_id", "event_type", "points_earned", "base_multiplier",
-        "sponsor_boost_multiplier", "metadata", "matures_at",
-    ],
-)  # fmt: skip
+        "sponsor_boost_multiplier", "metadata",
+    )  # fmt: skip
+    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in written}
+    values["matures_at"] = func.clock_timestamp() + func.make_interval(0, 0, 0, bindparam("days", type_=Integer))
+    # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
+    made = upsert(table).values(values).on_conflict_do_nothing().returning(table.c.id, table.c.sponsor_user_id)
+    earned = made.cte("earned")
+    events = published(Topic.POINTS_EARNED, earned, earned.c.id, sponsor_user_id=earned.c.sponsor_user_id)
+    return select(earned.c.id).add_cte(events.cte("events"))
+
+
+EARN = Prepared(_earned())
 AVAILABLE = Lookup(
     [func.coalesce(func.sum(PointsLedgerEntry.points_earned - PointsLedgerEntry.points_spent), 0)],
     lambda rows: rows.where(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, Integer, bindparam, cast, func, or_
+from sqlalchemy import Date, DateTime, Integer, and_, bindparam, cast, func, or_, select
+from sqlalchemy.orm import aliased
 
 from lango.db.prepared import Lookup
 from lango.db.transaction import Transaction
@@ -19,8 +20,8 @@ from models.referrals import PointsLedgerEntryEventType as Earning
 from models.topics import Topic
 from resolvers.kernel import clock, due, system_config
 from resolvers.kernel.amounts import fits
-from resolvers.kernel.guardianship import first_name
-from resolvers.kernel.notifications import notify
+from resolvers.kernel.guardianship import first_name_in, naming
+from resolvers.kernel.notifications import addressing, queue
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
@@ -36,6 +37,7 @@ TO_OPEN = due.Due(
     lambda rows: rows.where(
         Pot.status == PotStatus.SCHEDULED, Pot.scheduled_open_at <= func.now(), Pot.deleted_at.is_(None)
     ).order_by(Pot.scheduled_open_at, Pot.id),
+    beside=Pot.owner_user_id,
 )
 # The day on which a pot expires begins at midnight in its own time zone.
 EXPIRES_AT = func.timezone(
@@ -52,13 +54,28 @@ TO_EXPIRE = due.Due(
         func.now() >= EXPIRES_AT,
     ).order_by(Pot.birthday_date, Pot.id),
 )
-LEFT_OVER = Lookup(
-    [Pot.id],
-    lambda rows: rows.where(
-        Pot.owner_user_id == bindparam("owner_user_id"),
-        or_(*(Pot.status == status for status in CARRIED_FROM)),
-        Pot.balance_cfa > 0,
-        Pot.deleted_at.is_(None),
+HAS_LEFT_OVER = and_(
+    or_(*(Pot.status == status for status in CARRIED_FROM)), Pot.balance_cfa > 0, Pot.deleted_at.is_(None)
+)
+LEFT_OVER = Lookup([Pot.id], lambda rows: rows.where(Pot.owner_user_id == bindparam("owner_user_id"), HAS_LEFT_OVER))
+_opened = aliased(Pot)
+# A pot, and the ended ones of its owner in which money remains: all in the order of their ids, because another pot of
+# the same owner may be opening beside this one.
+OPENING = Lookup(
+    [Pot],
+    lambda rows: (
+        rows.where(
+            or_(
+                Pot.id == bindparam("pot_id"),
+                and_(
+                    Pot.owner_user_id
+                    == select(_opened.owner_user_id).where(_opened.id == bindparam("pot_id")).scalar_subquery(),
+                    HAS_LEFT_OVER,
+                ),
+            )
+        )
+        .order_by(Pot.id)
+        .with_for_update(key_share=True, of=Pot)
     ),
 )
 
@@ -70,9 +87,12 @@ async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: dat
         await _carry_over(tx, left, pot)
     tx.save(pot)
     publish(tx, Topic.POT_OPENED, pot.id)
-    name = await first_name(tx, pot.owner_user_id)
-    await notify(tx, pot.owner_user_id, "pot_opened", user_name=name, pot_title=pot.title)
-    await points.earn_for(tx, pot.owner_user_id, Earning.POT_OPENED)
+    owner = pot.owner_user_id
+    named, recipient, *earned = await tx.fetch(
+        naming(owner), addressing(owner, "pot_opened"), *points.earning(owner, Earning.POT_OPENED)
+    )
+    queue(tx, recipient, "pot_opened", user_name=first_name_in(named), pot_title=pot.title)
+    points.earn_what_is_found(tx, Earning.POT_OPENED, *earned)
 
 
 async def left_over(tx: Transaction, owner_user_id: UUID) -> list[UUID]:
@@ -95,12 +115,9 @@ async def expire_due_pots(services: Services) -> None:
 
 
 async def _open_due(tx: RuleTransaction, pot_id: UUID) -> None:
-    seen = await tx.find(Pot, pot_id)
-    assert seen is not None
-    # All in the order of their ids: another pot of the same owner may be opening beside this one.
-    locked = await tx.lock_all(Pot, [pot_id, *await left_over(tx, seen.owner_user_id)])
+    found, ((now,),) = await tx.fetch(OPENING.query(pot_id=pot_id), clock.reading())
+    locked = {pot.id: pot for (pot,) in found}
     pot = locked.pop(pot_id)
-    now = await clock.now(tx)
     if pot.status == PotStatus.SCHEDULED and pot.scheduled_open_at <= now and pot.deleted_at is None:
         await open_now(tx, pot, list(locked.values()), now)
 
@@ -109,12 +126,13 @@ async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
     pot = await tx.lock(Pot, pot_id)
     if pot.status not in TAKES_DONATIONS:
         return
-    now = await clock.now(tx)
+    owner = pot.owner_user_id
+    ((now,),), named, recipient = await tx.fetch(clock.reading(), naming(owner), addressing(owner, "pot_expired"))
     pot.status, pot.closed_at = PotStatus.EXPIRED, now
     tx.save(pot)
     publish(tx, Topic.POT_EXPIRED, pot.id)
-    name = await first_name(tx, pot.owner_user_id)
-    await notify(tx, pot.owner_user_id, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
+    name = first_name_in(named)
+    queue(tx, recipient, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
 
 
 async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:

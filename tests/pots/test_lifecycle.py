@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from lango.rules.services import Services
 from models.identity import User
 from models.pots import Pot
 from models.referrals import Referral
+from resolvers.pots import lifecycle
 from resolvers.pots.lifecycle import expire_due_pots, open_due_pots
 from tests.books import Books
 from tests.changes import Changes
@@ -100,8 +102,6 @@ async def test_run_again_nothing_happens(
 async def test_one_that_fails_does_not_hold_up_the_others_and_is_done_the_next_time(
     services: Services, planning: Planning, make: Factory, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resolvers.pots import lifecycle
-
     pots = [await due_pot(make, await make(User)) for _ in range(3)]
     original = lifecycle.publish
 
@@ -119,6 +119,43 @@ async def test_one_that_fails_does_not_hold_up_the_others_and_is_done_the_next_t
 
     assert first == ["scheduled", "open", "open"]
     assert [(await planning.row(pot.id))["status"] for pot in pots] == ["open"] * 3
+
+
+async def test_many_of_the_same_owners_are_opened_at_once_and_carry_over_and_earn_once(
+    services: Services, planning: Planning, make: Factory, owner: asyncpg.Pool[Any]
+) -> None:
+    sponsor, owners = await make(User), [await make(User) for _ in range(4)]
+    for each in owners:
+        await make(
+            Referral, sponsor_user_id=sponsor.id, sponsored_user_id=each.id, status="accepted", accepted_at=now()
+        )
+    left = [await left_pot(make, each, 1000) for each in owners]
+    pots = [await due_pot(make, each) for _ in range(5) for each in owners]
+
+    await open_due_pots(services)
+
+    assert [(await planning.row(pot.id))["status"] for pot in pots] == ["open"] * 20
+    assert [await planning.money(pot) for pot in left] == [(1000, 0)] * 4
+    assert sorted([(await planning.money(pot))[1] for pot in pots]) == [0] * 16 + [1000] * 4
+    points = "SELECT count(*), count(DISTINCT referral_id) FROM referrals.points_ledger WHERE sponsor_user_id = $1"
+    assert tuple(await owner.fetchrow(points, sponsor.id)) == (4, 4)
+    assert await owner.fetchval("SELECT count(*) FROM platform.due_failures") == 0
+
+
+async def test_opening_takes_three_round_trips(
+    services: Services, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sponsor, person = await make(User), await make(User)
+    await make(Referral, sponsor_user_id=sponsor.id, sponsored_user_id=person.id, status="accepted", accepted_at=now())
+    await left_pot(make, person, 1000)
+    pot = await due_pot(make, person)
+    sent: list[Sequence[str]] = []
+    monkeypatch.setattr(services.pipeline, "listeners", [sent.append])
+
+    async with services.work() as tx:
+        await lifecycle._open_due(tx, pot.id)
+
+    assert len(sent) == 3
 
 
 # Carrying over
