@@ -292,6 +292,7 @@ class Contribution(Base):
 
     __tablename__ = "contributions"
     __table_args__ = {"schema": "donations"}  # noqa: RUF012 - SQLAlchemy's own idiom
+    # What was given to a pot that is cancelled goes back, and may wait for its refund.
     __face__ = Face(
         f"""
         SELECT d.id, d.pot_id,
@@ -303,7 +304,7 @@ class Contribution(Base):
                CASE WHEN p.enable_messages OR {IS_OWNER} THEN d.donation_message END AS message,
                d.created_at
         FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
-        WHERE d.status = 'succeeded' AND ({SEES_POT})
+        WHERE d.status = 'succeeded' AND p.status <> 'cancelled' AND ({SEES_POT})
         """
     )
 

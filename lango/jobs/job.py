@@ -10,10 +10,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar
+from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import text
+from sqlalchemy import CTE, ColumnElement, Insert, Text, cast, column, func, insert, literal_column, select, table, text
 
 from lango.db.prepared import Connected, Prepared
 
@@ -28,6 +29,7 @@ ENQUEUE = Prepared(
         " VALUES (0, 'queued', :name, :payload, :key, now() + CAST(:after AS interval)) ON CONFLICT DO NOTHING"
     )
 )
+QUEUE = table("pgqueuer", column("priority"), column("status"), column("entrypoint"), column("payload"), schema="jobs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +121,24 @@ def enqueue(
     """
     payload = job.pack(arguments)
     ENQUEUE.send(tx, name=job.name, payload=payload, key=key, after=after)
+
+
+def enqueued(job: Job[..., Any], rows: CTE, **ids: ColumnElement[UUID]) -> Insert:
+    """As part of a statement: enqueue the job for each row that the statement has written. Its arguments are ids.
+
+    Raises TypeError for other names than the job's.
+    """
+    job.signature.bind(None, **ids)
+    packed = func.json_build_object(
+        *(part for name, value in ids.items() for part in (literal_column(f"'{name}'"), value))
+    )
+    values = {
+        "priority": literal_column("0"),
+        "status": literal_column("'queued'"),
+        "entrypoint": literal_column(f"'{job.name}'"),
+        "payload": func.convert_to(cast(packed, Text), literal_column("'UTF8'")),
+    }
+    return insert(QUEUE).from_select(list(values), select(*values.values()).select_from(rows))
 
 
 def _register(

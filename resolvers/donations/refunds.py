@@ -32,7 +32,7 @@ from models.donations import Donation, DonationStatus, Refund, RefundReason
 from models.donations import RefundWaveRefundStatus as Sent
 from models.identity import User
 from models.ledger import LedgerKind
-from models.pots import Pot
+from models.pots import Pot, PotStatus
 from models.redemption import QrCode, QrCodeStatus
 from models.topics import Topic
 from resolvers.donations import donors, hidden_totals
@@ -149,6 +149,9 @@ async def refund_donation(
     donation = await tx.lock(Donation, seen.id)
     if donation.status != DonationStatus.SUCCEEDED:
         raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
+    if pot.status == PotStatus.CANCELLED:
+        # Its money has left the pot already.
+        raise InvalidState("Its pot is cancelled: it goes back by itself.", field=field, state=donation.status)
     now = await clock.now(tx)
     if not as_staff:
         until = (donation.confirmed_at or donation.created_at) + WINDOW

@@ -121,6 +121,38 @@ UNREFERENCED = """
     WHERE t.reference_type IS NULL OR t.reference_id IS NULL
 """
 
+# What leaves a pot that is cancelled leaves it at once, and is refunded in portions: until then its donation has
+# succeeded still. Refunds of before it was cancelled left the pot by postings of their own.
+REFUNDED_BY_CANCELLING = """
+    SELECT 'pots.pots cancelled', p.id::text, coalesce(d.back, 0), coalesce(t.taken, 0)
+    FROM pots.pots p
+    LEFT JOIN (
+        SELECT d.pot_id, sum(CASE d.status WHEN 'succeeded' THEN d.amount_cfa - coalesce(r.amount, 0)
+                                           ELSE coalesce(r.amount, 0) - coalesce(r.before, 0) END) AS back
+        FROM donations.donations d
+        JOIN ledger.ledger_transactions g
+            ON g.kind = 'donation' AND g.reference_type = 'donation' AND g.reference_id = d.id
+        LEFT JOIN (
+            SELECT r.donation_id, sum(r.amount_cfa) AS amount,
+                   sum(r.amount_cfa) FILTER (WHERE o.reference_id IS NOT NULL) AS before
+            FROM donations.refunds r LEFT JOIN (
+                SELECT t.reference_id FROM ledger.ledger_transactions t
+                JOIN ledger.ledger_entries e ON e.transaction_id = t.id
+                JOIN ledger.ledger_accounts a ON a.id = e.account_id AND a.owner_type = 'pot'
+                WHERE t.kind = 'donation_refund' AND t.reference_type = 'refund'
+            ) o ON o.reference_id = r.id
+            GROUP BY r.donation_id
+        ) r ON r.donation_id = d.id
+        GROUP BY d.pot_id
+    ) d ON d.pot_id = p.id AND p.status = 'cancelled'
+    LEFT JOIN (
+        SELECT t.reference_id, sum(e.amount) AS taken
+        FROM ledger.ledger_transactions t JOIN ledger.ledger_entries e ON e.transaction_id = t.id AND e.amount > 0
+        WHERE t.kind = 'donation_refund' AND t.reference_type = 'pot' GROUP BY t.reference_id
+    ) t ON t.reference_id = p.id
+    WHERE coalesce(d.back, 0) <> coalesce(t.taken, 0)
+"""
+
 
 def proofs() -> dict[str, str]:
     """The proofs of all postings, by what they say."""
@@ -128,4 +160,7 @@ def proofs() -> dict[str, str]:
         f"{place}. {posting.table} and {posting.kind} agree": posting.proof()
         for place, posting in enumerate(POSTINGS, 1)
     }
-    return {"every posting says what it is about": UNREFERENCED} | named
+    return {
+        "every posting says what it is about": UNREFERENCED,
+        "a cancelled pot gave back what its donors get": REFUNDED_BY_CANCELLING,
+    } | named

@@ -141,7 +141,8 @@ async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -
 
     Call it when that is saved: a donation given back, a pot called off. Each event is held against what is there now,
     so that it does not matter which one was undone, nor how often this is called: a first donation stands while any
-    donation does, of which not less is left than is the smallest; an opened pot while any is that was not cancelled.
+    donation to a pot that was not cancelled does, of which not less is left than is the smallest; an opened pot while
+    any is that was not cancelled.
     Only pending points go back, and may be earned again; the sponsor reads `why`. Locks the referral, its entries and
     campaigns. In the rules' role.
     """
@@ -276,7 +277,7 @@ UNDONE = Prepared(
             WHERE p.owner_user_id = r.sponsored_user_id AND p.status NOT IN ('scheduled', 'cancelled'))
         WHEN 'first_donation' THEN EXISTS (
             SELECT FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
-            WHERE p.owner_user_id = r.sponsored_user_id AND d.status = 'succeeded'
+            WHERE p.owner_user_id = r.sponsored_user_id AND p.status <> 'cancelled' AND d.status = 'succeeded'
               AND least(d.amount_cfa, CAST(:smallest AS int)) <= d.amount_cfa - coalesce(
                   (SELECT sum(f.amount_cfa) FROM donations.refunds f WHERE f.donation_id = d.id), 0))
         ELSE true END

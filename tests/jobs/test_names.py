@@ -11,6 +11,7 @@ from lango.jobs.job import jobs_of
 # Rename one only when no release that enqueues it is in use, and nothing is queued under it.
 NAMES = {
     "campaigns.complete_ended_campaigns",
+    "cancellations.refund_donations",
     "donations.ask_about_checkouts",
     "donations.open_checkout",
     "escrows.end_due_escrows",
