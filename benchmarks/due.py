@@ -57,7 +57,8 @@ TOUCHED = (
 )  # fmt: skip
 # The rows, and the seconds from the first to the last of them.
 OPENED = """
-    SELECT count(*), count(actual_opened_at), extract(epoch FROM max(actual_opened_at) - min(actual_opened_at))
+    SELECT count(*) AS due, count(actual_opened_at) AS opened,
+           extract(epoch FROM max(actual_opened_at) - min(actual_opened_at)) AS seconds
     FROM pots.pots WHERE created_at >= $1 AND status IN ('scheduled', 'open')
 """
 
@@ -132,8 +133,8 @@ async def prepare(url: str, pots: int) -> object:
 async def opened_since(url: str, begun: object) -> tuple[int, int, float]:
     connection = await connect(url)
     try:
-        due, opened, seconds = await connection.fetchrow(OPENED, begun)
-        return due, opened, float(seconds or 1)
+        (found,) = await connection.fetch(OPENED, begun)
+        return found["due"], found["opened"], float(found["seconds"] or 1)
     finally:
         await connection.close()
 

@@ -55,6 +55,7 @@ TO_END = due.Due(
         )
         .order_by(CryptoEscrow.expires_at, CryptoEscrow.id)
     ),
+    beside=CryptoEscrow.seller_id,
 )
 LAPSED = due.Due(
     CryptoTrade.id,
