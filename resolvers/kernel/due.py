@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
     text,
 )
 
+from lango.db.pipeline import Pipeline
 from lango.db.prepared import Lookup, Prepared
 from lango.errors import state_of
 from lango.jobs.gauges import gauge
@@ -50,6 +52,8 @@ LONGEST_OUTAGE = 300
 CALLS_AT_ONCE = 8
 
 Act = Callable[[Services, UUID], Awaitable[None]]
+# Of a process's connections, those that the rows of all its jobs share.
+_turns: WeakKeyDictionary[Pipeline, asyncio.Semaphore] = WeakKeyDictionary()
 _failure = DueFailure.table().c
 _of_job = _failure.job == bindparam("job", type_=Text)
 
@@ -102,8 +106,8 @@ async def each(
     """Act on each row that is due, in a transaction of its own.
 
     `act` locks the row and looks again: another worker may have acted. `part` names which of several kinds of rows of
-    one job it is. As many rows are done at once as leave half of the worker's connections to its other jobs; each locks
-    in the one order of locks, as callers' rules do, which they meet anyway.
+    one job it is. As many rows are done at once, of all such jobs, as leave half of the worker's connections to others;
+    each locks in the one order of locks, as callers' rules do, which they meet anyway.
     """
 
     async def alone(services: Services, key: UUID) -> None:
@@ -117,7 +121,8 @@ async def each(
                     raise
 
     at_once = services.settings.worker_concurrency // 2
-    await _Run(services, job, rows, alone, part, at_once, given).run()
+    turns = _turns.setdefault(services.pipeline, asyncio.Semaphore(at_once))
+    await _Run(services, job, rows, alone, part, at_once, turns, given).run()
 
 
 async def each_apart(
@@ -127,7 +132,7 @@ async def each_apart(
 
     So many of them `at_once`: CALLS_AT_ONCE where a service is called, which may answer slowly.
     """
-    await _Run(services, job, rows, act, "", at_once, given).run()
+    await _Run(services, job, rows, act, "", at_once, asyncio.Semaphore(at_once), given).run()
 
 
 class _Run:
@@ -141,15 +146,17 @@ class _Run:
         act: Act,
         part: str,
         at_once: int,
+        turns: asyncio.Semaphore,
         given: dict[str, Any],
     ) -> None:
+        """So many rows `at_once`, each of which waits for one of the `turns`."""
         self.services = services
         self.name = f"{job.name}.{part}" if part else job.name
         self.rows = rows
         self.act = act
         self.given = given
         self.seen: set[UUID] = set()
-        self.at_once = at_once
+        self.at_once, self.turns = at_once, turns
         now = asyncio.get_running_loop().time()
         self._last_begin, self._end = now + job.timeout * SPENT, now + job.timeout * ENDED
 
@@ -182,10 +189,11 @@ class _Run:
         """Do what is left, beside others that do the same; False where the time is over before."""
         while left:
             for key in left.popleft():
-                if asyncio.get_running_loop().time() > self._last_begin:
-                    return False
-                self.seen.add(key)
-                await self._one(key, again)
+                async with self.turns:
+                    if asyncio.get_running_loop().time() > self._last_begin:
+                        return False
+                    self.seen.add(key)
+                    await self._one(key, again)
         return True
 
     async def _one(self, key: UUID, again: datetime | None) -> None:

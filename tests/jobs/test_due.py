@@ -241,7 +241,9 @@ async def test_rows_are_done_at_once_and_leave_half_of_the_connections_to_other_
         await do(tx, key)
         under_way -= 1
 
-    await due.each(services, chores, TO_DO, slow)
+    half = [ROWS.c.id < UUID(int=2**64 + 11), ROWS.c.id >= UUID(int=2**64 + 11)]
+    jobs = [due.Due(ROWS.c.id, lambda rows, part=part: rows.where(text("NOT done"), part)) for part in half]
+    await asyncio.gather(*(due.each(services, chores, each, slow) for each in jobs))
 
     assert await left(owner) == 0
     assert most == services.settings.worker_concurrency // 2 > 1
