@@ -33,7 +33,7 @@ from lango.settings import Settings
 
 # A statement with its $1, $2, … and their values as texts.
 Statement = tuple[str, Sequence[str | None]]
-LITERAL = re.compile(r"'(?:[^']|'')*'")
+LITERAL = re.compile(r"E?'(?:[^']|'')*'")
 NAME_AFTER_COLON = re.compile(r":(?=\w)")
 PARAMETER = re.compile(r"\$(\d+)\b")
 THREADS = 2
@@ -92,7 +92,7 @@ def script(sent: Sequence[Statement], actor: Actor, round_trips: RoundTrips, num
         "lango.ip": "127.0.0.1",
     }
     settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in context.items())
-    opening = ["BEGIN READ ONLY;", f"SELECT {settings};"]
+    opening = ["BEGIN;", f"SELECT {settings};"]
     if round_trips is RoundTrips.ONE:
         whole = [r"\startpipeline", *opening, *lines, "COMMIT;", r"\endpipeline"]
     else:
@@ -116,7 +116,8 @@ def escaped(sql: str) -> str:
     def literal(found: re.Match[str]) -> str:
         if not NAME_AFTER_COLON.search(found[0]):
             return found[0]
-        return "E" + NAME_AFTER_COLON.sub(r"\\x3a", found[0].replace("\\", "\\\\"))
+        text = found[0] if found[0].startswith("E") else "E" + found[0].replace("\\", "\\\\")
+        return NAME_AFTER_COLON.sub(r"\\x3a", text)
 
     return LITERAL.sub(literal, sql)
 

@@ -33,6 +33,6 @@ with lasting():
     )
 
 
-def make_planner(settings: Settings, metrics: Metrics) -> QueryPlanner:
+def make_planner(settings: Settings, metrics: Metrics, *, audits_reads: bool = True) -> QueryPlanner:
     """What answers the queries of this schema by finished JSON from the database."""
-    return QueryPlanner(graphql_of(schema), settings, metrics)
+    return QueryPlanner(graphql_of(schema), settings, metrics, audits_reads=audits_reads)

@@ -12,6 +12,7 @@ from models.access import managers_of_card_account, own, read, staff, super_admi
 from models.base import Base
 from models.columns import (
     NOW,
+    UNCOMPRESSED,
     WITHHELD,
     Choice,
     CreatedAt,
@@ -215,7 +216,9 @@ class AuditLog(Base):
         doc="What it became, without secrets, and personal data by name only; null for something deleted."
     )
     reason: Mapped[str | None] = mapped_column(doc="Why it was done; null where no reason was given.")
-    metadata_: Mapped[Json | None] = mapped_column("metadata", doc="What else is known of it; null where nothing is.")
+    metadata_: Mapped[Json | None] = mapped_column(
+        "metadata", info={UNCOMPRESSED: True}, doc="What else is known of it; null where nothing is."
+    )
     timestamp: Mapped[Moment] = mapped_column(server_default=NOW, doc="When it was done.")
     request_id: Mapped[str | None] = mapped_column(
         String(100), doc="The id of the request that did it, as errors show it; null outside of a request."

@@ -42,6 +42,8 @@ DEPRECATED = "deprecated"
 DEPRECATION_DAYS = 365
 # The audit log says nothing of the value: it may be a secret without being a secret column.
 WITHHELD = "withheld"
+# Stored as it is: compressing long values would cost more of each write than their place on disk is worth.
+UNCOMPRESSED = "uncompressed"
 
 NOW = text("now()")
 

@@ -14,8 +14,9 @@ from lango.names import snake
 from models import queue
 from models.access import Access
 from models.base import Base, models
-from models.columns import ENCRYPTED, PERSONAL, SECRET, STAFF_ONLY, WITHHELD
+from models.columns import ENCRYPTED, PERSONAL, SECRET, STAFF_ONLY, UNCOMPRESSED, WITHHELD
 from models.functions import CONTEXT, OWN, WRITING, literal
+from models.reads import READS
 from models.triggers import PARTITIONS, TRIGGERS
 
 # The order in which groups are built: a table comes after those that its foreign keys name, as far as that goes.
@@ -23,7 +24,7 @@ GROUPS = (
     "platform", "identity", "profiles", "packs", "pots", "referrals", "donations", "redemption", "notifications",
     "analytics", "cards", "admin", "trading", "security", "treasury", "usage", "ledger", "privacy",
 )  # fmt: skip
-FUNCTIONS = (*CONTEXT, *OWN, *TRIGGERS, *PARTITIONS, *WRITING)
+FUNCTIONS = (*CONTEXT, *OWN, *READS, *TRIGGERS, *PARTITIONS, *WRITING)
 READERS = ("lango_anonymous", "lango_member", "lango_staff")
 WRITERS = ("lango_rules", "lango_worker")
 SOFT_DELETE = "deleted_at"
@@ -117,6 +118,9 @@ def _doc(model: type[Base]) -> str:
 def _table(model: type[Base]) -> Iterator[str]:
     table = model.table()
     yield _sql(CreateTable(table, include_foreign_key_constraints=[]))
+    for column in table.columns:
+        if column.info.get(UNCOMPRESSED):
+            yield f"ALTER TABLE {_name(model)} ALTER COLUMN {column.name} SET STORAGE EXTERNAL"
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         yield _sql(CreateIndex(index))
 

@@ -134,7 +134,7 @@ class PayloadReading:
         context = self.info.context
         if isinstance(outcome.payload, list):
             for each, text in zip(self.planned, outcome.payload, strict=True):
-                context.read_objects[each.path] = finished(each.statement, text, context)
+                context.read_objects[each.path] = finished(each.statement, text)
 
 
 def field_of(rule: Rule[..., Any]) -> Field:

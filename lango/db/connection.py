@@ -43,7 +43,7 @@ CONTEXT = (
     "set_config('lango.user_id', $2, true), set_config('lango.roles', $3, true), "
     "set_config('lango.session_id', $4, true), set_config('lango.request_id', $5, true), "
     "set_config('lango.ip', $6, true), set_config('lango.share_tokens', $7, true), "
-    "set_config('lango.opened_rows', $9, true)"
+    "set_config('lango.opened_rows', $9, true), set_config('lango.user_agent', $10, true)"
 )
 # More than a message of the protocol can have.
 UNLIMITED = 2**31

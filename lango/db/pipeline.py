@@ -41,6 +41,7 @@ class Context(NamedTuple):
     share_tokens: str
     read_only: str
     opened_rows: str
+    user_agent: str
 
     @property
     def writes(self) -> bool:
@@ -48,8 +49,15 @@ class Context(NamedTuple):
 
 
 def context_of(
-    actor: Actor, role: DatabaseRole, share_tokens: Sequence[str], opened_rows: Sequence[str] = ()
+    actor: Actor,
+    role: DatabaseRole,
+    share_tokens: Sequence[str],
+    opened_rows: Sequence[str] = (),
+    *,
+    writes: bool = False,
 ) -> Context:
+    """The context of a transaction in that role; `writes`: also to the audit log, where the role is one that reads."""
+    writes = writes or role in WRITERS
     return Context(
         role=role.value,
         user_id=str(actor.user_id or ""),
@@ -58,8 +66,10 @@ def context_of(
         request_id=actor.request_id,
         ip=str(actor.ip or "").partition("%")[0],
         share_tokens=",".join(share_tokens),
-        read_only="off" if role in WRITERS else "on",
+        read_only="off" if writes else "on",
         opened_rows=",".join(opened_rows),
+        # Free text, which only the audit log takes.
+        user_agent=(actor.user_agent or "").replace("\0", "").encode(errors="replace").decode() if writes else "",
     )
 
 
@@ -100,14 +110,17 @@ class Pipeline:
         opened_rows: Sequence[str] = (),
         *,
         role: DatabaseRole | None = None,
+        writes: bool = False,
     ) -> list[Outcome]:
         """What each statement returns as the caller: the first column of its only row, or the error it failed with.
+
+        `writes`: what it shows is written to the audit log in the same transaction.
 
         In another role it is the gateway's own look-up, which takes nobody's share of the connections. Raises
         AnswerTooLarge, and ConnectionError, also when no connection is free for too long. A cancelled read is
         cancelled at the server too, and ends its connection.
         """
-        context = context_of(actor, role or actor.database_role, share_tokens, opened_rows)
+        context = context_of(actor, role or actor.database_role, share_tokens, opened_rows, writes=writes)
         caller = caller_of(actor) if role is None else SYSTEM
         started = time.perf_counter()
         await self.shares.take(caller)
@@ -176,9 +189,10 @@ class Pipeline:
                 with self._in_use():
                     outcomes = await self._send_over(connection, context, queries)
             except ConnectionLost:
-                if is_new or context.writes:
+                if is_new or context.role in WRITERS:
                     raise
-                # The server ended it, perhaps long ago; reading again does no harm.
+                # The server ended it, perhaps long ago; reading again does no harm. What staff read is then perhaps in
+                # the audit log twice.
                 connection, is_new = await self._take()
             except BaseException:
                 connection.cancel()

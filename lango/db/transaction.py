@@ -27,10 +27,10 @@ from lango.db.statements import Executed, executed
 from lango.db.wire import decoded
 from lango.errors import AnswerTooLarge, OutcomeUnknown, is_of_server
 
-# Besides the context of a read: how long a lock is waited for, and what the audit triggers write down of the client.
+# Besides the context of a read: how long a lock is waited for.
 COMMIT, ROLLBACK = Command("COMMIT"), Command("ROLLBACK")
 OPEN_ROWS = "SELECT set_config('lango.opened_rows', $1, true)"
-WRITING = f"{CONTEXT}, set_config('lock_timeout', $10, true), set_config('lango.user_agent', $11, true)"
+WRITING = f"{CONTEXT}, set_config('lock_timeout', $11, true)"
 
 
 class Transaction(ABC):
@@ -93,7 +93,7 @@ class OpenTransaction(Transaction):
         self._pipeline = pipeline
         self._caller = caller or caller_of(actor)
         self._read_only = read_only
-        self._context = context_of(actor, self.role, share_tokens, opened_rows)
+        self._context = context_of(actor, self.role, share_tokens, opened_rows, writes=not read_only)
         self._connection: Connection | None = None
         self._begun = False
         # How many statements of the last batch were not done.
@@ -182,8 +182,7 @@ class OpenTransaction(Transaction):
         if self._read_only:
             return [begin, Command(CONTEXT + connection.preamble, context)]
         timeout = f"{int(self._pipeline.lock_timeout * 1000)}ms"
-        agent = (self.actor.user_agent or "").replace("\0", "").encode(errors="replace").decode()
-        return [begin, Command(WRITING + connection.preamble, (*context, timeout, agent))]
+        return [begin, Command(WRITING + connection.preamble, (*context, timeout))]
 
     async def _sent(self, commands: Sequence[Command], *, ends: bool = False, limit: int = UNLIMITED) -> list[Result]:
         """Send what waits and these, and give the results of these. `ends`: the last of them is COMMIT.

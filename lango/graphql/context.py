@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from aiodataloader import DataLoader
 
@@ -19,14 +19,6 @@ from lango.graphql.response_size import ResponseSize
 from lango.observability.metrics import Metrics
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
-
-
-class Shown(NamedTuple):
-    """A row that staff were shown without its being loaded: the name of its type, and its key."""
-
-    type_name: str
-    key: str
-
 
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
@@ -76,7 +68,7 @@ class Context:
         self.last_event_id: str | None = None
         # Whether the caller may see what an event is about; None before it has been looked at.
         self.sees: bool | None = None
-        # Every row that staff were shown: somebody may have to answer for it.
+        # Every row that was loaded to be shown to staff: somebody may have to answer for it.
         self.shown: list[object] = []
         self.reads = Reads(pipeline, actor, self.shown)
         # Whether a mutation was done, should its answer fail: None where nothing has been committed.
@@ -97,13 +89,15 @@ class Context:
             found = self._loaders[key] = Loader(batch)
         return found
 
-    async def texts(self, queries: Sequence[Query], share_tokens: Sequence[str] = ()) -> list[Outcome]:
-        """What planned statements return, in one round trip, as the caller."""
-        if self.reads.is_open:
+    async def texts(
+        self, queries: Sequence[Query], share_tokens: Sequence[str] = (), *, writes: bool = False
+    ) -> list[Outcome]:
+        """What planned statements return, in one round trip, as the caller; `writes`: also to the audit log."""
+        if self.reads.is_open and not writes:
             for token in share_tokens:
                 await self.reads.present(token)
             return await self.reads.texts(queries)
-        return await self.pipeline.fetch(self.actor, queries, share_tokens, self.reads.opened_rows)
+        return await self.pipeline.fetch(self.actor, queries, share_tokens, self.reads.opened_rows, writes=writes)
 
     def show(self, keys: Sequence[str], dry_run: RuleTransaction | None) -> None:
         """Have the payload of a rule read: the caller sees the rows of these ids too, and what a dry run made in its

@@ -85,7 +85,9 @@ def create_app(
     authenticator = authenticator or Authenticator(settings)
     health = Health(pipeline, settings, metrics, gauges=Gauges(services))
     schema = with_prepared_documents(schema)
-    planner = QueryPlanner(graphql_of(schema), settings, metrics) if settings.planner == "on" else None
+    planner = None
+    if settings.planner == "on":
+        planner = QueryPlanner(graphql_of(schema), settings, metrics, audits_reads=audits_reads)
     operations = Operations(
         schema,
         settings,

@@ -43,10 +43,11 @@ def cancel_request_of(connection: asyncpg.Connection[Any]) -> Coroutine[Any, Any
     """
     # A connection that is closed does not know its server's process any more.
     protocol = connection._protocol  # type: ignore[attr-defined]  # noqa: SLF001
-    return connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001
+    request: Coroutine[Any, Any, None] = connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001
         loop=asyncio.get_running_loop(),
         addr=connection._addr,  # type: ignore[attr-defined]  # noqa: SLF001
         params=connection._params,  # type: ignore[attr-defined]  # noqa: SLF001
         backend_pid=protocol.backend_pid,
         backend_secret=protocol.backend_secret,
     )
+    return request

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0042"
-down_revision = "0040"
+down_revision = "0041"
 
 
 def upgrade() -> None:

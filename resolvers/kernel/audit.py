@@ -12,13 +12,11 @@ from lango.actor import Actor, DatabaseRole
 from lango.db.pipeline import Pipeline
 from lango.db.postgres import RawJson
 from lango.db.prepared import Prepared
-from lango.graphql.context import Shown
 from lango.rules.transaction import RuleTransaction
 from models.admin import AuditLog, AuditLogActorType
 from models.base import Base
+from models.reads import MOST_ROWS
 
-# An operation shows at most some thousand rows; beyond this the log says how many more there were.
-MOST_KEYS = 1000
 COLUMNS = (
     "id", "actor_user_id", "actor_type", "action", "actor_ip", "resource_type", "request_id", "user_agent", "metadata",
 )  # fmt: skip
@@ -32,23 +30,23 @@ def written(part: Any) -> str:
 
 
 async def staff_read(pipeline: Pipeline, actor: Actor, rows: list[object]) -> None:
-    """Write down which people's rows staff were shown, in a transaction of its own, before they get them.
+    """Write down which people's rows were loaded for staff, in a transaction of its own, before they get them.
 
-    One audit row an operation; its metadata has the keys of the rows by their type. Whose own rows they were is left
-    to the reader, who has the keys.
+    Its metadata lists the rows as `Type:key`. Whose own rows they were is left to the reader, who has the keys. What a
+    planned statement shows it writes down itself, by `lango.audit_shown`.
     """
     # Each once: what is shown a thousand times must not hide what is shown beside it.
-    seen: dict[str, dict[str, None]] = {}
-    for row in rows:
-        if isinstance(row, Shown):
-            seen.setdefault(row.type_name, {})[row.key] = None
-        elif isinstance(row, Base) and row.__access__ is not None and row.__access__.of_person:
-            seen.setdefault(type(row).__name__, {})[",".join(map(written, inspect(row).identity or ()))] = None
-    read = {name: list(keys) for name, keys in seen.items()}
+    read = list(
+        dict.fromkeys(
+            f"{type(row).__name__}:{','.join(map(written, inspect(row).identity or ()))}"
+            for row in rows
+            if isinstance(row, Base) and row.__access__ is not None and row.__access__.of_person
+        )
+    )
     if not read:
         return
-    more = {f"{name} not listed": len(keys) - MOST_KEYS for name, keys in read.items() if len(keys) > MOST_KEYS}
-    metadata = RawJson.of({name: keys[:MOST_KEYS] for name, keys in read.items()} | more)
+    more = {"not listed": len(read) - MOST_ROWS} if len(read) > MOST_ROWS else {}
+    metadata = RawJson.of({"rows": read[:MOST_ROWS]} | more)
     values = _by(actor) | {"action": "staff_read", "resource_type": "rows", "metadata": metadata}
     await pipeline.run(actor, INSERT.sql, INSERT.values(values), role=DatabaseRole.RULES)
 

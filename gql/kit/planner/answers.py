@@ -11,7 +11,6 @@ import asyncpg
 from graphql import FieldNode, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, OperationDefinitionNode
 
 from gql.kit.deferred_values import RequestValues
-from gql.kit.planner.builder import SHOWN
 from gql.kit.planner.finishing import PartialJson, finished
 from gql.kit.planner.mutations import performed
 from gql.kit.planner.plans import Plans, Root
@@ -25,6 +24,7 @@ from lango.graphql.documents import Document
 from lango.observability.metrics import Metrics
 from lango.settings import Settings
 from models.base import Base
+from models.reads import SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,13 @@ class PlannedObject:
 class QueryPlanner:
     """The planner of one schema."""
 
-    def __init__(self, schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> None:
-        self.plans = Plans(schema, settings.plan_cache, metrics, marks_all=settings.show_plans)
+    def __init__(
+        self, schema: GraphQLSchema, settings: Settings, metrics: Metrics, *, audits_reads: bool = True
+    ) -> None:
+        """`audits_reads`: which people's rows staff are shown is written to the audit log."""
+        self.plans = Plans(
+            schema, settings.plan_cache, metrics, marks_all=settings.show_plans, audits_reads=audits_reads
+        )
         self._shows_plans = settings.show_plans
 
     async def answer(
@@ -122,11 +127,14 @@ class QueryPlanner:
         """What each statement gives: finished JSON, JSON with placeholders, or the error it failed with."""
         started = time.perf_counter()
         tokens = [token for _, statement, _ in planned if statement.presented and (token := statement.presented(given))]
-        outcomes = await context.texts([(statement.sql, values) for _, statement, values in planned], tokens)
+        writes = any(statement.writes for _, statement, _ in planned)
+        outcomes = await context.texts(
+            [(statement.sql, values) for _, statement, values in planned], tokens, writes=writes
+        )
         if self._shows_plans and context.actor.is_staff:
             answered.report = report_of(planned, outcomes, time.perf_counter() - started)
         return [
-            outcome if isinstance(outcome, Exception) else finished(statement, outcome, context)
+            outcome if isinstance(outcome, Exception) else finished(statement, outcome)
             for (_, statement, _), outcome in zip(planned, outcomes, strict=True)
         ]
 
@@ -147,7 +155,7 @@ class QueryPlanner:
             plan = await self.plans.of_object(context.document, operation, role, given, reference.model, nodes, path)
             if not plan.roots or (statement := plan.roots[0].statement) is None:
                 return None
-            (outcome,) = await context.texts([(statement.sql, statement.values(given))])
+            (outcome,) = await context.texts([(statement.sql, statement.values(given))], writes=statement.writes)
             if isinstance(outcome, asyncpg.PostgresError):
                 raise outcome
         except AnswerTooLarge:
@@ -158,7 +166,7 @@ class QueryPlanner:
             if is_left_to_executor(error):
                 return None
             raise
-        return finished(statement, outcome, context)
+        return finished(statement, outcome)
 
     async def payload(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
-from sqlalchemy import FromClause, Select, Text, literal_column, select
+from sqlalchemy import FromClause, Select, select
 from sqlalchemy.orm import RelationshipProperty
 
 from gql.kit.aggregates import GroupArguments, groups
@@ -21,10 +21,12 @@ from gql.kit.planner.pages import Page
 from gql.kit.planner.places import Link, under
 from gql.kit.planner.selections import DEFINITION, Fields, Selections
 from gql.kit.planner.text import (
+    PLACEHOLDER,
     Parts,
     column_value,
     exact,
     global_id,
+    named,
     or_null,
     plain_value,
     rows_of,
@@ -33,14 +35,12 @@ from gql.kit.planner.text import (
 from gql.kit.relations import attributes, is_staff_only
 from lango.graphql.time_slices import pause
 from models.base import Base
+from models.reads import SHOWN
 
 # What a field's metadata holds: how it is planned. A field without it is answered in Python.
 PLAN = "lango.plan"
 # The same of a mutation: by what it is performed.
 MUTATION = "lango.mutation"
-# No JSON holds these letters, so they can mark a place in finished text: that staff are shown a row, and that Python
-# is to fill in a value.
-SHOWN, PLACEHOLDER = "\x02", "\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,15 @@ class Builder:
     def __init__(
         self, selections: Selections, conditions: PlanConditions, *, staff: bool, marks_all: bool = False
     ) -> None:
-        """`marks_all` marks every row that staff are shown, not only those that are a person's."""
+        """`marks_all` marks every row that staff are shown, so that they can be counted; those that are no person's
+        without their keys."""
         self.selections = selections
         self.conditions = conditions
         self.staff = staff
         self._marks_all = marks_all
         self.placeholders: list[Placeholder] = []
+        # Whether rows are marked, and whether any of them are a person's.
+        self.marked = self.shows_persons = False
         # What the field presents, so that its holder sees what it opens: a share token, mostly deferred.
         self.presented: Any = None
         self._named = 0
@@ -77,10 +80,18 @@ class Builder:
         type_ = self.selections.type(row.row_model.__name__)
         below = self.selections.below(type_, nodes)
         members = object_over(row.row_source, below, lambda found: self._field(type_, row, found))
+        return [*self._mark(row), *members] if self.staff else members
+
+    def _mark(self, row: Row) -> Parts:
+        """What says in the text that staff are shown the row."""
         access = row.row_model.__access__
-        if self.staff and (self._marks_all or (access is not None and access.of_person)):
-            return [*marked(SHOWN, [global_id(row.row_model, row.row_key)]), *members]
-        return members
+        if access is not None and access.of_person:
+            self.marked = self.shows_persons = True
+            return [SHOWN, *named(row.row_model, row.row_key), SHOWN]
+        if self._marks_all:
+            self.marked = True
+            return [SHOWN * 2]
+        return []
 
     def _field(self, type_: GraphQLObjectType, row: Row, nodes: list[FieldNode]) -> Parts:
         pause()
@@ -90,7 +101,8 @@ class Builder:
         plan = type_.fields[name].extensions[DEFINITION].metadata.get(PLAN)
         if plan is None:
             self.placeholders.append(Placeholder(type_.name, nodes))
-            return marked(PLACEHOLDER, [f"{len(self.placeholders) - 1}:", global_id(row.row_model, row.row_key)])
+            number = len(self.placeholders) - 1
+            return [f"{PLACEHOLDER}{number}:", global_id(row.row_model, row.row_key), PLACEHOLDER]
         found: Parts = plan(self, row, nodes)
         return found
 
@@ -194,9 +206,3 @@ def part_of(aggregate: GraphQLObjectType, name: str) -> GraphQLObjectType:
     part = get_named_type(aggregate.fields[name].type)
     assert isinstance(part, GraphQLObjectType)
     return part
-
-
-def marked(mark: str, parts: Parts) -> Parts:
-    """Something for Python between two marks, with which no JSON can be confused."""
-    letter = literal_column(f"E'\\x{ord(mark):02x}'", Text)
-    return [letter, *parts, letter]

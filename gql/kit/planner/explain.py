@@ -26,7 +26,7 @@ NO_DATABASE = "its answer is the same for everybody, without a statement"
 TOKEN = re.compile(r"E?'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|\|\||[()]|[\w$.]+|\s+|.", re.DOTALL)
 # These begin a line, and so does text in which the name of a member stands.
 CLAUSES = frozenset({"FROM", "WHERE", "GROUP", "ORDER", "LIMIT"})
-MEMBER = re.compile(r"'[\]}\"]*,\"\w+\":")
+MEMBER = re.compile(r"E?'(?:\\x\w\w)?[\]}\"]*,\"\w+\":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def laid_out(sql: str) -> str:
     def end() -> None:
         nonlocal line
         if line.strip():
-            lines.append("  " * (sum(brackets) + line.lstrip().startswith("'")) + line.strip())
+            lines.append("  " * (sum(brackets) + line.lstrip().startswith(("'", "E'"))) + line.strip())
         line = ""
 
     for place, token in enumerate(tokens):

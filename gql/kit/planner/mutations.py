@@ -49,7 +49,7 @@ async def performed(plan: MutationPlan, given: RequestValues, context: Any) -> b
     for root in plan.roots:
         text: Any = root.constant
         if root.statement is not None and outcome.values.get(root.name) is not None:
-            text = finished(root.statement, next(texts), context)
+            text = finished(root.statement, next(texts))
         parts.append(orjson.dumps(root.key) + b":" + (text or b"null"))
     return b"{%s}" % b",".join(parts)
 

@@ -105,10 +105,17 @@ class Plans:
     """
 
     def __init__(
-        self, schema: GraphQLSchema, size: int, metrics: Metrics | None = None, *, marks_all: bool = False
+        self,
+        schema: GraphQLSchema,
+        size: int,
+        metrics: Metrics | None = None,
+        *,
+        marks_all: bool = False,
+        audits_reads: bool = True,
     ) -> None:
         self.schema = schema
         self._marks_all = marks_all
+        self._audits_reads = audits_reads
         self._metrics = metrics
         self._kept: Lru[Hashable, Condition | Plan | MutationPlan] = Lru(size, weight=KEPT_CHARACTERS)
         self._numbers = count()
@@ -275,7 +282,7 @@ class Plans:
         except (CallerError, GraphQLError):
             # What is wrong with the field the ordinary executor says, in its place.
             return Root(key)
-        return Root(key, compiled(statement, role, builder.placeholders, builder.presented))
+        return Root(key, compiled(statement, role, builder, audits=self._audits_reads))
 
     def _object(
         self,
@@ -293,7 +300,7 @@ class Plans:
             statement = builder.one(model, parts_of(model, key), nodes)
         except (CallerError, GraphQLError):
             return Plan(())
-        return Plan((Root("", compiled(statement, role, builder.placeholders)),))
+        return Plan((Root("", compiled(statement, role, builder, audits=self._audits_reads)),))
 
     def _payload(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, dialect
 
 from gql.kit.deferred_values import DeferredValue, Read, RequestValues
-from gql.kit.planner.builder import Placeholder
+from gql.kit.planner.builder import Builder, Placeholder
 from lango.actor import DatabaseRole
 from lango.db.postgres import dump_json
 from lango.db.prepared import processor_of
@@ -37,8 +36,10 @@ class Statement:
     sql: str
     readers: tuple[Read, ...]
     placeholders: tuple[Placeholder, ...]
-    # Whether the text tells which rows staff are shown.
+    # Whether rows that staff are shown are marked in the text.
     marked: bool
+    # Whether it also writes to the audit log which people's rows those are.
+    writes: bool
     # The share token that goes into the context; None without one, or where the request brings none.
     presented: Read | None = None
 
@@ -47,15 +48,21 @@ class Statement:
         return [read(given) for read in self.readers]
 
 
-def compiled(
-    statement: Select[Any], role: DatabaseRole, placeholders: Sequence[Placeholder], presented: Any = None
-) -> Statement:
+def compiled(statement: Select[Any], role: DatabaseRole, builder: Builder, *, audits: bool) -> Statement:
     """The statement as it is sent. The role stands in it, because PostgreSQL plans a prepared statement again for each
-    role: sharing one between two would have it planned at each turn."""
+    role: sharing one between two would have it planned at each turn.
+
+    One that shows staff people's rows gives its text through the function that `audits` them: there is no answer
+    without its entry in the audit log, for they are of one transaction (docs/adr/0032).
+    """
     made = statement.compile(dialect=PAUSING)
     readers = [_reader(made.params[name], processor_of(made, name)) for name in made.positiontup or ()]
-    sql, token = f"/* {role.value} */ {made}", None if presented is None else _reader(presented, None)
-    return Statement(sql, tuple(readers), tuple(placeholders), role is DatabaseRole.STAFF, token)
+    writes = audits and builder.shows_persons
+    sql = f"SELECT lango.audit_shown(answer.text) FROM ({made}) AS answer (text)" if writes else str(made)
+    presented = None if builder.presented is None else _reader(builder.presented, None)
+    return Statement(
+        f"/* {role.value} */ {sql}", tuple(readers), tuple(builder.placeholders), builder.marked, writes, presented
+    )
 
 
 def _reader(value: Any, process: Any) -> Read:

@@ -16,6 +16,7 @@ from sqlalchemy.sql.operators import concat_op
 from gql.kit.kinds import kind_of, target_of
 from gql.kit.node import key_columns
 from models.base import Base
+from models.reads import SHOWN
 
 # Pieces of JSON one after the other: constant text, and expressions that give text and are never null.
 Parts = list["str | ColumnElement[str]"]
@@ -27,9 +28,21 @@ UUID_LETTERS = 36
 MICROSECONDS = 1_000_000
 
 
+# No JSON holds these letters, so they can mark a place in finished text: that staff are shown a row, and that Python
+# is to fill in a value.
+PLACEHOLDER = "\x01"
+MARKS = (SHOWN, PLACEHOLDER)
+
+
 def constant(text: str) -> ColumnElement[str]:
-    """A literal of SQL: only for text that is made here, of names and punctuation."""
-    return literal_column("'{}'".format(text.replace("'", "''")), Text)
+    """A literal of SQL: only for text that is made here, of names, punctuation and marks."""
+    written = text.replace("'", "''")
+    if not any(mark in text for mark in MARKS):
+        return literal_column(f"'{written}'", Text)
+    written = written.replace("\\", r"\\")
+    for mark in MARKS:
+        written = written.replace(mark, f"\\x{ord(mark):02x}")
+    return literal_column(f"E'{written}'", Text)
 
 
 def text_of(parts: Parts) -> ColumnElement[str]:
@@ -115,14 +128,19 @@ def exact(expression: Any) -> Parts:
     return quoted(cast(expression, Text), nullable=True)
 
 
+def named(model: type[Base], key: Sequence[Any]) -> Parts:
+    """The type and the key of the model's row."""
+    parts: Parts = [f"{model.__name__}:"]
+    for index, (expression, column) in enumerate(zip(key, key_columns(model), strict=True)):
+        parts += [","] if index else []
+        parts += [_iso(expression)] if kind_of(column).name == "moment" else [cast(expression, Text)]
+    return parts
+
+
 def global_id(model: type[Base], key: Sequence[Any]) -> ColumnElement[str]:
     """The global id of the model's row with that key, the letter of `gql.kit.node.global_id`."""
     kinds = [kind_of(column).name for column in key_columns(model)]
-    parts: Parts = [f"{model.__name__}:"]
-    for index, (expression, kind) in enumerate(zip(key, kinds, strict=True)):
-        parts += [","] if index else []
-        parts += [_iso(expression)] if kind == "moment" else [cast(expression, Text)]
-    encoded = func.encode(func.convert_to(text_of(parts), constant("UTF8")), constant("base64"))
+    encoded = func.encode(func.convert_to(text_of(named(model, key)), constant("UTF8")), constant("base64"))
     if kinds == ["uuid"] and len(model.__name__) + 1 + UUID_LETTERS < LINE:
         return encoded
     return func.replace(encoded, literal_column("E'\\n'", Text), constant(""))

@@ -5,8 +5,8 @@
   ',"qrCodes":' || (
   SELECT '{"nodes":[' || coalesce(string_agg('{"code":' || CAST(to_json(qr_codes_page_1.code) AS TEXT) ||
     ',"status":' || coalesce('"' || upper(CAST(qr_codes_page_1.status AS TEXT)) || '"', 'null') ||
-    ',"svg":' || E'\x01' || '0:' || encode(convert_to('QrCode:' || CAST(qr_codes_page_1.id AS TEXT), 'UTF8'), 'base64') || E'\x01' ||
-    ',"pack":' || coalesce((
+    E',"svg":\x010:' || encode(convert_to('QrCode:' || CAST(qr_codes_page_1.id AS TEXT), 'UTF8'), 'base64') ||
+    E'\x01,"pack":' || coalesce((
     SELECT '{"name":' || CAST(to_json(packs_1.name) AS TEXT) || '}' AS anon_3
     FROM packs.packs AS packs_1
     WHERE packs_1.id = qr_codes_page_1.pack_id
