@@ -29,6 +29,8 @@ STANDINGS = "SELECT array_to_string(lango.standings($1::uuid[], $2::uuid[]), ','
 
 # The user, and the session if the token names one.
 Subject = tuple[UUID, UUID | None]
+# A subject with the roles that its token claims.
+Claimed = tuple[Subject, frozenset[Role]]
 
 
 class Standing(StrEnum):
@@ -93,6 +95,9 @@ class Callers:
         # When those who were found to be active were looked at.
         self._active: Lru[Subject, float] = Lru(MAX_REMEMBERED)
         self._looking: dict[Subject, asyncio.Task[None]] = {}
+        # The looks at what staff claim: those under way, and those that begin when they end.
+        self._confirming: dict[Claimed, asyncio.Task[frozenset[Role]]] = {}
+        self._next: dict[Claimed, asyncio.Task[frozenset[Role]]] = {}
 
     async def actor(self, authorization: Sequence[str], request_log: RequestLog) -> Actor:
         """The caller: nobody without a header. Raises InvalidToken."""
@@ -125,7 +130,7 @@ class Callers:
         subject = actor.user_id, actor.session_id
         # Roles grant something to staff alone; whether somebody is a partner's member the policies find out themselves.
         if actor.roles & STAFF_ROLES:
-            return replace(actor, roles=await self._look(subject, actor.roles, actor.request_id))
+            return replace(actor, roles=await self._confirm((subject, actor.roles), actor.request_id))
         looked = self._active.get(subject)
         if looked is None or time.monotonic() - looked >= REMEMBERED:
             await self._look_once(subject, actor.request_id)
@@ -140,6 +145,28 @@ class Callers:
         async with asyncio.timeout(self._timeout):
             found = await standings_of(self._pipeline, subjects)
         return [REFUSALS[standing]() if standing in REFUSALS else None for standing in found]
+
+    async def _confirm(self, claimed: Claimed, request_id: str) -> frozenset[Role]:
+        """Those of the claimed roles that the database has, by a look that begins after this call. Raises InvalidToken.
+
+        One look is under way for a caller; all that come meanwhile share the next one.
+        """
+        task = self._next.get(claimed)
+        if task is None:
+            task = self._next[claimed] = asyncio.create_task(self._look_next(claimed, request_id))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def _look_next(self, claimed: Claimed, request_id: str) -> frozenset[Role]:
+        if before := self._confirming.get(claimed):
+            await asyncio.wait([before])
+        # Whoever comes from here on has come after it began.
+        this = self._confirming[claimed] = self._next.pop(claimed)
+        try:
+            return await self._look(*claimed, request_id)
+        finally:
+            if self._confirming.get(claimed) is this:
+                del self._confirming[claimed]
 
     async def _look_once(self, subject: Subject, request_id: str) -> None:
         """Many requests of one caller at once are one look; one of them that is cancelled does not end it."""

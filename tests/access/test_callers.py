@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from lango.security.account_status import STANDING
 from lango.security.authentication import mint
 from models.identity import User, UserSession
 from models.packs import Partner
@@ -128,3 +129,47 @@ async def test_an_unknown_user_counts_as_not_signed_in(api: Api, owner: asyncpg.
     assert answer.errors[0]["message"] == "There is no account for this access token: sign in again."
     assert_unauthenticated(await caller(VIEWER))
     assert await owner.fetchval(f"SELECT count(*) FROM {Partner.table().fullname} WHERE name = $1", name) == 0
+
+
+# What staff claim
+
+
+async def test_requests_of_one_caller_at_once_share_a_look_at_what_it_claims(api: Api, make: Factory) -> None:
+    staff = Caller(api, (await make.staff()).id, roles=("admin",))
+    looks: list[str] = []
+    api.pipeline.listeners.append(looks.append)
+    try:
+        answers = await asyncio.gather(*(staff("{ users { totalCount } }") for _ in range(20)))
+    finally:
+        api.pipeline.listeners.remove(looks.append)
+
+    assert not any(answer.errors for answer in answers)
+    assert len({answer["users"]["totalCount"] for answer in answers}) == 1
+    assert looks.count(STANDING) <= 3
+
+
+async def test_a_request_is_confirmed_by_a_look_that_began_after_it_came(
+    api: Api, make: Factory, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, other = await make.staff(), await make(User)
+    staff = Caller(api, user.id, roles=("admin",))
+    run, looked, go_on = api.pipeline.run, asyncio.Event(), asyncio.Event()
+
+    async def slow(actor: Any, sql: str, *given: Any, **options: Any) -> Any:
+        found = await run(actor, sql, *given, **options)
+        if sql == STANDING and not looked.is_set():
+            looked.set()
+            await go_on.wait()
+        return found
+
+    monkeypatch.setattr(api.pipeline, "run", slow)
+    query, given = "query ($id: ID!) { user(id: $id) { rowId } }", {"id": str(other.id)}
+    first = asyncio.create_task(staff(query, given))
+    await looked.wait()
+    await owner.execute("UPDATE identity.users SET roles = '{user}' WHERE id = $1", user.id)
+    second = asyncio.create_task(staff(query, given))
+    await asyncio.sleep(0.05)
+    go_on.set()
+
+    assert (await first)["user"] is not None
+    assert (await second)["user"] is None
