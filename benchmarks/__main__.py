@@ -24,17 +24,17 @@ from benchmarks.measure import FLOOR, Bench, Plan, Series, measure
 from benchmarks.node import Node, node
 from benchmarks.places import BenchmarkError, console, stop
 from benchmarks.queries import Query
-from benchmarks.rules import measure_rules
 from benchmarks.servers import Peer, Setup, running
 from benchmarks.soak import GROWTH, growth_table, soak
 from benchmarks.tokens import Tokens
 from lango.embedded import EmbeddedError
 
+USUAL = ",".join(query.name for query in queries.QUERIES)
 ALL = ",".join([*(peer.name for peer in servers.ALL), FLOOR])
 
 
 def bench(
-    only: Annotated[str, typer.Option("--queries", help="Which queries.")] = ",".join(queries.BY_NAME),
+    only: Annotated[str, typer.Option("--queries", help="Which queries and mutations.")] = USUAL,
     peers: Annotated[str, typer.Option(help="Beside whom.")] = ALL,
     seconds: Annotated[float, typer.Option(min=0.5, help="Seconds of a slice.")] = 3.0,
     warm: Annotated[float, typer.Option(min=0.0, help="Seconds to warm up before each slice.")] = 1.0,
@@ -51,7 +51,6 @@ def bench(
     before: Annotated[
         Path | None, typer.Option(help="Another checkout of lango, made by `make`, to measure as the peer `before`.")
     ] = None,
-    rules: Annotated[bool, typer.Option("--rules", help="Measure rules of money by their callers and rows.")] = False,
     due_pots: Annotated[int, typer.Option("--due", help="Have `lango work` open so many pots.")] = 0,
 ) -> None:
     """Compare the answers of all peers, then time them. Lists are written with commas.
@@ -64,15 +63,11 @@ def bench(
         make bench ARGS="--soak 1000000 --peers lango"
         make bench ARGS="--growth --peers lango,postgraphile"
         make bench ARGS="--before ../lango-before --peers lango,before"
-        make bench ARGS="--rules"
+        make bench ARGS="--queries convertPoints,convertPoints-same --peers lango --connections 1,8,32"
         make bench ARGS="--due 10000 --before ../lango-before --rounds 3"
     """
     if due_pots:
         console.print(measure_due(due_pots, rounds, before))
-        return
-    if rules:
-        with generator() as load:
-            console.print(measure_rules(load, node(), pool))
         return
     selected = [chosen(queries.BY_NAME, name, "query") for name in only.split(",")]
     names = peers.split(",")
@@ -112,7 +107,9 @@ def benched(found: Database, setup: Setup, peers: Sequence[Peer], load: Generato
 def check(ready: Bench, facts: Facts, selected: Sequence[Query]) -> None:
     console.print("comparing the answers")
     for query in selected:
-        compare(query, ready.clients, ready.database, query.variants(facts))
+        if not ready.clients_of(query):
+            stop(f"None of the chosen peers can do {query.name}: {', '.join(query.dialects)} can.")
+        compare(query, ready.clients_of(query), ready.database, query.variants(facts))
 
 
 def timed(ready: Bench, facts: Facts, selected: Sequence[Query], *, with_floor: bool) -> list[Series]:
@@ -123,9 +120,8 @@ def timed(ready: Bench, facts: Facts, selected: Sequence[Query], *, with_floor: 
 
 
 def soak_all(ready: Bench, facts: Facts, selected: Sequence[Query], many: int) -> None:
-    variants = {query.name: query.variants(facts) for query in selected}
     for client in ready.clients:
-        soak(client, ready.generator, variants, many)
+        soak(client, ready.generator, ready.database, selected, facts, many)
 
 
 def show_growth(ready: Bench, facts: Facts) -> None:

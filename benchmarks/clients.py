@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import httpx
 import orjson
 
 from benchmarks.places import stop
-from benchmarks.queries import Place, Query, Variables
+from benchmarks.queries import Place, Query
 from benchmarks.servers import LOOPBACK, Running
+from benchmarks.spending import Call, Variables
 from benchmarks.tokens import Tokens
 
-PLACES = Query("places", "the list's cursors", "member", lambda _: [])
-# The load generator writes each request's own code over this.
-CODE = b"__a_code__"
+PLACES = Query("places", "the list's cursors", "member")
 
 
 def body(query: Query, dialect: str, variables: Variables) -> bytes:
-    return orjson.dumps({"query": query.text(dialect), "variables": variables})
+    return orjson.dumps({"query": query.text(dialect), "variables": query.variables(dialect, variables)})
 
 
-def request(server: Running, token: str | None, content: bytes) -> bytes:
+def request(server: Running, token: str | None, content: bytes, address: str | None = None) -> bytes:
     """A whole HTTP/1.1 request on a connection that stays open."""
     lines = [
         "POST /graphql HTTP/1.1",
@@ -35,6 +35,8 @@ def request(server: Running, token: str | None, content: bytes) -> bytes:
     ]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
+    if address is not None:
+        lines.append(f"X-Forwarded-For: {address}")
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
@@ -49,21 +51,28 @@ class PeerClient:
 
     def requests(self, query: Query, variants: Sequence[Variables]) -> list[bytes]:
         """The requests that the load generator sends, in turn."""
-        token = self._token(query.caller)
         made = [body(query, self.server.peer.dialect, self.bound(each, query.caller)) for each in variants]
-        return [request(self.server, token, content) for content in made]
+        return [request(self.server, self._token(query.caller), content) for content in made]
 
-    def answer(self, query: Query, variables: Variables, caller: str) -> dict[str, Any]:
+    def spending(self, query: Query, calls: Sequence[Call]) -> list[bytes]:
+        """The requests that the load generator sends once each."""
+        dialect = self.server.peer.dialect
+        return [
+            request(self.server, self._token(call.caller), body(query, dialect, call.variables), call.address)
+            for call in calls
+        ]
+
+    def answer(self, query: Query, variables: Variables, caller: str | UUID) -> dict[str, Any]:
         return self._post(body(query, self.server.peer.dialect, self.bound(variables, caller)), caller)
 
-    def bound(self, variables: Variables, caller: str) -> Variables:
+    def bound(self, variables: Variables, caller: str | UUID) -> Variables:
         """The variables with this peer's cursors in the places."""
         return {
             name: self._cursor(caller, value.number) if isinstance(value, Place) else value
             for name, value in variables.items()
         }
 
-    def _cursor(self, caller: str, number: int) -> str | None:
+    def _cursor(self, caller: str | UUID, number: int) -> str | None:
         if number < 0:
             return None
         places: list[str] = self._places(caller)
@@ -72,7 +81,7 @@ class PeerClient:
         # Whoever sees fewer pots begins at the last of them: the answer is empty with all peers.
         return places[min(number, len(places) - 1)]
 
-    def _read_places(self, caller: str) -> list[str]:
+    def _read_places(self, caller: str | UUID) -> list[str]:
         found: list[str] = []
         after = None
         while True:
@@ -85,7 +94,7 @@ class PeerClient:
             if not page["pageInfo"]["hasNextPage"]:
                 return found
 
-    def _post(self, content: bytes, caller: str) -> dict[str, Any]:
+    def _post(self, content: bytes, caller: str | UUID) -> dict[str, Any]:
         token = self._token(caller)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if token is not None:

@@ -11,11 +11,14 @@ from typing import Any
 import orjson
 
 from benchmarks.clients import PeerClient
-from benchmarks.database import FIRST_CODE, Database
+from benchmarks.database import Database
 from benchmarks.places import say, stop
-from benchmarks.queries import Query, Variables
+from benchmarks.queries import Query
+from benchmarks.spending import Call, Spending, Variables
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)")
+# How a refusal is worded beyond its code is each peer's own.
+REFUSAL = {"code", "message"}
 CHOICES = frozenset({"status", "visibility"})
 LONGEST_DIFF = 60
 VARIANTS = 3
@@ -25,10 +28,12 @@ def neutral(value: Any, key: str = "") -> Any:
     """An answer as data, without what the peers' schemas are free to write in their own way.
 
     Values of choices in lower case (`OPEN` and `open`); moments in UTC to the microsecond; whole numbers as numbers
-    (`"12"` of a BigInt); a cursor and the moment of a redemption only by whether there is one; the days of an aggregate
-    in one shape, by the day.
+    (`"12"` of a BigInt); a cursor, the moment of a redemption and the address of a payment only by whether there is
+    one; a refusal by its code; the days of an aggregate in one shape, by the day.
     """
     if isinstance(value, dict):
+        if set(value) == REFUSAL:
+            return {"code": value["code"]}
         if "groupedAggregates" in value:
             value = [grouped(item) for item in value["groupedAggregates"]]
         else:
@@ -42,6 +47,8 @@ def neutral(value: Any, key: str = "") -> Any:
         return "(a cursor)"
     if key == "redeemedAt":
         return "(a moment)"
+    if key == "paymentUrl":
+        return "(an address)"
     if key in ("count", "amountCfa"):
         return int(value)
     if key in CHOICES:
@@ -60,40 +67,37 @@ def grouped(item: dict[str, Any]) -> dict[str, Any]:
 
 def compare(query: Query, clients: Sequence[PeerClient], database: Database, variants: list[Variables]) -> None:
     """Stops the run where a peer answers otherwise than the first one, or with an error."""
-    callers = (query.caller, *query.compared_as)
     tried = variants if len(variants) <= VARIANTS else [variants[0], variants[len(variants) // 2], variants[-1]]
-    if query.once:
-        # A code that is there, the same again, and one that is not.
-        tried = [{"code": str(FIRST_CODE)}, {"code": str(FIRST_CODE)}, {"code": "9"}]
+    asked = [Call(caller, variables) for caller in (query.caller, *query.compared_as) for variables in tried]
+    expected: list[Any] = []
     counted = 0
-    for caller in callers:
-        expected: list[Any] = []
-        for client in clients:
-            if query.once:
-                database.reset()
-            answers = [answered(client, query, variables, caller) for variables in tried]
-            if not expected:
-                expected = answers
-            for variables, found, wanted in zip(tried, answers, expected, strict=True):
-                if found != wanted:
-                    differ(query, variables, caller, clients[0], client, wanted, found)
-                counted += 1
-        if caller == query.caller and is_empty(expected[0]):
-            stop(f"{query.name}: the answer is empty, so there is nothing to time.")
-    say(f"{query.name}: {counted} answers compared, as {', '.join(callers)}")
+    for client in clients:
+        calls = asked if query.spends is None else spent(query.spends, database)
+        answers = [answered(client, query, call) for call in calls]
+        expected = expected or answers
+        for call, found, wanted in zip(calls, answers, expected, strict=True):
+            if found != wanted:
+                differ(query, call, clients[0], client, wanted, found)
+            counted += 1
+    if query.spends is not None:
+        database.clear()
+    if is_empty(expected[0]):
+        stop(f"{query.name}: the answer is empty, so there is nothing to time.")
+    say(f"{query.name}: {counted} answers compared, as {', '.join((query.caller, *query.compared_as))}")
 
 
-def answered(client: PeerClient, query: Query, variables: Variables, caller: str) -> Any:
-    answer = client.answer(query, variables, caller)
+def spent(spending: Spending, database: Database) -> list[Call]:
+    """Two calls, for which everything is there, and what else is to be answered alike."""
+    ((first, second),) = database.spend((spending, 2))
+    return [first, *spending.others(first, second)]
+
+
+def answered(client: PeerClient, query: Query, call: Call) -> Any:
+    answer = client.answer(query, call.variables, call.caller)
     if "errors" in answer:
         errors = orjson.dumps(answer["errors"]).decode()[:2000]
-        stop(f"{query.name}: {client.server.peer.title} answers {caller} with an error: {errors}")
-    found = neutral(answer["data"])
-    if query.once:
-        # How a refusal is worded beyond its code is each peer's own.
-        for refusal in found["redeemQrCode"]["userErrors"]:
-            refusal["message"] = "(a text)"
-    return found
+        stop(f"{query.name}: {client.server.peer.title} answers {call.caller} with an error: {errors}")
+    return neutral(answer["data"])
 
 
 def is_empty(value: Any) -> bool:
@@ -103,11 +107,9 @@ def is_empty(value: Any) -> bool:
     return value is None or value == []
 
 
-def differ(
-    query: Query, variables: Variables, caller: str, first: PeerClient, other: PeerClient, wanted: Any, found: Any
-) -> None:
+def differ(query: Query, call: Call, first: PeerClient, other: PeerClient, wanted: Any, found: Any) -> None:
     left, right = (orjson.dumps(each, option=orjson.OPT_INDENT_2).decode().splitlines() for each in (wanted, found))
     names = first.server.peer.title, other.server.peer.title
     lines = list(difflib.unified_diff(left, right, *names, lineterm="", n=4))
     shown = "\n".join(lines[:LONGEST_DIFF])
-    stop(f"{query.name}, as {caller}, with {variables}: the answers differ.\n{shown}\n({len(lines)} lines)")
+    stop(f"{query.name}, as {call.caller}, with {call.variables}: the answers differ.\n{shown}\n({len(lines)} lines)")

@@ -16,10 +16,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
-from benchmarks.database import CODES, FIRST_CODE, Database
+from benchmarks.database import Database
 from benchmarks.load import SETTLING, Slice
-from benchmarks.places import DOCUMENTS, stop
-from benchmarks.queries import Query, Variables
+from benchmarks.places import stop
+from benchmarks.queries import Query
+from benchmarks.recording import Sent, expressions, round_trips
+from benchmarks.spending import CODES, SET_CODE, Variables
 from benchmarks.tokens import Tokens
 from benchmarks.usage import Meter
 from gql.kit.planner.answers import QueryPlanner
@@ -48,11 +50,13 @@ class RoundTrips(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A transaction as pgbench wants it, and the variables it takes."""
+    """A request's statements as pgbench wants them, and the variables they take."""
 
     text: str
     variables: dict[str, str]
     role: str
+    # How many times it may be run; 0 for no end.
+    most: int = 0
 
 
 @cache
@@ -81,8 +85,8 @@ def script(sent: Sequence[Statement], actor: Actor, round_trips: RoundTrips, num
     lines = []
     for place, (sql, parameters) in enumerate(sent):
         names = [f"v{number}_{place}_{index}" for index in range(len(parameters))]
-        values |= {name: each for name, each in zip(names, parameters, strict=True) if each is not None}
-        lines.append(f"{bound(sql, names, parameters)};")
+        values |= {name: each for name, each in zip(names, parameters, strict=True) if each}
+        lines.append(f"{bound(sql, [in_script(name, each) for name, each in zip(names, parameters, strict=True)])};")
     context = {
         "role": actor.database_role.value,
         "lango.user_id": str(actor.user_id or ""),
@@ -100,14 +104,14 @@ def script(sent: Sequence[Statement], actor: Actor, round_trips: RoundTrips, num
     return Script("\n".join([*whole, ""]), values, actor.database_role.value)
 
 
-def bound(sql: str, names: Sequence[str], values: Sequence[str | None]) -> str:
-    """The statement with pgbench's variables for its parameters, which pgbench sends as parameters again."""
+def in_script(name: str, value: str | None) -> str:
+    """A parameter that pgbench sends as one again, from its variable of that name, which cannot be empty."""
+    return "NULL" if value is None else f":{name}" if value else "''"
 
-    def parameter(found: re.Match[str]) -> str:
-        index = int(found[1]) - 1
-        return "NULL" if values[index] is None else f":{names[index]}"
 
-    return PARAMETER.sub(parameter, escaped(sql.strip().rstrip(";")))
+def bound(sql: str, parameters: Sequence[str]) -> str:
+    """The statement with that in place of its parameters."""
+    return PARAMETER.sub(lambda found: parameters[int(found[1]) - 1], escaped(sql.strip().rstrip(";")))
 
 
 def escaped(sql: str) -> str:
@@ -122,11 +126,25 @@ def escaped(sql: str) -> str:
     return LITERAL.sub(literal, sql)
 
 
-def redeeming(actor: Actor, clients: int) -> Script:
-    """The statements of `redeemQrCode`; each client redeems codes of its own."""
-    text = escaped((DOCUMENTS / "redeem.pgbench.sql").read_text())
-    values = {"first": str(FIRST_CODE), "step": str(CODES // clients), "i": "0", "caller": str(actor.user_id)}
-    return Script(text, values, DatabaseRole.RULES.value)
+def recorded(sent: Sequence[Sent], again: Sequence[Sent], known: dict[str, str]) -> Script:
+    """What was recorded of one call, for as many others: each with values of its own."""
+    values: dict[str, str] = {}
+    lines = []
+    for place, (each, made) in enumerate(zip(sent, expressions(sent, again, known, ":code::text"), strict=True)):
+        names = [f"r{place}_{index}" for index in range(len(each.values))]
+        values |= {
+            name: value
+            for name, value, written in zip(names, each.values, made, strict=True)
+            if value and written is None
+        }
+        written = [
+            escaped(text) if text else in_script(name, value)
+            for name, value, text in zip(names, each.values, made, strict=True)
+        ]
+        lines.append(f"{bound(each.sql, written)};")
+    trips = [[r"\startpipeline", *(lines[place] for place in trip), r"\endpipeline"] for trip in round_trips(sent)]
+    text = "\n".join([SET_CODE.strip(), *(line for trip in trips for line in trip), ""])
+    return Script(text, values, DatabaseRole.RULES.value, most=CODES)
 
 
 def run(
@@ -140,7 +158,10 @@ def run(
             path = where / f"{number}.sql"
             path.write_text(each.text)
             files += ["-f", str(path)]
-        values = [f"-D{name}={value}" for each in scripts for name, value in each.variables.items()]
+        most = min((each.most for each in scripts if each.most), default=0) // clients
+        given = {"i": "0", "step": str(most)} if most else {}
+        variables = [given, *(each.variables for each in scripts)]
+        values = [f"-D{name}={value}" for each in variables for name, value in each.items()]
         arguments = [
             str(program()), "-h", str(database.server.socket), "-U", "lango_gateway", "-n", "-M", "prepared",
             "-c", str(clients), "-j", str(min(THREADS, clients)), "-T", str(max(1, round(seconds))),
@@ -158,10 +179,16 @@ def run(
         used = meter.stop()
         if ran.returncode:
             stop(f"pgbench failed:\n{ran.stderr[-3000:]}")
-        micros = sorted(
-            int(line.split(" ", 3)[2]) for log in where.glob("log.*") for line in log.read_text().splitlines()
-        )
+        # Who, which transaction of theirs, and how long it took.
+        done = [
+            tuple(map(int, line.split(" ", 3)[:3]))
+            for log in where.glob("log.*")
+            for line in log.read_text().splitlines()
+        ]
         rate = re.search(r"tps = ([\d.]+)", ran.stdout)
+    micros = sorted(each[2] for each in done)
+    if most and any(each[1] >= most for each in done):
+        stop(f"pgbench has spent the {most} that each of its clients had: make the slices shorter.")
     if not micros or rate is None:
         stop(f"pgbench printed nothing:\n{ran.stdout}\n{ran.stderr}")
     many = len(micros)

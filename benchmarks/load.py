@@ -9,13 +9,12 @@ import time
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
 import orjson
 import uvloop
 
-from benchmarks.clients import CODE
 from benchmarks.places import ROOT, stop
 from benchmarks.servers import LOOPBACK
 from benchmarks.usage import Meter
@@ -39,9 +38,11 @@ class Job:
     seconds: float
     # What a good answer does not hold.
     forbidden: list[str]
-    # The first and last of the codes that are written over `__a_code__`, each once; None where none is.
-    codes: tuple[int, int] | None
     groups: dict[str, list[int]]
+    # Sent once each, and nothing after the last: each spends what was put there for it.
+    once: list[str] = field(default_factory=list)
+    # Every how many-th request is one of those.
+    every: int = 1
     # Stop after so many requests, instead of after `seconds`; 0 for no end.
     many: int = 0
 
@@ -71,7 +72,8 @@ class Sender:
     def __init__(self, job: Job) -> None:
         self.requests = [request.encode() for request in job.requests]
         self.forbidden = [each.encode() for each in job.forbidden]
-        self.codes = None if job.codes is None else iter(range(job.codes[0], job.codes[1] + 1))
+        self.once = iter([request.encode() for request in job.once]) if job.once else None
+        self.every = job.every
         self.many = job.many or sys.maxsize
         self.turn = 0
         self.open = True
@@ -87,12 +89,10 @@ class Sender:
         """The next request; None at the end."""
         if not self.open or self.turn >= self.many:
             return None
-        found = self.requests[self.turn % len(self.requests)]
         self.turn += 1
-        if self.codes is None:
-            return found
-        code = next(self.codes, None)
-        return None if code is None else found.replace(CODE, str(code).encode())
+        if self.once is not None and self.turn % self.every == 0:
+            return next(self.once, None)
+        return self.requests[self.turn % len(self.requests)]
 
     def report(self, nanoseconds: int, answer: bytes) -> None:
         good = answer.startswith(OK) and not any(each in answer for each in self.forbidden)

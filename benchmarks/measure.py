@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
+from math import ceil
 from statistics import median
 
-from benchmarks import floor
-from benchmarks.clients import CODE, PeerClient
-from benchmarks.database import CODES, FIRST_CODE, Database
+from benchmarks import floor, recording
+from benchmarks.clients import PeerClient
+from benchmarks.database import Database
 from benchmarks.load import Generator, Job, Slice
 from benchmarks.places import console, say, stop
-from benchmarks.queries import Query, Variables
+from benchmarks.queries import Query
 from benchmarks.servers import Setup
+from benchmarks.spending import Spending, Variables
 
 FLOOR = "pgbench"
 MOST_SCRIPTS = 40
-# The error of a GraphQL answer; a refusal's message, where a refusal is a failure.
-ERRORS = '"errors"'
-MESSAGE = '"message"'
+# How many calls of a mutation are recorded for pgbench.
+RECORDED = 6
+# No gateway answers more calls a second here: so many are prepared.
+FASTEST = 3_000
+# What no good answer holds: a GraphQL error, and a refusal.
+FORBIDDEN = ['"errors"', '"userErrors":[{']
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +86,42 @@ class Bench:
     generator: Generator
     plan: Plan
 
+    def clients_of(self, query: Query) -> list[PeerClient]:
+        """The peers that can do it."""
+        return [client for client in self.clients if client.server.peer.dialect in query.dialects]
+
 
 def measure(bench: Bench, query: Query, variants: list[Variables], *, with_floor: bool) -> list[Series]:
-    """All peers on one query, under each load."""
+    """All peers that can do it on one query, under each load."""
     scripts = floor_scripts(bench, query, variants) if with_floor else None
-    return [
+    measured = [
         series
         for connections in bench.plan.connections
         for series in under_load(bench, query, variants, connections, scripts)
     ]
+    if query.spends is not None:
+        # Whatever is read next is as it was.
+        bench.database.clear()
+    return measured
 
 
 def under_load(
     bench: Bench, query: Query, variants: list[Variables], connections: int, scripts: list[floor.Script] | None
 ) -> list[Series]:
     workers = bench.setup.workers
-    names = [client.server.peer.name for client in bench.clients]
-    found = {name: Series(query.name, name, workers, connections) for name in names}
-    jobs = {client.server.peer.name: job_of(bench, client, query, variants, connections) for client in bench.clients}
-    if with_floor := scripts is not None:
+    clients = {client.server.peer.name: client for client in bench.clients_of(query)}
+    found = {name: Series(query.name, name, workers, connections) for name in clients}
+    if scripts is not None:
         found[FLOOR] = Series(query.name, FLOOR, workers, connections)
     for number in range(bench.plan.rounds):
         # Each round begins with another peer: none is always first after a pause.
         order = [*found][number % len(found) :] + [*found][: number % len(found)]
         for name in order:
-            if query.once:
-                bench.database.reset()
-            if name == FLOOR and with_floor:
+            if name in clients:
+                part = bench.generator.run(job_of(bench, clients[name], query, variants, connections))
+            else:
                 assert scripts is not None
                 part = floor_slice(bench, query, scripts, connections)
-            else:
-                part = bench.generator.run(jobs[name])
             found[name].slices.append(part)
             if part.errors:
                 stop(f"{query.name}: {name} failed {part.errors} times. The first:\n{part.example}")
@@ -121,30 +133,38 @@ def under_load(
 
 
 def job_of(bench: Bench, client: PeerClient, query: Query, variants: list[Variables], connections: int) -> Job:
-    sent = [each.decode() for each in client.requests(query, variants)]
-    codes = None
-    forbidden = [ERRORS]
-    if query.once:
-        # A code and what stands for it are of one length, so the request's length is right.
-        assert len(CODE) == len(str(FIRST_CODE))
-        sent = [each.replace(str(FIRST_CODE), CODE.decode()) for each in sent]
-        codes = (FIRST_CODE, FIRST_CODE + CODES - 1)
-        forbidden.append(MESSAGE)
-    groups = {"server": [client.server.process.pid], "postgres": [bench.database.postmaster]}
     plan = bench.plan
-    return Job(client.server.port, sent, connections, plan.warm, plan.seconds, forbidden, codes, groups)
+    once = once_each(bench.database, client, [query], ceil(FASTEST * (plan.warm + plan.seconds)))
+    sent = [each.decode() for each in client.requests(query, variants)]
+    groups = {"server": [client.server.process.pid], "postgres": [bench.database.postmaster]}
+    return Job(client.server.port, sent, connections, plan.warm, plan.seconds, FORBIDDEN, groups, once)
+
+
+def once_each(database: Database, client: PeerClient, queries: Sequence[Query], many: int) -> list[str]:
+    """Requests of these mutations in turn, `many` in all, of which each spends rows of its own."""
+    spending: dict[Spending, list[Query]] = {}
+    for query in queries:
+        if query.spends is not None:
+            spending.setdefault(query.spends, []).append(query)
+    if not spending:
+        return []
+    wanted = [(spends, ceil(many * len(sharing) / len(queries))) for spends, sharing in spending.items()]
+    listed = []
+    for sharing, calls in zip(spending.values(), database.spend(*wanted), strict=True):
+        listed += [client.spending(query, calls[place :: len(sharing)]) for place, query in enumerate(sharing)]
+    return [each.decode() for turn in zip_longest(*listed) for each in turn if each is not None]
 
 
 def floor_scripts(bench: Bench, query: Query, variants: list[Variables]) -> list[floor.Script] | None:
     """The floor's scripts, one for each of the values; None, with a line that says why, where there are none."""
     tokens = bench.setup.tokens
-    if query.once:
-        return []
-    found = []
     lango = next((client for client in bench.clients if client.server.peer.name == "lango"), None)
     if lango is None:
         console.print(f"  {query.name}: no floor, because lango is not measured", style="yellow")
         return None
+    if query.spends is not None:
+        return recorded_script(bench, lango, query)
+    found = []
     # A script for each value, of which pgbench takes 128.
     for number, variables in enumerate(variants[:: len(variants) // MOST_SCRIPTS + 1]):
         sent = floor.statements(query, lango.bound(variables, query.caller), tokens)
@@ -152,8 +172,27 @@ def floor_scripts(bench: Bench, query: Query, variants: list[Variables]) -> list
     return found
 
 
+def recorded_script(bench: Bench, lango: PeerClient, query: Query) -> list[floor.Script] | None:
+    """The statements of one call, which was made to be recorded; None where pgbench cannot know the others' values."""
+    assert query.spends is not None
+    if query.spends.for_pgbench is None:
+        console.print(f"  {query.name}: no floor, because pgbench cannot know what each call spends", style="yellow")
+        return None
+    (calls,) = bench.database.spend((query.spends, RECORDED))
+    answers = [partial(lango.answer, query, call.variables, call.caller) for call in calls]
+    recorded = recording.record(bench.database, answers)
+    # The shortest: now and then a call finds a cache empty, as of whether its caller's account is in order.
+    least = min(map(len, recorded))
+    shortest = [(call, each) for call, each in zip(calls, recorded, strict=True) if len(each) == least]
+    if len(shortest) == 1:
+        stop(f"{query.name}: each of lango's calls sends other statements, so that pgbench cannot repeat them.")
+    (call, sent), (_, again), *_ = shortest
+    say(f"{query.name}: {len(sent)} statements for pgbench, in {len(recording.round_trips(sent))} round trips")
+    return [floor.recorded(sent, again, query.spends.for_pgbench(call))]
+
+
 def floor_slice(bench: Bench, query: Query, scripts: list[floor.Script], connections: int) -> Slice:
     clients = min(connections, bench.setup.pool)
-    if query.once:
-        scripts = [floor.redeeming(bench.setup.tokens.actor(query.caller), clients)]
+    if query.spends is not None:
+        bench.database.clear()
     return floor.run(bench.database, scripts, clients, bench.plan.seconds, {"postgres": [bench.database.postmaster]})

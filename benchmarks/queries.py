@@ -6,13 +6,23 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from benchmarks.database import FIRST_CODE, Facts
+from benchmarks.database import Facts
 from benchmarks.places import DOCUMENTS
+from benchmarks.spending import (
+    OF_CODES,
+    OF_ESCROWS,
+    OF_GIFTS,
+    OF_POINTS,
+    OF_SAME_ESCROWS,
+    OF_SAME_GIFTS,
+    OF_SAME_POINTS,
+    Spending,
+    Variables,
+)
 
-Variables = dict[str, Any]
 ANYONE = ("pot_owner", "anonymous")
+ALL_DIALECTS = ("lango", "plain", "postgraphile")
 PAGES_OF_WIDE = 5
 
 
@@ -28,24 +38,32 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query, the demo caller who sends it, and the values that requests take turns with."""
+    """A query or mutation, who sends it, and the values that requests take turns with, or that each spends."""
 
     name: str
     title: str
+    # The demo caller, or who else it is.
     caller: str
-    variants: Callable[[Facts], list[Variables]]
+    variants: Callable[[Facts], list[Variables]] = lambda _: []
     # Who else must get the same answer from all peers.
     compared_as: tuple[str, ...] = ()
     document: str = ""
     # Another page size than the document's.
     rows: int | None = None
-    # Each request spends a value of its own: a code is redeemed once.
-    once: bool = False
+    # Of a mutation: each call spends rows of its own.
+    spends: Spending | None = None
+    # The dialects of the peers that can do it.
+    dialects: tuple[str, ...] = ALL_DIALECTS
 
     def text(self, dialect: str) -> str:
         """The document for peers of this dialect, in one line: what a client's build step sends."""
         text = " ".join((DOCUMENTS / f"{self.document or self.name}.{dialect}.graphql").read_text().split())
         return text if self.rows is None else re.sub(r"first: \d+", f"first: {self.rows}", text)
+
+    def variables(self, dialect: str, given: Variables) -> Variables:
+        """Those of the values that the document takes."""
+        taken = set(re.findall(r"\$(\w+):", self.text(dialect)))
+        return {name: value for name, value in given.items() if name in taken}
 
 
 def pots_by_id(facts: Facts) -> list[Variables]:
@@ -70,11 +88,6 @@ def windows(days: int, many: int) -> Callable[[Facts], list[Variables]]:
     return listed
 
 
-def codes(_facts: Facts) -> list[Variables]:
-    """One of them: the load generator counts on from it."""
-    return [{"code": str(FIRST_CODE)}]
-
-
 QUERIES = (
     Query("point", "one pot by its id", "member", pots_by_id, ANYONE),
     Query("list", "50 pots, 8 columns", "member", pages(50, 8), ANYONE),
@@ -89,10 +102,36 @@ QUERIES = (
         "aggregate-staff", "all donations of 30 days by day: count and sum", "admin", windows(30, 8),
         ("super_admin",), document="aggregate",
     ),
-    Query("redeem", "redeemQrCode, each time another code", "cashier", codes, once=True),
-    Query("redeem-keyed", "the same with an idempotency key; the others have none", "cashier", codes, once=True),
+    Query("redeem", "redeemQrCode, each time another code", "cashier", spends=OF_CODES),
+    Query("redeem-keyed", "the same with an idempotency key", "cashier", spends=OF_CODES),
+    Query(
+        "convertPoints", "each sponsor's points for a pot of their own", "sponsor", spends=OF_POINTS,
+        dialects=("lango",),
+    ),
+    Query(
+        "releaseEscrow", "each between a seller and a buyer of its own", "seller", spends=OF_ESCROWS,
+        dialects=("lango",),
+    ),
+    Query(
+        "donate", "each donor to a pot of its own, paid in the sandbox of Wave", "donor", spends=OF_GIFTS,
+        dialects=("lango",),
+    ),
 )  # fmt: skip
-BY_NAME = {query.name: query for query in QUERIES}
+# The same rules where every call must lock the same rows in turn: only where they are named.
+ON_SAME_ROWS = (
+    Query(
+        "convertPoints-same", "one sponsor's points, for one pot", "sponsor", spends=OF_SAME_POINTS,
+        dialects=("lango",), document="convertPoints",
+    ),
+    Query(
+        "releaseEscrow-same", "all between one seller and one buyer", "seller", spends=OF_SAME_ESCROWS,
+        dialects=("lango",), document="releaseEscrow",
+    ),
+    Query(
+        "donate-same", "all to one pot", "donor", spends=OF_SAME_GIFTS, dialects=("lango",), document="donate",
+    ),
+)  # fmt: skip
+BY_NAME = {query.name: query for query in (*QUERIES, *ON_SAME_ROWS)}
 
 
 def growth(rows: int) -> Query:

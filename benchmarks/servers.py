@@ -95,6 +95,9 @@ def command(peer: Peer, setup: Setup, port: int) -> tuple[list[str], dict[str, s
             "LANGO_POOL_SIZE": str(share),
             "LANGO_LOG_FORMAT": "json",
             "LANGO_PLANNER": "off" if peer is WITHOUT else "on",
+            # Payments as `make dev` makes them; and the load generator is a proxy where a call comes from elsewhere.
+            "LANGO_WAVE": "sandbox",
+            "TRUSTED_PROXIES": LOOPBACK,
         }
     if peer.dialect == "lango":
         served = ["-m", "lango", "serve", "--port", str(port), "--workers", str(setup.workers)]

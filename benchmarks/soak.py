@@ -4,38 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from math import ceil
 
 from rich.table import Table
 
 from benchmarks.clients import PeerClient
+from benchmarks.database import Database, Facts
 from benchmarks.load import Generator, Job
-from benchmarks.measure import ERRORS, Series
+from benchmarks.measure import FORBIDDEN, Series, once_each
 from benchmarks.places import console, stop
-from benchmarks.queries import QUERIES, Variables
+from benchmarks.queries import Query
 from benchmarks.usage import resident
 
 STEPS = 20
 CONNECTIONS = 16
+# Of how many requests one is a mutation.
+EVERY = 10
 GROWTH = (25, 50, 100)
 
 
-def soak(client: PeerClient, generator: Generator, variants: dict[str, list[Variables]], many: int) -> None:
-    """Send many requests, of all queries in turn, and print what memory the workers hold at each twentieth."""
-    listed = [
-        client.requests(query, variants[query.name]) for query in QUERIES if not query.once and query.name in variants
-    ]
+def soak(
+    client: PeerClient, generator: Generator, database: Database, queries: Sequence[Query], facts: Facts, many: int
+) -> None:
+    """Send many requests, of all queries in turn and each tenth a mutation, and print what memory the workers hold at
+    each twentieth."""
+    able = [query for query in queries if client.server.peer.dialect in query.dialects]
+    mutations = [query for query in able if query.spends is not None]
+    listed = [client.requests(query, query.variants(facts)) for query in able if query.spends is None]
     mixed = [each.decode() for turn in zip_longest(*listed) for each in turn if each is not None]
+    # Where nothing is read, each is a mutation.
+    every = EVERY if mixed else 1
     workers = client.server.workers()
-    console.print(f"{client.server.peer.title}: {many:,} requests, {len(mixed)} different ones in turn")
+    named = ", ".join(query.name for query in mutations)
+    console.print(
+        f"{client.server.peer.title}: {many:,} requests, {len(mixed)} different ones in turn"
+        + (f", and of {every} one of {named}" if mutations else "")
+    )
     begin = resident(workers)
     console.print(f"  {0:>12,} requests  {begin:8.1f} MB")
     step = max(1, many // STEPS)
     held = []
     for number in range(1, STEPS + 1):
-        job = Job(client.server.port, mixed, CONNECTIONS, 0.0, 0.0, [ERRORS], None, {}, many=step)
+        once = once_each(database, client, mutations, ceil(step / every))
+        job = Job(client.server.port, mixed, CONNECTIONS, 0.0, 0.0, FORBIDDEN, {}, once, every, many=step)
         part = generator.run(job)
         if part.errors:
             stop(f"{part.errors} of the requests failed. The first:\n{part.example}")
+        if part.requests < step:
+            stop(f"There was nothing left to spend after {part.requests} of {step} requests: send fewer.")
         held.append(resident(workers))
         console.print(f"  {number * step:>12,} requests  {held[-1]:8.1f} MB  {step / part.seconds:8,.0f}/s")
     # What grows at first is caches; what grows after half the way is a leak.

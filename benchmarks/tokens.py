@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 import orjson
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from lango.actor import Actor, Role
 from lango.security.authentication import mint
-from lango.security.keys import signing_keys
+from lango.security.keys import Keys, signing_keys
 from lango.settings import Settings
 
 HOURS_12 = 12 * 60 * 60.0
@@ -21,6 +22,13 @@ ROLES: dict[str, tuple[Role, ...]] = {
     "super_admin": (Role.USER, Role.ADMIN, Role.SUPER_ADMIN),
     "cashier": (Role.USER, Role.PARTNER),
 }
+
+
+@cache
+def signing(written: str) -> tuple[Settings, Keys]:
+    """The settings that have this key, and the key, which is read once."""
+    settings = Settings(token_keys=SecretStr(written))
+    return settings, signing_keys(settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +44,31 @@ class Tokens:
         return cls({"kty": "oct", "kid": "benchmark", "alg": "HS256", "k": secret}, callers)
 
     @property
-    def settings(self) -> Settings:
-        return Settings(token_keys=SecretStr(orjson.dumps(self.jwk).decode()))
+    def written(self) -> str:
+        return orjson.dumps(self.jwk).decode()
 
     @property
     def environment(self) -> dict[str, str]:
         """For lango and what uses its settings."""
-        return {"LANGO_TOKEN_KEYS": orjson.dumps(self.jwk).decode()}
+        return {"LANGO_TOKEN_KEYS": self.written}
 
     @property
     def plain_environment(self) -> dict[str, str]:
         """For the peers that run in Node."""
-        settings = self.settings
+        settings, _ = signing(self.written)
         return {
             "BENCH_TOKEN_KEY": self.jwk["k"],
             "BENCH_TOKEN_ISSUER": settings.token_issuer,
             "BENCH_TOKEN_AUDIENCE": settings.token_audience,
         }
 
-    def of(self, caller: str) -> str | None:
-        """The caller's access token; nobody has none."""
+    def of(self, caller: str | UUID) -> str | None:
+        """The access token of a demo caller, or of a user by their id; nobody has none."""
         if caller == "anonymous":
             return None
-        settings = self.settings
-        roles = ROLES.get(caller, (Role.USER,))
-        return mint(settings, self.callers[caller], roles, lifetime=HOURS_12, keys=signing_keys(settings))
+        settings, keys = signing(self.written)
+        user_id = caller if isinstance(caller, UUID) else self.callers[caller]
+        return mint(settings, user_id, ROLES.get(str(caller), (Role.USER,)), lifetime=HOURS_12, keys=keys)
 
     def actor(self, caller: str) -> Actor:
         """The caller as the gateway sees them."""

@@ -60,7 +60,7 @@ const schema = `
   type DonationAggregate { group: DonationGroup! count: BigInt! sum: DonationSum! }
   type RedeemQrCodeUserError { code: String! message: String! }
   type RedeemQrCodePayload { qrCode: QrCode userErrors: [RedeemQrCodeUserError!]! }
-  input RedeemQrCodeInput { code: String! }
+  input RedeemQrCodeInput { code: String! idempotencyKey: String }
   type Query {
     pot(id: ID!): Pot
     pots(first: Int!, after: String, visibility: PotVisibility): PotConnection!
@@ -178,7 +178,7 @@ const resolvers = {
   Mutation: {
     async redeemQrCode(_, { input }, context) {
       await context.client.query("SET LOCAL ROLE lango_rules");
-      const done = await redeem(context.query, context.caller, input.code);
+      const done = await redeem(context.query, context.caller, input.code, input.idempotencyKey);
       await context.client.query(`SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE ${context.caller.role}`);
       if (!done.qrCodeId) {
         return { qrCode: null, userErrors: done.userErrors };

@@ -73,7 +73,7 @@ const RedeemPlugin = extendSchema((build) => {
   const { redemption_qr_codes: codes } = build.input.pgRegistry.pgResources;
   return {
     typeDefs: gql`
-      input RedeemQrCodeInput { code: String! }
+      input RedeemQrCodeInput { code: String! idempotencyKey: String }
       type RedeemQrCodeUserError { code: String! message: String! }
       type RedeemQrCodePayload { qrCode: RedemptionQrCode userErrors: [RedeemQrCodeUserError!]! }
       extend type Mutation { redeemQrCode(input: RedeemQrCodeInput!): RedeemQrCodePayload }
@@ -81,13 +81,12 @@ const RedeemPlugin = extendSchema((build) => {
     objects: {
       Mutation: {
         plans: {
-          redeemQrCode(_, { $input: { $code } }) {
-            const $request = object({ code: $code, caller: context().get("caller") });
-            const $done = sideEffectWithPgClientTransaction(codes.executor, $request, async (client, { code, caller }) => {
+          redeemQrCode(_, { $input: { $code, $idempotencyKey } }) {
+            const $request = object({ code: $code, key: $idempotencyKey, caller: context().get("caller") });
+            return sideEffectWithPgClientTransaction(codes.executor, $request, async (client, { code, key, caller }) => {
               await client.query({ text: "SET LOCAL ROLE lango_rules" });
-              return redeem((query) => client.query(query), caller, code);
+              return redeem((query) => client.query(query), caller, code, key);
             });
-            return $done;
           },
         },
       },

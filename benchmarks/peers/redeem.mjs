@@ -20,11 +20,41 @@ const TRANSACTION = `INSERT INTO ledger.ledger_transactions (id, kind, reference
   VALUES ($1, 'qr_redeem', 'qr_code', $2, $3)`;
 const ENTRIES = `INSERT INTO ledger.ledger_entries (transaction_id, account_id, amount)
   SELECT $1, * FROM unnest($2::uuid[], $3::numeric[])`;
+// A key that has expired is claimed anew; one that lives is waited for, while its transaction runs.
+const CLAIM = `INSERT INTO platform.idempotency_keys AS k (scope, operation, key, request_hash, expires_at)
+  VALUES ($1, 'redeemQrCode', $2, $3, now() + interval '24 hours')
+  ON CONFLICT (scope, operation, key) DO UPDATE SET request_hash = excluded.request_hash, outcome = NULL,
+    created_at = now(), expires_at = excluded.expires_at
+  WHERE k.expires_at <= now() RETURNING key`;
+const KEPT = `SELECT request_hash, outcome FROM platform.idempotency_keys
+  WHERE scope = $1 AND operation = 'redeemQrCode' AND key = $2`;
+const STORE = `UPDATE platform.idempotency_keys SET outcome = $3
+  WHERE scope = $1 AND operation = 'redeemQrCode' AND key = $2`;
 const EVENT = "INSERT INTO platform.outbox_events (topic, key, payload) VALUES ('qr_code.redeemed', $1, $2)";
 
-/** Redeems a code. Gives its id, or what refuses it; `query` takes {name, text, values}. */
-export async function redeem(query, caller, presented) {
+const REUSED = { code: "IDEMPOTENCY_KEY_REUSED", message: "This idempotency key was used with another input." };
+
+/**
+ * Redeems a code, with a key once: the same call again gets the same outcome. Gives the code's id, or what refuses it;
+ * `query` takes {name, text, values}.
+ */
+export async function redeem(query, caller, presented, key) {
   const ask = async (name, text, values) => (await query({ name, text, values })).rows;
+  if (key === undefined || key === null) {
+    return redeemed(ask, caller, presented);
+  }
+  const scope = `user:${caller.userId}`;
+  const hash = createHash("sha256").update(JSON.stringify({ code: presented })).digest("hex");
+  if ((await ask("claim", CLAIM, [scope, key, hash])).length === 0) {
+    const [kept] = await ask("kept", KEPT, [scope, key]);
+    return kept.request_hash === hash ? kept.outcome : { userErrors: [REUSED] };
+  }
+  const outcome = await redeemed(ask, caller, presented);
+  await ask("store", STORE, [scope, key, JSON.stringify(outcome)]);
+  return outcome;
+}
+
+async function redeemed(ask, caller, presented) {
   const [code] = await ask("code", CODE, [presented]);
   const [pack] = code ? await ask("pack", PACK, [code.pack_id]) : [];
   const [partner] = pack?.partner_id ? await ask("partner", PARTNER, [pack.partner_id]) : [];

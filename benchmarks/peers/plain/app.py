@@ -18,6 +18,7 @@ from lango.db.pipeline import Pipeline
 from lango.db.postgres import create_engine
 from lango.http.proxies import Networks
 from lango.http.request_log import open_request_log
+from lango.rules.services import make_services
 from lango.security.account_status import Callers
 from lango.security.authentication import Authenticator
 from lango.settings import settings
@@ -25,6 +26,7 @@ from lango.settings import settings
 current = settings()
 assert current.database_url is not None
 engine = create_engine(current.database_url.get_secret_value(), current)
+services = make_services(current, engine)
 # Looks at callers' accounts and roles, as it does for lango.
 pipeline = Pipeline(engine.url, current)
 callers = Callers(Authenticator(current), pipeline, current.execution_timeout)
@@ -35,7 +37,7 @@ async def graphql(request: Request) -> Response:
     body: dict[str, Any] = orjson.loads(await request.body())
     request_log = open_request_log(request.scope, nobody)
     actor = await callers.actor(request.headers.getlist("authorization"), request_log)
-    reading = Reading(engine, actor)
+    reading = Reading(services, actor)
     try:
         result = await schema.execute(
             body["query"],
@@ -55,6 +57,7 @@ async def graphql(request: Request) -> Response:
 async def lifespan(_app: Starlette) -> AsyncIterator[None]:
     yield
     pipeline.close()
+    await services.close()
     await engine.dispose()
 
 

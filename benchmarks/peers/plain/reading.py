@@ -10,18 +10,19 @@ from uuid import UUID
 
 from aiodataloader import DataLoader
 from sqlalchemy import ARRAY, Select, Uuid, column, func, inspect, literal, select, true
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
 from lango.actor import Actor
+from lango.db.session import Transaction, acting_as
 from lango.db.transaction import Transaction, acting_as
+from lango.rules.services import Services
 
 
 class Reading:
     """What a resolver finds in its context: the caller, and one read-only transaction that the first read opens."""
 
-    def __init__(self, engine: AsyncEngine, actor: Actor) -> None:
-        self.engine = engine
+    def __init__(self, services: Services, actor: Actor) -> None:
+        self.services = services
         self.actor = actor
         self._opened = AsyncExitStack()
         self._tx: Transaction | None = None
@@ -32,7 +33,7 @@ class Reading:
     async def rows(self, statement: Select[Any]) -> Sequence[Any]:
         async with self._lock:
             if self._tx is None:
-                opened = acting_as(self.engine, self.actor, read_only=True)
+                opened = acting_as(self.services.engine, self.actor, read_only=True)
                 self._tx = await self._opened.enter_async_context(opened)
             found: Sequence[Any] = (await self._tx.execute(statement)).all()
             return found

@@ -6,7 +6,6 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from types import SimpleNamespace
 from typing import Annotated, Any, NewType
 from uuid import UUID
 
@@ -22,9 +21,7 @@ import models.pots as pots
 import models.profiles as profiles
 import models.redemption as redemption
 from benchmarks.peers.plain.reading import Reading
-from lango.db.transaction import set_role
-from lango.errors import Refused
-from lango.rules.transaction import RuleTransaction
+from resolvers.kernel.running import run
 from resolvers.redemption.till import redeem_qr_code
 
 Info = strawberry.Info[Reading, None]
@@ -242,6 +239,7 @@ class RedeemQrCodePayload:
 @strawberry.input
 class RedeemQrCodeInput:
     code: str
+    idempotency_key: str | None = None
 
 
 def page(first: int) -> int:
@@ -296,18 +294,13 @@ class Query:
 class Mutation:
     @strawberry.mutation
     async def redeem_qr_code(self, info: Info, input: RedeemQrCodeInput) -> RedeemQrCodePayload:
-        """The rule, in a transaction as any other; its payload is read as the caller."""
-        services: Any = SimpleNamespace(engine=info.context.engine)
-        async with RuleTransaction(services, info.context.actor) as tx:
-            try:
-                made = await redeem_qr_code(tx, input.code)
-            except Refused as refusal:
-                tx.save(*refusal.kept)
-                error = RedeemQrCodeUserError(code=refusal.code(), message=refusal.message)
-                return RedeemQrCodePayload(qr_code=None, user_errors=[error])
-            await set_role(tx, tx.actor.database_role)
-            code: Any = await tx.session.get(redemption.QrCode, made.id)
-            return RedeemQrCodePayload(qr_code=code, user_errors=[])
+        """The rule, as lango runs it; its payload is read as the caller."""
+        arguments, key = {"code": input.code}, input.idempotency_key
+        outcome = await run(info.context.services, info.context.actor, redeem_qr_code, arguments, key=key)
+        errors = [RedeemQrCodeUserError(code=each["code"], message=each["message"]) for each in outcome.refusals]
+        made = outcome.values.get("qr_code")
+        code = await info.context.one(redemption.QrCode, "id", UUID(made[0])) if made else None
+        return RedeemQrCodePayload(qr_code=code, user_errors=errors)
 
 
 schema = strawberry.Schema(
