@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from benchmarks import queries, report, servers
+from benchmarks import plot, queries, report, servers
 from benchmarks.clients import PeerClient
 from benchmarks.compare import compare
 from benchmarks.database import Database, Facts, database
@@ -135,6 +135,7 @@ def write_report(measured: list[Series], plan: Plan, found: Database, tools: Nod
     where = asyncio.run(report.machine(found.owner_url, tools))
     report.show(measured)
     report.save(measured, plan, where, size)
+    plot.save(measured, write=write)
     if write:
         report.write_page(measured, plan, where, size)
 

@@ -106,8 +106,17 @@ def heading(query: str, workers: int, connections: int, group: Sequence[Series])
     known = queries.BY_NAME.get(query)
     title = f"{query}: {known.title}, as {known.caller}" if known else query
     size = max(each.size for each in group)
-    many = f"{workers} worker{'s' if workers > 1 else ''}, {connections} connection{'s' if connections > 1 else ''}"
-    return f"{title}; {many}; {size / 1000:.1f} kB an answer"
+    return f"{title}; {load_title(workers, connections)}; {size / 1000:.1f} kB an answer"
+
+
+def load_title(workers: int, connections: int) -> str:
+    return f"{workers} worker{'s' if workers > 1 else ''}, {connections} connection{'s' if connections > 1 else ''}"
+
+
+def lone(group: Sequence[Series]) -> bool:
+    """Whether lango alone can do it."""
+    known = queries.BY_NAME.get(group[0].query)
+    return known is not None and known.dialects == (LANGO.dialect,)
 
 
 def show(measured: Sequence[Series]) -> None:
@@ -145,7 +154,7 @@ def summary_rows(measured: Sequence[Series]) -> Iterator[Row]:
         }
         for name in names:
             title = "of the floor" if name == FLOOR else f"x {TITLES.get(name, name)}"
-            row[title] = f"{found[name]:.2f}" if name in found else ""
+            row[title] = f"{found[name]:.2f}" if name in found else "no such rule" if lone(group) else ""
         yield row
 
 
@@ -198,10 +207,14 @@ def rendered(measured: Sequence[Series], plan: Plan, where: dict[str, Any], size
         "",
         "How many times the rate of each other peer lango has (above 1, lango is ahead), and what part of pgbench's.",
         "",
+        "![The same as bars: lango's rate over each peer's, for each query](results.svg)",
+        "",
         *markdown(list(summary_rows(measured))),
     ]
     for query, workers, connections, group in loads(measured):
         lines += ["", f"### {heading(query, workers, connections, group)}", ""]
+        if lone(group):
+            lines += ["No other gateway has this rule, and pgbench cannot know what each call spends.", ""]
         lines += markdown([cells(each, group) for each in group])
     return "\n".join([*lines, ""])
 
