@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,10 +27,13 @@ from lango.settings import settings
 
 current = settings()
 assert current.database_url is not None
-engine = create_engine(current.database_url.get_secret_value(), current)
-services = make_services(current, engine)
+address = make_url(current.database_url.get_secret_value()).set(drivername="postgresql+asyncpg")
+engine = create_async_engine(address, pool_size=current.pool_size, max_overflow=0)
+# Runs lango's rules, as lango does.
+rules_engine = create_engine(current.database_url.get_secret_value(), current)
+services = make_services(current, rules_engine)
 # Looks at callers' accounts and roles, as it does for lango.
-pipeline = Pipeline(engine.url, current)
+pipeline = Pipeline(rules_engine.url, current)
 callers = Callers(Authenticator(current), pipeline, current.execution_timeout)
 nobody = Networks("")
 
@@ -37,7 +42,7 @@ async def graphql(request: Request) -> Response:
     body: dict[str, Any] = orjson.loads(await request.body())
     request_log = open_request_log(request.scope, nobody)
     actor = await callers.actor(request.headers.getlist("authorization"), request_log)
-    reading = Reading(services, actor)
+    reading = Reading(engine, services, actor)
     try:
         result = await schema.execute(
             body["query"],
@@ -59,6 +64,7 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
     pipeline.close()
     await services.close()
     await engine.dispose()
+    await rules_engine.dispose()
 
 
 app = Starlette(routes=[Route("/graphql", graphql, methods=["POST"])], lifespan=lifespan)

@@ -4,44 +4,62 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
 from aiodataloader import DataLoader
-from sqlalchemy import ARRAY, Select, Uuid, column, func, inspect, literal, select, true
+from sqlalchemy import ARRAY, Select, Uuid, column, func, inspect, literal, select, text, true
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import aliased
 
 from lango.actor import Actor
-from lango.db.session import Transaction, acting_as
-from lango.db.transaction import Transaction, acting_as
 from lango.rules.services import Services
+
+SETTINGS = ("user_id", "roles", "session_id", "request_id", "ip")
+CONTEXT = text(
+    "SELECT set_config('role', :role, true), set_config('transaction_read_only', 'on', true), "
+    + ", ".join(f"set_config('lango.{name}', :{name}, true)" for name in SETTINGS)
+)
+
+
+def context_of(actor: Actor) -> dict[str, str]:
+    """Role and context, for the statement that begins a transaction."""
+    return {
+        "role": actor.database_role.value,
+        "user_id": str(actor.user_id or ""),
+        "roles": ",".join(sorted(actor.roles)),
+        "session_id": str(actor.session_id or ""),
+        "request_id": actor.request_id,
+        "ip": str(actor.ip or ""),
+    }
 
 
 class Reading:
     """What a resolver finds in its context: the caller, and one read-only transaction that the first read opens."""
 
-    def __init__(self, services: Services, actor: Actor) -> None:
+    def __init__(self, engine: AsyncEngine, services: Services, actor: Actor) -> None:
+        """`services` are what lango's rules run with."""
+        self.engine = engine
         self.services = services
         self.actor = actor
-        self._opened = AsyncExitStack()
-        self._tx: Transaction | None = None
+        self._session: AsyncSession | None = None
         # Loaders dispatch side by side; a session runs one statement at a time.
         self._lock = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[UUID, Any]] = {}
 
     async def rows(self, statement: Select[Any]) -> Sequence[Any]:
         async with self._lock:
-            if self._tx is None:
-                opened = acting_as(self.services.engine, self.actor, read_only=True)
-                self._tx = await self._opened.enter_async_context(opened)
-            found: Sequence[Any] = (await self._tx.execute(statement)).all()
+            if self._session is None:
+                self._session = AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
+                await self._session.execute(CONTEXT, context_of(self.actor))
+            found: Sequence[Any] = (await self._session.execute(statement)).all()
             return found
 
     async def close(self) -> None:
         # Where an error ended the operation, a loader may still be reading.
         async with self._lock:
-            await self._opened.aclose()
+            if self._session is not None:
+                await self._session.close()
 
     async def one(self, model: Any, key: str, value: UUID | None) -> Any:
         """The row behind a foreign key; those that are requested at once are one statement."""
