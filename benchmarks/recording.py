@@ -23,6 +23,9 @@ VALUE = re.compile(r"\$\d+ = (NULL|'((?:[^']|'')*)')", re.DOTALL)
 PARTS = re.compile(r"((?:'(?:[^']|'')*'|[^';])+)")
 LITERAL = re.compile(r"'(?:[^']|'')*'")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# Of rows: a SELECT of settings alone reads none.
+READS = re.compile(r"(?:/\*.*?\*/\s*)?SELECT\b.*\bFROM\b", re.DOTALL | re.IGNORECASE)
+WRITES = re.compile(r"(?:WITH\s+\w+\s+AS\s*\(\s*)?(?:INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 GATEWAY = "lango_gateway"
 # Seconds until every process has the settings, and has written its lines.
 SETTLING = 0.3
@@ -142,16 +145,15 @@ def literal(text: str) -> str:
 
 
 def round_trips(sent: Sequence[Sent]) -> list[list[int]]:
-    """Which statements travel together: of each transaction what a rule claims and reads; and the rest from its first
-    UPDATE on, which has to wait for what was read."""
+    """Which statements travel together: a transaction in one round trip, but what is written has to wait for what was
+    read before it."""
     trips: list[list[int]] = []
-    first: str | None = None
+    ended, has_read = True, False
     for number, each in enumerate(sent):
-        word = each.sql.split(None, 1)[0].upper()
-        if first is None or (word == "UPDATE" and first == "BEGIN"):
-            first = word
+        if ended or (has_read and WRITES.match(each.sql)):
             trips.append([])
+            has_read = False
         trips[-1].append(number)
-        if word == "COMMIT":
-            first = None
+        has_read = has_read or READS.match(each.sql) is not None
+        ended = each.sql.upper().startswith("COMMIT")
     return trips

@@ -58,7 +58,16 @@ def test_a_recorded_script_has_the_statements_in_pipelines():
     assert ", :r0_3);" in script.text
 
 
-def test_what_was_read_is_waited_for_before_it_is_changed():
-    sent = ["BEGIN", "INSERT", "SELECT", "UPDATE", "INSERT", "UPDATE", "COMMIT", "SELECT set_config", "SELECT"]
+def test_what_was_read_is_waited_for_before_anything_is_written():
+    first = ["BEGIN", "SELECT set_config('role', 'x', true)", "INSERT INTO keys VALUES (1)", "SELECT id FROM codes"]
+    then = [
+        "WITH changed AS  (UPDATE codes SET a = 1) SELECT 1",
+        "INSERT INTO logs VALUES (1)",
+        "UPDATE keys SET a = 1",
+    ]
+    payload = ["/* lango_member */ SELECT id\nFROM codes", "COMMIT"]
+    after = ["SELECT set_config('role', 'x', true)", "SELECT id FROM codes"]
 
-    assert round_trips([Sent(each) for each in sent]) == [[0, 1, 2], [3, 4, 5, 6], [7, 8]]
+    sent = [Sent(each) for each in (*first, *then, *payload, *after)]
+
+    assert round_trips(sent) == [[0, 1, 2, 3], [4, 5, 6, 7, 8], [9, 10]]
