@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from benchmarks.database import Facts
 from benchmarks.places import DOCUMENTS
@@ -57,13 +58,24 @@ class Query:
 
     def text(self, dialect: str) -> str:
         """The document for peers of this dialect, in one line: what a client's build step sends."""
-        text = " ".join((DOCUMENTS / f"{self.document or self.name}.{dialect}.graphql").read_text().split())
-        return text if self.rows is None else re.sub(r"first: \d+", f"first: {self.rows}", text)
+        return text_of(self.document or self.name, dialect, self.rows)
 
     def variables(self, dialect: str, given: Variables) -> Variables:
         """Those of the values that the document takes."""
-        taken = set(re.findall(r"\$(\w+):", self.text(dialect)))
+        taken = names_in(self.text(dialect))
         return {name: value for name, value in given.items() if name in taken}
+
+
+@cache
+def text_of(document: str, dialect: str, rows: int | None) -> str:
+    text = " ".join((DOCUMENTS / f"{document}.{dialect}.graphql").read_text().split())
+    return text if rows is None else re.sub(r"first: \d+", f"first: {rows}", text)
+
+
+@cache
+def names_in(text: str) -> frozenset[str]:
+    """The variables of a document."""
+    return frozenset(re.findall(r"\$(\w+):", text))
 
 
 def pots_by_id(facts: Facts) -> list[Variables]:

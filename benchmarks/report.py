@@ -154,7 +154,8 @@ def summary_rows(measured: Sequence[Series]) -> Iterator[Row]:
         }
         for name in names:
             title = "of the floor" if name == FLOOR else f"x {TITLES.get(name, name)}"
-            row[title] = f"{found[name]:.2f}" if name in found else "no such rule" if lone(group) else ""
+            missing = "no such rule" if lone(group) and name != FLOOR else ""
+            row[title] = f"{found[name]:.2f}" if name in found else missing
         yield row
 
 
