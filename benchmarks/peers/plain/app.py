@@ -16,8 +16,7 @@ from starlette.routing import Route
 
 from benchmarks.peers.plain.reading import Reading
 from benchmarks.peers.plain.schema import schema
-from lango.db.pipeline import Pipeline
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.http.proxies import Networks
 from lango.http.request_log import open_request_log
 from lango.rules.services import make_services
@@ -29,11 +28,9 @@ current = settings()
 assert current.database_url is not None
 address = make_url(current.database_url.get_secret_value()).set(drivername="postgresql+asyncpg")
 engine = create_async_engine(address, pool_size=current.pool_size, max_overflow=0)
-# Runs lango's rules, as lango does.
-rules_engine = create_engine(current.database_url.get_secret_value(), current)
-services = make_services(current, rules_engine)
-# Looks at callers' accounts and roles, as it does for lango.
-pipeline = Pipeline(rules_engine.url, current)
+# Runs lango's rules, and looks at callers' accounts and roles, as it does for lango.
+pipeline = make_pipeline(current.database_url.get_secret_value(), current)
+services = make_services(current, pipeline)
 callers = Callers(Authenticator(current), pipeline, current.execution_timeout)
 nobody = Networks("")
 
@@ -64,7 +61,6 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
     pipeline.close()
     await services.close()
     await engine.dispose()
-    await rules_engine.dispose()
 
 
 app = Starlette(routes=[Route("/graphql", graphql, methods=["POST"])], lifespan=lifespan)
