@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         600.0, gt=0, description="Seconds that one query of a migration may run."
     )
     pool_size: int = Field(
-        10, ge=1, le=500, description="Database connections of each worker process for rules, and as many for reads."
+        20, ge=1, le=500, description="Database connections of each worker process, for reads and rules."
     )
     caller_share: float = Field(
         0.5,

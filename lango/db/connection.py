@@ -32,6 +32,7 @@ from lango.db.wire import (
     name_of,
     parse,
     row_in,
+    run_bare,
     written,
 )
 from lango.errors import AnswerTooLarge
@@ -279,7 +280,10 @@ class Connection(asyncio.Protocol):
             if decodes and (decoders is None or not named):
                 out.append(describe(name))
             results.append(Result(decoders))
-            out += [bind(name, [written(value) for value in values]), EXECUTE]
+            if values:
+                out += [bind(name, [written(value) for value in values]), EXECUTE]
+            else:
+                out.append(run_bare(name))
         out.append(SYNC)
         self._batch = batch
         self._transport.write(b"".join(out))
@@ -307,10 +311,10 @@ class Connection(asyncio.Protocol):
 
     def _prepared(self, sql: str, batch: Batch, out: list[bytes]) -> bytes:
         """The name of the statement on the server; where it is not parsed there yet, Parse is sent first."""
-        name = self._statements.get(sql)
+        name, current = self._statements.get(sql), batch.parsing[-1]
         if name is not None:
             self._statements.move_to_end(sql)
-            if not any(sql in parsed for parsed in batch.parsing if parsed is not batch.parsing[-1]):
+            if len(batch.parsing) == 1 or not any(sql in parsed for parsed in batch.parsing if parsed is not current):
                 return name
             # Whether it can be parsed is not known yet: it is parsed once more, without a name.
             return self._unnamed(sql, batch, out)
@@ -319,7 +323,7 @@ class Connection(asyncio.Protocol):
             self._decoders.pop(dropped, None)
             out.append(forget(known))
         name = self._statements[sql] = name_of(sql)
-        batch.parsing[-1].append(sql)
+        current.append(sql)
         out.append(parse(name, sql))
         return name
 

@@ -6,16 +6,17 @@ nothing is written behind its back.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, any_, bindparam, case, func, insert, literal_column, select, update
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm.attributes import instance_state, set_committed_value
+from sqlalchemy.orm.attributes import instance_state
 
 from lango.db.prepared import Connected, Lookup, Prepared, Query
+from lango.libraries.sqlalchemy import forget_changes
 
 NO_DATA_FOUND = "P0002"
 Row = TypeVar("Row", bound=DeclarativeBase)
@@ -66,19 +67,15 @@ def save(tx: Connected, *rows: DeclarativeBase) -> None:
     for row in rows:
         state: Any = instance_state(row)
         model, mapper = type(row), state.mapper
-        changed: Collection[str]
         if state.key is None:
-            held = {name: state.dict[name] for name in mapper.columns.keys() if name in state.dict}  # noqa: SIM118
-            changed = held
-            values = {mapper.columns[name].name: value for name, value in held.items()}
-            _insert(model, tuple(held)).send(tx, **values)
+            held = tuple([name for name in _column_names(model) if name in state.dict])
+            _insert(model, held).send(tx, **{_column_names(model)[name]: state.dict[name] for name in held})
             state.key = mapper.identity_key_from_instance(row)
         elif changed := tuple(sorted(_columns(model) - state.unmodified)):
             given = {f"to {name}": state.dict[name] for name in changed}
             _update(model, changed).send(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
-        for name in changed:
-            # What is written is no change any more.
-            set_committed_value(row, name, state.dict[name])
+        # What is written is no change any more.
+        forget_changes(state)
 
 
 @cache
@@ -114,8 +111,14 @@ def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
 
 
 @cache
+def _column_names(model: type[DeclarativeBase]) -> dict[str, str]:
+    """The columns by their attributes."""
+    return {name: column.name for name, column in model.__mapper__.columns.items()}
+
+
+@cache
 def _columns(model: type[DeclarativeBase]) -> frozenset[str]:
-    return frozenset(model.__mapper__.columns.keys())
+    return frozenset(_column_names(model))
 
 
 @cache

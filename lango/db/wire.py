@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address, ip_interface, ip_network
+from types import NoneType
 from typing import Any
 
 from lango.db.driver import digest
@@ -64,25 +65,20 @@ def bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
     return message(b"B", b"".join(parts))
 
 
+@lru_cache(maxsize=4096)
+def run_bare(name: bytes) -> bytes:
+    """What runs a prepared statement without parameters."""
+    return bind(name, ()) + EXECUTE
+
+
 def written(value: Any) -> bytes | None:
     """A parameter as PostgreSQL reads it from text."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bool):
-        return b"t" if value else b"f"
-    if isinstance(value, list | tuple):
-        return _array(value).encode()
-    if isinstance(value, datetime | date | clock):
-        return value.isoformat().encode()
-    if isinstance(value, Decimal):
-        return format(value, "f").encode()
-    if isinstance(value, bytes):
-        return b"\\x" + value.hex().encode()
-    if isinstance(value, timedelta):
-        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds".encode()
-    return str(value).encode()
+    write = _WRITERS.get(type(value))
+    if write is None:
+        write = _WRITERS[type(value)] = next(
+            (known for kind, known in WRITTEN.items() if isinstance(value, kind)), _written_otherwise
+        )
+    return write(value)
 
 
 def _array(values: Sequence[Any]) -> str:
@@ -92,6 +88,30 @@ def _array(values: Sequence[Any]) -> str:
         quoted = None if text is None else text.decode().replace("\\", "\\\\").replace('"', '\\"')
         items.append("NULL" if quoted is None else f'"{quoted}"')
     return f"{{{','.join(items)}}}"
+
+
+def _written_otherwise(value: Any) -> bytes:
+    return str(value).encode()
+
+
+# By kind, what comes first before what it is a kind of.
+WRITTEN: dict[type[Any], Callable[[Any], bytes | None]] = {
+    NoneType: lambda _: None,
+    str: str.encode,
+    bool: lambda value: b"t" if value else b"f",
+    int: _written_otherwise,
+    UUID: _written_otherwise,
+    list: lambda value: _array(value).encode(),
+    tuple: lambda value: _array(value).encode(),
+    datetime: lambda value: value.isoformat().encode(),
+    date: lambda value: value.isoformat().encode(),
+    clock: lambda value: value.isoformat().encode(),
+    Decimal: lambda value: format(value, "f").encode(),
+    bytes: lambda value: b"\\x" + value.hex().encode(),
+    timedelta: lambda value: f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds".encode(),
+}
+# The same by the very type, found once.
+_WRITERS = dict(WRITTEN)
 
 
 def row_in(buffer: bytearray, start: int) -> list[bytes | None]:

@@ -1,4 +1,5 @@
-"""SQLAlchemy: how a statement that is built anew each time is compiled once for all that are alike."""
+"""SQLAlchemy: how a statement that is built anew each time is compiled once for all that are alike;
+and rows that no session keeps."""
 
 from __future__ import annotations
 
@@ -9,6 +10,11 @@ from sqlalchemy.util import LRUCache
 
 # Statements that are alike but for their parameters are one.
 KEPT = 1000
+
+
+def forget_changes(state: Any) -> None:
+    """Take what a row holds as what is stored: nothing of it is a change any more."""
+    state._commit_all(state.dict)  # noqa: SLF001
 
 
 class Compiled(NamedTuple):

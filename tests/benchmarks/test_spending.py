@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from benchmarks.clients import body
 from benchmarks.queries import BY_NAME, Query
 from benchmarks.spending import BEGUN, CLEAR, CODES, FIRST_CODE, ISSUE, UNWATCHED, Spending, code_call
-from lango.db.postgres import create_engine
+from lango.db.pipeline import make_pipeline
 from lango.settings import Settings
 from tests.changes import Changes
 from tests.client import Api
@@ -59,10 +59,10 @@ async def prepared(template_url: str, settings: Settings) -> AsyncIterator[Prepa
             await connection.execute(ISSUE.format(cashier=email))
         gateway = make_url(url).set(username="lango_gateway").render_as_string(hide_password=False)
         own = settings.model_copy(update={"database_url": type(settings.database_url)(gateway)})
-        engine = create_engine(gateway, own)
-        async with Api.over(engine, own) as api:
+        pipeline = make_pipeline(gateway, own)
+        async with Api.over(pipeline, own) as api:
             yield Prepared(owner, api, code.cashier.id)
-        await engine.dispose()
+        pipeline.close()
 
 
 @pytest.mark.parametrize("query", MUTATIONS, ids=lambda query: query.name)

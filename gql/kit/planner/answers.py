@@ -189,7 +189,8 @@ class QueryPlanner:
                 context.document, info.operation, role, given, payload, models, info.field_nodes, path
             )
             for root in plan.roots:
-                if root.statement is not None:
+                # Lists are read when nobody is held up by it any more.
+                if root.statement is not None and not root.statement.has_lists:
                     values = root.statement.values(given._replace(key=rows[root.name].key))
                     planned.append(PlannedObject((*path, root.key), root.statement, values))
         except CallerError:

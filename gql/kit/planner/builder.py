@@ -68,6 +68,8 @@ class Builder:
         self.marked = self.shows_persons = False
         # What the field presents, so that its holder sees what it opens: a share token, mostly deferred.
         self.presented: Any = None
+        # Whether it reads lists or groups, which may take long.
+        self.has_lists = False
         self._named = 0
 
     def arguments(self, parent: GraphQLObjectType, node: FieldNode, *decisive: str) -> dict[str, Any]:
@@ -139,7 +141,8 @@ class Builder:
         return Page(model, arguments, link, nodes, self.selections, self.object, name).select()
 
     def _name(self, model: type[Base], what: str) -> str:
-        """A name in the statement that tells its reader what stands there."""
+        """A name in the statement that tells its reader what stands there: a page, or groups."""
+        self.has_lists = True
         self._named += 1
         return f"{model.__tablename__}_{what}_{self._named}"
 

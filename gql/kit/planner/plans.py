@@ -343,7 +343,7 @@ class Plans:
             )
             return MutationPlan(key, mutation, selections.arguments(field, nodes[0])["input"], roots)
         except (CallerError, GraphQLError, KeyError, ValueError):
-            # Several mutations, a value that is no row's, a field that Python fills in: the executor's.
+            # Several mutations, a value that is no row's, a list, a field that Python fills in: the executor's.
             return MutationPlan()
 
     def _payload_field(
@@ -365,7 +365,7 @@ class Plans:
             return Root(key, constant=b"[]")
         result = mutation.rows[name]
         (found,) = self._object(fragments, operation, role, result.model, nodes, conditions).roots
-        if found.statement is None or found.statement.placeholders:
+        if found.statement is None or found.statement.placeholders or found.statement.has_lists:
             raise NotPlanned
         return replace(found, key=key, name=result.name, model=result.model)
 

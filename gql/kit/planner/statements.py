@@ -40,6 +40,8 @@ class Statement:
     marked: bool
     # Whether it also writes to the audit log which people's rows those are.
     writes: bool
+    # Whether it reads lists or groups, which may take long.
+    has_lists: bool
     # The share token that goes into the context; None without one, or where the request brings none.
     presented: Read | None = None
 
@@ -61,7 +63,13 @@ def compiled(statement: Select[Any], role: DatabaseRole, builder: Builder, *, au
     sql = f"SELECT lango.audit_shown(answer.text) FROM ({made}) AS answer (text)" if writes else str(made)
     presented = None if builder.presented is None else _reader(builder.presented, None)
     return Statement(
-        f"/* {role.value} */ {sql}", tuple(readers), tuple(builder.placeholders), builder.marked, writes, presented
+        f"/* {role.value} */ {sql}",
+        tuple(readers),
+        tuple(builder.placeholders),
+        builder.marked,
+        writes,
+        builder.has_lists,
+        presented,
     )
 
 
