@@ -154,14 +154,17 @@ class OpenTransaction(Transaction):
         if not self.is_open:
             return
         connection = self._connection
-        if connection is not None and not connection.is_lost:
-            if error is not None and not isinstance(error, Exception):
-                connection.cancel()
-            elif connection.status != IDLE:
-                # One that breaks now is closed, and nothing was done.
-                with suppress(Exception):
-                    await self._over(connection, [ROLLBACK])
-        self._end()
+        try:
+            if connection is not None and not connection.is_lost:
+                if error is not None and not isinstance(error, Exception):
+                    connection.cancel()
+                elif connection.status != IDLE:
+                    # One that breaks now is closed, and nothing was done.
+                    with suppress(Exception):
+                        await self._over(connection, [ROLLBACK])
+        finally:
+            # Also for whoever is cancelled here: nobody else would give the turn back.
+            self._end()
 
     def _command(self, query: Query) -> Command:
         """A look-up as it is sent. Under policies a statement is planned anew whenever the role has changed, so each
