@@ -116,9 +116,11 @@ async def found(tx: RuleTransaction, claim: Claim) -> Claim:
     """A key that could not be claimed, because it is there: with the outcome of the call that has it; or claimed now,
     where it has expired meanwhile. Raises IdempotencyKeyReused for another input.
     """
-    if await CLAIM_EXPIRED.run(tx, **claim.columns()):
+    claimed, ((request_hash, outcome),) = await tx.fetch(
+        CLAIM_EXPIRED.query(**claim.columns()), FOUND.query(**claim.columns())
+    )
+    if claimed:
         return claim
-    ((request_hash, outcome),) = await FOUND.run(tx, **claim.columns())
     if request_hash != claim.request_hash:
         raise IdempotencyKeyReused
     return replace(claim, outcome=outcome.parsed() if outcome else {})
