@@ -23,6 +23,7 @@ from lango.security.account_status import STANDING
 from lango.security.authentication import mint
 from lango.settings import Settings
 from tests.payloads import document
+from tests.round_trips import COUNTER, counted, recorded
 
 # The roles that staff have in their tokens.
 STAFF = ("admin",)
@@ -106,6 +107,7 @@ class Api:
         self.client = client
         self.settings = settings
         self.pipeline = pipeline
+        COUNTER.listen(pipeline)
 
     @classmethod
     @asynccontextmanager
@@ -172,7 +174,13 @@ class Api:
 
         Shows of its payload what `tests/payloads.py` says, or what the test does, and always the errors.
         """
-        return await self(document(mutation, show), {"input": as_json(input)}, as_=as_, roles=roles, headers=headers)
+        with recorded() as batches:
+            answer = await self(
+                document(mutation, show), {"input": as_json(input)}, as_=as_, roles=roles, headers=headers
+            )
+        if self.settings.planner == "on" and not answer.errors and not answer.refusals(mutation):
+            COUNTER.note(mutation, counted(batches))
+        return answer
 
     async def redeem(
         self, code: str, *, as_: SimpleNamespace, headers: dict[str, str] | None = None, **input: Any

@@ -28,6 +28,7 @@ from tests.client import Api
 from tests.databases import TEMPLATE, create, drop, name_of, of_database
 from tests.factories import Factory
 from tests.keys import KEYS
+from tests.round_trips import WritingTable
 
 # What does not add up is named where it fails.
 pytest.register_assert_rewrite("tests.books")
@@ -45,6 +46,9 @@ RuleTransaction.out_of_order = staticmethod(_out_of_order)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-round-trips", action="store_true", help="write what mutations take into docs/round-trips.md"
+    )
     parser.addoption("--prove-each", action="store_true", help="prove the ledger after each test, not once a module")
 
 
@@ -54,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
+    if config.getoption("--write-round-trips"):
+        config.pluginmanager.register(WritingTable(), "lango-round-trips")
     if hasattr(config, "workerinput"):
         return
     stack = ExitStack()
