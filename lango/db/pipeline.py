@@ -16,7 +16,7 @@ import asyncpg
 from sqlalchemy import URL
 
 from lango.actor import Actor, DatabaseRole
-from lango.db.connection import READ_ONLY, Connection, ConnectionLost, Outcome, Query
+from lango.db.connection import READ_ONLY, Command, Connection, ConnectionLost, Outcome, Query
 from lango.db.fair_queue import SYSTEM, Caller, NoConnectionFree, Shares, caller_of
 from lango.db.postgres import open_connection, secure_url
 from lango.errors import is_of_server
@@ -156,12 +156,12 @@ class Pipeline:
         self._return(connection)
         self.shares.give_back(caller)
 
-    def note_sent(self, statements: Sequence[str], seconds: float) -> None:
+    def note_sent(self, commands: Sequence[Command], seconds: float) -> None:
         """Hear of the statements of a transaction that went over a connection together."""
         if self.metrics is not None:
             self.metrics.statements.observe(seconds)
         for listener in self.listeners:
-            listener(statements)
+            listener([command.sql for command in commands])
 
     def lose_server(self) -> None:
         """What is true of one connection's server is true of the others that are open: none of them is used again,

@@ -255,7 +255,7 @@ class OpenTransaction(Transaction):
         for command, result in zip(commands, exchange.results, strict=True):
             if command.decodes and result.decoders is not None:
                 connection.note_decoders(command.sql, result.decoders)
-        self._pipeline.note_sent([command.sql for command in commands], time.perf_counter() - started)
+        self._pipeline.note_sent(commands, time.perf_counter() - started)
         return exchange
 
     def _end(self) -> None:

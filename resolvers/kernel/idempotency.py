@@ -131,6 +131,11 @@ def store(tx: RuleTransaction, claimed: Claim, outcome: dict[str, Any]) -> None:
     STORE.send(tx, **claimed.columns(), outcome=outcome)
 
 
+def claims(statement: str | None) -> bool:
+    """Whether that statement is one by which a key is claimed."""
+    return statement in (CLAIM.sql, CLAIM_EXPIRED.sql)
+
+
 def is_taken(error: BaseException) -> bool:
     """Whether a claim failed because the key is there."""
     return isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == PRIMARY_KEY

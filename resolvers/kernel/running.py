@@ -113,8 +113,9 @@ async def _attempted(
 ) -> Outcome:
     unknown: OutcomeUnknown | None = None
     claimed = None if call.key is None else idempotency.claim(actor, call.operation, call.key, hash_of(call.values))
-    is_there = False
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt, is_there = 0, False
+    while True:
+        attempt += 1
         tx = RuleTransaction(services, actor)
         # After a failure the server may be another one.
         tx.unnamed = attempt > 1
@@ -122,12 +123,12 @@ async def _attempted(
             return await _run(tx, call, claimed, committing, reading, is_there=is_there)
         except BaseException as error:
             await tx.rollback(error)
-            if claimed is not None and tx.failed == claimed.command().sql:
-                if idempotency.is_taken(error):
-                    is_there = True
-                    continue
-                if state_of(error) == LOCK_NOT_AVAILABLE:
-                    error = InProgress()
+            if idempotency.is_taken(error) and not is_there:
+                # Not an attempt at the rule, of which nothing was done.
+                attempt, is_there = attempt - 1, True
+                continue
+            if idempotency.claims(tx.failed) and state_of(error) == LOCK_NOT_AVAILABLE:
+                error = InProgress()
             if isinstance(error, Refused):
                 # The key, not the rule, refused: another call has it.
                 return Outcome({}, [_refusal(error)])
@@ -141,7 +142,6 @@ async def _attempted(
                     raise RowsBusy from error
                 raise
             await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)  # noqa: S311 - jitter, no secret
-    raise AssertionError("the last attempt returns or raises")
 
 
 def _is_retried(error: BaseException, key: str | None) -> bool:
@@ -193,26 +193,26 @@ async def _run(
         stored = {"made": kept, "refused": outcome.refusals, "calls": called, "opened": outcome.opened}
         idempotency.store(tx, claimed, stored)
     # What is called outside may change what the payload shows.
-    payload = [] if outcome.calls or outcome.refusals else await _statements(reading, outcome)
+    payload = None if outcome.calls or outcome.refusals else await _statements(reading, outcome)
     committing("UNKNOWN")
     try:
-        texts = await tx.finish(payload, limit=tx.services.settings.max_answer_bytes)
+        texts = await tx.finish(payload or (), limit=tx.services.settings.max_answer_bytes)
     except OutcomeUnknown:
         raise
     except Exception:
         committing(None)
         raise
     committing("DONE")
-    return replace(outcome, payload=texts)
+    return outcome if payload is None else replace(outcome, payload=texts)
 
 
-async def _statements(reading: Reading, outcome: Outcome) -> Sequence[Query]:
-    """How the payload is read; nothing that goes wrong in that is an error of the rule: it is then read later."""
+async def _statements(reading: Reading, outcome: Outcome) -> Sequence[Query] | None:
+    """How the payload is read; None where that goes wrong, which is no error of the rule: it is then read later."""
     try:
         return await reading(outcome)
     except Exception as error:
         log.error("payload not planned", exc_info=error)
-        return []
+        return None
 
 
 async def _run_rule(tx: RuleTransaction, rule: Rule[..., Any], values: dict[str, Any]) -> Any:
