@@ -71,7 +71,8 @@ class Checkout:
     folder: Path
     database: str
 
-    def run(self, server: Server, *arguments: str) -> None:
+    def run(self, server: Server, *arguments: str) -> str:
+        """Run it; gives what it says about why it failed, or nothing."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LANGO_", "PG"))}
         environment |= {
             "DATABASE_OWNER_URL": server.owner_url(self.database),
@@ -82,8 +83,7 @@ class Checkout:
             [str(self.folder / ".venv/bin/python"), "-m", "lango", *arguments],
             cwd=self.folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False,
         )  # fmt: skip
-        if done.returncode:
-            stop(f"lango {' '.join(arguments)} of {self.name} failed:\n{done.stderr[-2000:]}")
+        return f"lango {' '.join(arguments)} of {self.name} failed:\n{done.stderr[-2000:]}" if done.returncode else ""
 
 
 def measure_due(pots: int, rounds: int, before: Path | None) -> Table:
@@ -95,7 +95,8 @@ def measure_due(pots: int, rounds: int, before: Path | None) -> Table:
     with embedded(WORK, "dev", 18, say) as server:
         for each in checkouts:
             asyncio.run(roles.create_database(server.owner_url("postgres"), each.database))
-            each.run(server, "migrate", "up")
+            if failed := each.run(server, "migrate", "up"):
+                stop(failed)
         for _ in range(rounds):
             for each in checkouts:
                 rate = one_run(server, each, pots)
@@ -108,10 +109,10 @@ def one_run(server: Server, checkout: Checkout, pots: int) -> float:
     """Pots a second, from the first that is opened to the last."""
     url = server.owner_url(checkout.database)
     begun = asyncio.run(prepare(url, pots))
-    checkout.run(server, "work", "--once")
+    failed = checkout.run(server, "work", "--once")
     due, opened, seconds = asyncio.run(opened_since(url, begun))
     if opened != due or due != pots:
-        stop(f"{checkout.name} opened {opened} of {pots} pots.")
+        stop(f"{checkout.name} opened {opened} of {pots} pots. {failed}")
     return pots / seconds
 
 

@@ -33,7 +33,6 @@ from lango.jobs.gauges import gauge
 from lango.jobs.job import Job
 from lango.providers import ProviderUnavailable
 from lango.rules.services import Services
-from lango.rules.transaction import RuleTransaction
 from models.platform import DueFailure
 from resolvers.kernel import clock
 from resolvers.kernel.running import ATTEMPTS, RETRIED
@@ -51,7 +50,8 @@ LONGEST_OUTAGE = 300
 # How many calls of an outside service may be under way.
 CALLS_AT_ONCE = 8
 
-Act = Callable[[Services, UUID], Awaitable[None]]
+# Acts on a row, of which it gets the id and what it shares with those that it is done beside.
+Act = Callable[[Services, UUID, Any], Awaitable[None]]
 # Of a process's connections, those that the rows of all its jobs share.
 _turns: WeakKeyDictionary[Pipeline, asyncio.Semaphore] = WeakKeyDictionary()
 _failure = DueFailure.table().c
@@ -63,10 +63,12 @@ class Due:
 
     `how` gets the SELECT of that column and narrows it; a LIMIT it has no need of. Rows that have the same value of the
     column `beside` are done one after the other, where others are done at once: they would wait for the same lock.
+    Whoever acts on a row then gets that value as well.
     """
 
     def __init__(self, key: Any, how: Callable[[Select[Any]], Select[Any]], *, beside: Any = None) -> None:
-        self._beside = key if beside is None else beside
+        self.have_beside = beside is not None
+        self._beside = beside if self.have_beside else key
         failed = select(_failure.job).where(_of_job, _failure.row_key == key)
         paused = failed.where(_failure.next_try_at > bindparam("until"))
         self._fresh = self._chosen(key, how, ~failed.exists())
@@ -78,10 +80,10 @@ class Due:
 
     async def page(
         self, services: Services, job: str, seen: set[UUID], again: datetime | None, given: dict[str, Any]
-    ) -> list[list[UUID]]:
+    ) -> list[tuple[Any, list[UUID]]]:
         """Some that have not been seen: those that have not failed; or `again`, those that may be tried again then.
 
-        Those of one list are done one after the other.
+        Those of one list are done one after the other, beside what comes with it.
         """
         async with services.work() as tx:
             if again is None:
@@ -91,30 +93,31 @@ class Due:
         together: dict[Any, list[UUID]] = {}
         for key, beside in found:
             together.setdefault(beside, []).append(key)
-        return list(together.values())
+        return list(together.items())
 
 
 async def each(
     services: Services,
     job: Job[..., Any],
     rows: Due,
-    act: Callable[[RuleTransaction, UUID], Awaitable[None]],
+    act: Callable[..., Awaitable[None]],
     *,
     part: str = "",
     **given: Any,
 ) -> None:
-    """Act on each row that is due, in a transaction of its own.
+    """Act on each row that is due, in a transaction of its own: by `act(tx, key)`, or `act(tx, key, beside)` where there
+    is one.
 
     `act` locks the row and looks again: another worker may have acted. `part` names which of several kinds of rows of
     one job it is. As many rows are done at once, of all such jobs, as leave half of the worker's connections to others;
     each locks in the one order of locks, as callers' rules do, which they meet anyway.
     """
 
-    async def alone(services: Services, key: UUID) -> None:
+    async def alone(services: Services, key: UUID, beside: Any) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with services.work() as tx:
-                    await act(tx, key)
+                    await (act(tx, key, beside) if rows.have_beside else act(tx, key))
                 return
             except Exception as error:
                 if attempt == ATTEMPTS or state_of(error) not in RETRIED:
@@ -126,13 +129,23 @@ async def each(
 
 
 async def each_apart(
-    services: Services, job: Job[..., Any], rows: Due, act: Act, *, at_once: int, **given: Any
+    services: Services,
+    job: Job[..., Any],
+    rows: Due,
+    act: Callable[[Services, UUID], Awaitable[None]],
+    *,
+    at_once: int,
+    **given: Any,
 ) -> None:
     """Act on each row that is due, where `act` opens its own transactions: none while it calls an outside service.
 
     So many of them `at_once`: CALLS_AT_ONCE where a service is called, which may answer slowly.
     """
-    await _Run(services, job, rows, act, "", at_once, asyncio.Semaphore(at_once), given).run()
+
+    async def alone(services: Services, key: UUID, _: Any) -> None:
+        await act(services, key)
+
+    await _Run(services, job, rows, alone, "", at_once, asyncio.Semaphore(at_once), given).run()
 
 
 class _Run:
@@ -185,22 +198,23 @@ class _Run:
                 return False
         return True
 
-    async def _lane(self, left: deque[list[UUID]], again: datetime | None) -> bool:
+    async def _lane(self, left: deque[tuple[Any, list[UUID]]], again: datetime | None) -> bool:
         """Do what is left, beside others that do the same; False where the time is over before."""
         while left:
-            for key in left.popleft():
+            beside, keys = left.popleft()
+            for key in keys:
                 async with self.turns:
                     if asyncio.get_running_loop().time() > self._last_begin:
                         return False
                     self.seen.add(key)
-                    await self._one(key, again)
+                    await self._one(key, beside, again)
         return True
 
-    async def _one(self, key: UUID, again: datetime | None) -> None:
+    async def _one(self, key: UUID, beside: Any, again: datetime | None) -> None:
         left = self._end - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(min(ROW_TIMEOUT, left)):
-                await self.act(self.services, key)
+                await self.act(self.services, key, beside)
         except Exception as error:
             await self._failed(key, error)
         else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, Integer, and_, bindparam, cast, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Date, DateTime, Integer, and_, bindparam, cast, func, or_
 
-from lango.db.prepared import Lookup
+from lango.db import rows
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.jobs.job import scheduled
 from lango.rules.services import Services
@@ -53,44 +54,48 @@ TO_EXPIRE = due.Due(
         Pot.birthday_date <= cast(func.now(), Date) + 1 - bindparam("days", type_=Integer),
         func.now() >= EXPIRES_AT,
     ).order_by(Pot.birthday_date, Pot.id),
+    beside=Pot.owner_user_id,
 )
 HAS_LEFT_OVER = and_(
     or_(*(Pot.status == status for status in CARRIED_FROM)), Pot.balance_cfa > 0, Pot.deleted_at.is_(None)
 )
 LEFT_OVER = Lookup([Pot.id], lambda rows: rows.where(Pot.owner_user_id == bindparam("owner_user_id"), HAS_LEFT_OVER))
-_opened = aliased(Pot)
 # A pot, and the ended ones of its owner in which money remains: all in the order of their ids, because another pot of
 # the same owner may be opening beside this one.
 OPENING = Lookup(
     [Pot],
     lambda rows: (
-        rows.where(
-            or_(
-                Pot.id == bindparam("pot_id"),
-                and_(
-                    Pot.owner_user_id
-                    == select(_opened.owner_user_id).where(_opened.id == bindparam("pot_id")).scalar_subquery(),
-                    HAS_LEFT_OVER,
-                ),
-            )
-        )
+        rows.where(Pot.owner_user_id == bindparam("owner_user_id"), or_(Pot.id == bindparam("pot_id"), HAS_LEFT_OVER))
         .order_by(Pot.id)
-        .with_for_update(key_share=True, of=Pot)
+        .with_for_update(key_share=True)
     ),
 )
 
 
 async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: datetime) -> None:
     """Open a pot that is locked, and carry over what remains in `older` pots of its owner, locked as well."""
+    _open(tx, pot, older, now, *await tx.fetch(*_concerned(pot.owner_user_id)))
+
+
+def _concerned(owner: UUID) -> Sequence[Query]:
+    """Whom the opening of a pot of that owner concerns: the owner's name and notification, and who earns points."""
+    return naming(owner), addressing(owner, "pot_opened"), *points.earning(owner, Earning.POT_OPENED)
+
+
+def _open(
+    tx: RuleTransaction,
+    pot: Pot,
+    older: Sequence[Pot],
+    now: datetime,
+    named: Sequence[tuple[Any, ...]],
+    recipient: Sequence[tuple[Any, ...]],
+    *earned: Sequence[tuple[Any, ...]],
+) -> None:
     pot.status, pot.actual_opened_at = PotStatus.OPEN, now
     for left in older:
-        await _carry_over(tx, left, pot)
+        _carry_over(tx, left, pot)
     tx.save(pot)
     publish(tx, Topic.POT_OPENED, pot.id)
-    owner = pot.owner_user_id
-    named, recipient, *earned = await tx.fetch(
-        naming(owner), addressing(owner, "pot_opened"), *points.earning(owner, Earning.POT_OPENED)
-    )
     queue(tx, recipient, "pot_opened", user_name=first_name_in(named), pot_title=pot.title)
     points.earn_what_is_found(tx, Earning.POT_OPENED, *earned)
 
@@ -114,20 +119,23 @@ async def expire_due_pots(services: Services) -> None:
     await due.each(services, expire_due_pots, TO_EXPIRE, _expire_due, days=days)
 
 
-async def _open_due(tx: RuleTransaction, pot_id: UUID) -> None:
-    found, ((now,),) = await tx.fetch(OPENING.query(pot_id=pot_id), clock.reading())
+async def _open_due(tx: RuleTransaction, pot_id: UUID, owner: UUID) -> None:
+    # All that is read is read under the locks, which come first.
+    found, ((now,),), *concerned = await tx.fetch(
+        OPENING.query(pot_id=pot_id, owner_user_id=owner), clock.reading(), *_concerned(owner)
+    )
     locked = {pot.id: pot for (pot,) in found}
     pot = locked.pop(pot_id)
     if pot.status == PotStatus.SCHEDULED and pot.scheduled_open_at <= now and pot.deleted_at is None:
-        await open_now(tx, pot, list(locked.values()), now)
+        _open(tx, pot, list(locked.values()), now, *concerned)
 
 
-async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
-    pot = await tx.lock(Pot, pot_id)
+async def _expire_due(tx: RuleTransaction, pot_id: UUID, owner: UUID) -> None:
+    ((pot,),), ((now,),), named, recipient = await tx.fetch(
+        rows.locking(Pot, pot_id), clock.reading(), naming(owner), addressing(owner, "pot_expired")
+    )
     if pot.status not in TAKES_DONATIONS:
         return
-    owner = pot.owner_user_id
-    ((now,),), named, recipient = await tx.fetch(clock.reading(), naming(owner), addressing(owner, "pot_expired"))
     pot.status, pot.closed_at = PotStatus.EXPIRED, now
     tx.save(pot)
     publish(tx, Topic.POT_EXPIRED, pot.id)
@@ -135,7 +143,7 @@ async def _expire_due(tx: RuleTransaction, pot_id: UUID) -> None:
     queue(tx, recipient, "pot_expired", user_name=name, pot_title=pot.title, amount=pot.balance_cfa)
 
 
-async def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
+def _carry_over(tx: RuleTransaction, left: Pot, pot: Pot) -> None:
     """Move what remains in an ended pot to one that opens. What was raised stays where it was raised."""
     amount = left.balance_cfa
     if left.status not in CARRIED_FROM or not amount or not fits(pot.balance_cfa + amount, Pot.balance_cfa):

@@ -131,14 +131,13 @@ async def expire_due_codes(services: Services) -> None:
     await due.each(services, expire_due_codes, DUE_CODES, _expire)
 
 
-async def _expire(tx: RuleTransaction, code_id: UUID) -> None:
+async def _expire(tx: RuleTransaction, code_id: UUID, pot_id: UUID) -> None:
     """Locks the pot, then the code if it is still due; passes over what another transaction has locked."""
-    found = await FREE_POT.one(tx, code_id=code_id)
-    still_due = await DUE_CODE.one(tx, code_id=code_id) if found else None
-    if found is None or still_due is None:
+    pots, codes_due = await tx.fetch(FREE_POT.query(pot_id=pot_id), DUE_CODE.query(code_id=code_id))
+    if not pots or not codes_due:
         return
-    pot: Pot = found[0]
-    code: QrCode = still_due[0]
+    pot: Pot = pots[0][0]
+    code: QrCode = codes_due[0][0]
     code.status = QrCodeStatus.EXPIRED
     await _give_back(tx, pot, code, LedgerKind.QR_EXPIRE)
     publish(tx, Topic.QR_CODE_EXPIRED, code.id, pot_id=pot.id)
@@ -157,11 +156,7 @@ DUE_CODES = due.Due(
 )
 FREE_POT = Lookup(
     [Pot],
-    lambda rows: (
-        rows.join(QrCode, QrCode.pot_id == Pot.id)
-        .where(QrCode.id == bindparam("code_id"))
-        .with_for_update(skip_locked=True, key_share=True, of=Pot)
-    ),
+    lambda rows: rows.where(Pot.id == bindparam("pot_id")).with_for_update(skip_locked=True, key_share=True),
 )
 DUE_CODE = Lookup(
     [QrCode],

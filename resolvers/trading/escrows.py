@@ -155,7 +155,7 @@ async def expire_lapsed_offers(services: Services) -> None:
     await due.each(services, expire_lapsed_offers, LAPSED, _expire_lapsed)
 
 
-async def _end_due(tx: RuleTransaction, escrow_id: UUID) -> None:
+async def _end_due(tx: RuleTransaction, escrow_id: UUID, _seller_id: UUID) -> None:
     seen = await tx.find(CryptoEscrow, escrow_id)
     assert seen is not None
     trade = await tx.lock(CryptoTrade, seen.trade_id)

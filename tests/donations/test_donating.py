@@ -467,3 +467,12 @@ async def test_fifty_donations_and_their_events_in_any_order_doubled_and_delayed
         [*map(str, references)],
     )
     assert posted == 50
+
+
+async def test_a_payload_of_rows_alone_is_read_after_the_call_outside(giving: Giving, pot: Any, donor: Any) -> None:
+    answer = await giving.api.mutate(
+        "donate", donor, show="donation { status wavePaymentUrl }", amountCfa=1000, potId=pot.id
+    )
+
+    assert answer["donate"]["donation"]["status"] == "PENDING"
+    assert answer["donate"]["donation"]["wavePaymentUrl"]

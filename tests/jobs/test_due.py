@@ -261,8 +261,8 @@ async def test_rows_that_wait_for_the_same_lock_are_done_one_after_the_other(
     under_way: list[int] = []
     order: list[UUID] = []
 
-    async def slow(tx: RuleTransaction, key: UUID) -> None:
-        group = key.bytes[15] % 3
+    async def slow(tx: RuleTransaction, key: UUID, group: int) -> None:
+        assert group == key.bytes[15] % 3
         assert group not in under_way
         under_way.append(group)
         order.append(key)

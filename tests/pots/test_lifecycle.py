@@ -142,7 +142,7 @@ async def test_many_of_the_same_owners_are_opened_at_once_and_carry_over_and_ear
     assert await owner.fetchval("SELECT count(*) FROM platform.due_failures") == 0
 
 
-async def test_opening_takes_three_round_trips(
+async def test_opening_takes_two_round_trips(
     services: Services, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sponsor, person = await make(User), await make(User)
@@ -153,9 +153,9 @@ async def test_opening_takes_three_round_trips(
     monkeypatch.setattr(services.pipeline, "listeners", [sent.append])
 
     async with services.work() as tx:
-        await lifecycle._open_due(tx, pot.id)
+        await lifecycle._open_due(tx, pot.id, person.id)
 
-    assert len(sent) == 3
+    assert len(sent) == 2
 
 
 # Carrying over
