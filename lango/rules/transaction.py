@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -21,6 +21,7 @@ from lango.errors import AnswerTooLarge
 if TYPE_CHECKING:
     from lango.rules.services import Services
 
+Thing = TypeVar("Thing")
 # Where a model stands in the one order of locks, and the key that is locked in it.
 Place = tuple[int, str, UUID]
 SAVEPOINT, ROLLBACK_TO_SAVEPOINT = Command("SAVEPOINT rule"), Command("ROLLBACK TO SAVEPOINT rule")
@@ -90,6 +91,8 @@ class RuleTransaction(OpenTransaction):
         # Outside services to be called after the commit, and the ids of rows that the payload shows to the caller.
         self.calls: list[Call] = []
         self.opened: list[str] = []
+        # What is done with the things of a kind at the end, together.
+        self._endings: dict[Callable[..., Awaitable[None]], list[Any]] = {}
         # What goes before all that the rule does, and is not taken back with it.
         self._claim: Command | None = None
         # Whether the rule may be taken back, and whether there is a savepoint for that.
@@ -113,6 +116,16 @@ class RuleTransaction(OpenTransaction):
         self.role = DatabaseRole.RULES
         self.calls.clear()
         self.opened.clear()
+        self._endings.clear()
+
+    def at_end(self, act: Callable[[RuleTransaction, Sequence[Thing]], Awaitable[None]], thing: Thing) -> None:
+        """Have `act` called before the end, once, with all things that it was to be called with."""
+        self._endings.setdefault(act, []).append(thing)
+
+    async def _conclude(self) -> None:
+        endings, self._endings = self._endings, {}
+        for act, things in endings.items():
+            await act(self, things)
 
     async def fetch_and_lock(self, seen: Sequence[Query], locked: Sequence[Query]) -> list[list[Any]]:
         """What these look-ups give in the role of the moment, and those after them in the rules' role, all in one
@@ -128,7 +141,12 @@ class RuleTransaction(OpenTransaction):
 
     async def check(self) -> None:
         """Have all done that waits, and what constraints say at the end said now."""
+        await self._conclude()
         await self._sent([IMMEDIATE])
+
+    async def commit(self) -> None:
+        await self._conclude()
+        await super().commit()
 
     async def finish(
         self, payload: Sequence[tuple[str, Sequence[Any]]] = (), *, limit: int = UNLIMITED
@@ -139,6 +157,7 @@ class RuleTransaction(OpenTransaction):
         Gives the payload's texts, or why it cannot be read: that takes nothing back. Raises what a constraint says, and
         OutcomeUnknown.
         """
+        await self._conclude()
         if not self._begun and not any(each.writes for each in self._pending):
             # The rule has neither looked nor written.
             self._pending.clear()

@@ -24,8 +24,7 @@ from models.topics import Topic
 from resolvers.donations import hidden_totals, refunds, risk
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.amounts import fits
-from resolvers.kernel.guardianship import first_name
-from resolvers.kernel.notifications import notify
+from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
 from resolvers.points import points
@@ -151,9 +150,13 @@ async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledge
     until = await hidden_totals.hidden_until(tx, donation)
     publish(tx, Topic.DONATION_SUCCEEDED, donation.id, pot_id=pot.id, hidden_until=until)
     give(tx, LedgerKind.DONATION, pot, source, donation.amount_cfa, of=donation)
-    name = await first_name(tx, pot.owner_user_id)
-    await notify(
-        tx, pot.owner_user_id, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title
+    notify(
+        tx,
+        pot.owner_user_id,
+        "donation_received",
+        user_name=FirstName(pot.owner_user_id),
+        amount=donation.amount_cfa,
+        pot_title=pot.title,
     )
     await points.earn_for(tx, pot.owner_user_id, Earning.FIRST_DONATION)
 

@@ -39,8 +39,7 @@ from resolvers.donations import donors, hidden_totals
 from resolvers.donations.receipts import ReceiptToken, presented
 from resolvers.kernel import clock, due, guardianship
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.kernel.guardianship import first_name
-from resolvers.kernel.notifications import notify
+from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, check_text
@@ -363,8 +362,13 @@ async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None
     publish(tx, Topic.REFUND_SUCCEEDED, refund.id, donation_id=refund.donation_id)
     donation = await tx.find(Donation, refund.donation_id)
     if donation is not None and donation.donor_user_id is not None:
-        name = await first_name(tx, donation.donor_user_id)
-        await notify(tx, donation.donor_user_id, "donation_refunded", user_name=name, amount=refund.amount_cfa)
+        notify(
+            tx,
+            donation.donor_user_id,
+            "donation_refunded",
+            user_name=FirstName(donation.donor_user_id),
+            amount=refund.amount_cfa,
+        )
 
 
 async def _check_failed(tx: Transaction, refund: Refund) -> None:

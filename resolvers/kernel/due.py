@@ -105,8 +105,8 @@ async def each(
     part: str = "",
     **given: Any,
 ) -> None:
-    """Act on each row that is due, in a transaction of its own: by `act(tx, key)`, or `act(tx, key, beside)` where there
-    is one.
+    """Act on each row that is due, in a transaction of its own: by `act(tx, key)`, or `act(tx, key, beside)` where
+    there is one.
 
     `act` locks the row and looks again: another worker may have acted. `part` names which of several kinds of rows of
     one job it is. As many rows are done at once, of all such jobs, as leave half of the worker's connections to others;

@@ -45,20 +45,16 @@ async def acting_for(tx: Transaction, user_id: UUID | None, *, field: str) -> UU
     return user_id or tx.user_id
 
 
-async def first_name(tx: Transaction, user_id: UUID) -> str:
-    """The first name of a user, for notifications; empty without a profile.
-
-    Reads as a role that sees the profile: the rules' own.
-    """
-    return first_name_in(await NAME.all(tx, user_id=user_id))
-
-
 def naming(user_id: UUID) -> Query:
-    """The look-up of `first_name`, to be sent together with others; `first_name_in` reads it."""
+    """The look-up of somebody's first name, for notifications; `first_name_in` reads it.
+
+    In a role that sees the profile: the rules' own.
+    """
     return NAME.query(user_id=user_id)
 
 
 def first_name_in(found: Sequence[tuple[Any, ...]]) -> str:
+    """The first name; empty without a profile."""
     return next((word for (name,) in found for word in str(name).split(maxsplit=1)[:1]), "")
 
 

@@ -18,8 +18,10 @@ async def is_own_matter(tx: Transaction, *user_ids: UUID | None) -> bool:
 
     Reads as a role that sees profiles: staff, or the rules' own.
     """
-    mine = await guardianship.represented_users(tx)
-    return bool(mine) and not set(user_ids).isdisjoint(await guardianship.related_parties(tx, mine[0]))
+    if tx.actor.user_id is None:
+        return False
+    (related,) = await tx.fetch(guardianship.relating(tx.actor.user_id))
+    return not set(user_ids).isdisjoint(guardianship.parties_in(tx.actor.user_id, related))
 
 
 async def refuse_own_matter(tx: Transaction, *user_ids: UUID | None, field: str) -> None:

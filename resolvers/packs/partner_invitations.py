@@ -28,9 +28,8 @@ from models.packs import (
 from models.topics import Topic
 from resolvers.kernel import clock, contacts, due, system_config
 from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid
-from resolvers.kernel.guardianship import first_name
 from resolvers.kernel.invitees import ContactMissing
-from resolvers.kernel.notifications import notify, send_to
+from resolvers.kernel.notifications import FirstName, notify, send_to
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.steps import step
@@ -156,7 +155,7 @@ async def invite_partner_member(
     channel = NotificationChannel.EMAIL if number is None else NotificationChannel.SMS
     recipient = number or address
     assert recipient is not None
-    await send_to(tx, channel, recipient, "partner_invitation", partner_name=partner.name, role=role.value)
+    send_to(tx, channel, recipient, "partner_invitation", partner_name=partner.name, role=role.value)
     return invitation
 
 
@@ -174,8 +173,13 @@ async def accept_partner_invitation(
     member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
     await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_ACCEPTED)
     tx.save(member)
-    name = await first_name(tx, tx.user_id)
-    await notify(tx, invitation.invited_by, "partner_invitation_accepted", user_name=name, partner_name=partner.name)
+    notify(
+        tx,
+        invitation.invited_by,
+        "partner_invitation_accepted",
+        user_name=FirstName(tx.user_id),
+        partner_name=partner.name,
+    )
     return member
 
 

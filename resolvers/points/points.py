@@ -170,7 +170,7 @@ async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> No
         campaign.conversions = max(0, (campaign.conversions or 0) - 1)
         tx.save(campaign)
     publish(tx, Topic.POINTS_REVOKED, entry.id, sponsor_user_id=entry.sponsor_user_id)
-    await notify(tx, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
+    notify(tx, entry.sponsor_user_id, "points_revoked", points=entry.points_earned, reason=why)
 
 
 def boosted(usual: int, boost: Decimal) -> int:

@@ -22,9 +22,8 @@ from models.pots import PotInvitationInvitationMethod as Method
 from models.topics import Topic
 from resolvers.kernel import clock, opt_outs, system_config
 from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid, email, phone
-from resolvers.kernel.guardianship import first_name
 from resolvers.kernel.invitees import ContactOptedOut
-from resolvers.kernel.notifications import send_to
+from resolvers.kernel.notifications import FirstName, send_to
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import LONGEST_TOKEN, hash_of, hashes_of
 from resolvers.kernel.system_config import Configured
@@ -123,10 +122,9 @@ async def invite_to_pot(
     tx.save(invitation)
     publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot.id)
     if (channel := CHANNELS.get(method)) is not None:
-        name = await first_name(tx, pot.owner_user_id)
-        await send_to(
+        send_to(
             tx, channel, address, "pot_invitation", user_id=invitation.invited_user_id,
-            user_name=name, pot_title=pot.title, message=message or "", token=token,
+            user_name=FirstName(pot.owner_user_id), pot_title=pot.title, message=message or "", token=token,
         )  # fmt: skip
     return Invited(invitation, token)
 

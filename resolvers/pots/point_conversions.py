@@ -23,7 +23,7 @@ from models.referrals import PointsLedgerEntryEventType as Event
 from models.topics import Topic
 from resolvers.kernel import clock, guardianship, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
-from resolvers.kernel.notifications import notify
+from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import LONGEST_TOKEN
 from resolvers.kernel.system_config import Configured
@@ -120,8 +120,9 @@ async def _give(
     gifts.give(tx, LedgerKind.POINTS_CONVERSION, pot, ledger.promotion(), worth, of=conversion)
     publish(tx, Topic.POINTS_CONVERTED, conversion.id, sponsor_user_id=sponsor, pot_id=pot.id)
     if pot.owner_user_id != sponsor:
-        name = await guardianship.first_name(tx, sponsor)
-        await notify(tx, pot.owner_user_id, "points_converted", user_name=name, amount=worth, pot_title=pot.title)
+        notify(
+            tx, pot.owner_user_id, "points_converted", user_name=FirstName(sponsor), amount=worth, pot_title=pot.title
+        )
     return conversion
 
 
@@ -135,7 +136,7 @@ async def give_back(tx: RuleTransaction, conversion: PointsConversion, pot: Pot,
     tx.save(returned)
     sponsor = conversion.sponsor_user_id
     publish(tx, Topic.POINTS_RETURNED, returned.id, sponsor_user_id=sponsor)
-    await notify(tx, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
+    notify(tx, sponsor, "points_returned", points=conversion.points_converted, pot_title=pot.title)
 
 
 SPONSORED = Lookup(

@@ -76,9 +76,7 @@ async def reverse_redemption(
     pack = await tx.find(Pack, qr_code.pack_id)
     assert pack is not None
     for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):
-        await notify(
-            tx, user_id, "redemption_reversed", pack=pack.name, amount=qr_code.price_cfa, reason=reason.strip()
-        )
+        notify(tx, user_id, "redemption_reversed", pack=pack.name, amount=qr_code.price_cfa, reason=reason.strip())
     return qr_code
 
 

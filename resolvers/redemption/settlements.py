@@ -170,7 +170,7 @@ async def mark_settlement_paid(
         ledger.transfer(tx, LedgerKind.SETTLEMENT_PAID, payable, bank, amount, of=settlement)
     publish(tx, Topic.SETTLEMENT_PAID, settlement.id, partner_id=settlement.partner_id)
     for user_id in await managers_of(tx, settlement.partner_id):
-        await notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
+        notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
 
 

@@ -30,7 +30,7 @@ from models.topics import Topic
 from resolvers.kernel import clock, contacts, due, guardianship, opt_outs, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee, InviteeInput
-from resolvers.kernel.notifications import notify, send_to
+from resolvers.kernel.notifications import FirstName, notify, send_to
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import hashes_of
 from resolvers.kernel.texts import TextMissing, check_text
@@ -127,10 +127,9 @@ async def invite(
         for place, (_, person) in enumerate(invited, first)
     ]  # fmt: skip
     tx.save(day, *sent)
-    name = await guardianship.first_name(tx, sponsor)
     for referral in sent:
         publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=sponsor)
-        await _write_to(tx, referral, name)
+        _write_to(tx, referral)
     return Sent(sent, daily_limit.left)
 
 
@@ -185,8 +184,8 @@ async def accept_referral(
     tx.save(referral)
     publish(tx, Topic.REFERRAL_ACCEPTED, referral.id, sponsor_user_id=referral.sponsor_user_id)
     earned = await _reward(tx, referral, user)
-    name = await guardianship.first_name(tx, user) or referral.invited_name or ""
-    await notify(tx, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
+    name = FirstName(user, otherwise=referral.invited_name or "")
+    notify(tx, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
     if born is None or create_pot is None:
         return Accepted(referral, None)
     pot = await pots.plan(
@@ -363,7 +362,7 @@ async def _today(tx: Transaction, user_id: UUID) -> date:
     return day
 
 
-async def _write_to(tx: RuleTransaction, referral: Referral, sponsor: str) -> None:
+def _write_to(tx: RuleTransaction, referral: Referral) -> None:
     """Queue the message that brings the code, to the phone where there is one."""
     message, code = referral.invitation_message or "", referral.referral_code
     if referral.invited_phone is not None:
@@ -371,7 +370,8 @@ async def _write_to(tx: RuleTransaction, referral: Referral, sponsor: str) -> No
     else:
         assert referral.invited_email is not None
         way, recipient = NotificationChannel.EMAIL, referral.invited_email
-    await send_to(tx, way, recipient, "referral_invitation", user_name=sponsor, message=message, code=code)
+    name = FirstName(referral.sponsor_user_id)
+    send_to(tx, way, recipient, "referral_invitation", user_name=name, message=message, code=code)
 
 
 BY_CODE = Lookup(
