@@ -20,8 +20,7 @@ async def is_own_matter(tx: Transaction, *user_ids: UUID | None) -> bool:
     """
     if tx.actor.user_id is None:
         return False
-    (related,) = await tx.fetch(guardianship.relating(tx.actor.user_id))
-    return not set(user_ids).isdisjoint(guardianship.parties_in(tx.actor.user_id, related))
+    return not set(user_ids).isdisjoint(await guardianship.related_parties(tx, tx.actor.user_id))
 
 
 async def refuse_own_matter(tx: Transaction, *user_ids: UUID | None, field: str) -> None:
