@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import orjson
@@ -23,9 +23,8 @@ def reads_of(served: Served) -> list[str]:
     """The statements that run from now on, but for those that look at who the callers are."""
     statements: list[str] = []
 
-    def note(statement: str) -> None:
-        if statement not in (STANDING, STANDINGS):
-            statements.append(statement)
+    def note(sent: Sequence[str]) -> None:
+        statements.extend(each for each in sent if each not in (STANDING, STANDINGS))
 
     served.app.state.pipeline.listeners.append(note)
     return statements
