@@ -20,6 +20,7 @@ from lango.security.account_status import STANDING
 
 TABLE = Path(__file__).parents[1] / "docs" / "round-trips.md"
 ROW = re.compile(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (.*?) *\|$", re.MULTILINE)
+HEAD = "| --- | --- | --- | --- |\n"
 # From here on a reason is given.
 FEW = 6
 # A payload that could not be read with the commit, which a test has had to go out of its way for.
@@ -74,8 +75,7 @@ class Counter:
         """Hear what a call took that was answered without a refusal or an error."""
         if found is None:
             return
-        most = self.most.get(mutation, found)
-        self.most[mutation] = RoundTrips(max(most.rule, found.rule), max(most.after, found.after))
+        self.most[mutation] = higher(self.most.get(mutation, found), found)
         if not self.writes:
             written = self._table.get(mutation)
             assert written is not None, (
@@ -107,15 +107,25 @@ def note(sent: Sequence[str]) -> None:
 
 
 def write(most: Mapping[str, RoundTrips]) -> None:
-    """Write what was counted into the table; of a mutation that was not called, and of reasons, what is there stays."""
+    """Write what was counted into the table; its reasons stay.
+
+    Where some suites were run, others may take more: only what has become more is written then.
+    """
     before = table()
-    rows = before | {name: Row(found, before[name].reason if name in before else "") for name, found in most.items()}
+    whole = before.keys() <= most.keys()
+    rows = dict(before)
+    for name, found in most.items():
+        row = before.get(name, Row(found, ""))
+        rows[name] = Row(found if whole else higher(row.counted, found), row.reason)
     lines = [
         f"| `{name}` | {row.counted.rule} | {row.counted.after} | {row.reason} |" for name, row in sorted(rows.items())
     ]
-    text = TABLE.read_text()
-    head, rule = text[: text.index("\n| ---")], next(line for line in text.splitlines() if line.startswith("| ---"))
-    TABLE.write_text("\n".join([head, rule, *lines, ""]))
+    head, _, _ = TABLE.read_text().partition(HEAD)
+    TABLE.write_text(head + HEAD + "".join(f"{line}\n" for line in lines))
+
+
+def higher(one: RoundTrips, other: RoundTrips) -> RoundTrips:
+    return RoundTrips(max(one.rule, other.rule), max(one.after, other.after))
 
 
 COUNTER = Counter()
