@@ -28,7 +28,7 @@ from gql.kit.types import Field, Input, argument, object_type
 from lango.db.connection import Query
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
-from lango.libraries.strawberry import definition_of
+from lango.libraries.strawberry import definition_of, raw_info_of
 from lango.providers.registry import WARNINGS
 from lango.providers.warnings import ProviderWarning
 from lango.rules.rule import Result, Rule
@@ -126,7 +126,7 @@ class PayloadReading:
         if isinstance(context.planner, QueryPlanner):
             shown = {name: reference_to(each, outcome) for name, each in self.mutation.rows.items()}
             rows = {name: reference for name, reference in shown.items() if reference is not None}
-            self.planned = await context.planner.payload(self.info._raw_info, context, self.payload_name, rows)  # noqa: SLF001
+            self.planned = await context.planner.payload(raw_info_of(self.info), context, self.payload_name, rows)
         return [(each.statement.sql, each.values) for each in self.planned]
 
     def keep(self, outcome: Outcome) -> None:

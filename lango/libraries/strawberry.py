@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLResolveInfo, GraphQLSchema
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ExecutionContext
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
@@ -33,7 +33,13 @@ __all__ = [
     "directive_of",
     "graphql_of",
     "keep_definition",
+    "raw_info_of",
 ]
+
+
+def raw_info_of(info: strawberry.Info[Any, Any]) -> GraphQLResolveInfo[Any]:
+    """What graphql-core itself gives a resolver."""
+    return info._raw_info  # noqa: SLF001
 
 
 def graphql_of(schema: strawberry.Schema) -> GraphQLSchema:
