@@ -34,7 +34,7 @@ A_DOTTED_NAME = re.compile(r"[a-z_]\w*(?:\.[a-z_]\w*)+")
 # Placeholders, words of protocols and of SQL, and other programs; then the parts of an answer and of an example.
 OTHERS = {
     "NNNN_name", "THE_PROVIDER", "lango.egg", "family.what_happened", "schema.table.column", "ETag", "JWT", "_NULLS_FIRST", "e308", "useradd",
-    "QNHXBFE", "__a_code__", "NO", "row_", "Model", "Area", "Child", "Class",
+    "QNHXBFE", "__a_code__", "LOOKUP", "NO", "row_", "Model", "Area", "Child", "Class",
 }  # fmt: skip
 IN_ANSWERS = ("extensions.", "details.", "info.", "row.", "part.")
 
