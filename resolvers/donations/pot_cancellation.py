@@ -37,7 +37,7 @@ from resolvers.pots.lifecycle import CARRIED_FROM
 from resolvers.pots.point_conversions import give_back
 from resolvers.pots.pots import NotYourPot
 
-# How many donations are refunded in one transaction, which locks them: a few hundredths of a second.
+# How many donations are refunded in one transaction, which locks them for about a tenth of a second.
 PORTION = 200
 IS_GIVEN = (Donation.pot_id == bindparam("pot_id")) & (Donation.status == DonationStatus.SUCCEEDED)
 # What has not gone back of a donation.
