@@ -21,7 +21,9 @@ from seeds.notifications import TEMPLATES, variables_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # Which argument names the template.
-TEMPLATE_ARGUMENT = {"notify": 2, "send_to": 3, "queue": 2}
+TEMPLATE_ARGUMENT = {"notify": 2, "queue": 2, "send_to": 3}
+# Queues what others send.
+KERNEL = "resolvers/kernel/notifications.py"
 
 
 class Sent(NamedTuple):
@@ -51,7 +53,7 @@ def word(node: ast.expr) -> str:
 SENT = [
     Sent(place, word(call.args[TEMPLATE_ARGUMENT[name]]), frozenset(key.arg or "" for key in call.keywords))
     for place, name, call in calls(*TEMPLATE_ARGUMENT)
-    if not place.startswith("resolvers/kernel/notifications.py:")
+    if not place.startswith(KERNEL)
 ]
 
 

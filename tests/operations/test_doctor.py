@@ -9,7 +9,6 @@ import pytest
 import typer
 
 from lango.cli.serve import check_encryption
-from lango.db.pipeline import make_pipeline
 from lango.db.postgres import connect
 from lango.doctor import Finding, Level, examine, refusals
 from lango.doctor.machine import MAKE_KEY, encryption, port_trouble, unknown_names
@@ -34,11 +33,11 @@ async def said_of_policies(url: str) -> list[str]:
 
 
 async def reasons(url: str) -> list[str]:
-    pipeline = make_pipeline(url, Settings(), pool_size=1)
+    connection = await connect(url)
     try:
-        found = await refusals(pipeline)
+        found = await refusals(connection)
     finally:
-        pipeline.close()
+        await connection.close()
     assert all(finding.remedy for finding in found)
     return [finding.says for finding in found]
 
