@@ -33,7 +33,7 @@ async def said_of_policies(url: str) -> list[str]:
 
 
 async def reasons(url: str) -> list[str]:
-    connection = await connect(url)
+    connection = await connect(url, Settings())
     try:
         found = await refusals(connection)
     finally:
