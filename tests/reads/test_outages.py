@@ -347,14 +347,16 @@ async def test_an_outcome_stays_unknown_when_it_cannot_be_looked_up_either(
 
 
 @asynccontextmanager
-async def analytics_locked(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
-    """Meanwhile the payload cannot be read; the rule itself looks at none of it."""
+async def locked(owner: asyncpg.Pool[Any], table: str) -> AsyncIterator[None]:
+    """Meanwhile what a payload shows of that table cannot be read; the rule itself looks at none of it."""
     async with owner.acquire() as connection, connection.transaction():
-        await connection.execute("LOCK TABLE pots.pot_analytics IN ACCESS EXCLUSIVE MODE")
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
 
 
-ANALYTICS = "qrCode { pot { analytics { totalCount } } }"
+# A row that goes with the commit, and a list, which is read after it.
+SETTLEMENT, ANALYTICS = "qrCode { settlement { rowId } }", "qrCode { pot { analytics { totalCount } } }"
+SETTLEMENTS, SNAPSHOTS = "redemption.partner_settlements", "pots.pot_analytics"
 
 
 async def test_a_timeout_states_whether_the_mutation_was_done(
@@ -367,11 +369,11 @@ async def test_a_timeout_states_whether_the_mutation_was_done(
         async with owner.acquire() as connection, connection.transaction():
             await connection.execute("SELECT FROM pots.pots WHERE id = $1 FOR UPDATE", shop.pot.id)
             waited = await gateway.issue(shop)
-        async with analytics_locked(owner):
-            unread = await gateway.issue(shop, show=ANALYTICS)
+        async with locked(owner, SETTLEMENTS):
+            unread = await gateway.issue(shop, show=SETTLEMENT)
             # The server is told to stop before it can go on to the commit.
             await asyncio.sleep(0.5)
-    async with serve(execution_timeout=1.0, planner="off") as gateway, analytics_locked(owner):
+    async with serve(execution_timeout=1.0, planner="off") as gateway, locked(owner, SNAPSHOTS):
         read_later = await gateway.issue(shop, show=ANALYTICS)
 
     assert [answer.codes for answer in (waited, unread, read_later)] == [["TIMEOUT"]] * 3
