@@ -38,8 +38,8 @@ def planned(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     async def make(**changed: Any) -> AsyncIterator[tuple[Api, QueryPlanner]]:
         made: list[Any] = []
 
-        def noted(*given: Any) -> Any:
-            made.append(QueryPlanner(*given))
+        def noted(*given: Any, **options: Any) -> Any:
+            made.append(QueryPlanner(*given, **options))
             return made[-1]
 
         monkeypatch.setattr("lango.http.app.QueryPlanner", noted)
