@@ -64,7 +64,8 @@ class Metrics:
             multiprocess_mode="livesum", registry=self.registry,
         )  # fmt: skip
         self.statements = Histogram(
-            "lango_statement_seconds", "Seconds that round trips to the database took, each with all statements that went together.",
+            "lango_statement_seconds",
+            "Seconds that round trips to the database took, each with all statements that went together.",
             buckets=STATEMENT_BUCKETS, registry=self.registry,
         )  # fmt: skip
         self.webhooks = Counter(
