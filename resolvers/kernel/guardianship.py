@@ -34,7 +34,16 @@ WARDS = Lookup([Profile.user_id, Profile.guardian_user_id], _guarded)
 
 async def represented_users(tx: Transaction) -> list[UUID]:
     """The caller, and those for whom the caller is the accepted guardian; nobody for a caller without a token."""
-    ((users,),) = await REPRESENTED.all(tx)
+    return represented_in(await REPRESENTED.all(tx))
+
+
+def representing() -> Query:
+    """The look-up of `represented_users`, to be sent together with others; `represented_in` reads it."""
+    return REPRESENTED.query()
+
+
+def represented_in(found: Sequence[tuple[Any, ...]]) -> list[UUID]:
+    ((users,),) = found
     return users or []
 
 
