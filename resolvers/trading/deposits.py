@@ -14,9 +14,10 @@ from lango.rules.transaction import RuleTransaction
 from models.ledger import LedgerKind, LedgerTransaction
 from models.topics import Topic
 from models.trading import CryptoTransaction, CryptoTransactionStatus, CryptoTransactionTransactionType
+from resolvers.kernel import own_matters
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.ledger import ledger
 from resolvers.ledger.balances import check_room, lock_balance
 
@@ -47,12 +48,13 @@ async def record_crypto_deposit(
 
     Whoever it belongs to, a banned or rejected one too: what has arrived is theirs.
     """
-    await refuse_own_matter(tx, transaction.user_id, field="transaction_id")
+    wards, credited = await tx.fetch(own_matters.relating(tx), CREDITED.query(id=transaction.id))
+    own_matters.refuse_related(tx, wards, transaction.user_id, field="transaction_id")
     if transaction.transaction_type != CryptoTransactionTransactionType.DEPOSIT:
         raise NoDeposit(field="transaction_id")
     if transaction.status != CryptoTransactionStatus.CONFIRMED:
         raise InvalidState(f"The deposit is {transaction.status}.", field="transaction_id", state=transaction.status)
-    if await CREDITED.one(tx, id=transaction.id) is not None:
+    if credited:
         raise AlreadyCredited(field="transaction_id")
     check_amount(transaction.amount, CryptoTransaction.amount, field="transaction_id")
     balance = await lock_balance(tx, transaction.currency, transaction.user_id)

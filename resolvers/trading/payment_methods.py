@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 
+from lango.db import rows
 from lango.db.prepared import Lookup
 from lango.errors import Refused
 from lango.rules.inputs import Id, Locked, Named, OwnedBy, Text, Value
@@ -20,8 +21,8 @@ from models.trading import (
     CryptoPaymentMethod,
     CryptoPaymentMethodVerificationStatus,
 )
-from resolvers.kernel import audit, clock, guardianship
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel import audit, clock, guardianship, own_matters
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.texts import TextMissing, TooMany, check_count, check_text
 from resolvers.trading.refusals import NotOfAge, NotYourPaymentMethod
 from resolvers.trading.standing import check_age
@@ -73,8 +74,8 @@ async def add_payment_method(
         check_text(text, field=field)
     await check_age(tx, tx.user_id)
     # By the user's row: a method that is being added cannot be locked yet.
-    await tx.lock(User, tx.user_id)
-    others = [method for (method,) in await OWN.all(tx, user_id=tx.user_id)]
+    _, own = await tx.fetch(rows.locking(User, tx.user_id), OWN.query(user_id=tx.user_id))
+    others = [method for (method,) in own]
     check_count(others, MOST_METHODS - 1, field="type")
     first = not any(other.is_primary for other in others)
     if is_primary:
@@ -114,13 +115,14 @@ async def verify_payment_method(
     verified: Annotated[bool, Value("Whether it was found to be the user's own.")],
 ) -> CryptoPaymentMethod:
     """Say whether a way to be paid was found to be the user's own."""
-    await refuse_own_matter(tx, payment_method.user_id, field="payment_method_id")
+    wards, ((now,),) = await tx.fetch(own_matters.relating(tx), clock.reading())
+    own_matters.refuse_related(tx, wards, payment_method.user_id, field="payment_method_id")
     if payment_method.deleted_at is not None:
         raise NotFound(NO_SUCH, field="payment_method_id")
     states = CryptoPaymentMethodVerificationStatus
     payment_method.is_verified = verified
     payment_method.verification_status = states.VERIFIED if verified else states.REJECTED
-    payment_method.verified_at = await clock.now(tx) if verified else None
+    payment_method.verified_at = now if verified else None
     tx.save(payment_method)
     return payment_method
 
@@ -133,11 +135,15 @@ async def reveal_payment_method(
     ],
 ) -> RevealedDetails:
     """Show the account's details: to its owner, and to the other party of a trade that is in escrow. It is audited."""
-    seen = await caller.find(CryptoPaymentMethod, payment_method_id)
-    face = await caller.find(CounterpartyPaymentMethod, payment_method_id)
-    if seen is None and face is None:
+    seen, faces, people = await caller.fetch(
+        rows.finding(CryptoPaymentMethod, payment_method_id),
+        rows.finding(CounterpartyPaymentMethod, payment_method_id),
+        guardianship.representing(),
+    )
+    if not seen and not faces:
         raise NotFound(NO_SUCH, field="payment_method_id")
-    if face is None and (seen is None or seen.user_id not in await guardianship.represented_users(caller)):
+    own = guardianship.represented_in(people)
+    if not faces and not any(method.user_id in own for (method,) in seen):
         raise NotYourPaymentMethod(field="payment_method_id")
     tx = caller.as_rules()
     found = await SEALED.one(tx, id=payment_method_id)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import bindparam
 
+from lango.db import rows
 from lango.db.prepared import Lookup
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Named, OwnedBy, Referred, Text
@@ -84,8 +85,11 @@ async def connect_wallet(
         if not CODE.fullmatch(code):
             raise CodeNotValid(field=field)
     # By the user's row: a wallet that is being connected cannot be locked yet.
-    await tx.lock(User, tx.user_id)
-    wallets = [each for (each,) in await OWN.all(tx, user_id=tx.user_id)]
+    _, own, new_wallet_hours, ((now,),) = await tx.fetch(
+        rows.locking(User, tx.user_id), OWN.query(user_id=tx.user_id),
+        system_config.reading(NEW_WALLET_HOURS), clock.reading(),
+    )  # fmt: skip
+    wallets = [each for (each,) in own]
     known = next((each for each in wallets if (_same(each.wallet_address), each.chain_type, each.currency)
                   == (_same(address), chain, currency)), None)  # fmt: skip
     if known is not None and known.is_connected:
@@ -96,8 +100,8 @@ async def connect_wallet(
     )
     wallet.is_connected = True
     # Whoever has got into somebody's account must not get out with the coins before its owner has noticed.
-    hours = await system_config.number(tx, NEW_WALLET_HOURS)
-    wallet.payable_from = await clock.now(tx) + timedelta(hours=hours)
+    (hours,) = system_config.numbers_in(new_wallet_hours, NEW_WALLET_HOURS)
+    wallet.payable_from = now + timedelta(hours=hours)
     wallet.is_primary = not any(each.is_primary for each in wallets)
     wallet.wallet_provider = wallet_provider
     wallet.supported_currencies = supported or None
