@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from lango.db.prepared import Lookup, Prepared
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from models.treasury import UserBalance
@@ -45,22 +47,27 @@ LOCKED = Lookup(
 )
 
 
-async def lock_balances(tx: RuleTransaction, currency: str, *user_ids: UUID) -> dict[UUID, UserBalance]:
-    """The users' balances in that currency, locked to be changed; those that there are not yet are opened.
+def locking_balances(currency: str, *user_ids: UUID) -> tuple[Query, Query]:
+    """The look-ups of the users' balances in that currency, to be sent together with others; `balances_in` reads them.
 
-    They are changed by what is posted on `ledger.available` and `ledger.locked` of them, and by nothing else.
+    They are locked to be changed; those that there are not yet are opened.
     """
     of_users = {"user_ids": sorted(set(user_ids)), "currency": currency}
-    OPEN.send(tx, **of_users)
-    locked = await LOCKED.all(tx, **of_users)
+    return OPEN.query(**of_users), LOCKED.query(**of_users)
+
+
+def balances_in(found: Sequence[Sequence[tuple[Any, ...]]]) -> dict[UUID, UserBalance]:
+    """The balances, which are changed by what is posted on `ledger.available` and `ledger.locked` of them, and by
+    nothing else."""
+    _, locked = found
     for balance, now in locked:
         balance.last_updated = now
     return {balance.user_id: balance for balance, _ in locked}
 
 
 async def lock_balance(tx: RuleTransaction, currency: str, user_id: UUID) -> UserBalance:
-    """As `lock_balances`, of one user."""
-    return (await lock_balances(tx, currency, user_id))[user_id]
+    """The user's balance, as `locking_balances` locks it."""
+    return balances_in(await tx.fetch(*locking_balances(currency, user_id)))[user_id]
 
 
 def check_funds(balance: UserBalance, amount: Decimal, *, field: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pyotp
 from sqlalchemy import Integer, bindparam, func, or_, select
 
 from lango.actor import Actor
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from lango.security.encryption import opened
@@ -70,22 +72,28 @@ FAILURES = (
 TRIED = Lookup([FAILURES, func.clock_timestamp()], lambda rows: rows)
 
 
-async def demand_code(tx: RuleTransaction, user_id: UUID, code: str | None, *, field: str) -> None:
-    """Refuses without a fresh code of that user's second factor; a code that is taken is used up. In the rules' role.
+def locking_factor(user_id: UUID, code: str | None) -> list[Query]:
+    """The look-ups by which that user's code is checked, to be sent together with others, in the rules' role:
+    `demand_code` reads them. Without a code nothing is locked."""
+    return [] if code is None else [FACTOR.query(user_id=user_id), system_config.reading(THRESHOLD, LOCKOUT_MINUTES)]
+
+
+async def demand_code(
+    tx: RuleTransaction, found: Sequence[Sequence[tuple[Any, ...]]], code: str | None, *, field: str
+) -> None:
+    """Refuses without a fresh code of the second factor that `locking_factor` has found; one that is taken is used up.
 
     A wrong one leaves a security event; `security.lockout_threshold` of them in a row lock the factor for
     `security.lockout_minutes`.
     """
     if code is None:
         raise TwoFactorRequired(field=field)
-    found = await FACTOR.one(tx, user_id=user_id)
-    if found is None:
+    factors, numbers = found
+    if not factors:
         raise TwoFactorRequired("Set up an authenticator app first: this needs a code of it.", field=field)
-    factor, sealed = found
-    threshold, minutes = await system_config.numbers(tx, THRESHOLD, LOCKOUT_MINUTES)
-    tried = await TRIED.one(tx, user_id=user_id, minutes=minutes, last_used_at=factor.last_used_at)
-    assert tried is not None
-    failures, now = tried
+    ((factor, sealed),) = factors
+    threshold, minutes = system_config.numbers_in(numbers, THRESHOLD, LOCKOUT_MINUTES)
+    ((failures, now),) = await TRIED.all(tx, user_id=factor.user_id, minutes=minutes, last_used_at=factor.last_used_at)
     if failures >= threshold:
         raise TwoFactorLocked(field=field)
     secret = opened(tx.services.keyring, sealed, TwoFactorAuth.secret, factor.id)
@@ -93,7 +101,7 @@ async def demand_code(tx: RuleTransaction, user_id: UUID, code: str | None, *, f
         raise TwoFactorUnreadable(field=field)
     counter = accepted(secret, code, now)
     if counter is None or counter <= (factor.last_counter or 0):
-        raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, user_id))
+        raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, factor.user_id))
     factor.last_counter, factor.last_used_at = counter, now
     tx.save(factor)
 

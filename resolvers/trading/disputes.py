@@ -20,7 +20,7 @@ from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger.balances import ZERO
 from resolvers.trading import market
-from resolvers.trading.deals import LONGEST_JSON, UNFUNDED, Deal, State, deal_of, hand_over, publish_of_deal
+from resolvers.trading.deals import LONGEST_JSON, UNFUNDED, Deal, State, deal_of, hand_over, holders_of, publish_of_deal
 from resolvers.trading.refusals import NotInvolved
 
 
@@ -62,7 +62,7 @@ async def open_dispute(
     check_text(reason, field="reason")
     if escrow is None:
         raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
-    deal = await deal_of(tx, trade, escrow)
+    deal, _ = await deal_of(tx, trade, escrow)
     deal.demand_funded(field="trade_id")
     raised_by, against = escrow.buyer_id, escrow.seller_id
     if raised_by not in own:
@@ -77,7 +77,7 @@ async def open_dispute(
     for trader in deal.traders.values():
         trader.disputed_trades = (trader.disputed_trades or 0) + 1
     tx.save(dispute, escrow, trade, *deal.traders.values())
-    await publish_of_deal(tx, deal, Topic.ESCROW_DISPUTED, Topic.TRADE_DISPUTED)
+    publish_of_deal(tx, deal, Topic.ESCROW_DISPUTED, Topic.TRADE_DISPUTED)
     return dispute
 
 
@@ -103,20 +103,20 @@ async def resolve_dispute(
     valid = buyer_share is None if outcome != DisputeOutcome.SPLIT else buyer_share is not None and 0 < buyer_share < 1
     if not valid:
         raise ShareNotValid(field="buyer_share")
-    deal = await deal_of(tx, trade, escrow)
+    deal, _ = await deal_of(tx, trade, escrow, holders=holders_of(escrow, STATES[outcome]))
     if dispute.status != CryptoDisputeStatus.PENDING or escrow.status != State.DISPUTED:
         raise InvalidState(f"The dispute is {dispute.status} already.", field="dispute_id", state=dispute.status)
     dispute.status, dispute.resolved_by, dispute.resolved_at = CryptoDisputeStatus.RESOLVED, tx.actor.user_id, deal.now
     dispute.resolution = resolution or _summary_of(outcome, buyer_share)
     trade.dispute_status = CryptoDisputeStatus.RESOLVED
     tx.save(dispute)
-    await _hand_over(tx, deal, outcome, buyer_share)
+    _hand_over(tx, deal, outcome, buyer_share)
     ended = Topic.TRADE_CANCELLED if outcome == DisputeOutcome.REFUND else Topic.TRADE_COMPLETED
-    await publish_of_deal(tx, deal, Topic.ESCROW_RESOLVED, ended)
+    publish_of_deal(tx, deal, Topic.ESCROW_RESOLVED, ended)
     return dispute
 
 
-async def _hand_over(tx: RuleTransaction, deal: Deal, outcome: DisputeOutcome, buyer_share: Decimal | None) -> None:
+def _hand_over(tx: RuleTransaction, deal: Deal, outcome: DisputeOutcome, buyer_share: Decimal | None) -> None:
     amount = deal.escrow.amount
     if outcome == DisputeOutcome.RELEASE:
         # The seller has lost the dispute: it counts for the buyer alone.
@@ -126,7 +126,7 @@ async def _hand_over(tx: RuleTransaction, deal: Deal, outcome: DisputeOutcome, b
     if gross is None:
         assert buyer_share is not None
         gross = market.times(amount, buyer_share)
-    await hand_over(tx, deal, STATES[outcome], gross, field="dispute_id")
+    hand_over(tx, deal, STATES[outcome], gross, field="dispute_id")
 
 
 def _summary_of(outcome: DisputeOutcome, buyer_share: Decimal | None) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_
 
+from lango.db import rows
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Locked, OwnedBy, Referred, Text
 from lango.rules.rule import InvalidState, rule
@@ -16,14 +17,13 @@ from lango.rules.transaction import RuleTransaction
 from models.ledger import LedgerKind
 from models.topics import Topic
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
-from resolvers.kernel import clock, due, guardianship, system_config
+from resolvers.kernel import clock, due, guardianship, own_matters, system_config
 from resolvers.kernel.amounts import AmountOutOfRange
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
-from resolvers.ledger.balances import ZERO, InsufficientFunds, check_funds, lock_balance
+from resolvers.ledger.balances import ZERO, InsufficientFunds, check_funds
 from resolvers.security import second_factor
-from resolvers.trading import market
 from resolvers.trading.deals import (
     UNFUNDED,
     Deal,
@@ -31,13 +31,14 @@ from resolvers.trading.deals import (
     State,
     deal_of,
     hand_over,
+    holders_of,
     movement,
     publish_of_deal,
     publish_of_trade,
     reopen,
 )
 from resolvers.trading.refusals import CounterpartyNotAvailable, EscrowExpired, NotTheBuyer, NotTheSeller, OwnTrade
-from resolvers.trading.standing import BARRED, check_counterpartys_standing, check_standing
+from resolvers.trading.standing import BARRED, aging, check_counterpartys_standing, check_standing, minors_in
 
 # How long a buyer has to pay once the coins are locked.
 PAYMENT_MINUTES = Configured("escrow.payment_minutes", 60)
@@ -75,28 +76,32 @@ async def fund_escrow(
 
     The buyer then has `escrow.payment_minutes` to pay.
     """
-    deal = await deal_of(tx, trade, escrow)
+    seller, buyer = escrow.seller_id, escrow.buyer_id
+    deal, (wards, ages, payment_minutes) = await deal_of(
+        tx, trade, escrow,
+        guardianship.relating(seller), aging(seller, buyer), system_config.reading(PAYMENT_MINUTES), holders=[seller],
+    )  # fmt: skip
     late = escrow.expires_at is not None and escrow.expires_at <= deal.now
     if escrow.status == State.EXPIRED or (escrow.status == State.PENDING and late):
         raise EscrowExpired(field="escrow_id")
     if escrow.status != State.PENDING:
         raise InvalidState(f"The escrow is {escrow.status} already.", field="escrow_id", state=escrow.status)
     # One may have become the other's guardian since the offer was taken.
-    if await guardianship.are_related(tx, escrow.seller_id, escrow.buyer_id):
+    if buyer in guardianship.related_in(wards, seller):
         raise OwnTrade(field="escrow_id")
-    await check_standing(tx, deal.traders[escrow.seller_id], deal.now)
-    await check_counterpartys_standing(tx, deal.traders[escrow.buyer_id], deal.now, field="escrow_id")
-    balance = await lock_balance(tx, escrow.currency, escrow.seller_id)
+    minors = minors_in(ages)
+    check_standing(deal.traders[seller], minors, deal.now)
+    check_counterpartys_standing(deal.traders[buyer], minors, deal.now, field="escrow_id")
+    balance = deal.balances[seller]
     check_funds(balance, escrow.amount, field="escrow_id")
-    minutes = await system_config.number(tx, PAYMENT_MINUTES)
+    (minutes,) = system_config.numbers_in(payment_minutes, PAYMENT_MINUTES)
     escrow.status, escrow.funded_at = State.FUNDED, deal.now
     escrow.expires_at = deal.now + timedelta(minutes=minutes)
     trade.status = CryptoTradeStatus.IN_ESCROW
-    price = await market.price_of(tx, escrow.currency)
-    tx.save(escrow, trade, movement(deal, escrow.seller_id, Kind.ESCROW_FUND, escrow.amount, price))
+    tx.save(escrow, trade, movement(deal, seller, Kind.ESCROW_FUND, escrow.amount))
     available, locked = ledger.available(balance), ledger.locked(balance)
     ledger.transfer(tx, LedgerKind.ESCROW_FUND, available, locked, escrow.amount, of=escrow)
-    await publish_of_deal(tx, deal, Topic.ESCROW_FUNDED)
+    publish_of_deal(tx, deal, Topic.ESCROW_FUNDED)
     return escrow
 
 
@@ -116,17 +121,21 @@ async def release_escrow(
     A seller who has a second factor for trading must show a code of it. A release, a refund and a dispute at once: one
     wins, and the refusals of the others say which.
     """
-    as_seller = not tx.actor.is_staff or escrow.seller_id in await guardianship.represented_users(tx)
-    if not as_seller:
-        await refuse_own_matter(tx, escrow.buyer_id, field="escrow_id")
-    deal = await deal_of(tx, trade, escrow)
+    as_seller = True
+    if tx.actor.is_staff:
+        people, wards = await tx.fetch(guardianship.representing(), own_matters.relating(tx))
+        as_seller = escrow.seller_id in guardianship.represented_in(people)
+        if not as_seller:
+            own_matters.refuse_related(tx, wards, escrow.buyer_id, field="escrow_id")
+    factor = second_factor.locking_factor(escrow.seller_id, two_factor_code) if as_seller else []
+    deal, found = await deal_of(tx, trade, escrow, *factor, holders=holders_of(escrow, State.RELEASED))
     deal.demand_funded(field="escrow_id")
     if as_seller and deal.traders[escrow.seller_id].two_factor_enabled:
-        await second_factor.demand_code(tx, escrow.seller_id, two_factor_code, field="two_factor_code")
+        await second_factor.demand_code(tx, found, two_factor_code, field="two_factor_code")
     for trader in deal.traders.values():
         trader.successful_escrows = (trader.successful_escrows or 0) + 1
-    await hand_over(tx, deal, State.RELEASED, escrow.amount, field="escrow_id")
-    await publish_of_deal(tx, deal, Topic.ESCROW_RELEASED, Topic.TRADE_COMPLETED)
+    hand_over(tx, deal, State.RELEASED, escrow.amount, field="escrow_id")
+    publish_of_deal(tx, deal, Topic.ESCROW_RELEASED, Topic.TRADE_COMPLETED)
     return escrow
 
 
@@ -137,9 +146,9 @@ async def refund_escrow(
     escrow: Annotated[CryptoEscrow, Locked("The escrow."), OwnedBy(CryptoEscrow.buyer_id, NotTheBuyer)],
 ) -> CryptoEscrow:
     """Give the locked coins back to the seller and call the trade off: the buyer, at any time before release."""
-    deal = await deal_of(tx, trade, escrow)
+    deal, _ = await deal_of(tx, trade, escrow, holders=holders_of(escrow, State.REFUNDED))
     deal.demand_funded(field="escrow_id")
-    await _give_back(tx, deal)
+    _give_back(tx, deal)
     return escrow
 
 
@@ -160,25 +169,25 @@ async def _end_due(tx: RuleTransaction, escrow_id: UUID, _seller_id: UUID) -> No
     assert seen is not None
     trade = await tx.lock(CryptoTrade, seen.trade_id)
     escrow = await tx.lock(CryptoEscrow, escrow_id)
-    deal = await deal_of(tx, trade, escrow)
+    is_funded = escrow.status == State.FUNDED
+    deal, _ = await deal_of(tx, trade, escrow, holders=holders_of(escrow, State.REFUNDED) if is_funded else ())
     if escrow.expires_at is None or escrow.expires_at > deal.now:
         return
     if escrow.status == State.PENDING:
-        await reopen(tx, deal)
-    elif escrow.status == State.FUNDED and trade.paid_at is None:
-        await _give_back(tx, deal)
+        reopen(tx, deal)
+    elif is_funded and trade.paid_at is None:
+        _give_back(tx, deal)
 
 
-async def _give_back(tx: RuleTransaction, deal: Deal) -> None:
-    await hand_over(tx, deal, State.REFUNDED, ZERO, field="escrow_id")
-    await publish_of_deal(tx, deal, Topic.ESCROW_REFUNDED, Topic.TRADE_CANCELLED)
+def _give_back(tx: RuleTransaction, deal: Deal) -> None:
+    hand_over(tx, deal, State.REFUNDED, ZERO, field="escrow_id")
+    publish_of_deal(tx, deal, Topic.ESCROW_REFUNDED, Topic.TRADE_CANCELLED)
 
 
 async def _expire_lapsed(tx: RuleTransaction, trade_id: UUID) -> None:
-    trade = await tx.lock(CryptoTrade, trade_id)
-    now = await clock.now(tx)
+    ((trade,),), ((now,),) = await tx.fetch(rows.locking(CryptoTrade, trade_id), clock.reading())
     if trade.status != CryptoTradeStatus.OPEN or trade.expires_at is None or trade.expires_at > now:
         return
     trade.status = CryptoTradeStatus.EXPIRED
     tx.save(trade)
-    await publish_of_trade(tx, trade, Topic.TRADE_EXPIRED)
+    publish_of_trade(tx, trade, Topic.TRADE_EXPIRED)

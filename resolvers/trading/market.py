@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Annotated, Any
@@ -12,8 +13,7 @@ from sqlalchemy import types as sql
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from lango.db.prepared import Lookup, Prepared
-from lango.db.transaction import Transaction
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.errors import Refused
 from lango.rules.inputs import Text, Value
 from lango.rules.rule import rule
@@ -129,10 +129,14 @@ async def upsert_crypto_prices(
     return QuotedPrices([known[price.symbol] for price in prices])
 
 
-async def price_of(tx: Transaction, coin: str) -> Decimal | None:
-    """What one coin costs in US dollars; None for a coin that is not traded."""
-    found = await PRICE.one(tx, symbol=coin)
-    return found[0] if found else None
+def pricing(coin: str) -> Query:
+    """The look-up of what one coin costs in US dollars, to be sent together with others; `price_in` reads it."""
+    return PRICE.query(symbol=coin)
+
+
+def price_in(found: Sequence[tuple[Any, ...]]) -> Decimal | None:
+    """The price; None for a coin that is not traded."""
+    return found[0][0] if found else None
 
 
 def times(amount: Decimal, price: Decimal) -> Decimal:

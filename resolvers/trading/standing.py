@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, bindparam, cast, func, literal_column
+from sqlalchemy import ARRAY, Date, Uuid, any_, bindparam, cast, func, literal_column
 
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from models.profiles import Profile
@@ -17,39 +19,62 @@ from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, No
 BARRED: tuple[type[Refused], ...] = (TraderBanned, KycRejected, NotOfAge)
 # One comes of age at midnight of the own time zone.
 TODAY = cast(func.timezone(func.coalesce(Profile.timezone, "Africa/Dakar"), func.clock_timestamp()), Date)
-IS_MINOR = Lookup(
-    [Profile.date_of_birth > TODAY - literal_column("interval '18 years'")],
-    lambda rows: rows.where(Profile.user_id == bindparam("user_id")),
+MINORS = Lookup(
+    [Profile.user_id],
+    lambda rows: rows.where(
+        Profile.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))),
+        Profile.date_of_birth > TODAY - literal_column("interval '18 years'"),
+    ),
 )
 OF_TRADER = Lookup([CryptoProfile], lambda rows: rows.where(CryptoProfile.user_id == bindparam("user_id")))
 
 
-async def check_standing(tx: Transaction, trader: CryptoProfile, now: datetime) -> None:
-    """Refuses a minor, whoever is banned, and whose identity was rejected. In the rules' role."""
-    await check_age(tx, trader.user_id)
+def aging(*user_ids: UUID) -> Query:
+    """The look-up of who of these is a minor, to be sent together with others; `minors_in` reads it.
+
+    Whose birthday is not known is taken for an adult whose identity is not checked yet. In the rules' role.
+    """
+    return MINORS.query(user_ids=user_ids)
+
+
+def minors_in(found: Sequence[tuple[Any, ...]]) -> frozenset[UUID]:
+    return frozenset(user_id for (user_id,) in found)
+
+
+def check_standing(trader: CryptoProfile, minors: Collection[UUID], now: datetime) -> None:
+    """Refuses a minor, whoever is banned, and whose identity was rejected."""
+    check_is_adult(trader.user_id, minors)
     _check_profile(trader, now)
 
 
-async def check_standing_of(tx: Transaction, user_id: UUID, now: datetime) -> None:
+def standing_of(user_id: UUID) -> tuple[Query, Query]:
+    """The look-ups of `check_standing_of`, to be sent together with others."""
+    return aging(user_id), OF_TRADER.query(user_id=user_id)
+
+
+def check_standing_of(found: Sequence[Sequence[tuple[Any, ...]]], user_id: UUID, now: datetime) -> None:
     """As `check_standing`, of somebody who may never have traded."""
-    await check_age(tx, user_id)
-    found = await OF_TRADER.one(tx, user_id=user_id)
-    if found is not None:
-        _check_profile(found[0], now)
+    minors, traders = found
+    check_is_adult(user_id, minors_in(minors))
+    for (trader,) in traders:
+        _check_profile(trader, now)
 
 
-async def check_counterpartys_standing(tx: Transaction, trader: CryptoProfile, now: datetime, *, field: str) -> None:
+def check_counterpartys_standing(trader: CryptoProfile, minors: Collection[UUID], now: datetime, *, field: str) -> None:
     """As `check_standing`, of the other one: why is not the caller's to know."""
     try:
-        await check_standing(tx, trader, now)
+        check_standing(trader, minors, now)
     except BARRED:
         raise CounterpartyNotAvailable(field=field) from None
 
 
 async def check_age(tx: Transaction, user_id: UUID, *, field: str | None = None) -> None:
-    """Refuses a minor. Whose birthday is not known is taken for an adult whose identity is not checked yet."""
-    found = await IS_MINOR.one(tx, user_id=user_id)
-    if found is not None and found[0]:
+    """Refuses a minor. In the rules' role."""
+    check_is_adult(user_id, minors_in(await MINORS.all(tx, user_ids=[user_id])), field=field)
+
+
+def check_is_adult(user_id: UUID, minors: Collection[UUID], *, field: str | None = None) -> None:
+    if user_id in minors:
         raise NotOfAge(field=field)
 
 

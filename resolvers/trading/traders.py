@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Date, Numeric, Text, Uuid, any_, bindparam, cast, func, or_, select
+from sqlalchemy import ARRAY, Date, Text, Uuid, any_, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from lango.db.prepared import Lookup, Prepared
-from lango.db.transaction import Transaction
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Named, Seen, Value
@@ -21,12 +22,12 @@ from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
-from resolvers.kernel import clock, due, system_config
+from resolvers.kernel import clock, due, own_matters, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.system_config import Configured
 from resolvers.trading.refusals import CounterpartyNotAvailable, LimitExceeded, NotOfAge
-from resolvers.trading.standing import BARRED, check_age, check_standing
+from resolvers.trading.standing import BARRED, aging, check_is_adult, check_standing, minors_in
 
 # In US dollars; what a trader begins with, until staff set others.
 DAILY_LIMIT = Configured("trading.daily_limit", Decimal(1_000))
@@ -41,19 +42,12 @@ NOT_AVAILABLE: tuple[type[Refused], ...] = (*BARRED, LimitExceeded)
 ZONE = func.coalesce(Profile.timezone, "Africa/Dakar")
 TODAY = cast(func.timezone(ZONE, func.clock_timestamp()), Date)
 
-# In the order of the users, so that no two callers who open the same ones cross.
+# In the order of the users, so that no two callers who open the same ones cross. Gives those who are new.
 OPEN = Prepared(
     upsert(CryptoProfile.table())
-    .from_select(
-        ["user_id", "daily_limit", "monthly_limit"],
-        select(
-            func.unnest(bindparam("user_ids", type_=ARRAY(Uuid))),
-            bindparam("daily", type_=Numeric),
-            bindparam("monthly", type_=Numeric),
-        ),
-        include_defaults=False,
-    )
+    .from_select(["user_id"], select(func.unnest(bindparam("user_ids", type_=ARRAY(Uuid)))), include_defaults=False)
     .on_conflict_do_nothing()
+    .returning(CryptoProfile.table().c.user_id)
 )
 LOCKED = Lookup(
     [CryptoProfile, TODAY],
@@ -64,6 +58,7 @@ LOCKED = Lookup(
         .with_for_update(of=CryptoProfile, key_share=True)
     ),
 )
+# Of a user, in US dollars.
 COMMITTED = Lookup(
     [func.coalesce(func.sum(CryptoTrade.amount * CryptoPrice.price_usd), 0)],
     lambda rows: (
@@ -105,16 +100,17 @@ async def set_kyc_status(
 
     A minor's is not confirmed: only adults trade.
     """
-    await refuse_own_matter(tx, user.id, field="user_id")
+    wards, ages = await tx.fetch(own_matters.relating(tx), aging(user.id))
+    own_matters.refuse_related(tx, wards, user.id, field="user_id")
     if status == CryptoProfileKycStatus.VERIFIED:
-        await check_age(tx, user.id, field="user_id")
-    trader = await lock_trader(tx, user.id)
+        check_is_adult(user.id, minors_in(ages), field="user_id")
+    *found, ((now,),) = await tx.fetch(*locking_traders(user.id), clock.reading())
+    trader = traders_in(tx, found)[user.id]
     for limit, field in ((daily_limit, "daily_limit"), (monthly_limit, "monthly_limit")):
         if limit is not None:
             check_amount(limit, CryptoProfile.daily_limit, field=field)
     trader.daily_limit = trader.daily_limit if daily_limit is None else daily_limit
     trader.monthly_limit = trader.monthly_limit if monthly_limit is None else monthly_limit
-    now = await clock.now(tx)
     verified = status == CryptoProfileKycStatus.VERIFIED
     trader.kyc_status, trader.is_verified_trader = status, verified
     trader.kyc_verified_at = now if verified else None
@@ -122,30 +118,61 @@ async def set_kyc_status(
     return trader
 
 
-async def lock_traders(tx: RuleTransaction, *user_ids: UUID) -> dict[UUID, CryptoProfile]:
-    """What these users are as traders, locked, with the volumes of this day and month; opened where there is nothing
-    yet. In the rules' role."""
+def locking_traders(*user_ids: UUID) -> tuple[Query, Query, Query]:
+    """The look-ups of what these users are as traders, to be sent together with others; `traders_in` reads them.
+
+    They are locked, and opened where there is nothing yet. In the rules' role.
+    """
     wanted = sorted(set(user_ids))
-    daily, monthly = await system_config.numbers(tx, DAILY_LIMIT, MONTHLY_LIMIT)
-    OPEN.send(tx, user_ids=wanted, daily=daily, monthly=monthly)
-    locked = await LOCKED.all(tx, user_ids=wanted)
+    return (
+        OPEN.query(user_ids=wanted), LOCKED.query(user_ids=wanted), system_config.reading(DAILY_LIMIT, MONTHLY_LIMIT)
+    )  # fmt: skip
+
+
+def traders_in(tx: RuleTransaction, found: Sequence[Sequence[tuple[Any, ...]]]) -> dict[UUID, CryptoProfile]:
+    """The traders, with the volumes of this day and month."""
+    new, locked, limits = found
+    traders = {trader.user_id: trader for trader, _ in locked}
+    for (user_id,) in new:
+        trader = traders[user_id]
+        trader.daily_limit, trader.monthly_limit = system_config.numbers_in(limits, DAILY_LIMIT, MONTHLY_LIMIT)
+        tx.save(trader)
     for trader, today in locked:
         _begin_day(trader, today)
-    return {trader.user_id: trader for trader, _ in locked}
+    return traders
 
 
-async def lock_trader(tx: RuleTransaction, user_id: UUID) -> CryptoProfile:
-    """As `lock_traders`, of one user."""
-    return (await lock_traders(tx, user_id))[user_id]
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Traders who are locked, and what decides whether they may trade, as it is under their locks."""
+
+    traders: dict[UUID, CryptoProfile]
+    minors: Collection[UUID]
+    # What each has under way, in US dollars.
+    under_way: Mapping[UUID, Decimal]
+    now: datetime
 
 
-async def check_trader(tx: Transaction, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str) -> None:
+def checking(*user_ids: UUID) -> list[Query]:
+    """The look-ups of `Checks`, which lock as `locking_traders` does, to be sent together with others; `checks_in`
+    reads them."""
+    under_way = [COMMITTED.query(user_id=user_id, under_way=UNDER_WAY) for user_id in user_ids]
+    return [*locking_traders(*user_ids), clock.reading(), aging(*user_ids), *under_way]
+
+
+def checks_in(tx: RuleTransaction, found: Sequence[Sequence[tuple[Any, ...]]], *user_ids: UUID) -> Checks:
+    new, locked, limits, ((now,),), ages, *sums = found
+    under_way = {user_id: amount for user_id, ((amount,),) in zip(user_ids, sums, strict=True)}
+    return Checks(traders_in(tx, [new, locked, limits]), minors_in(ages), under_way, now)
+
+
+def check_trader(checks: Checks, user_id: UUID, value: Decimal, *, field: str) -> None:
     """Refuses whom their standing or a limit keeps from a trade worth `value` US dollars.
 
     Counted are what was traded this day and month, and what is under way.
     """
-    await check_standing(tx, trader, now)
-    ((under_way,),) = await COMMITTED.all(tx, user_id=trader.user_id, under_way=UNDER_WAY)
+    trader, under_way = checks.traders[user_id], checks.under_way[user_id]
+    check_standing(trader, checks.minors, checks.now)
     for period, limit, traded in (
         ("day", trader.daily_limit, trader.current_daily_volume),
         ("month", trader.monthly_limit, trader.current_monthly_volume),
@@ -157,12 +184,10 @@ async def check_trader(tx: Transaction, trader: CryptoProfile, value: Decimal, n
             raise LimitExceeded(message, field=field, period=period, leftUsd=shown)
 
 
-async def check_counterparty(
-    tx: Transaction, trader: CryptoProfile, value: Decimal, now: datetime, *, field: str
-) -> None:
+def check_counterparty(checks: Checks, user_id: UUID, value: Decimal, *, field: str) -> None:
     """As `check_trader`, of the other one: why is not the caller's to know."""
     try:
-        await check_trader(tx, trader, value, now, field=field)
+        check_trader(checks, user_id, value, field=field)
     except NOT_AVAILABLE:
         raise CounterpartyNotAvailable(field=field) from None
 
@@ -183,7 +208,7 @@ async def begin_trading_days(services: Services) -> None:
 
 
 async def _begin_stale(tx: RuleTransaction, user_id: UUID) -> None:
-    tx.save(await lock_trader(tx, user_id))
+    tx.save(*traders_in(tx, await tx.fetch(*locking_traders(user_id))).values())
 
 
 def _begin_day(trader: CryptoProfile, today: date) -> None:

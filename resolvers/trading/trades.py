@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, case, func, or_
+from sqlalchemy import bindparam, case, func, literal_column, or_
 
+from lango.db import rows
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Id, Locked, Named, OwnedBy, Referred, Text, Value
 from lango.rules.rule import InvalidState, NotFound, rule
@@ -46,7 +46,14 @@ from resolvers.trading.refusals import (
     OwnTrade,
 )
 from resolvers.trading.standing import BARRED
-from resolvers.trading.traders import check_counterparty, check_trader, lock_trader, lock_traders
+from resolvers.trading.traders import (
+    check_counterparty,
+    check_trader,
+    checking,
+    checks_in,
+    locking_traders,
+    traders_in,
+)
 
 FUNDING_MINUTES = Configured("escrow.funding_minutes", 30)
 # How many trades a taker may call off within 24 hours.
@@ -90,7 +97,7 @@ class RatingOutOfRange(Refused):
     """A rating is from 1 to 5, with two decimals at most."""
 
 
-# How many trades somebody took and called off.
+# How many trades somebody took and called off within a day.
 BACKED_OUT = Lookup(
     [func.count()],
     lambda rows: (
@@ -98,21 +105,15 @@ BACKED_OUT = Lookup(
         .join(CryptoTrade, CryptoTrade.id == CryptoEscrow.trade_id)
         .where(
             CryptoEscrow.cancelled_by == bindparam("taker"),
-            CryptoEscrow.cancelled_at > bindparam("since"),
+            CryptoEscrow.cancelled_at > func.clock_timestamp() - literal_column("interval '1 day'"),
             CryptoTrade.user_id != bindparam("taker"),
         )
     ),
 )
-# What counterparties gave somebody, as buyer and as seller.
+GIVEN = case((CryptoTrade.seller_id == bindparam("user_id"), CryptoTrade.seller_rating), else_=CryptoTrade.buyer_rating)
+# What counterparties gave somebody, as buyer and as seller: the sum, and how many did.
 RATINGS = Lookup(
-    [
-        func.avg(
-            case(
-                (CryptoTrade.seller_id == bindparam("user_id"), CryptoTrade.seller_rating),
-                else_=CryptoTrade.buyer_rating,
-            )
-        )
-    ],
+    [func.coalesce(func.sum(GIVEN), 0), func.count(GIVEN)],
     lambda rows: rows.where(
         or_(CryptoTrade.seller_id == bindparam("user_id"), CryptoTrade.buyer_id == bindparam("user_id")),
         CryptoTrade.status == CryptoTradeStatus.COMPLETED,
@@ -143,21 +144,21 @@ async def place_trade(
     check_amount(amount, CryptoTrade.amount, field="amount")
     total = market.times(amount, price)
     check_amount(total, CryptoTrade.total_value, field="amount")
-    value = await _value(tx, base, amount, coin_field="pair", amount_field="amount")
-    trader = await lock_trader(tx, tx.user_id)
-    now = await clock.now(tx)
-    if expires_at is not None and expires_at <= now:
+    *found, price_found = await tx.fetch(*checking(tx.user_id), market.pricing(base))
+    checks = checks_in(tx, found, tx.user_id)
+    value = _value(price_found, base, amount, coin_field="pair", amount_field="amount")
+    if expires_at is not None and expires_at <= checks.now:
         raise ExpiryPast(field="expires_at")
-    await check_trader(tx, trader, value, now, field="amount")
+    check_trader(checks, tx.user_id, value, field="amount")
     selling = side == CryptoTradeSide.SELL
     trade = CryptoTrade(
         id=uuid4(), user_id=tx.user_id, pair=pair, side=side, price=price, amount=amount, total_value=total,
-        status=Status.OPEN, order_type=CryptoTradeOrderType.P2P, timestamp=now, payment_method=payment_method,
+        status=Status.OPEN, order_type=CryptoTradeOrderType.P2P, timestamp=checks.now, payment_method=payment_method,
         payment_details=payment_details, expires_at=expires_at,
         seller_id=tx.user_id if selling else None, buyer_id=None if selling else tx.user_id,
     )  # fmt: skip
-    tx.save(trade, trader)
-    await publish_of_trade(tx, trade, Topic.TRADE_PLACED)
+    tx.save(trade, *checks.traders.values())
+    publish_of_trade(tx, trade, Topic.TRADE_PLACED)
     return trade
 
 
@@ -168,20 +169,22 @@ async def cancel_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(C
     Who took a cancelled offer is free again. An offer whose taker backs out is open again; a taker may do so
     `trading.daily_backouts` times within a day.
     """
-    seen = await caller.find(CryptoTrade, trade_id)
-    if seen is None and await caller.find(TradeOffer, trade_id) is None:
+    trades, offers, people = await caller.fetch(
+        rows.finding(CryptoTrade, trade_id), rows.finding(TradeOffer, trade_id), guardianship.representing()
+    )
+    if not trades and not offers:
         raise NotFound("There is no such trade.", field="trade_id")
-    own = await guardianship.represented_users(caller)
-    if seen is None or {seen.user_id, seen.buyer_id, seen.seller_id}.isdisjoint(own):
+    own = guardianship.represented_in(people)
+    if not any({seen.user_id, seen.buyer_id, seen.seller_id}.intersection(own) for (seen,) in trades):
         raise NotYourTrade(field="trade_id")
     tx = caller.as_rules()
-    trade = await tx.lock(CryptoTrade, trade_id)
+    locked, ((now,),) = await tx.fetch(rows.locking(CryptoTrade, trade_id), clock.reading())
+    trade: CryptoTrade = locked[0][0]
     as_taker = trade.user_id not in own
     if trade.status not in (Status.OPEN, Status.MATCHED) or (as_taker and trade.status == Status.OPEN):
         raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
     if as_taker:
         return await _back_out(tx, trade, own)
-    now = await clock.now(tx)
     if trade.status == Status.MATCHED:
         assert trade.escrow_id is not None
         escrow = await tx.lock(CryptoEscrow, trade.escrow_id)
@@ -190,7 +193,7 @@ async def cancel_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(C
         publish(tx, Topic.ESCROW_EXPIRED, escrow.id, trade_id=trade.id)
     trade.status, trade.cancelled_at = Status.CANCELLED, now
     tx.save(trade)
-    await publish_of_trade(tx, trade, Topic.TRADE_CANCELLED)
+    publish_of_trade(tx, trade, Topic.TRADE_CANCELLED)
     return trade
 
 
@@ -201,14 +204,16 @@ async def _back_out(tx: RuleTransaction, trade: CryptoTrade, own: Container[UUID
     # Another one may have taken it since it was seen.
     if taker is None or taker not in own:
         raise NotYourTrade(field="trade_id")
-    deal = await deal_of(tx, trade, await tx.lock(CryptoEscrow, trade.escrow_id))
-    most = await system_config.number(tx, DAILY_BACKOUTS)
+    escrow = await tx.lock(CryptoEscrow, trade.escrow_id)
     # Counted under the lock of the taker as a trader.
-    ((backed_out,),) = await BACKED_OUT.all(tx, taker=taker, since=deal.now - timedelta(days=1))
+    deal, (((backed_out,),), allowed) = await deal_of(
+        tx, trade, escrow, BACKED_OUT.query(taker=taker), system_config.reading(DAILY_BACKOUTS)
+    )
+    (most,) = system_config.numbers_in(allowed, DAILY_BACKOUTS)
     if backed_out >= most:
         raise BackedOutTooOften(field="trade_id", limit=most)
     deal.escrow.cancelled_at, deal.escrow.cancelled_by = deal.now, taker
-    await reopen(tx, deal)
+    reopen(tx, deal)
     return deal.trade
 
 
@@ -219,14 +224,17 @@ async def _back_out(tx: RuleTransaction, trade: CryptoTrade, own: Container[UUID
 async def take_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(TradeOffer, "The offer.")]) -> Trade:
     """Take an offer; of many at once exactly one does. The seller has `escrow.funding_minutes` to fund its escrow."""
     # What is taken is no offer any more, and its parties alone see the trade.
-    seen = await caller.find(TradeOffer, trade_id) or await caller.find(CryptoTrade, trade_id)
-    own = await guardianship.represented_users(caller)
+    offers, trades, people = await caller.fetch(
+        rows.finding(TradeOffer, trade_id), rows.finding(CryptoTrade, trade_id), guardianship.representing()
+    )
     tx = caller.as_rules()
     # Everybody saw the offer until a moment ago: whoever comes just too late hears what became of it, too.
-    if seen is None and not await ended_lately(tx, CryptoTrade, trade_id):
+    if not offers and not trades and not await ended_lately(tx, CryptoTrade, trade_id):
         raise NotFound("There is no such offer.", field="trade_id")
-    trade = await tx.lock(CryptoTrade, trade_id)
-    if trade.user_id in own or await guardianship.are_related(tx, trade.user_id, tx.user_id):
+    locked, wards = await tx.fetch(rows.locking(CryptoTrade, trade_id), guardianship.relating(tx.user_id))
+    trade: CryptoTrade = locked[0][0]
+    own = {*guardianship.represented_in(people), *guardianship.related_in(wards, tx.user_id)}
+    if trade.user_id in own:
         raise OwnTrade(field="trade_id")
     if trade.status in TAKEN:
         raise AlreadyTaken(field="trade_id")
@@ -234,27 +242,30 @@ async def take_trade(caller: CallerTransaction, trade_id: Annotated[UUID, Id(Tra
         raise OfferExpired(field="trade_id")
     if trade.status != Status.OPEN:
         raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
-    traders = await lock_traders(tx, trade.user_id, tx.user_id)
-    now = await clock.now(tx)
-    if trade.expires_at is not None and trade.expires_at <= now:
+    coin, both = trade.pair.partition("/")[0], (trade.user_id, tx.user_id)
+    *found, price_found, funding_minutes = await tx.fetch(
+        *checking(*both), market.pricing(coin), system_config.reading(FUNDING_MINUTES)
+    )
+    checks = checks_in(tx, found, *both)
+    if trade.expires_at is not None and trade.expires_at <= checks.now:
         raise OfferExpired(field="trade_id")
-    coin = trade.pair.partition("/")[0]
-    value = await _value(tx, coin, trade.amount, coin_field="trade_id", amount_field="trade_id")
-    await check_trader(tx, traders[tx.user_id], value, now, field="trade_id")
-    await check_counterparty(tx, traders[trade.user_id], value, now, field="trade_id")
+    value = _value(price_found, coin, trade.amount, coin_field="trade_id", amount_field="trade_id")
+    check_trader(checks, tx.user_id, value, field="trade_id")
+    check_counterparty(checks, trade.user_id, value, field="trade_id")
     if trade.side == CryptoTradeSide.SELL:
         trade.buyer_id = tx.user_id
     else:
         trade.seller_id = tx.user_id
-    minutes = await system_config.number(tx, FUNDING_MINUTES)
+    (minutes,) = system_config.numbers_in(funding_minutes, FUNDING_MINUTES)
     escrow = CryptoEscrow(
         id=uuid4(), trade_id=trade.id, seller_id=trade.seller_id, buyer_id=trade.buyer_id, amount=trade.amount,
-        currency=coin, status=CryptoEscrowStatus.PENDING, created_at=now, expires_at=now + timedelta(minutes=minutes),
+        currency=coin, status=CryptoEscrowStatus.PENDING, created_at=checks.now,
+        expires_at=checks.now + timedelta(minutes=minutes),
     )  # fmt: skip
     trade.status, trade.escrow_id = Status.MATCHED, escrow.id
-    tx.save(escrow, trade, *traders.values())
+    tx.save(escrow, trade, *checks.traders.values())
     publish(tx, Topic.ESCROW_CREATED, escrow.id, trade_id=trade.id)
-    await publish_of_trade(tx, trade, Topic.TRADE_TAKEN)
+    publish_of_trade(tx, trade, Topic.TRADE_TAKEN)
     return trade
 
 
@@ -267,13 +278,13 @@ async def mark_trade_paid(
     """Say that the seller was paid, outside of the platform. From then on the escrow does not expire."""
     if escrow is None:
         raise InvalidState(f"The trade is {trade.status}.", field="trade_id", state=trade.status)
-    deal = await deal_of(tx, trade, escrow)
+    deal, _ = await deal_of(tx, trade, escrow)
     deal.demand_funded(field="trade_id")
     if trade.paid_at is not None:
         raise AlreadyPaid(field="trade_id")
     trade.paid_at = deal.now
     tx.save(trade)
-    await publish_of_deal(tx, deal, Topic.TRADE_PAID)
+    publish_of_deal(tx, deal, Topic.TRADE_PAID)
     return trade
 
 
@@ -294,22 +305,24 @@ async def rate_trade(
         raise NotCompleted(field="trade_id", state=trade.status)
     assert trade.buyer_id is not None
     assert trade.seller_id is not None
-    if await guardianship.are_related(tx, trade.buyer_id, trade.seller_id):
-        raise OwnTrade(field="trade_id")
     as_buyer = trade.buyer_id in own
-    rated = trade.seller_id if as_buyer else trade.buyer_id
-    trader = await lock_trader(tx, rated)
+    rated, rater = (trade.seller_id, trade.buyer_id) if as_buyer else (trade.buyer_id, trade.seller_id)
+    # What others gave is counted under the lock of whom they rated.
+    wards, *found, ((given, raters),) = await tx.fetch(
+        guardianship.relating(rater), *locking_traders(rated), RATINGS.query(user_id=rated)
+    )
+    if rated in guardianship.related_in(wards, rater):
+        raise OwnTrade(field="trade_id")
+    trader = traders_in(tx, found)[rated]
     if (trade.seller_rating if as_buyer else trade.buyer_rating) is not None:
         raise AlreadyRated(field="trade_id")
     if as_buyer:
         trade.seller_rating, trade.seller_feedback = rating, feedback
     else:
         trade.buyer_rating, trade.buyer_feedback = rating, feedback
-    tx.save(trade)
-    ((average,),) = await RATINGS.all(tx, user_id=rated)
-    trader.average_rating = average.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    tx.save(trader)
-    await publish_of_trade(tx, trade, Topic.TRADE_RATED)
+    trader.average_rating = ((given + rating) / (raters + 1)).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    tx.save(trade, trader)
+    publish_of_trade(tx, trade, Topic.TRADE_RATED)
     return trade
 
 
@@ -321,9 +334,11 @@ def _base_of(pair: str) -> str:
     return found[1]
 
 
-async def _value(tx: Transaction, coin: str, amount: Decimal, *, coin_field: str, amount_field: str) -> Decimal:
-    """What so many coins are worth in US dollars."""
-    price = await market.price_of(tx, coin)
+def _value(
+    found: Sequence[tuple[Any, ...]], coin: str, amount: Decimal, *, coin_field: str, amount_field: str
+) -> Decimal:
+    """What so many coins are worth in US dollars, by the price that was found."""
+    price = market.price_in(found)
     if price is None:
         raise CoinNotTraded(f"{coin} is not traded here.", field=coin_field)
     value = market.times(amount, price)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal, localcontext
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy import DateTime, bindparam, func, literal, or_, select
 
-from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
+from lango.db.prepared import Lookup, Query
 from models.profiles import Profile
 from models.trading import (
     CryptoTransaction,
@@ -65,15 +65,23 @@ OF_WALLETS = Lookup(
 )
 
 
-async def check_limits(tx: Transaction, wallet: CryptoWallet, amount: Decimal) -> None:
+def limiting(wallet: CryptoWallet) -> tuple[Query, ...]:
+    """The look-ups of `check_limits`, to be sent together with others, under the user's lock."""
+    of_user = {"user_id": wallet.user_id, "currency": wallet.currency}
+    return (
+        TAKEN_OUT.query(**of_user), OF_WALLETS.query(**of_user),
+        market.pricing(wallet.currency), system_config.reading(DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS),
+    )  # fmt: skip
+
+
+def check_limits(found: Sequence[Sequence[tuple[Any, ...]]], wallet: CryptoWallet, amount: Decimal) -> None:
     """Refuses what goes beyond the limits that a user has for the wallet's coin, whichever wallet it would go to.
 
     A wallet's own limits narrow those that hold for everybody, and none widens them: another wallet is no way round.
-    Under the user's lock.
     """
     coin = wallet.currency
-    ((today, this_month),) = await TAKEN_OUT.all(tx, user_id=wallet.user_id, currency=coin)
-    daily, monthly = await _limits(tx, wallet.user_id, coin)
+    ((today, this_month),), ((own_daily, own_monthly),), price, everybodys = found
+    daily, monthly = _limits(own_daily, own_monthly, market.price_in(price), everybodys)
     for period, limit, taken in (("day", daily, today), ("month", monthly, this_month)):
         if limit is not None and amount > (left := max(limit - taken, ZERO)):
             shown = format(left, "f")
@@ -81,13 +89,14 @@ async def check_limits(tx: Transaction, wallet: CryptoWallet, amount: Decimal) -
             raise LimitExceeded(message, field="amount", period=period, left=shown)
 
 
-async def _limits(tx: Transaction, user_id: UUID, coin: str) -> list[Decimal | None]:
-    """The most of a coin that a user may take out in a day and in a month; None for no limit."""
-    ((daily, monthly),) = await OF_WALLETS.all(tx, user_id=user_id, currency=coin)
-    price = await market.price_of(tx, coin)
+def _limits(
+    daily: Decimal | None, monthly: Decimal | None, price: Decimal | None, everybodys: Sequence[tuple[Any, ...]]
+) -> list[Decimal | None]:
+    """The most of a coin that a user may take out in a day and in a month, of whose wallets those are the limits; None
+    for no limit."""
     if not price:
         return [daily, monthly]
-    values = await system_config.numbers(tx, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
+    values = system_config.numbers_in(everybodys, DAILY_WITHDRAWALS, MONTHLY_WITHDRAWALS)
     worth = [_coins_for(value, price) for value in values]
     return [most if own is None else min(most, own) for most, own in zip(worth, (daily, monthly), strict=True)]
 

@@ -25,17 +25,17 @@ from models.trading import (
     CryptoTransactionTransactionType,
     CryptoWallet,
 )
-from resolvers.kernel import clock
+from resolvers.kernel import clock, own_matters
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
 from resolvers.ledger.balances import InsufficientFunds, check_funds, check_room, lock_balance
 from resolvers.trading.deposits import CHAIN
 from resolvers.trading.refusals import LimitExceeded, NotYourWallet
-from resolvers.trading.standing import BARRED, check_standing_of
-from resolvers.trading.withdrawal_limits import check_limits
+from resolvers.trading.standing import BARRED, check_standing_of, standing_of
+from resolvers.trading.withdrawal_limits import check_limits, limiting
 
 HASH = re.compile(r"[!-~]{10,128}", re.ASCII)
 HEXADECIMAL = re.compile(r"(0[xX])?[0-9a-fA-F]+", re.ASCII)
@@ -93,16 +93,16 @@ async def withdraw_crypto(
     connected waits. Of whoever is banned or rejected the coins stay theirs, and wait until staff lift it.
     """
     check_amount(amount, CryptoTransaction.amount, field="amount")
-    now = await clock.now(tx)
-    await check_standing_of(tx, user.id, now)
+    # Counted under the user's lock: many at once, through whichever wallets, stay within the limits.
+    ((now,),), ages, profiles, *limits = await tx.fetch(clock.reading(), *standing_of(user.id), *limiting(wallet))
+    check_standing_of([ages, profiles], user.id, now)
     if not wallet.is_connected or wallet.deleted_at is not None:
         raise WalletNotConnected(field="wallet_id")
     if wallet.payable_from is not None and wallet.payable_from > now:
         begins = wallet.payable_from
         message = f"Coins can be sent to this wallet from {begins:%Y-%m-%d at %H:%M} UTC on: it was just connected."
         raise WalletTooNew(message, field="wallet_id", payableFrom=begins.isoformat())
-    # Counted under the user's lock: many at once, through whichever wallets, stay within the limits.
-    await check_limits(tx, wallet, amount)
+    check_limits(limits, wallet, amount)
     balance = await lock_balance(tx, wallet.currency, user.id)
     check_funds(balance, amount, field="amount")
     sent = CryptoTransaction(
@@ -159,9 +159,10 @@ async def fail_crypto_withdrawal(
 
 async def _check_pending(tx: RuleTransaction, transaction: CryptoTransaction) -> None:
     """Refuses all but somebody else's withdrawal for which coins were taken, and whose end is not known yet."""
-    await refuse_own_matter(tx, transaction.user_id, field="transaction_id")
+    wards, taken = await tx.fetch(own_matters.relating(tx), TAKEN.query(id=transaction.id))
+    own_matters.refuse_related(tx, wards, transaction.user_id, field="transaction_id")
     # What was never taken must not be given back: the ledger knows, whatever the row says.
-    if transaction.transaction_type != Kind.WITHDRAWAL or await TAKEN.one(tx, id=transaction.id) is None:
+    if transaction.transaction_type != Kind.WITHDRAWAL or not taken:
         raise NoWithdrawal(field="transaction_id")
     if transaction.status != Status.PENDING:
         state = transaction.status
