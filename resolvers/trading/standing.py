@@ -74,6 +74,7 @@ async def check_age(tx: Transaction, user_id: UUID, *, field: str | None = None)
 
 
 def check_is_adult(user_id: UUID, minors: Collection[UUID], *, field: str | None = None) -> None:
+    """Refuses whom `minors_in` has found."""
     if user_id in minors:
         raise NotOfAge(field=field)
 

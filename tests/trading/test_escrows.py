@@ -126,6 +126,21 @@ async def test_releasing_gives_the_coins_to_the_buyer_less_the_fee(desk: Desk, b
     assert (await books.events(deal.trade))[-1] == "trade.completed"
 
 
+async def test_a_release_takes_three_round_trips_and_a_code_or_staff_one_more(desk: Desk) -> None:
+    by_seller, with_code, by_staff = await desk.funded(), await desk.funded(), await desk.funded()
+    app, staff = await desk.second_factor(with_code.seller), await desk.staff()
+
+    async def taken(deal: Any, *as_: Any, **given: Any) -> int:
+        async with desk.api.sending() as batches:
+            answer = await desk.call("releaseEscrow", *as_, escrowId=deal.escrow, **given)
+        assert answer.refusals("releaseEscrow") == []
+        return len(batches)
+
+    assert await taken(by_seller, by_seller.seller) == 3
+    assert await taken(with_code, with_code.seller, twoFactorCode=app.now()) == 4
+    assert await taken(by_staff, staff, STAFF) == 4
+
+
 async def test_the_trade_completes_and_volumes_and_counts_grow(desk: Desk) -> None:
     deal = await desk.completed("40")
 
