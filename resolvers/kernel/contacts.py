@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import phonenumbers
 from sqlalchemy import bindparam
 
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from models.profiles import Profile
@@ -49,6 +51,14 @@ def email(written: str, *, field: str) -> str:
 
 async def region_of(tx: Transaction, user_id: UUID) -> str:
     """The country whose phone numbers a user writes without a prefix: that of the user's locale. In the rules' role."""
-    found = await LOCALE.one(tx, user_id=user_id)
-    _, _, region = str(found[0] or "").upper().replace("_", "-").partition("-") if found else ("", "", "")
+    return region_in(await LOCALE.all(tx, user_id=user_id))
+
+
+def locating(user_id: UUID) -> Query:
+    """The look-up of `region_of`, to be sent together with others; `region_in` reads it."""
+    return LOCALE.query(user_id=user_id)
+
+
+def region_in(found: Sequence[tuple[Any, ...]]) -> str:
+    _, _, region = str(found[0][0] or "").upper().replace("_", "-").partition("-") if found else ("", "", "")
     return region if region in phonenumbers.SUPPORTED_REGIONS else DEFAULT_REGION

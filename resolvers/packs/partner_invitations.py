@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import DateTime, bindparam, func, or_
 
-from lango.db.prepared import Lookup
+from lango.db import rows
+from lango.db.prepared import Lookup, Query
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Locked, Named, Referred, Seen, Text, Value
@@ -26,7 +27,7 @@ from models.packs import (
     PartnerStatus,
 )
 from models.topics import Topic
-from resolvers.kernel import clock, contacts, due, system_config
+from resolvers.kernel import clock, contacts, due, own_matters, system_config
 from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid
 from resolvers.kernel.invitees import ContactMissing
 from resolvers.kernel.notifications import FirstName, notify, send_to
@@ -39,8 +40,9 @@ from resolvers.packs.partner_members import (
     AlreadyMember,
     NotPartnerOwner,
     check_role,
-    member_of,
-    refuse_own_part,
+    check_role_in,
+    membership,
+    role_of,
 )
 
 INVITATION_DAYS = Configured("partners.invitation_days", 14)
@@ -124,19 +126,29 @@ async def invite_partner_member(
     """
     if (phone is None) == (email is None):
         raise ContactMissing("Give either a phone number or an email address.")
-    await check_role(tx, partner.id, OWNERS, field="partner_id")
+    by, located, ((now,),), configured = await tx.fetch(
+        role_of(tx, partner.id),
+        contacts.locating(tx.user_id),
+        clock.reading(),
+        system_config.reading(INVITATION_DAYS, DAILY_INVITATIONS),
+    )
+    check_role_in(tx, by, OWNERS, field="partner_id")
     _check_lasting(partner, field="partner_id")
-    region = await contacts.region_of(tx, tx.user_id)
+    region = contacts.region_in(located)
     number = None if phone is None else contacts.phone(phone, field="phone", region=region)
     address = None if email is None else contacts.email(email, field="email")
-    now = await clock.now(tx)
-    days, most = await system_config.numbers(tx, INVITATION_DAYS, DAILY_INVITATIONS)
+    field = "email" if phone is None else "phone"
+    days, most = system_config.numbers_in(configured, INVITATION_DAYS, DAILY_INVITATIONS)
     contact = {"partner_id": partner.id, "phone": number, "email": address}
     # Counted under the partner's lock: of many at once one is sent.
-    ((pending, declined, today),) = await SENT.all(tx, **contact, since=now - timedelta(days=days))
-    field = "email" if phone is None else "phone"
-    known = [user_id for (user_id,) in await KNOWN.all(tx, phone=number, email=address)]
-    await refuse_own_part(tx, tx.user_id, partner.id, *known, field=field)
+    ((pending, declined, today),), lapsed, known, wards = await tx.fetch(
+        SENT.query(**contact, since=now - timedelta(days=days)),
+        LAPSED_OF.query(**contact),
+        KNOWN.query(phone=number, email=address),
+        own_matters.relating(tx),
+    )
+    if not by:
+        own_matters.refuse_related(tx, wards, *(user_id for (user_id,) in known), field=field)
     if pending:
         raise AlreadyInvited(field=field)
     if declined:
@@ -144,8 +156,8 @@ async def invite_partner_member(
     if today >= most:
         raise DailyLimitReached(limit=most, left=0)
     # The worker may not have been here since: of two pending ones the database would refuse one.
-    for (lapsed,) in await LAPSED_OF.all(tx, **contact):
-        await _expire(tx, lapsed)
+    for (each,) in lapsed:
+        _expire(tx, each)
     invitation = PartnerInvitation(
         id=uuid4(), **contact, partner_name=partner.name, role=role, invited_by=tx.user_id, status=Status.PENDING,
         expires_at=now + timedelta(days=days),
@@ -164,14 +176,22 @@ async def accept_partner_invitation(
     tx: RuleTransaction, invitation: Annotated[PartnerInvitation, Seen("The invitation to one's own contact.")]
 ) -> PartnerMember:
     """Accept an invitation to one's own phone number or email address: from then on one acts for the partner."""
-    partner, invitation = await _to_answer(tx, invitation, Status.ACCEPTED)
+    partner, invitation, (inviting, joining, wards) = await _answer(
+        tx,
+        invitation,
+        Status.ACCEPTED,
+        membership(invitation.partner_id, invitation.invited_by),
+        membership(invitation.partner_id, tx.user_id),
+        own_matters.relating(tx),
+    )
     _check_lasting(partner, field="invitation_id")
-    # The contact may be theirs only since: they would be on the partner by nobody's word but their own.
-    await refuse_own_part(tx, invitation.invited_by, partner.id, invitation.invited_by, field="invitation_id")
-    if await member_of(tx, partner.id, tx.user_id) is not None:
+    if not inviting:
+        # The contact may be theirs only since: they would be on the partner by nobody's word but their own.
+        own_matters.refuse_related(tx, wards, invitation.invited_by, field="invitation_id")
+    if joining:
         raise AlreadyMember(field="invitation_id")
     member = PartnerMember(id=uuid4(), partner_id=partner.id, user_id=tx.user_id, role=invitation.role)
-    await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_ACCEPTED)
+    _save_answer(tx, invitation, Topic.PARTNER_INVITATION_ACCEPTED)
     tx.save(member)
     notify(
         tx,
@@ -188,8 +208,8 @@ async def decline_partner_invitation(
     tx: RuleTransaction, invitation: Annotated[PartnerInvitation, Seen("The invitation to one's own contact.")]
 ) -> PartnerInvitation:
     """Decline an invitation to one's own phone number or email address. The partner cannot invite it for a while."""
-    _, invitation = await _to_answer(tx, invitation, Status.DECLINED)
-    await _save_answer(tx, invitation, Topic.PARTNER_INVITATION_DECLINED)
+    _, invitation, _ = await _answer(tx, invitation, Status.DECLINED)
+    _save_answer(tx, invitation, Topic.PARTNER_INVITATION_DECLINED)
     return invitation
 
 
@@ -214,34 +234,40 @@ async def expire_lapsed_invitations(services: Services) -> None:
 
 
 async def _expire_lapsed(tx: RuleTransaction, invitation_id: UUID) -> None:
-    invitation = await tx.lock(PartnerInvitation, invitation_id)
-    if invitation.status == Status.PENDING and invitation.expires_at <= await clock.now(tx):
-        await _expire(tx, invitation)
+    ((invitation,),), ((now,),) = await tx.fetch(rows.locking(PartnerInvitation, invitation_id), clock.reading())
+    if invitation.status == Status.PENDING and invitation.expires_at <= now:
+        _expire(tx, invitation)
 
 
-async def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
+def _expire(tx: RuleTransaction, invitation: PartnerInvitation) -> None:
     invitation.status = Status.EXPIRED
     tx.save(invitation)
     publish(tx, Topic.PARTNER_INVITATION_EXPIRED, invitation.id, partner_id=invitation.partner_id)
 
 
-async def _to_answer(tx: RuleTransaction, seen: PartnerInvitation, answer: Status) -> tuple[Partner, PartnerInvitation]:
-    """A pending invitation to the caller's own contact, with that answer, and its partner: both locked."""
+async def _answer(
+    tx: RuleTransaction, seen: PartnerInvitation, answer: Status, *others: Query
+) -> tuple[Partner, PartnerInvitation, list[list[Any]]]:
+    """The partner, and a pending invitation to the caller's own contact with that answer, both locked; and what other
+    look-ups give, which go with these."""
     # Under the user's lock, which comes before the others, the contact stays theirs.
-    user = await tx.lock(User, tx.user_id)
-    partner = await tx.lock(Partner, seen.partner_id)
-    invitation = await tx.lock(PartnerInvitation, seen.id)
+    ((user,),), ((partner,),), ((invitation,),), ((now,),), *beside = await tx.fetch(
+        rows.locking(User, tx.user_id),
+        rows.locking(Partner, seen.partner_id),
+        rows.locking(PartnerInvitation, seen.id),
+        clock.reading(),
+        *others,
+    )
     if (invitation.phone, invitation.email) not in ((user.phone, None), (None, user.email)):
         raise NotInvited(field="invitation_id")
     step(invitation, answer, field="invitation_id")
-    if invitation.expires_at <= await clock.now(tx):
+    if invitation.expires_at <= now:
         raise InvitationExpired(field="invitation_id")
-    return partner, invitation
+    invitation.answered_by, invitation.answered_at = tx.user_id, now
+    return partner, invitation, beside
 
 
-async def _save_answer(tx: RuleTransaction, invitation: PartnerInvitation, topic: Topic) -> None:
-    invitation.answered_by = tx.user_id
-    invitation.answered_at = await clock.now(tx)
+def _save_answer(tx: RuleTransaction, invitation: PartnerInvitation, topic: Topic) -> None:
     tx.save(invitation)
     publish(tx, topic, invitation.id, partner_id=invitation.partner_id)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, delete, func, literal_column, or_, update
 
-from lango.db.prepared import Lookup, Prepared
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Referred, Value
@@ -21,8 +22,9 @@ from models.packs import (
     PartnerMemberRole,
 )
 from models.topics import Topic
+from resolvers.kernel import own_matters
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 
 OWNERS = frozenset({PartnerMemberRole.OWNER})
 MANAGERS = OWNERS | {PartnerMemberRole.MANAGER}
@@ -113,32 +115,31 @@ WITHDRAW = Prepared(
 REMOVE = Prepared(delete(PartnerMember.table()).where(PartnerMember.table().c.id == bindparam("id")))
 
 
-async def member_of(tx: Transaction, partner_id: UUID, user_id: UUID) -> PartnerMember | None:
-    """What somebody is for a partner. In the rules' role."""
-    found = await MEMBER.one(tx, partner_id=partner_id, user_id=user_id)
-    return found[0] if found else None
+def membership(partner_id: UUID | None, user_id: UUID | None) -> Query:
+    """The look-up of what somebody is for a partner: no row where nothing. In the rules' role."""
+    return MEMBER.query(partner_id=partner_id, user_id=user_id)
 
 
-async def members_of(tx: Transaction, partner_id: UUID | None) -> list[UUID]:
-    """The users who act for a partner. In the rules' role."""
-    return [user_id for (user_id,) in await MEMBERS.all(tx, partner_id=partner_id)]
-
-
-async def managers_of(tx: Transaction, partner_id: UUID) -> list[UUID]:
-    """Its owners and managers, who are notified of what concerns its money. In the rules' role."""
-    return [user_id for (user_id,) in await ITS_MANAGERS.all(tx, partner_id=partner_id)]
+def managing(partner_id: UUID | None) -> Query:
+    """The look-up of its owners and managers, who are notified of what concerns its money. In the rules' role."""
+    return ITS_MANAGERS.query(partner_id=partner_id)
 
 
 async def refuse_own_partner(tx: Transaction, partner_id: UUID, *, field: str) -> None:
     """Raises OwnMatter where the caller, or whom the caller acts for, is on the partner. In the rules' role."""
-    await refuse_own_matter(tx, *await members_of(tx, partner_id), field=field)
+    refuse_members(tx, *await tx.fetch(*belonging(tx, partner_id)), field=field)
 
 
-async def refuse_own_part(tx: Transaction, by: UUID, partner_id: UUID, *user_ids: UUID, field: str) -> None:
-    """Where `by` is not on the partner, and acts for it as staff: raises OwnMatter where one of these users is the
-    caller, or somebody whom one person acts for together with the caller. In the rules' role."""
-    if await member_of(tx, partner_id, by) is None:
-        await refuse_own_matter(tx, *user_ids, field=field)
+def belonging(tx: Transaction, partner_id: UUID | None) -> tuple[Query, Query]:
+    """The look-ups of `refuse_own_partner`, to be sent together with others; `refuse_members` reads them."""
+    return MEMBERS.query(partner_id=partner_id), own_matters.relating(tx)
+
+
+def refuse_members(
+    tx: Transaction, members: Sequence[tuple[Any, ...]], wards: Sequence[tuple[Any, ...]], *others: UUID, field: str
+) -> None:
+    """As `refuse_own_partner`, of what was found; also where it concerns `others`."""
+    own_matters.refuse_related(tx, wards, *(user_id for (user_id,) in members), *others, field=field)
 
 
 async def check_role(
@@ -149,18 +150,32 @@ async def check_role(
     Called under the partner's lock: whoever has just lost the role does nothing more. Raises NotPartnerOwner, or
     NotPartnerManager.
     """
-    found = await MEMBER.one(tx, partner_id=partner_id, user_id=tx.actor.user_id)
+    (found,) = await tx.fetch(role_of(tx, partner_id))
+    check_role_in(tx, found, roles, field=field)
+
+
+def role_of(tx: Transaction, partner_id: UUID | None) -> Query:
+    """The look-up of `check_role`, to be sent together with others; `check_role_in` reads it."""
+    return membership(partner_id, tx.actor.user_id)
+
+
+def check_role_in(
+    tx: Transaction, found: Sequence[tuple[Any, ...]], roles: frozenset[PartnerMemberRole], *, field: str
+) -> None:
+    """As `check_role`, of what was found: no row where the caller is not on the partner."""
     # Staff who are on the partner themselves may do what their part in it lets them.
-    if found is None and tx.actor.is_staff:
+    if not found and tx.actor.is_staff:
         return
-    if found is None or found[0].role not in roles:
+    if not found or found[0][0].role not in roles:
         raise (NotPartnerOwner if roles == OWNERS else NotPartnerManager)(field=field)
 
 
 async def _check_owner(tx: RuleTransaction, partner: Partner, member: PartnerMember) -> None:
     """Refuses unless the caller is an owner of the partner, or staff, whose own matter it is not."""
-    await check_role(tx, partner.id, OWNERS, field="partner_member_id")
-    await refuse_own_part(tx, tx.user_id, partner.id, member.user_id, field="partner_member_id")
+    found, wards = await tx.fetch(role_of(tx, partner.id), own_matters.relating(tx))
+    check_role_in(tx, found, OWNERS, field="partner_member_id")
+    if not found:
+        own_matters.refuse_related(tx, wards, member.user_id, field="partner_member_id")
 
 
 async def _withdraw_invitations(tx: RuleTransaction, member: PartnerMember) -> None:

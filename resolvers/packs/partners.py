@@ -21,7 +21,14 @@ from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.steps import step
 from resolvers.kernel.texts import TextMissing, TooMany, check_count, check_text
-from resolvers.packs.partner_members import OWNERS, NotPartnerOwner, check_role, refuse_own_partner
+from resolvers.packs.partner_members import (
+    OWNERS,
+    NotPartnerOwner,
+    belonging,
+    check_role,
+    refuse_members,
+    refuse_own_partner,
+)
 
 # The partner's part of a price until staff agree on another, in percent.
 REVENUE_SPLIT = system_config.Configured("partners.revenue_split_percentage", Decimal(80))
@@ -148,10 +155,10 @@ async def verify_partner(
     tx: RuleTransaction, partner: Annotated[Partner, Locked("The partner that may begin.")]
 ) -> Partner:
     """Let a registered partner begin: it redeems codes, and everyone sees it; staff."""
-    await refuse_own_partner(tx, partner.id, field="partner_id")
+    members, wards, ((now,),) = await tx.fetch(*belonging(tx, partner.id), clock.reading())
+    refuse_members(tx, members, wards, field="partner_id")
     _check_status(partner, PartnerStatus.PENDING)
-    partner.verified_at = await clock.now(tx)
-    partner.verified_by_user_id = tx.user_id
+    partner.verified_at, partner.verified_by_user_id = now, tx.user_id
     return await _move(tx, partner, PartnerStatus.ACTIVE, Topic.PARTNER_VERIFIED)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import uuid4
 
+from lango.db import rows
 from lango.db.postgres import RawJson
-from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Referred, Text
 from lango.rules.rule import InvalidState, rule
@@ -22,11 +22,11 @@ from models.topics import Topic
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
-from resolvers.packs.partner_members import managers_of, members_of
+from resolvers.packs.partner_members import belonging, managing, refuse_members
 
 LONGEST_REASON = 500
 REVERSAL_HOURS = Configured("redemption.reversal_hours", 24)
@@ -53,12 +53,18 @@ async def reverse_redemption(
     redeemed until it expires, or given back. The pot's owner and the partner's managers are notified.
     """
     check_text(reason, field="reason")
-    concerned = [pot.owner_user_id, *await members_of(tx, qr_code.redeemed_by_partner_id)]
-    await refuse_own_matter(tx, *concerned, field="qr_code_id")
+    partner_id, share = qr_code.redeemed_by_partner_id, qr_code.partner_share_cfa
+    members, wards, managers, configured, ((pack,),), ((now,),) = await tx.fetch(
+        *belonging(tx, partner_id),
+        managing(partner_id),
+        system_config.reading(REVERSAL_HOURS),
+        rows.finding(Pack, qr_code.pack_id),
+        clock.reading(),
+    )
+    refuse_members(tx, members, wards, pot.owner_user_id, field="qr_code_id")
     if qr_code.status != QrCodeStatus.REDEEMED:
         raise InvalidState(f"The code is {qr_code.status}.", field="qr_code_id", state=qr_code.status)
-    await _check_reversible(tx, qr_code)
-    partner_id, share = qr_code.redeemed_by_partner_id, qr_code.partner_share_cfa
+    _check_reversible(qr_code, now, *system_config.numbers_in(configured, REVERSAL_HOURS))
     assert partner_id is not None
     assert share is not None
     note = _log(qr_code, reason.strip())
@@ -73,19 +79,16 @@ async def reverse_redemption(
     ]
     ledger.post(tx, LedgerKind.QR_REDEEM_REVERSAL, returned, of=qr_code)
     publish(tx, Topic.QR_CODE_REVERSED, qr_code.id, pot_id=pot.id, partner_id=partner_id)
-    pack = await tx.find(Pack, qr_code.pack_id)
-    assert pack is not None
-    for user_id in (pot.owner_user_id, *await managers_of(tx, partner_id)):
+    for user_id in (pot.owner_user_id, *(manager for (manager,) in managers)):
         notify(tx, user_id, "redemption_reversed", pack=pack.name, amount=qr_code.price_cfa, reason=reason.strip())
     return qr_code
 
 
-async def _check_reversible(tx: Transaction, code: QrCode) -> None:
+def _check_reversible(code: QrCode, now: datetime, hours: int) -> None:
     if code.settlement_id is not None:
         raise RedemptionSettled(field="qr_code_id", settlementId=str(code.settlement_id))
     assert code.redeemed_at is not None
-    hours = await system_config.number(tx, REVERSAL_HOURS)
-    if code.redeemed_at + timedelta(hours=hours) <= await clock.now(tx):
+    if code.redeemed_at + timedelta(hours=hours) <= now:
         raise ReversalTooLate(field="qr_code_id", redeemedAt=code.redeemed_at.isoformat(), hours=hours)
 
 

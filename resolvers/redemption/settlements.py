@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
 
@@ -41,7 +41,15 @@ from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.steps import step
 from resolvers.kernel.texts import TextMissing, UrlNotValid, check_text, check_url
 from resolvers.ledger import ledger
-from resolvers.packs.partner_members import MANAGERS, NotPartnerManager, check_role, managers_of, refuse_own_partner
+from resolvers.packs.partner_members import (
+    MANAGERS,
+    NotPartnerManager,
+    belonging,
+    check_role,
+    managing,
+    refuse_members,
+    refuse_own_partner,
+)
 
 # Whose days a period has: partners are paid in Dakar.
 ZONE = "Africa/Dakar"
@@ -90,8 +98,8 @@ async def generate_settlement(
     period_end: Annotated[date, Value("The last day of the period: today at the latest.")],
 ) -> Settlement:
     """Settle a partner's period: its redemptions, and those from before it that are in no settlement yet; staff."""
-    await refuse_own_partner(tx, partner.id, field="partner_id")
-    ((today,),) = await TODAY.all(tx)
+    members, wards, ((today,),) = await tx.fetch(*belonging(tx, partner.id), TODAY.query())
+    refuse_members(tx, members, wards, field="partner_id")
     if period_start > period_end:
         raise PeriodNotInOrder(field="period_end")
     if period_end > today:
@@ -105,11 +113,15 @@ async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> Partn
     Locks the partner, so that two never sum the same redemptions; the till goes on meanwhile. What is redeemed while
     this runs is left to the next period. Raises AlreadySettled, NothingToSettle, BelowMinimum and AmountOutOfRange.
     """
-    ((partner,),) = await PARTNER.all(tx, partner_id=partner_id)
-    before = await OF_PERIOD.one(tx, partner_id=partner_id, start=period.start, end=period.end)
-    if before is not None:
-        raise AlreadySettled(field="period_start", settlementId=str(before[0]))
-    _check(partner, *(await SUMS.all(tx, partner_id=partner_id, end=period.end))[0])
+    ((partner,),), before, (sums,), ((now,),) = await tx.fetch(
+        PARTNER.query(partner_id=partner_id),
+        OF_PERIOD.query(partner_id=partner_id, start=period.start, end=period.end),
+        SUMS.query(partner_id=partner_id, end=period.end),
+        clock.reading(),
+    )
+    if before:
+        raise AlreadySettled(field="period_start", settlementId=str(before[0][0]))
+    _check(partner, *sums)
     settlement = PartnerSettlement(
         id=uuid4(), partner_id=partner_id, period_start=period.start, period_end=period.end,
         status=PartnerSettlementStatus.PENDING,
@@ -124,7 +136,7 @@ async def settle(tx: RuleTransaction, partner_id: UUID, period: Period) -> Partn
     tx.save(settlement)
     publish(tx, Topic.SETTLEMENT_GENERATED, settlement.id, partner_id=partner_id)
     if partner.auto_approve_redemptions:
-        await _approve(tx, settlement, by=None)
+        _approve(tx, settlement, now, by=None)
     log.info(
         "settled", partner=str(partner_id), codes=count, share_cfa=share, by=tx.actor.user_id and str(tx.actor.user_id)
     )
@@ -136,8 +148,9 @@ async def approve_settlement(
     tx: RuleTransaction, settlement: Annotated[PartnerSettlement, Locked("The settlement to agree to.")]
 ) -> PartnerSettlement:
     """Agree to a settlement, so that it may be paid; staff."""
-    await refuse_own_partner(tx, settlement.partner_id, field="settlement_id")
-    await _approve(tx, settlement, by=tx.user_id)
+    members, wards, ((now,),) = await tx.fetch(*belonging(tx, settlement.partner_id), clock.reading())
+    refuse_members(tx, members, wards, field="settlement_id")
+    _approve(tx, settlement, now, by=tx.user_id)
     return settlement
 
 
@@ -156,9 +169,12 @@ async def mark_settlement_paid(
     for url, field in ((invoice_url, "invoice_url"), (receipt_url, "receipt_url")):
         if url is not None:
             check_url(url, field=field)
-    await refuse_own_partner(tx, settlement.partner_id, field="settlement_id")
+    members, wards, managers, ((now,),) = await tx.fetch(
+        *belonging(tx, settlement.partner_id), managing(settlement.partner_id), clock.reading()
+    )
+    refuse_members(tx, members, wards, field="settlement_id")
     step(settlement, PartnerSettlementStatus.PAID, field="settlement_id")
-    settlement.paid_at = await clock.now(tx)
+    settlement.paid_at = now
     settlement.payment_reference = reference
     settlement.invoice_url = invoice_url or settlement.invoice_url
     settlement.receipt_url = receipt_url or settlement.receipt_url
@@ -169,7 +185,7 @@ async def mark_settlement_paid(
         payable, bank = ledger.partner_payable(settlement.partner_id), ledger.provider("bank")
         ledger.transfer(tx, LedgerKind.SETTLEMENT_PAID, payable, bank, amount, of=settlement)
     publish(tx, Topic.SETTLEMENT_PAID, settlement.id, partner_id=settlement.partner_id)
-    for user_id in await managers_of(tx, settlement.partner_id):
+    for (user_id,) in managers:
         notify(tx, user_id, "settlement_paid", amount=amount, reference=reference)
     return settlement
 
@@ -297,9 +313,8 @@ def _check(partner: Partner, count: int, revenue: int, share: int) -> None:
         )
 
 
-async def _approve(tx: RuleTransaction, settlement: PartnerSettlement, *, by: UUID | None) -> None:
+def _approve(tx: RuleTransaction, settlement: PartnerSettlement, now: datetime, *, by: UUID | None) -> None:
     step(settlement, PartnerSettlementStatus.APPROVED, field="settlement_id")
-    settlement.approved_at = await clock.now(tx)
-    settlement.approved_by_user_id = by
+    settlement.approved_at, settlement.approved_by_user_id = now, by
     tx.save(settlement)
     publish(tx, Topic.SETTLEMENT_APPROVED, settlement.id, partner_id=settlement.partner_id)
