@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from uuid import UUID
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, func
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, bindparam, func, literal_column
 
-from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
+from lango.db.prepared import Lookup, Query
 from lango.values import codes
 
 LONGEST_TOKEN = 64
 SHARE_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{16,{LONGEST_TOKEN}}}")
-# The context that policies read tokens from, and the pots that this one opens.
+# The context that policies read tokens from.
 PRESENT = Lookup([func.set_config("lango.share_tokens", bindparam("token", type_=Text), True)], lambda rows: rows)
-OPENED = Lookup([func.lango.shared_pots(bindparam("tokens", type_=ARRAY(Text)), type_=ARRAY(Uuid))], lambda rows: rows)
+# The pot that these tokens open.
+OPENED: ColumnElement[Any] = func.lango.shared_pots(bindparam("tokens", type_=ARRAY(Text)), type_=ARRAY(Uuid))[
+    literal_column("1")
+]
 
 
-async def present(tx: Transaction, share_token: str) -> UUID | None:
-    """Show a share token: for the rest of the transaction its holder sees the pot it opens, whose id this gives."""
-    tokens = tokens_of(share_token)
-    if not tokens:
-        return None
-    await PRESENT.one(tx, token=",".join(tokens))
-    found = await OPENED.one(tx, tokens=tokens)
-    keys = found[0] if found else None
-    return UUID(str(keys[0])) if keys else None
+def presenting(tokens: Sequence[str]) -> Query:
+    """The look-up that shows share tokens: for the rest of the transaction, also for what goes with it after it, their
+    holder sees the pot that they open."""
+    return PRESENT.query(token=",".join(tokens))
 
 
 def tokens_of(typed: str) -> list[str]:

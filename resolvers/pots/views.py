@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, any_, bindparam, func, update
 from sqlalchemy import types as sql
 
-from lango.db.prepared import Prepared
+from lango.db.prepared import Lookup, Prepared
 from lango.errors import BadUserInput
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Id, Text, Value
@@ -19,7 +19,7 @@ from models.analytics import AnalyticsEvent, AnalyticsEventPlatform
 from models.pots import Pot, PotInvitation
 from resolvers.analytics.events import Counting, Visitor, note
 from resolvers.kernel import due
-from resolvers.kernel.share_links import LONGEST_TOKEN, hashes_of, present
+from resolvers.kernel.share_links import LONGEST_TOKEN, OPENED, hashes_of, presenting, tokens_of
 
 CATEGORY = "pots"
 VIEWED, SHARED = "pot_viewed", "pot_shared"
@@ -94,14 +94,26 @@ async def visible(caller: CallerTransaction, pot_id: UUID | None, share_token: s
     Reads as the caller, who sees the pot for the rest of the transaction. Raises NotFound, and BadUserInput where
     neither is named.
     """
-    field = "pot_id" if share_token is None else "share_token"
     if share_token is not None:
-        opened = await present(caller, share_token)
-        pot_id = opened if pot_id in (None, opened) else None
-    elif pot_id is None:
+        field, pot = "share_token", await _shared(caller, share_token)
+        if pot is not None and pot_id not in (None, pot.id):
+            pot = None
+    elif pot_id is not None:
+        field, pot = "pot_id", await caller.find(Pot, pot_id)
+    else:
         raise BadUserInput("Say which pot: by `potId` or by `shareToken`.")
-    pot = None if pot_id is None else await caller.find(Pot, pot_id)
     if pot is None:
         raise NotFound("There is no such pot.", field=field)
     caller.open_to_caller(pot.id)
     return pot, field
+
+
+BY_TOKEN = Lookup([Pot], lambda rows: rows.where(Pot.id == OPENED))
+
+
+async def _shared(caller: CallerTransaction, share_token: str) -> Pot | None:
+    tokens = tokens_of(share_token)
+    if not tokens:
+        return None
+    _, found = await caller.fetch(presenting(tokens), BY_TOKEN.query(tokens=tokens))
+    return found[0][0] if found else None
