@@ -54,21 +54,11 @@ class AlreadySpent(Refused):
     """These points have already been converted into money."""
 
 
-async def earn_for(
-    tx: RuleTransaction,
-    sponsored_user_id: UUID,
-    reason: Literal[Event.POT_OPENED, Event.FIRST_DONATION],
-) -> None:
-    """Whoever sponsored that user earns the points of that reason, once; nobody where the user has no sponsor.
-
-    In the rules' role.
-    """
-    earn_what_is_found(tx, reason, *await tx.fetch(*earning(sponsored_user_id, reason)))
-
-
-def earning(sponsored_user_id: UUID, reason: Event) -> tuple[Query, Query, Query]:
-    """The look-ups of `earn_for`, to be sent together with others, after those that lock: `earn_what_is_found` then
-    does it."""
+def earning(
+    sponsored_user_id: UUID, reason: Literal[Event.POT_OPENED, Event.FIRST_DONATION]
+) -> tuple[Query, Query, Query]:
+    """The look-ups of what `earn_what_is_found` needs, in the rules' role: to be sent together with others, after those
+    that lock."""
     return (
         # Locked: what is earned here and what `take_back` finds undone elsewhere queue.
         CAME_BY_LOCKED.query(user_id=sponsored_user_id),
@@ -84,6 +74,8 @@ def earn_what_is_found(
     wards: Sequence[tuple[Any, ...]],
     configured: Sequence[tuple[Any, ...]],
 ) -> None:
+    """Whoever sponsored the user of whom `earning` has found this earns the points of that reason, once; nobody where
+    the user has no sponsor."""
     for (referral,) in came_by:
         values = _entry(referral, reason, UNBOOSTED, wards, configured)
         if values is not None:
@@ -146,17 +138,15 @@ async def take_back(tx: RuleTransaction, sponsored_user_id: UUID, *, why: str) -
     Only pending points go back, and may be earned again; the sponsor reads `why`. Locks the referral, its entries and
     campaigns. In the rules' role.
     """
-    await CAME_BY_LOCKED.one(tx, user_id=sponsored_user_id)
-    smallest = await system_config.number(tx, SMALLEST_DONATION)
-    undone = [key for (key,) in await UNDONE.run(tx, user_id=sponsored_user_id, smallest=smallest)]
-    if not undone:
-        return 0
-    entries = await tx.lock_all(PointsLedgerEntry, undone)
-    now = await clock.now(tx)
-    for entry in entries.values():
+    _, configured = await tx.fetch(
+        CAME_BY_LOCKED.query(user_id=sponsored_user_id), system_config.reading(SMALLEST_DONATION)
+    )
+    (smallest,) = system_config.numbers_in(configured, SMALLEST_DONATION)
+    undone, ((now,),) = await tx.fetch(UNDONE.query(user_id=sponsored_user_id, smallest=smallest), clock.reading())
+    for (entry,) in undone:
         entry.taken_back_at = now
         await _revoke(tx, entry, why)
-    return sum(entry.points_earned for entry in entries.values())
+    return sum(entry.points_earned for (entry,) in undone)
 
 
 async def _revoke(tx: RuleTransaction, entry: PointsLedgerEntry, why: str) -> None:
@@ -266,22 +256,30 @@ AVAILABLE = Lookup(
     ),
 )
 
-# The pending points of whoever sponsored a user, whose event no longer stands.
-UNDONE = Prepared(
-    text("""
-    SELECT e.id FROM referrals.referrals r JOIN referrals.points_ledger e ON e.referral_id = r.id
-    WHERE r.sponsored_user_id = CAST(:user_id AS uuid) AND e.status = 'pending' AND NOT CASE e.event_type
-        WHEN 'referral_accepted' THEN r.status = 'accepted'
-        WHEN 'pot_opened' THEN EXISTS (
-            SELECT FROM pots.pots p
-            WHERE p.owner_user_id = r.sponsored_user_id AND p.status NOT IN ('scheduled', 'cancelled'))
-        WHEN 'first_donation' THEN EXISTS (
-            SELECT FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
-            WHERE p.owner_user_id = r.sponsored_user_id AND p.status <> 'cancelled' AND d.status = 'succeeded'
-              AND least(d.amount_cfa, CAST(:smallest AS int)) <= d.amount_cfa - coalesce(
-                  (SELECT sum(f.amount_cfa) FROM donations.refunds f WHERE f.donation_id = d.id), 0))
-        ELSE true END
-    """)
+# Of whoever sponsored a user, those whose event no longer stands.
+IS_UNDONE = text("""
+    referrals.points_ledger.id IN (
+        SELECT e.id FROM referrals.referrals r JOIN referrals.points_ledger e ON e.referral_id = r.id
+        WHERE r.sponsored_user_id = CAST(:user_id AS uuid) AND NOT CASE e.event_type
+            WHEN 'referral_accepted' THEN r.status = 'accepted'
+            WHEN 'pot_opened' THEN EXISTS (
+                SELECT FROM pots.pots p
+                WHERE p.owner_user_id = r.sponsored_user_id AND p.status NOT IN ('scheduled', 'cancelled'))
+            WHEN 'first_donation' THEN EXISTS (
+                SELECT FROM donations.donations d JOIN pots.pots p ON p.id = d.pot_id
+                WHERE p.owner_user_id = r.sponsored_user_id AND p.status <> 'cancelled' AND d.status = 'succeeded'
+                  AND least(d.amount_cfa, CAST(:smallest AS int)) <= d.amount_cfa - coalesce(
+                      (SELECT sum(f.amount_cfa) FROM donations.refunds f WHERE f.donation_id = d.id), 0))
+            ELSE true END
+    )
+""")
+UNDONE = Lookup(
+    [PointsLedgerEntry],
+    lambda rows: (
+        rows.where(PointsLedgerEntry.status == Status.PENDING, IS_UNDONE)
+        .order_by(PointsLedgerEntry.id)
+        .with_for_update(key_share=True)
+    ),
 )
 DUE = "e.status = 'pending' AND e.matures_at <= now()"
 # What has become known of both since the referral was accepted; what is known is not forgotten again.

@@ -46,7 +46,7 @@ async def status_of(owner: asyncpg.Pool[Any], entry: SimpleNamespace) -> str:
 
 async def earn(services: Services, guest: Any, reason: Any) -> None:
     async with services.work() as tx:
-        await points.earn_for(tx, guest.id, reason)
+        points.earn_what_is_found(tx, reason, *await tx.fetch(*points.earning(guest.id, reason)))
 
 
 # Earning
