@@ -82,7 +82,7 @@ def everyone(where: str = "true") -> Term:
 
 
 def where(condition: str) -> Term:
-    """Narrows another term: `members_of("partner_id") & where("{row}status <> 'draft'")`."""
+    """Narrows another term: `members_of_partner("partner_id") & where("{row}status <> 'draft'")`."""
     return Term(condition, without_token=True, unbounded=True)
 
 
