@@ -107,6 +107,13 @@ class OpenTransaction(Transaction):
     def send(self, sql: str, values: Sequence[Any] = ()) -> None:
         self._pending.append(Command(sql, values, writes=True))
 
+    async def fetch_last(self, *queries: Query) -> list[list[Any]]:
+        """What these look-ups give, and the end of the transaction, which has written nothing: in one round trip."""
+        assert not any(each.writes for each in self._pending), "what is written goes with `commit`"
+        results = await self._sent([*(self._command(each) for each in queries), COMMIT])
+        self._end()
+        return self._read(queries, results[:-1])
+
     async def execute(
         self, statement: Executable, values: dict[str, Any] | None = None, undeferred: Sequence[str] = ()
     ) -> Executed:
@@ -144,6 +151,9 @@ class OpenTransaction(Transaction):
     async def commit(self) -> None:
         """End the transaction. Raises what a deferred constraint says, and OutcomeUnknown where the connection was lost
         after COMMIT had been sent: the server may have done it."""
+        if not self.is_open:
+            # It ended with its last look-ups.
+            return
         if self._begun or self._pending:
             await self._sent([COMMIT], ends=True)
         self._end()

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import Interval, bindparam, func
 
+from lango.db import rows
 from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.job import job, scheduled
@@ -24,7 +25,7 @@ from models.donations import Donation, DonationStatus
 from models.pots import Pot
 from models.topics import Topic
 from resolvers.donations import risk
-from resolvers.donations.payments import WAITING, Payment, settle
+from resolvers.donations.payments import WAITING, Payment, donation_of, settle
 from resolvers.donations.receipts import ReceiptToken, new_token, presented
 from resolvers.donations.wave_events import receive_wave_event as receive_wave_event
 from resolvers.kernel import clock, contacts, due, system_config
@@ -116,12 +117,16 @@ async def donate(
     check_amount(amount_cfa, Donation.amount_cfa, field="amount_cfa")
     number = contacts.phone(phone, field="phone") if phone else None
     tx = caller.as_rules()
-    minimum, maximum = await system_config.numbers(tx, MINIMUM, MAXIMUM)
+    configured, ((pot,),), tried = await tx.fetch(
+        system_config.reading(MINIMUM, MAXIMUM),
+        rows.locking(Pot, seen.id),
+        risk.tries(pot_id=seen.id, phone=number, ip=tx.actor.ip),
+    )
+    minimum, maximum = system_config.numbers_in(configured, MINIMUM, MAXIMUM)
     if amount_cfa < minimum:
         raise BelowMinimum(f"A donation is {minimum} CFA francs at least.", field="amount_cfa", minimumCfa=minimum)
     if amount_cfa > maximum:
         raise AboveMaximum(f"A donation is {maximum} CFA francs at most.", field="amount_cfa", maximumCfa=maximum)
-    pot = await tx.lock(Pot, seen.id)
     if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(f"The pot is {pot.status}.", field=field, state=pot.status)
     if tx.actor.user_id is None and not pot.allow_anonymous_donations:
@@ -132,8 +137,7 @@ async def donate(
         donor_phone=number, amount_cfa=amount_cfa, status=DonationStatus.PENDING,
         donation_message=(message or "").strip() or None, is_anonymous=is_anonymous, show_amount=show_amount,
         ip_address=str(tx.actor.ip) if tx.actor.ip else None, user_agent=tx.actor.user_agent,
-        risk_score=await risk.score(tx, pot_id=pot.id, phone=number, ip=tx.actor.ip, amount_cfa=amount_cfa),
-        receipt_token_hash=hash_of(token) if token else None,
+        risk_score=risk.score(tried, amount_cfa), receipt_token_hash=hash_of(token) if token else None,
     )  # fmt: skip
     tx.save(donation)
     publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
@@ -160,17 +164,17 @@ async def retry_donation(
     receipt_token: ReceiptToken = None,
 ) -> Renewed:
     """Get another checkout for a donation that is not paid. The one before is expired first: two cannot be paid."""
-    seen, field = await presented(caller, donation_id, receipt_token)
+    seen, field, _ = await presented(caller, donation_id, receipt_token)
     tx = caller.as_rules()
-    pot = await tx.lock(Pot, seen.pot_id)
-    donation = await tx.lock(Donation, seen.id)
+    ((pot,),), ((donation,),), ((now,),) = await tx.fetch(
+        rows.locking(Pot, seen.pot_id), rows.locking(Donation, seen.id), clock.reading()
+    )
     if donation.status not in WAITING:
         raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
     if pot.status not in TAKES_DONATIONS:
         raise PotNotOpen(f"The pot is {pot.status}.", state=pot.status)
-    donation.initiated_at = await clock.now(tx)
     # Without a URL, a checkout is wanted.
-    donation.status, donation.wave_payment_url = DonationStatus.PENDING, None
+    donation.initiated_at, donation.status, donation.wave_payment_url = now, DonationStatus.PENDING, None
     tx.save(donation)
     publish(tx, Topic.DONATION_BEGUN, donation.id, pot_id=pot.id)
     call_soon(tx, open_checkout, donation_id=donation.id)
@@ -185,7 +189,8 @@ async def open_checkout(services: Services, *, donation_id: UUID) -> dict[str, s
     Raises ProviderUnavailable, and ProviderRefused where there will be none.
     """
     async with services.work() as tx:
-        donation = await tx.find(Donation, donation_id)
+        (found,) = await tx.fetch_last(rows.finding(Donation, donation_id))
+    donation: Donation | None = found[0][0] if found else None
     if donation is None or donation.status != DonationStatus.PENDING:
         return None
     if donation.wave_payment_url is not None:
@@ -216,8 +221,8 @@ async def ask_about_checkouts(services: Services) -> None:
 async def ask_about(services: Services, donation_id: UUID) -> None:
     """Count a donation that was paid, fail one that no longer can be. Raises ProviderUnavailable."""
     async with services.work() as tx:
-        donation = await tx.find(Donation, donation_id)
-        now = await clock.now(tx)
+        found, ((now,),) = await tx.fetch_last(rows.finding(Donation, donation_id), clock.reading())
+    donation: Donation | None = found[0][0] if found else None
     if donation is None or donation.status != DonationStatus.PENDING:
         return
     checkout = await _found(services, donation)
@@ -225,7 +230,8 @@ async def ask_about(services: Services, donation_id: UUID) -> None:
         await _give_up(services, donation_id, donation.wave_checkout_session_id)
     elif checkout.payment_status == "succeeded":
         async with services.work() as tx:
-            await settle(tx, Payment.of_checkout(checkout))
+            payment = Payment.of_checkout(checkout)
+            await settle(tx, payment, await donation_of(tx, payment))
     elif not _payable(checkout, now):
         await _give_up(services, donation_id, donation.wave_checkout_session_id)
     elif donation.wave_payment_url is None and donation.wave_checkout_session_id is None:
@@ -258,7 +264,8 @@ async def _expired(services: Services, checkout_id: str) -> bool:
         if checkout.payment_status != "succeeded":
             raise
         async with services.work() as tx:
-            await settle(tx, Payment.of_checkout(checkout))
+            payment = Payment.of_checkout(checkout)
+            await settle(tx, payment, await donation_of(tx, payment))
         return False
     return True
 
@@ -280,10 +287,9 @@ async def _opened(
 async def _give_up(services: Services, donation_id: UUID, checkout_id: str | None) -> None:
     """Fail a donation that waits still, unless it has got another checkout meanwhile."""
     async with services.work() as tx:
-        donation = await tx.lock(Donation, donation_id)
+        ((donation,),), ((now,),) = await tx.fetch(rows.locking(Donation, donation_id), clock.reading())
         if donation.status != DonationStatus.PENDING or donation.wave_checkout_session_id != checkout_id:
             return
-        donation.failed_at = await clock.now(tx)
-        donation.status, donation.wave_payment_url = DonationStatus.FAILED, None
+        donation.failed_at, donation.status, donation.wave_payment_url = now, DonationStatus.FAILED, None
         tx.save(donation)
         publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from lango.db.transaction import Transaction
@@ -15,9 +16,9 @@ from models.topics import Topic
 from resolvers.donations import donors
 from resolvers.donations.payments import Payment, count, send_back
 from resolvers.donations.refunds import Description
-from resolvers.kernel import clock
+from resolvers.kernel import clock, own_matters
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.ledger import ledger
 from resolvers.pots.gifts import takes
 
@@ -34,14 +35,14 @@ async def release_held_donation(
     tx: RuleTransaction, pot: Annotated[Pot, Referred(Donation.pot_id)], donation: HeldDonation
 ) -> Donation:
     """Let a held donation count; where its pot takes no money any more, it goes back."""
-    await _check_held(tx, donation)
+    now = await _check_held(tx, donation)
     payment = _payment_of(donation)
     if payment is None or payment.differs_from(donation) is not None:
         raise PaymentDiffers(field="donation_id")
     if takes(pot, donation.amount_cfa):
         await count(tx, pot, donation, ledger.suspense())
     else:
-        await send_back(tx, donation, donation.amount_cfa, RefundReason.FAILED_POT)
+        send_back(tx, donation, donation.amount_cfa, RefundReason.FAILED_POT, now)
     return donation
 
 
@@ -53,26 +54,30 @@ async def reject_held_donation(
     description: Description = None,
 ) -> Donation:
     """Give a held donation back: the amount that was paid, even if it differs from the donation's."""
-    await _check_held(tx, donation)
+    now = await _check_held(tx, donation)
     payment = _payment_of(donation)
     if payment is not None and payment.francs:
-        await send_back(tx, donation, payment.francs, reason, description)
+        send_back(tx, donation, payment.francs, reason, now, description)
     else:
         # Nothing that can be counted in francs came in, so nothing goes back by itself.
-        donation.failed_at = await clock.now(tx)
-        donation.status = DonationStatus.FAILED
+        donation.status, donation.failed_at = DonationStatus.FAILED, now
         tx.save(donation)
         publish(tx, Topic.DONATION_FAILED, donation.id, pot_id=donation.pot_id)
     return donation
 
 
-async def _check_held(tx: Transaction, donation: Donation) -> None:
-    """Raises OwnMatter, and InvalidState where a locked donation is not held."""
-    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donation_id")
+async def _check_held(tx: Transaction, donation: Donation) -> datetime:
+    """The time now. Raises OwnMatter, and InvalidState where a locked donation is not held."""
+    concerned, wards, ((now,),) = await tx.fetch(
+        donors.concerning(donation.id), own_matters.relating(tx), clock.reading()
+    )
+    donors.refuse_concerned(tx, concerned, wards, field="donation_id")
     if donation.status != DonationStatus.PROCESSING:
         raise InvalidState(
             f"The donation is {donation.status}; it is not held.", field="donation_id", state=donation.status
         )
+    assert isinstance(now, datetime)
+    return now
 
 
 def _payment_of(donation: Donation) -> Payment | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import bindparam
 
+from lango.db import rows
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.jobs.job import enqueue
 from lango.providers.wave.client import Checkout
@@ -24,7 +26,8 @@ from models.topics import Topic
 from resolvers.donations import hidden_totals, refunds, risk
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.amounts import fits
-from resolvers.kernel.notifications import FirstName, notify
+from resolvers.kernel.guardianship import first_name_in, naming
+from resolvers.kernel.notifications import addressing, queue
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
 from resolvers.points import points
@@ -87,54 +90,67 @@ class Payment:
         return None
 
     @property
+    def donation_id(self) -> UUID | None:
+        """The donation that its reference names, where it names one."""
+        try:
+            return UUID(self.reference)
+        except ValueError:
+            return None
+
+    @property
     def francs(self) -> int:
         """What was paid, as far as it can be counted in whole francs."""
         return self.amount or 0 if self.currency == ledger.XOF else 0
 
 
-async def settle(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
-    """Act on a payment that Wave has received: once, however often and in whatever order Wave reports it.
+async def settle(tx: RuleTransaction, payment: Payment, seen: Donation | None) -> tuple[Donation | None, str | None]:
+    """Act on a payment that Wave has received: once, however often and in whatever order Wave reports it. `seen` is
+    what `donation_of` gave.
 
     Gives its donation, and why staff must look at it; None where all is well. In the rules' role.
     """
     if payment.status != "succeeded":
-        return await donation_of(tx, payment), "The checkout is complete, and its payment has not succeeded."
+        return seen, "The checkout is complete, and its payment has not succeeded."
     if not payment.checkout_id:
         return None, "It names no checkout."
-    seen = await donation_of(tx, payment)
     if seen is None:
         return None, "There is no donation that this was paid for."
-    pot = await tx.lock(Pot, seen.pot_id)
-    donation = await tx.lock(Donation, seen.id)
-    problem = payment.differs_from(donation) or await _paid_elsewhere(tx, payment, donation)
+    ((pot,),), ((donation,),), ((now,),), others, configured = await tx.fetch(
+        rows.locking(Pot, seen.pot_id),
+        rows.locking(Donation, seen.id),
+        clock.reading(),
+        SAME_PAYMENT.query(transaction=payment.transaction_id, donation_id=seen.id),
+        system_config.reading(risk.HOLD_SCORE),
+    )
+    problem = payment.differs_from(donation)
+    if problem is None and others:
+        problem = "This payment has been counted for another donation."
     if donation.status not in WAITING:
         if donation.wave_checkout_session_id != payment.checkout_id:
             problem = problem or "The donation was paid already, by another checkout."
         return donation, problem
-    now = await clock.now(tx)
+    (hold_score,) = system_config.numbers_in(configured, risk.HOLD_SCORE)
     donation.wave_notified_at, donation.wave_webhook_data = now, payment.payload
     donation.wave_checkout_session_id = payment.checkout_id
     if problem is None:
         donation.wave_transaction_id = payment.transaction_id
-    if problem is not None or (donation.risk_score or 0) > await system_config.number(tx, risk.HOLD_SCORE):
-        await _hold(tx, donation, payment)
+    if problem is not None or (donation.risk_score or 0) > hold_score:
+        _hold(tx, donation, payment)
     elif takes(pot, donation.amount_cfa):
         await count(tx, pot, donation, ledger.provider("wave"))
     else:
-        await _put_aside(tx, donation, payment)
-        await send_back(tx, donation, donation.amount_cfa, RefundReason.FAILED_POT)
+        _put_aside(tx, donation, payment)
+        send_back(tx, donation, donation.amount_cfa, RefundReason.FAILED_POT, now)
     return donation, problem
 
 
-async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, str | None]:
-    """Act on a payment that did not succeed: the donor may try again, and a late success still counts."""
-    seen = await donation_of(tx, payment)
+async def fail(tx: RuleTransaction, payment: Payment, seen: Donation | None) -> tuple[Donation | None, str | None]:
+    """Act on a payment that did not succeed: the donor may try again, and a late success still counts. As `settle`."""
     if seen is None:
         return None, "There is no donation that this was paid for."
-    donation = await tx.lock(Donation, seen.id)
+    ((donation,),), ((now,),) = await tx.fetch(rows.locking(Donation, seen.id), clock.reading())
     current = donation.wave_checkout_session_id in (None, payment.checkout_id)
     if donation.status == DonationStatus.PENDING and current:
-        now = await clock.now(tx)
         donation.status, donation.failed_at = DonationStatus.FAILED, now
         donation.wave_notified_at, donation.wave_webhook_data = now, payment.payload
         tx.save(donation)
@@ -144,71 +160,68 @@ async def fail(tx: RuleTransaction, payment: Payment) -> tuple[Donation | None, 
 
 async def count(tx: RuleTransaction, pot: Pot, donation: Donation, source: ledger.Account) -> None:
     """Count a paid donation in its pot; both are locked. The money comes from `source`."""
-    now = await clock.now(tx)
+    owner = pot.owner_user_id
+    ((now,),), configured, named, recipient, *earned = await tx.fetch(
+        clock.reading(),
+        hidden_totals.reading(),
+        naming(owner),
+        addressing(owner, "donation_received"),
+        *points.earning(owner, Earning.FIRST_DONATION),
+    )
     donation.status, donation.confirmed_at = DonationStatus.SUCCEEDED, now
     tx.save(donation)
-    until = await hidden_totals.hidden_until(tx, donation)
+    until = hidden_totals.hidden_until(donation, now, configured)
     publish(tx, Topic.DONATION_SUCCEEDED, donation.id, pot_id=pot.id, hidden_until=until)
     give(tx, LedgerKind.DONATION, pot, source, donation.amount_cfa, of=donation)
-    notify(
-        tx,
-        pot.owner_user_id,
-        "donation_received",
-        user_name=FirstName(pot.owner_user_id),
-        amount=donation.amount_cfa,
-        pot_title=pot.title,
-    )
-    await points.earn_for(tx, pot.owner_user_id, Earning.FIRST_DONATION)
+    name = first_name_in(named)
+    queue(tx, recipient, "donation_received", user_name=name, amount=donation.amount_cfa, pot_title=pot.title)
+    points.earn_what_is_found(tx, Earning.FIRST_DONATION, *earned)
 
 
-async def send_back(
+def send_back(
     tx: RuleTransaction,
     donation: Donation,
     amount: int,
     reason: RefundReason,
+    now: datetime,
     description: str | None = None,
 ) -> None:
     """Have the money of a locked donation that stands in suspense go back to who paid it."""
-    now = await clock.now(tx)
     donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     tx.save(donation)
-    refund = await refunds.written(tx, donation, amount, reason, description)
+    refund = refunds.written(tx, donation, amount, reason, description)
     publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=donation.pot_id, refund_id=refund.id)
     enqueue(tx, refunds.send_refund, refund_id=refund.id)
 
 
 async def donation_of(tx: Transaction, payment: Payment) -> Donation | None:
     """The donation whose checkout it is; of one that we do not know, the donation that it names."""
-    found = await BY_CHECKOUT.one(tx, checkout=payment.checkout_id)
-    if found is not None:
-        donation: Donation = found[0]
-        return donation
-    try:
-        key = UUID(payment.reference)
-    except ValueError:
-        return None
-    return await tx.find(Donation, key)
+    return donation_in(await tx.fetch(*paid_for(payment)))
 
 
-async def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
+def paid_for(payment: Payment) -> list[Query]:
+    """The look-ups of `donation_of`, to be sent together with others; `donation_in` reads them."""
+    by_checkout = BY_CHECKOUT.query(checkout=payment.checkout_id)
+    named = payment.donation_id
+    return [by_checkout] if named is None else [by_checkout, rows.finding(Donation, named)]
+
+
+def donation_in(found: Sequence[Sequence[tuple[Any, ...]]]) -> Donation | None:
+    return next((donation for each in found for (donation,) in each), None)
+
+
+def _hold(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     """Leave it to staff: what was paid stands in suspense, and counts nowhere."""
     donation.status = DonationStatus.PROCESSING
     tx.save(donation)
-    await _put_aside(tx, donation, payment)
+    _put_aside(tx, donation, payment)
     publish(tx, Topic.DONATION_HELD, donation.id, pot_id=donation.pot_id)
 
 
-async def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
+def _put_aside(tx: RuleTransaction, donation: Donation, payment: Payment) -> None:
     if payment.francs:
         wave, suspense = ledger.provider("wave"), ledger.suspense()
         ledger.transfer(tx, LedgerKind.DONATION_HELD, wave, suspense, payment.francs, of=donation)
-
-
-async def _paid_elsewhere(tx: Transaction, payment: Payment, donation: Donation) -> str | None:
-    if payment.transaction_id is None:
-        return None
-    other = await SAME_PAYMENT.one(tx, transaction=payment.transaction_id, donation_id=donation.id)
-    return None if other is None else "This payment has been counted for another donation."
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

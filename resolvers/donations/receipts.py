@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ScalarSelect, any_, bindparam, func, select
 from sqlalchemy import types as sql
 
 from lango.actor import Actor, DatabaseRole
+from lango.db import rows
 from lango.db.fair_queue import SYSTEM
 from lango.db.pipeline import Pipeline
-from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction, acting_as
+from lango.db.prepared import Lookup, Query
+from lango.db.transaction import acting_as
 from lango.errors import BadUserInput
 from lango.rules.inputs import Text
 from lango.rules.rule import NotFound
@@ -87,10 +88,10 @@ async def receipt(pipeline: Pipeline, actor: Actor, token: str) -> Receipt | Non
 
 
 async def presented(
-    caller: CallerTransaction, donation_id: UUID | None, receipt_token: str | None
-) -> tuple[Donation, str]:
-    """The donation that its donor, or staff, name by its id, or whoever holds it by the token of its receipt; and the
-    input that names it.
+    caller: CallerTransaction, donation_id: UUID | None, receipt_token: str | None, *others: Query
+) -> tuple[Donation, str, list[list[Any]]]:
+    """The donation that its donor, or staff, name by its id, or whoever holds it by the token of its receipt; the
+    input that names it; and what other look-ups give, which go with this one in the rules' role.
 
     Reads as the caller, and goes on in the rules' role. Raises NotFound, and BadUserInput where neither is named.
     """
@@ -99,18 +100,9 @@ async def presented(
         raise BadUserInput("Say which donation: by `donationId` or by `receiptToken`.")
     if receipt_token is None:
         assert donation_id is not None
-        found = await caller.find(Donation, donation_id)
-        caller.as_rules()
+        found, *beside = await caller.fetch_and_lock([rows.finding(Donation, donation_id)], others)
     else:
-        tx = caller.as_rules()
-        found = await _opened(tx, receipt_token)
-        if found is not None and donation_id not in (None, found.id):
-            found = None
-    if found is None:
+        found, *beside = await caller.as_rules().fetch(BY_TOKEN.query(hashes=hashes_of(receipt_token)), *others)
+    if not found or donation_id not in (None, found[0][0].id):
         raise NotFound("There is no such donation.", field=field)
-    return found, field
-
-
-async def _opened(tx: Transaction, token: str) -> Donation | None:
-    found = await BY_TOKEN.one(tx, hashes=hashes_of(token))
-    return found[0] if found else None
+    return found[0][0], field, beside

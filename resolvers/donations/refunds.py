@@ -5,16 +5,18 @@ Wave gives a checkout back whole. A part, and what is left after a part, goes to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Interval, bindparam, func, or_
+from sqlalchemy import Interval, bindparam, func, or_, select
 
-from lango.db.prepared import Lookup
+from lango.db import rows
+from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.jobs.calls import call_soon
@@ -37,11 +39,11 @@ from models.redemption import QrCode, QrCodeStatus
 from models.topics import Topic
 from resolvers.donations import donors, hidden_totals
 from resolvers.donations.receipts import ReceiptToken, presented
-from resolvers.kernel import clock, due, guardianship
+from resolvers.kernel import clock, due, guardianship, own_matters
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
 from resolvers.points import points
@@ -81,6 +83,7 @@ class PhoneUnknown(Refused):
     """A partial refund goes to the donor's phone, and no phone number is known."""
 
 
+# A refund that failed counts: it may be sent again.
 GIVEN_BACK = Lookup(
     [func.coalesce(func.sum(Refund.amount_cfa), 0)],
     lambda rows: rows.where(Refund.donation_id == bindparam("donation_id")),
@@ -89,9 +92,18 @@ CODES = Lookup(
     [func.count(), func.coalesce(func.sum(QrCode.price_cfa), 0)],
     lambda rows: rows.where(QrCode.pot_id == bindparam("pot_id"), QrCode.status == QrCodeStatus.ISSUED),
 )
+OF_REFUND = select(Refund.donation_id).where(Refund.id == bindparam("id")).scalar_subquery()
+# Of a refund: its donation, how many others that has, and the donor's account with its phone.
+REFUNDED = Lookup([Donation], lambda rows: rows.where(Donation.id == OF_REFUND).with_for_update(key_share=True))
 OTHERS = Lookup(
     [func.count(Refund.id)],
-    lambda rows: rows.where(Refund.donation_id == bindparam("donation_id"), Refund.id != bindparam("id")),
+    lambda rows: rows.where(Refund.donation_id == OF_REFUND, Refund.id != bindparam("id")),
+)
+DONOR = Lookup(
+    [Donation.donor_user_id, User.phone],
+    lambda rows: (
+        rows.select_from(Donation).outerjoin(User, User.id == Donation.donor_user_id).where(Donation.id == OF_REFUND)
+    ),
 )
 ACCOUNT_PHONE = Lookup([User.phone], lambda rows: rows.where(User.id == bindparam("user_id")))
 PENDING = due.Due(
@@ -139,39 +151,46 @@ async def refund_donation(
     """
     if amount_cfa is not None:
         check_amount(amount_cfa, Refund.amount_cfa, field="amount_cfa")
-    seen, field = await presented(caller, donation_id, receipt_token)
+    of_staff = _of_staff(caller, donation_id) if receipt_token is None else []
+    seen, field, found = await presented(caller, donation_id, receipt_token, *of_staff)
     tx = caller.as_rules()
-    as_staff = receipt_token is None and await _acts_as_staff(tx, seen)
+    as_staff = bool(of_staff) and _acts_as_staff(tx, seen, *found)
     if reason not in (None, RefundReason.USER_REQUEST) and not as_staff:
         raise ReasonNotAllowed(field="reason")
-    pot = await tx.lock(Pot, seen.pot_id)
-    donation = await tx.lock(Donation, seen.id)
+    ((pot,),), ((donation,),), ((now,),), ((given_back,),), account, codes, hidden = await tx.fetch(
+        rows.locking(Pot, seen.pot_id),
+        rows.locking(Donation, seen.id),
+        clock.reading(),
+        GIVEN_BACK.query(donation_id=seen.id),
+        ACCOUNT_PHONE.query(user_id=seen.donor_user_id),
+        CODES.query(pot_id=seen.pot_id),
+        hidden_totals.reading(),
+    )
     if donation.status != DonationStatus.SUCCEEDED:
         raise InvalidState(f"The donation is {donation.status}.", field=field, state=donation.status)
     if pot.status == PotStatus.CANCELLED:
         # Its money has left the pot already.
         raise InvalidState("Its pot is cancelled: it goes back by itself.", field=field, state=donation.status)
-    now = await clock.now(tx)
     if not as_staff:
         until = (donation.confirmed_at or donation.created_at) + WINDOW
         if now > until:
             raise RefundWindowOver(until=until.isoformat())
         if pot.status not in TAKES_DONATIONS:
             raise PotNotOpen(state=pot.status)
-    left = donation.amount_cfa - await given_back(tx, donation.id)
+    left = donation.amount_cfa - int(given_back)
     amount = left if amount_cfa is None else amount_cfa
     if amount > left:
         raise RefundExceedsDonation(f"{left} CFA francs of it have not gone back.", field="amount_cfa", leftCfa=left)
-    if amount < donation.amount_cfa and not as_staff and await _phone(tx, donation) is None:
+    if amount < donation.amount_cfa and not as_staff and _phone(donation, account) is None:
         raise PhoneUnknown(field=field if amount_cfa is None else "amount_cfa")
-    await check_funds(tx, pot, amount)
+    _check_funds(pot, amount, codes)
     if amount == left:
         donation.status, donation.refunded_at = DonationStatus.REFUNDED, now
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
-    made = await written(tx, donation, amount, reason or usual, description)
+    made = written(tx, donation, amount, reason or usual, description)
     tx.save(donation)
-    hidden = await hidden_totals.hidden_until(tx, donation)
-    publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden)
+    until = hidden_totals.hidden_until(donation, now, hidden)
+    publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=until)
     take_back(tx, LedgerKind.DONATION_REFUND, pot, ledger.suspense(), amount, of=made)
     await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
     call_soon(tx, send_refund, refund_id=made.id)
@@ -179,11 +198,24 @@ async def refund_donation(
     return made
 
 
-async def _acts_as_staff(tx: Transaction, donation: Donation) -> bool:
+def _of_staff(tx: Transaction, donation_id: UUID | None) -> list[Query]:
+    """The look-ups of what `_acts_as_staff` decides by; none for a caller who is not of the staff."""
+    if not tx.actor.is_staff or donation_id is None:
+        return []
+    return [guardianship.representing(), donors.concerning(donation_id), own_matters.relating(tx)]
+
+
+def _acts_as_staff(
+    tx: Transaction,
+    donation: Donation,
+    represented: Sequence[tuple[Any, ...]],
+    concerned: Sequence[tuple[Any, ...]],
+    wards: Sequence[tuple[Any, ...]],
+) -> bool:
     """Whether it is staff, not the donor, who give a donation back. Raises OwnMatter where their own pot loses it."""
-    if not tx.actor.is_staff or donation.donor_user_id in await guardianship.represented_users(tx):
+    if donation.donor_user_id in guardianship.represented_in(represented):
         return False
-    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="donation_id")
+    donors.refuse_concerned(tx, concerned, wards, field="donation_id")
     return True
 
 
@@ -193,7 +225,9 @@ FailedRefund = Annotated[Refund, Locked("The refund that failed.")]
 @rule(OwnMatter, InvalidState, staff=True, calls=True)
 async def retry_refund(tx: RuleTransaction, refund: FailedRefund) -> Refund:
     """Send a refund again that Wave did not carry out."""
-    await _check_failed(tx, refund)
+    concerned, wards = await tx.fetch(donors.concerning(refund.donation_id), own_matters.relating(tx))
+    donors.refuse_concerned(tx, concerned, wards, field="refund_id")
+    _check_failed(refund)
     # Without this moment it is a new request to Wave, which would answer the old one as before.
     refund.wave_refund_status, refund.processed_at = Sent.PENDING, None
     tx.save(refund)
@@ -213,28 +247,26 @@ async def mark_refund_paid(
     Wave pays nothing to an account that is closed, and no part to a donor whose phone is not known.
     """
     check_text(reference, field="reference")
-    await _check_failed(tx, refund)
-    await _complete(tx, refund, reference.strip())
+    concerned, wards, ((now,),), ((donor, _),) = await tx.fetch(
+        donors.concerning(refund.donation_id), own_matters.relating(tx), clock.reading(), DONOR.query(id=refund.id)
+    )
+    donors.refuse_concerned(tx, concerned, wards, field="refund_id")
+    _check_failed(refund)
+    _complete(tx, refund, reference.strip(), donor, now)
     return refund
 
 
-async def given_back(tx: Transaction, donation_id: UUID) -> int:
-    """What has gone back of a donation, or is to: a refund that failed may be sent again."""
-    ((total,),) = await GIVEN_BACK.all(tx, donation_id=donation_id)
-    return int(total)
-
-
-async def check_funds(tx: Transaction, pot: Pot, amount: int) -> None:
+def _check_funds(pot: Pot, amount: int, outstanding: Sequence[tuple[Any, ...]]) -> None:
     """Raises PotFundsSpent or CodesOutstanding where a locked pot cannot give so much back."""
     if pot.balance_cfa >= amount:
         return
-    ((codes, reserved),) = await CODES.all(tx, pot_id=pot.id)
+    ((codes, reserved),) = outstanding
     if codes and pot.balance_cfa + int(reserved) >= amount:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
     raise PotFundsSpent(balanceCfa=pot.balance_cfa)
 
 
-async def written(
+def written(
     tx: RuleTransaction,
     donation: Donation,
     amount: int,
@@ -316,20 +348,22 @@ async def unfinished(services: Services) -> dict[str, int]:
 
 async def _begun(tx: RuleTransaction, refund_id: UUID) -> Sending | None:
     """What is to be sent; None where it has been, or is not to be."""
-    seen = await tx.find(Refund, refund_id)
-    assert seen is not None, "a refund is never deleted"
-    donation = await tx.lock(Donation, seen.donation_id)
-    refund = await tx.lock(Refund, refund_id)
+    ((donation,),), ((refund,),), ((others,),), ((now,),), ((_, account),) = await tx.fetch(
+        REFUNDED.query(id=refund_id),
+        rows.locking(Refund, refund_id),
+        OTHERS.query(id=refund_id),
+        clock.reading(),
+        DONOR.query(id=refund_id),
+    )
     if refund.wave_refund_status != Sent.PENDING:
         return None
     # Nothing is added to a donation that has gone back whole: the way to the donor stays the same.
-    ((others,),) = await OTHERS.all(tx, donation_id=donation.id, id=refund_id)
     whole = donation.status == DonationStatus.REFUNDED and not others
     if refund.processed_at is None:
-        refund.processed_at = await clock.now(tx)
-        if not whole and donation.donor_phone is None:
+        refund.processed_at = now
+        if not whole:
             # Kept: the account may have another phone when the request is repeated.
-            donation.donor_phone = await _phone(tx, donation)
+            donation.donor_phone = _phone(donation, [(account,)])
         tx.save(donation, refund)
     return Sending(
         refund_id, refund.amount_cfa, checkout=donation.wave_checkout_session_id if whole else None,
@@ -337,45 +371,35 @@ async def _begun(tx: RuleTransaction, refund_id: UUID) -> Sending | None:
     )  # fmt: skip
 
 
-async def _phone(tx: Transaction, donation: Donation) -> str | None:
+def _phone(donation: Donation, account: Sequence[tuple[Any, ...]]) -> str | None:
     """Where a part goes back to: the phone that the donor gave, or that of the donor's account."""
-    if donation.donor_phone is not None or donation.donor_user_id is None:
-        return donation.donor_phone
-    found = await ACCOUNT_PHONE.one(tx, user_id=donation.donor_user_id)
-    return found[0] if found else None
+    given = donation.donor_phone
+    return given if given is not None else next((phone for (phone,) in account), None)
 
 
 async def _sent(services: Services, refund_id: UUID, reference: str) -> None:
     async with services.work() as tx:
-        sent = await tx.lock(Refund, refund_id)
+        ((sent,),), ((now,),), ((donor, _),) = await tx.fetch(
+            rows.locking(Refund, refund_id), clock.reading(), DONOR.query(id=refund_id)
+        )
         if sent.wave_refund_status == Sent.PENDING:
-            await _complete(tx, sent, reference)
+            _complete(tx, sent, reference, donor, now)
 
 
-async def _complete(tx: RuleTransaction, refund: Refund, reference: str) -> None:
+def _complete(tx: RuleTransaction, refund: Refund, reference: str, donor: UUID | None, now: datetime) -> None:
     """The donor has the money: it leaves suspense, and our account at Wave."""
-    refund.completed_at = await clock.now(tx)
+    refund.completed_at = now
     refund.wave_refund_status, refund.wave_refund_id = Sent.SUCCEEDED, reference
     tx.save(refund)
     suspense, wave = ledger.suspense(), ledger.provider("wave")
     ledger.transfer(tx, LedgerKind.DONATION_REFUND, suspense, wave, refund.amount_cfa, of=refund)
     publish(tx, Topic.REFUND_SUCCEEDED, refund.id, donation_id=refund.donation_id)
-    donation = await tx.find(Donation, refund.donation_id)
-    if donation is not None and donation.donor_user_id is not None:
-        notify(
-            tx,
-            donation.donor_user_id,
-            "donation_refunded",
-            user_name=FirstName(donation.donor_user_id),
-            amount=refund.amount_cfa,
-        )
+    if donor is not None:
+        notify(tx, donor, "donation_refunded", user_name=FirstName(donor), amount=refund.amount_cfa)
 
 
-async def _check_failed(tx: Transaction, refund: Refund) -> None:
-    """Raises OwnMatter, and InvalidState where a locked refund has not failed."""
-    donation = await tx.find(Donation, refund.donation_id)
-    assert donation is not None
-    await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="refund_id")
+def _check_failed(refund: Refund) -> None:
+    """Raises InvalidState where a locked refund has not failed."""
     if refund.wave_refund_status != Sent.FAILED:
         state = refund.wave_refund_status
         raise InvalidState(f"The refund is {state}; it must have failed.", field="refund_id", state=state)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Float, Integer, Text, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import INET
 
-from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
+from lango.db.prepared import Lookup, Query
 from models.donations import Donation, DonationStatus
 from resolvers.kernel.system_config import Configured
 
@@ -49,13 +50,17 @@ TRIES = Lookup(
 )
 
 
-async def score(
-    tx: Transaction, *, pot_id: UUID, phone: str | None, ip: IPv4Address | IPv6Address | None, amount_cfa: int
-) -> int:
-    """The score of a donation that is about to be made. Reads as a role that sees all donations: the rules' own."""
-    found = await TRIES.one(tx, pot_id=pot_id, phone=phone, ip=None if ip is None else str(ip))
-    assert found is not None
-    by_phone, by_address, by_pot, failures, given, usual = found
+def tries(*, pot_id: UUID, phone: str | None, ip: IPv4Address | IPv6Address | None) -> Query:
+    """The look-up of what decides how risky a donation is that is about to be made; `score` reads it.
+
+    Reads as a role that sees all donations: the rules' own.
+    """
+    return TRIES.query(pot_id=pot_id, phone=phone, ip=None if ip is None else str(ip))
+
+
+def score(tried: Sequence[tuple[Any, ...]], amount_cfa: int) -> int:
+    """The score of a donation of so much."""
+    ((by_phone, by_address, by_pot, failures, given, usual),) = tried
     total = (
         above(by_phone, USUAL_BY_PHONE, BY_PHONE, MOST_BY_PHONE)
         + above(by_address, USUAL_BY_ADDRESS, BY_ADDRESS, MOST_BY_ADDRESS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared
+from lango.db.transaction import Transaction
 from lango.jobs.gauges import gauge
 from lango.jobs.job import enqueue, job
 from lango.providers.wave.webhook import EVENTS
@@ -24,13 +25,13 @@ from lango.rules.inputs import Locked, Named
 from lango.rules.rule import rule
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
-from models.donations import WaveWebhookEvent
+from models.donations import Donation, WaveWebhookEvent
 from models.topics import Topic
 from resolvers.donations import donors
-from resolvers.donations.payments import Payment, donation_of, fail, settle
+from resolvers.donations.payments import Payment, donation_in, fail, paid_for, settle
 from resolvers.kernel import clock
 from resolvers.kernel.outbox import publish
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter
 
 log = structlog.get_logger("lango.wave")
 COMPLETED = "checkout.session.completed"
@@ -77,7 +78,7 @@ async def process_wave_event(services: Services, *, event_id: UUID) -> None:
         async with services.work() as tx:
             event = await tx.lock(WaveWebhookEvent, event_id)
             if event.processed_at is None:
-                await _act_on(tx, event)
+                await _act_on(tx, event, *await _reported(tx, event))
     except Exception as error:
         async with services.work() as tx:
             event = await tx.lock(WaveWebhookEvent, event_id)
@@ -100,25 +101,35 @@ async def replay_wave_event(
     tx: RuleTransaction, event: Annotated[WaveWebhookEvent, Locked("The stored webhook.")]
 ) -> Annotated[WaveWebhookEvent, Named("wave_webhook_event")]:
     """Act on a stored webhook again: what it has done already it does not do twice."""
-    if (donation := await donation_of(tx, Payment.of_event(event.raw_payload))) is not None:
-        await refuse_own_matter(tx, *await donors.concerned(tx, donation), field="event_id")
+    payment, donation, now = await _reported(tx, event)
+    if donation is not None:
+        await donors.refuse_own_donation(tx, donation.id, field="event_id")
     event.retry_count = (event.retry_count or 0) + 1
-    await _act_on(tx, event)
+    await _act_on(tx, event, payment, donation, now)
     return event
 
 
-async def _act_on(tx: RuleTransaction, event: WaveWebhookEvent) -> None:
+async def _reported(tx: Transaction, event: WaveWebhookEvent) -> tuple[Payment, Donation | None, datetime]:
+    """What a locked event reports, the donation that was paid for, and the time now."""
+    payment = Payment.of_event(event.raw_payload)
+    ((now,),), *found = await tx.fetch(clock.reading(), *paid_for(payment))
+    return payment, donation_in(found), now
+
+
+async def _act_on(
+    tx: RuleTransaction, event: WaveWebhookEvent, payment: Payment, seen: Donation | None, now: datetime
+) -> None:
     """Process a locked event, and record that it is done, or why it is left to staff."""
     donation, problem = None, None
     if event.event_type == COMPLETED:
-        donation, problem = await settle(tx, Payment.of_event(event.raw_payload))
+        donation, problem = await settle(tx, payment, seen)
     elif event.event_type == FAILED:
-        donation, problem = await fail(tx, Payment.of_event(event.raw_payload))
+        donation, problem = await fail(tx, payment, seen)
     if donation is not None:
         event.donation_id = donation.id
     event.processing_error = problem
     if problem is None:
-        event.processed_at = await clock.now(tx)
+        event.processed_at = now
     else:
         log.warning("wave_event_left_to_staff", event_id=str(event.id), problem=problem)
         publish(tx, Topic.WAVE_EVENT_UNPROCESSED, event.id, donation_id=event.donation_id)

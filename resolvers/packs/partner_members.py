@@ -127,7 +127,8 @@ def managing(partner_id: UUID | None) -> Query:
 
 async def refuse_own_partner(tx: Transaction, partner_id: UUID, *, field: str) -> None:
     """Raises OwnMatter where the caller, or whom the caller acts for, is on the partner. In the rules' role."""
-    refuse_members(tx, *await tx.fetch(*belonging(tx, partner_id)), field=field)
+    members, wards = await tx.fetch(*belonging(tx, partner_id))
+    refuse_members(tx, members, wards, field=field)
 
 
 def belonging(tx: Transaction, partner_id: UUID | None) -> tuple[Query, Query]:
