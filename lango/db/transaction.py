@@ -108,8 +108,11 @@ class OpenTransaction(Transaction):
         self._pending.append(Command(sql, values, writes=True))
 
     async def fetch_last(self, *queries: Query) -> list[list[Any]]:
-        """What these look-ups give, and the end of the transaction, which has written nothing: in one round trip."""
-        assert not any(each.writes for each in self._pending), "what is written goes with `commit`"
+        """What these look-ups give, which go together with the end of the transaction.
+
+        They are done again where the connection turns out to be lost: what they change must bear being changed twice.
+        """
+        assert not any(each.writes for each in self._pending), "what is saved goes with `commit`"
         results = await self._sent([*(self._command(each) for each in queries), COMMIT])
         self._end()
         return self._read(queries, results[:-1])

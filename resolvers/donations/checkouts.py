@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Interval, bindparam, func
+from sqlalchemy import Interval, Select, bindparam, func, select, update
+from sqlalchemy import types as sql
 
 from lango.db import rows
+from lango.db.prepared import Prepared
 from lango.errors import Refused
 from lango.jobs.calls import call_soon
 from lango.jobs.job import job, scheduled
@@ -31,7 +33,7 @@ from resolvers.donations.wave_events import receive_wave_event as receive_wave_e
 from resolvers.kernel import clock, contacts, due, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.contacts import PhoneNotValid
-from resolvers.kernel.outbox import publish
+from resolvers.kernel.outbox import publish, published
 from resolvers.kernel.share_links import LONGEST_TOKEN, hash_of
 from resolvers.kernel.system_config import Configured
 from resolvers.points.points import SMALLEST_DONATION
@@ -232,13 +234,13 @@ async def ask_about(services: Services, donation_id: UUID) -> None:
         async with services.work() as tx:
             payment = Payment.of_checkout(checkout)
             await settle(tx, payment, await donation_of(tx, payment))
-    elif not _payable(checkout, now):
+    elif not _can_be_paid(checkout, now):
         await _give_up(services, donation_id, donation.wave_checkout_session_id)
     elif donation.wave_payment_url is None and donation.wave_checkout_session_id is None:
         await _opened(services, donation_id, None, checkout)
 
 
-def _payable(checkout: Checkout, now: datetime) -> bool:
+def _can_be_paid(checkout: Checkout, now: datetime) -> bool:
     return checkout.status == "open" and checkout.expires_at > now
 
 
@@ -274,14 +276,34 @@ async def _opened(
     services: Services, donation_id: UUID, before: str | None, checkout: Checkout
 ) -> dict[str, str] | None:
     async with services.work() as tx:
-        donation = await tx.lock(Donation, donation_id)
-        if donation.status != DonationStatus.PENDING:
-            return None
-        if donation.wave_checkout_session_id == before:
-            donation.wave_checkout_session_id, donation.wave_payment_url = checkout.id, checkout.url
-            tx.save(donation)
-            publish(tx, Topic.DONATION_PAYABLE, donation.id, pot_id=donation.pot_id)
-        return {"payment_url": donation.wave_payment_url} if donation.wave_payment_url else None
+        _, ((donation,),) = await tx.fetch_last(
+            MAKE_PAYABLE.query(donation_id=donation_id, before=before, checkout=checkout.id, url=checkout.url),
+            rows.finding(Donation, donation_id),
+        )
+    if donation.status != DonationStatus.PENDING or donation.wave_payment_url is None:
+        return None
+    return {"payment_url": donation.wave_payment_url}
+
+
+def _payable() -> Select[Any]:
+    """Keep the checkout of a donation that waits for one, unless it has got another meanwhile, and publish that."""
+    donation = Donation.table().c
+    kept = (
+        update(Donation.table())
+        .where(
+            donation.id == bindparam("donation_id"),
+            donation.status == DonationStatus.PENDING,
+            donation.wave_checkout_session_id.is_not_distinct_from(bindparam("before", type_=sql.Text)),
+        )
+        .values(wave_checkout_session_id=bindparam("checkout"), wave_payment_url=bindparam("url"))
+        .returning(donation.id, donation.pot_id)
+        .cte("kept")
+    )
+    events = published(Topic.DONATION_PAYABLE, kept, kept.c.id, pot_id=kept.c.pot_id)
+    return select(kept.c.id).add_cte(events.cte("events"))
+
+
+MAKE_PAYABLE = Prepared(_payable())
 
 
 async def _give_up(services: Services, donation_id: UUID, checkout_id: str | None) -> None:
