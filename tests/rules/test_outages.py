@@ -20,7 +20,7 @@ from lango.rules.transaction import IMMEDIATE
 from resolvers.kernel import idempotency
 from tests.reads.conftest import BACKEND, Pool, assert_clean
 from tests.relay import Relay
-from tests.rules.conftest import Run, Titles, runs
+from tests.rules.conftest import Run, Titles, runs, services_over
 from tests.rules.trials import SLOW, WHO, plan, rename_both
 
 # Where a rule is cut off that looks as the caller, as the rules, and once more, and then commits.
@@ -251,4 +251,23 @@ async def test_a_cancelled_commit_tells_nobody_anything_false(
     assert (await do_relayed(plan, title="A", ending="well", key=key)).refusals == []
     assert await titles() == ["before", "A"]
     assert await relayed.ask(BACKEND)
+    await assert_clean(relayed, owner)
+
+
+async def test_last_look_ups_go_with_the_commit_and_are_done_again_where_their_answer_is_lost(
+    network: tuple[Relay, str], relayed: Pool, owner: Any
+) -> None:
+    sent: list[list[str]] = []
+    relayed.listeners.append(lambda batch: sent.append([*batch]))
+
+    async def look() -> Any:
+        async with services_over(relayed).work() as tx:
+            return await tx.fetch_last(WHO.query())
+
+    found = await look()
+    assert [(batch[0], batch[-1]) for batch in sent] == [("BEGIN", "COMMIT")]
+    network[0].lose_the_answer_of_commit()
+
+    assert await look() == found
+    assert network[0].seen["COMMIT"] == 3
     await assert_clean(relayed, owner)
