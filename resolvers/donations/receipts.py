@@ -76,10 +76,10 @@ async def receipt(pipeline: Pipeline, actor: Actor, token: str) -> Receipt | Non
     """The receipt that a token opens, in a transaction of its own; None where it opens none."""
     # Other fields of the operation may hold a connection already: to wait for a second one could be for ever.
     async with acting_as(pipeline, actor, read_only=True, role=DatabaseRole.RULES, caller=SYSTEM) as tx:
-        found = await RECEIPT.one(tx, hashes=hashes_of(token))
-    if found is None:
+        (found,) = await tx.fetch_last(RECEIPT.query(hashes=hashes_of(token)))
+    if not found:
         return None
-    donation, pot, given_back, pending, failed = found
+    ((donation, pot, given_back, pending, failed),) = found
     url = donation.wave_payment_url if donation.status == DonationStatus.PENDING else None
     return Receipt(
         pot.id, pot.title, pot.status, str(donation.id), donation.status, donation.amount_cfa, int(given_back),

@@ -189,8 +189,8 @@ async def refund_donation(
     usual = RefundReason.ADMIN_ACTION if as_staff else RefundReason.USER_REQUEST
     made = written(tx, donation, amount, reason or usual, description)
     tx.save(donation)
-    until = hidden_totals.hidden_until(donation, now, hidden)
-    publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=until)
+    hidden_until = hidden_totals.hidden_until(donation, now, hidden)
+    publish(tx, Topic.DONATION_REFUNDED, donation.id, pot_id=pot.id, refund_id=made.id, hidden_until=hidden_until)
     take_back(tx, LedgerKind.DONATION_REFUND, pot, ledger.suspense(), amount, of=made)
     await points.take_back(tx, pot.owner_user_id, why="a donation was given back")
     call_soon(tx, send_refund, refund_id=made.id)
