@@ -144,6 +144,10 @@ class RuleTransaction(OpenTransaction):
         await self._conclude()
         await self._sent([IMMEDIATE])
 
+    async def fetch_last(self, *queries: Query) -> list[list[Any]]:
+        assert not self._endings, "what is done at the end goes with `commit`"
+        return await super().fetch_last(*queries)
+
     async def commit(self) -> None:
         await self._conclude()
         await super().commit()
