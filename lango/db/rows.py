@@ -42,6 +42,11 @@ def finding(model: type[Row], key: UUID) -> Query:
     return _by_id(model, lock=False).query(id=key)
 
 
+def locking_all(model: type[Row], keys: Iterable[UUID]) -> Query:
+    """The look-up by which `lock_all` finds its rows, to be sent together with others."""
+    return _by_ids(model).query(ids=sorted(set(keys)))
+
+
 async def lock(tx: Connected, model: type[Row], key: UUID) -> Row:
     """The row with that id, which nobody else changes until the transaction ends. See it first.
 
@@ -56,7 +61,7 @@ async def lock(tx: Connected, model: type[Row], key: UUID) -> Row:
 
 async def lock_all(tx: Connected, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
     """Those rows by their ids, locked in the order of the ids, so that no two callers cross."""
-    found = await _by_ids(model).all(tx, ids=sorted(set(keys)))
+    (found,) = await tx.fetch(locking_all(model, keys))
     return {row.id: row for (row,) in found}
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, any_, bindparam, func, or_
+from sqlalchemy import ARRAY, any_, bindparam, func, or_
 from sqlalchemy import types as sql
 
-from lango.db.prepared import Lookup
+from lango.db.prepared import Lookup, Query
 from lango.errors import Refused
 from lango.rules.inputs import Text
 from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import Referral, ReferralStatus
-from resolvers.kernel import contacts, opt_outs
+from resolvers.kernel import contacts, opt_outs, system_config
 from resolvers.kernel.contacts import EmailNotValid, PhoneNotValid
-from resolvers.kernel.system_config import Configured, number
+from resolvers.kernel.system_config import Configured
 
 
 class ContactMissing(Refused):
@@ -97,25 +97,51 @@ class Invitable:
         """`declined` says until when whoever declined is not invited again."""
         self._taken, self._opted_out, self._own, self._declined = taken, opted_out, own, declined
 
+    @staticmethod
+    def seeking(
+        tx: RuleTransaction, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime
+    ) -> Sequence[Query]:
+        """The look-ups of whom of some people a sponsor may invite, in the rules' role; `found` reads them.
+
+        Decide by it only under the sponsor's lock.
+        """
+        ways = _ways(people)
+        return (
+            TAKEN.query(sponsor_user_id=sponsor_user_id, ways=ways, now=now),
+            OPTED_OUT.query(ways=ways),
+            OWN.query(user_id=sponsor_user_id),
+            DECLINED.query(sponsor_user_id=sponsor_user_id, ways=ways),
+            system_config.reading(DECLINED_DAYS),
+            *opt_outs.seeking(tx, ways),
+        )
+
     @classmethod
-    async def among(
-        cls, tx: RuleTransaction, sponsor_user_id: UUID, people: Iterable[Invitee], now: datetime
+    def found(
+        cls,
+        tx: RuleTransaction,
+        people: Iterable[Invitee],
+        now: datetime,
+        taken: Sequence[tuple[Any, ...]],
+        opted_out: Sequence[tuple[Any, ...]],
+        own: Sequence[tuple[Any, ...]],
+        declined: Sequence[tuple[Any, ...]],
+        configured: Sequence[tuple[Any, ...]],
+        *opt_outs_found: Sequence[tuple[Any, ...]],
     ) -> Invitable:
-        """Decide by it only under the sponsor's lock. In the rules' role."""
-        ways = [way for person in people for way in person.ways.values()]
-        taken = await TAKEN.all(tx, sponsor_user_id=sponsor_user_id, ways=ways, now=now)
-        opted_out = await OPTED_OUT.all(tx, ways=ways)
-        own = await OWN.all(tx, user_id=sponsor_user_id)
-        days = timedelta(days=await number(tx, DECLINED_DAYS))
-        declined: dict[str, datetime] = {}
-        for phone, email, moment in await DECLINED.all(
-            tx, sponsor_user_id=sponsor_user_id, ways=ways, after=now - days
-        ):
-            declined |= {way: max(moment + days, declined.get(way, now)) for way in (phone, email)}
-        refused = {way for row in opted_out for way in row} | await opt_outs.among(tx, ways)
+        ways = _ways(people)
+        (days,) = system_config.numbers_in(configured, DECLINED_DAYS)
+        until: dict[str, datetime] = {}
+        for phone, email, moment in declined:
+            if (end := moment + timedelta(days=days)) > now:
+                until |= {way: max(end, until.get(way, now)) for way in (phone, email)}
+        refused = {way for row in opted_out for way in row} | opt_outs.opted_out_in(tx, ways, *opt_outs_found)
         # A row that was found by its phone has an email as well, which was not looked for.
         known, theirs = ({way for row in rows for way in row} & set(ways) for rows in (taken, own))
-        return cls(known, refused & set(ways), theirs, declined)
+        return cls(known, refused & set(ways), theirs, until)
+
+    def copy(self) -> Invitable:
+        """As it is, for taking people who are not taken from this one."""
+        return Invitable({*self._taken}, self._opted_out, self._own, self._declined)
 
     def take(self, person: Invitee, *, field: str) -> None:
         """Count the person as invited. Raises the refusals of INVITED."""
@@ -128,6 +154,10 @@ class Invitable:
             if (until := self._declined.get(written)) is not None:
                 raise InvitationDeclined(field=f"{field}.{name}", until=until.isoformat())
         self._taken.update(person.ways.values())
+
+
+def _ways(people: Iterable[Invitee]) -> list[str]:
+    return [way for person in people for way in person.ways.values()]
 
 
 WAYS = any_(bindparam("ways", type_=ARRAY(sql.Text)))
@@ -150,7 +180,6 @@ DECLINED = Lookup(
         Referral.sponsor_user_id == bindparam("sponsor_user_id"),
         or_(Referral.invited_phone == WAYS, Referral.invited_email == WAYS),
         Referral.status == ReferralStatus.DECLINED,
-        bindparam("after", type_=DateTime(timezone=True)) < DECLINED_AT,
     ),
 )
 OPTED_OUT = Lookup(

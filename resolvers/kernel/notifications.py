@@ -110,7 +110,7 @@ def _value(value: Data, first_names: Mapping[UUID, str]) -> str | int:
 
 def _addressing(each: _Message) -> Query:
     if each.channel is not None:
-        return TEMPLATE.query(template=each.template)
+        return wording(each.template)
     assert each.user_id is not None
     return addressing(each.user_id, each.template)
 
@@ -118,6 +118,11 @@ def _addressing(each: _Message) -> Query:
 def addressing(user_id: UUID, template: str) -> Query:
     """The look-up of `notify`, to be sent together with others: `queue` then queues what it finds."""
     return RECIPIENT.query(template=template, user_id=user_id)
+
+
+def wording(template: str) -> Query:
+    """The look-up of `send_to`, to be sent together with others: `queue` then queues to an address what it finds."""
+    return TEMPLATE.query(template=template)
 
 
 def queue(

@@ -6,15 +6,17 @@ wish to be.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 from uuid import uuid4
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from lango.db.prepared import Lookup, Prepared
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.rules.transaction import RuleTransaction
+from lango.security.encryption import Keyring, NoEncryptionKey, keyring_of
+from lango.security.keys import BadKey
 from models.identity import User
 from models.referrals import InvitationOptOut
 
@@ -34,26 +36,49 @@ ADD = Prepared(
 REMOVE = Prepared(delete(InvitationOptOut.table()).where(COLUMN == HASHES).returning(InvitationOptOut.table().c.id))
 
 
-async def among(tx: RuleTransaction, ways: Collection[str]) -> set[str]:
-    """Those of these phones and emails that have opted out. In the rules' role.
+def seeking(tx: RuleTransaction, ways: Collection[str]) -> tuple[Query, Query, Query]:
+    """The look-ups of those of these phones and emails that have opted out, to be sent together with others, in the
+    rules' role; `opted_out_in` reads them."""
+    try:
+        by_hash = _by_hash(keyring_of(tx.services.settings), ways)
+    except (NoEncryptionKey, BadKey):
+        # Missed only where there is a hash: `opted_out_in` says so.
+        by_hash = {}
+    return THERE_ARE.query(), FOUND.query(hashes=list(by_hash)), ACCOUNTS.query(ways=list(ways))
 
-    Raises ServiceUnavailable where some have, and the key that their hashes need is not configured.
+
+def opted_out_in(
+    tx: RuleTransaction,
+    ways: Collection[str],
+    any_there: Sequence[tuple[Any, ...]],
+    hashed: Sequence[tuple[Any, ...]],
+    accounts: Sequence[tuple[Any, ...]],
+) -> set[str]:
+    """Those that have opted out.
+
+    Raises ServiceUnavailable where anybody has, and the key that their hashes need is not configured.
     """
-    ((there_are,),) = await THERE_ARE.all(tx)
+    ((there_are,),) = any_there
     if not there_are or not ways:
         return set()
-    ring = tx.services.keyring
-    by_hash = {digest: way for way in ways for digest in ring.digests(way, COLUMN)}
-    since = {by_hash[digest]: created for digest, created in await FOUND.all(tx, hashes=list(by_hash))}
-    for phone, email, created in await ACCOUNTS.all(tx, ways=list(since)) if since else []:
+    by_hash = _by_hash(tx.services.keyring, ways)
+    since = {by_hash[digest]: created for digest, created in hashed}
+    for phone, email, created in accounts:
         for way in (phone, email):
             if way in since and since[way] < created:
                 del since[way]
     return set(since)
 
 
+def _by_hash(ring: Keyring, ways: Collection[str]) -> dict[str, str]:
+    return {digest: way for way in ways for digest in ring.digests(way, COLUMN)}
+
+
 async def add(tx: RuleTransaction, ways: Collection[str]) -> None:
-    """From now on no invitation goes to these phones and emails. In the rules' role. Raises as `among`."""
+    """From now on no invitation goes to these phones and emails. In the rules' role.
+
+    Raises ServiceUnavailable where the key that their hashes need is not configured.
+    """
     ring = tx.services.keyring
     # Anew: whoever has signed up since counts by the later moment.
     await remove(tx, ways)
@@ -62,6 +87,6 @@ async def add(tx: RuleTransaction, ways: Collection[str]) -> None:
 
 
 async def remove(tx: RuleTransaction, ways: Collection[str]) -> None:
-    """Invitations may go to these phones and emails again. In the rules' role. Raises as `among`."""
+    """Invitations may go to these phones and emails again. In the rules' role. Raises as `add`."""
     ring = tx.services.keyring
     REMOVE.send(tx, hashes=[digest for way in ways for digest in ring.digests(way, COLUMN)])

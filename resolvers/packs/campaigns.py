@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -10,8 +11,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, text
 
+from lango.db import rows
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup, Prepared
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Changes, Details, Locked, Named, Text, Value
@@ -24,7 +26,6 @@ from resolvers.kernel import clock, due
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount, fits
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.steps import step
-from resolvers.kernel.system_config import number
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.packs.packs import DatesNotInOrder
 from resolvers.points import points
@@ -180,6 +181,11 @@ class Audience:
     interests: frozenset[str]
     categories: frozenset[str]
 
+    @classmethod
+    def found(cls, found: Sequence[tuple[Any, ...]]) -> Audience:
+        ((age, *words),) = found
+        return cls(age, *map(_folded, words))
+
     def matches(self, campaign: SponsorCampaign) -> bool:
         """Whether the campaign is for them. One whose targets nobody understands is for nobody."""
         boosted = campaign.pack_categories
@@ -206,23 +212,33 @@ class Audience:
         return (youngest or 0) <= self.age and (oldest is None or self.age <= oldest)
 
 
-async def boost_for(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID, usual: int) -> Boost:
-    """The best boost of `usual` points that a campaign for these people can pay for; it is paid with that.
+def addressing(accepted_by: UUID, sponsor: UUID) -> tuple[Query, Query]:
+    """The look-ups of the campaigns that boost now, and of the people they are for, in the rules' role;
+    `Audience.found` reads the second."""
+    return RUNNING.query(), AUDIENCE.query(accepted_by=accepted_by, sponsor=sponsor)
 
-    Locks the campaigns that are for them, in the order of their ids. In the rules' role.
-    """
-    running = [campaign for (campaign,) in await RUNNING.all(tx)]
-    if not running or usual <= 0:
-        return Boost()
-    audience = await _audience(tx, accepted_by, sponsor)
-    wanted = [campaign.id for campaign in running if audience.matches(campaign)]
+
+def locking(running: Sequence[tuple[Any, ...]], audience: Audience) -> tuple[Query, Query]:
+    """The look-ups that lock those campaigns that are for these people, in the order of their ids; and find which boost
+    then. `pay` reads them."""
+    matching = [campaign.id for (campaign,) in running if audience.matches(campaign)]
+    return rows.locking_all(SponsorCampaign, matching), RUNNING.query()
+
+
+def pay(
+    tx: RuleTransaction,
+    locked: Sequence[tuple[Any, ...]],
+    running: Sequence[tuple[Any, ...]],
+    audience: Audience,
+    usual: int,
+    rate: Decimal,
+) -> Boost:
+    """The best boost of `usual` points that a campaign for these people can pay for; it is paid with that."""
     # The extra points are counted under the lock: whatever was left a moment ago may be gone.
-    locked = await tx.lock_all(SponsorCampaign, wanted)
-    still = {campaign.id for (campaign,) in await RUNNING.all(tx)}
-    rate = await number(tx, points.CFA_PER_POINT)
+    still = {campaign.id for (campaign,) in running}
     paying = [
         (campaign, cost)
-        for campaign in locked.values()
+        for (campaign,) in locked
         if campaign.id in still and audience.matches(campaign)
         and campaign.spent_cfa + (cost := _cost(campaign, usual, rate)) <= campaign.budget_cfa
     ]  # fmt: skip
@@ -299,12 +315,6 @@ def _cost(campaign: SponsorCampaign, usual: int, rate: Decimal) -> int:
 
 def _folded(words: Any) -> frozenset[str]:
     return frozenset(str(word).strip().casefold() for word in words or ())
-
-
-async def _audience(tx: RuleTransaction, accepted_by: UUID, sponsor: UUID) -> Audience:
-    (found,) = await AUDIENCE.run(tx, accepted_by=accepted_by, sponsor=sponsor)
-    age, *words = found
-    return Audience(age, *map(_folded, words))
 
 
 RUNNING = Lookup(

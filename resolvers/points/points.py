@@ -7,12 +7,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Integer, Select, bindparam, func, select, text
+from sqlalchemy import Integer, Select, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared, Query
-from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.jobs.job import scheduled
 from lango.rules.inputs import Locked, Referred, Text
@@ -82,29 +81,27 @@ def earn_what_is_found(
             EARN.send(tx, **values)
 
 
-async def earn(
+def earn_by(
     tx: RuleTransaction,
     referral: Referral,
-    reason: Event,
+    wards: Sequence[tuple[Any, ...]],
+    configured: Sequence[tuple[Any, ...]],
     *,
-    boost: Decimal = UNBOOSTED,
-    campaign_id: UUID | None = None,
-    cost_cfa: int = 0,
+    boost: Decimal,
+    campaign_id: UUID | None,
+    cost_cfa: int,
 ) -> int:
-    """The sponsor earns the points of that reason by that referral: how many, which is 0 for a second time.
+    """The sponsor earns the points of a referral that is being accepted, which happens once: how many.
 
-    They are pending. What a campaign paid for its boost is noted, to be given back with them. In the rules' role.
+    They are pending. What a campaign paid for its boost is noted, to be given back with them.
     """
-    sponsored = referral.sponsored_user_id
-    if sponsored is None:
-        return 0
-    configured = system_config.reading(USUAL[reason], MATURATION_DAYS)
-    values = _entry(referral, reason, boost, *await tx.fetch(guardianship.relating(sponsored), configured))
+    values = _entry(referral, Event.REFERRAL_ACCEPTED, boost, wards, configured)
     if values is None:
         return 0
     if campaign_id is not None:
         values["metadata"] = RawJson.of({"campaign": str(campaign_id), "costCfa": cost_cfa})
-    return values["points_earned"] if await EARN.run(tx, **values) else 0
+    EARN.send(tx, **values)
+    return int(values["points_earned"])
 
 
 def _entry(
@@ -168,9 +165,16 @@ def boosted(usual: int, boost: Decimal) -> int:
     return int((usual * BASE * boost).quantize(Decimal(1), ROUND_HALF_EVEN))
 
 
-async def available(tx: Transaction, sponsor_user_id: UUID) -> int:
-    """The points that a sponsor may spend: matured less spent. Decide by it only under the sponsor's lock."""
-    ((points,),) = await AVAILABLE.all(tx, user_id=sponsor_user_id)
+def counting(sponsor_user_id: UUID) -> Query:
+    """The look-up of the points that a sponsor may spend, matured less spent; `available_in` reads it.
+
+    Decide by it only under the sponsor's lock.
+    """
+    return AVAILABLE.query(user_id=sponsor_user_id)
+
+
+def available_in(found: Sequence[tuple[Any, ...]]) -> int:
+    ((points,),) = found
     return int(points)
 
 
@@ -188,14 +192,14 @@ async def revoke_points(
     """
     entry, field = points_ledger_entry, "points_ledger_entry_id"
     check_text(reason, field="reason")
-    referral = await tx.find(Referral, entry.referral_id) if entry.referral_id else None
-    await refuse_own_matter(tx, sponsor.id, referral.sponsored_user_id if referral else None, field=field)
+    by_referral, found_points = await tx.fetch(SPONSORED.query(id=entry.referral_id), counting(sponsor.id))
+    await refuse_own_matter(tx, sponsor.id, *(user_id for (user_id,) in by_referral), field=field)
     if entry.points_spent:
         raise NotEarned(field=field)
     if not PointsLedgerEntry.__transitions__.allows(entry.status, Status.REVOKED):
         raise InvalidState(f"The points are {entry.status}.", field=field, state=entry.status)
     if entry.status == Status.MATURED:
-        left = await available(tx, sponsor.id)
+        left = available_in(found_points)
         if left < entry.points_earned:
             message = f"Of these {entry.points_earned} points only {max(left, 0)} are not spent."
             raise AlreadySpent(message, field=field, available=left)
@@ -248,6 +252,8 @@ def _earned() -> Select[Any]:
     return select(earned.c.id).add_cte(events.cte("events"))
 
 
+# Whom the invitation brought that points were earned by; nobody of points that came otherwise.
+SPONSORED = Lookup([Referral.sponsored_user_id], lambda rows: rows.where(Referral.id == bindparam("id", type_=Uuid)))
 EARN = Prepared(_earned())
 AVAILABLE = Lookup(
     [func.coalesce(func.sum(PointsLedgerEntry.points_earned - PointsLedgerEntry.points_spent), 0)],

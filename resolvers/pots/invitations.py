@@ -59,11 +59,9 @@ SENT = Lookup(
     ],
     lambda rows: rows.where(PotInvitation.pot_id == bindparam("pot_id")),
 )
+WAYS = any_(bindparam("ways", type_=ARRAY(sql.Text)))
 KNOWN = Lookup(
-    [User.id],
-    lambda rows: rows.where(
-        or_(User.phone == bindparam("recipient"), User.email == bindparam("recipient")), User.deleted_at.is_(None)
-    ),
+    [User.id], lambda rows: rows.where(or_(User.phone == WAYS, User.email == WAYS), User.deleted_at.is_(None))
 )
 BY_TOKEN = Lookup(
     [PotInvitation],
@@ -100,24 +98,25 @@ async def invite_to_pot(
     address = _address(method, recipient)
     if pot.status not in INVITES:
         raise InvalidState(f"The pot is {pot.status}.", field="pot_id", state=pot.status)
+    # On a social network the recipient is a name, by which nobody is known.
+    ways = [] if method == Method.SOCIAL else [address]
     # Counted under the pot's lock: nobody is invited twice, and the day's last invitation is sent once.
-    sent = await SENT.one(tx, pot_id=pot.id, method=method, recipient=address)
-    assert sent is not None
-    again, today = sent
-    now = await clock.now(tx)
+    ((again, today),), ((now,),), configured, known, *refused = await tx.fetch(
+        SENT.query(pot_id=pot.id, method=method, recipient=address), clock.reading(),
+        system_config.reading(DAILY_LIMIT), KNOWN.query(ways=ways), *opt_outs.seeking(tx, ways),
+    )  # fmt: skip
     if again:
         raise AlreadyInvited(field="recipient")
-    if method != Method.SOCIAL and await opt_outs.among(tx, [address]):
+    if opt_outs.opted_out_in(tx, ways, *refused):
         raise ContactOptedOut(field="recipient")
-    limit = await system_config.number(tx, DAILY_LIMIT)
+    (limit,) = system_config.numbers_in(configured, DAILY_LIMIT)
     if today >= limit:
         raise DailyLimitReached(limit=limit, left=0)
-    known = None if method == Method.SOCIAL else await KNOWN.one(tx, recipient=address)
     token = codes.new(codes.LONG)
     invitation = PotInvitation(
         id=uuid4(), pot_id=pot.id, invited_by_user_id=tx.user_id, invitation_method=method,
         recipient_identifier=address, custom_message=message, sent_at=now, token_hash=hash_of(token),
-        invited_user_id=known[0] if known else None,
+        invited_user_id=known[0][0] if known else None,
     )  # fmt: skip
     tx.save(invitation)
     publish(tx, Topic.POT_INVITATION_SENT, invitation.id, pot_id=pot.id)

@@ -11,7 +11,6 @@ from sqlalchemy import Date, DateTime, Integer, and_, bindparam, cast, func, or_
 
 from lango.db import rows
 from lango.db.prepared import Lookup, Query
-from lango.db.transaction import Transaction
 from lango.jobs.job import scheduled
 from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
@@ -59,9 +58,16 @@ TO_EXPIRE = due.Due(
 HAS_LEFT_OVER = and_(
     or_(*(Pot.status == status for status in CARRIED_FROM)), Pot.balance_cfa > 0, Pot.deleted_at.is_(None)
 )
-LEFT_OVER = Lookup([Pot.id], lambda rows: rows.where(Pot.owner_user_id == bindparam("owner_user_id"), HAS_LEFT_OVER))
-# A pot, and the ended ones of its owner in which money remains: all in the order of their ids, because another pot of
-# the same owner may be opening beside this one.
+# Locked in the order of their ids, because another pot of the same owner may be opening beside this one.
+LEFT_OVER = Lookup(
+    [Pot],
+    lambda rows: (
+        rows.where(Pot.owner_user_id == bindparam("owner_user_id"), HAS_LEFT_OVER)
+        .order_by(Pot.id)
+        .with_for_update(key_share=True)
+    ),
+)
+# A pot, and the ended ones of its owner in which money remains: all in the order of their ids.
 OPENING = Lookup(
     [Pot],
     lambda rows: (
@@ -72,37 +78,37 @@ OPENING = Lookup(
 )
 
 
-async def open_now(tx: RuleTransaction, pot: Pot, older: Sequence[Pot], now: datetime) -> None:
-    """Open a pot that is locked, and carry over what remains in `older` pots of its owner, locked as well."""
-    _open(tx, pot, older, now, *await tx.fetch(*_concerned(pot.owner_user_id)))
+def left_over(owner: UUID | None) -> Query:
+    """The look-up that locks the ended pots of somebody in which money remains: `open_now` carries it over.
+
+    Of nobody there are none.
+    """
+    return LEFT_OVER.query(owner_user_id=owner)
 
 
-def _concerned(owner: UUID) -> Sequence[Query]:
-    """Whom the opening of a pot of that owner concerns: the owner's name and notification, and who earns points."""
+def concerned(owner: UUID) -> Sequence[Query]:
+    """The look-ups of whom the opening of a pot of that owner concerns, after those that lock: the owner's name and
+    notification, and who earns points. `open_now` reads them."""
     return naming(owner), addressing(owner, "pot_opened"), *points.earning(owner, Earning.POT_OPENED)
 
 
-def _open(
+def open_now(
     tx: RuleTransaction,
     pot: Pot,
-    older: Sequence[Pot],
     now: datetime,
+    older: Sequence[tuple[Any, ...]],
     named: Sequence[tuple[Any, ...]],
     recipient: Sequence[tuple[Any, ...]],
     *earned: Sequence[tuple[Any, ...]],
 ) -> None:
+    """Open a pot that is new or locked, and carry over what remains in `older` ones of its owner, which are locked."""
     pot.status, pot.actual_opened_at = PotStatus.OPEN, now
-    for left in older:
+    for (left,) in older:
         _carry_over(tx, left, pot)
     tx.save(pot)
     publish(tx, Topic.POT_OPENED, pot.id)
     queue(tx, recipient, "pot_opened", user_name=first_name_in(named), pot_title=pot.title)
     points.earn_what_is_found(tx, Earning.POT_OPENED, *earned)
-
-
-async def left_over(tx: Transaction, owner_user_id: UUID) -> list[UUID]:
-    """The ended pots of somebody in which money remains."""
-    return [key for (key,) in await LEFT_OVER.all(tx, owner_user_id=owner_user_id)]
 
 
 @scheduled("openings.open_due_pots", "* * * * *", timeout=300)
@@ -121,13 +127,13 @@ async def expire_due_pots(services: Services) -> None:
 
 async def _open_due(tx: RuleTransaction, pot_id: UUID, owner: UUID) -> None:
     # All that is read is read under the locks, which come first.
-    found, ((now,),), *concerned = await tx.fetch(
-        OPENING.query(pot_id=pot_id, owner_user_id=owner), clock.reading(), *_concerned(owner)
+    found, ((now,),), *about_owner = await tx.fetch(
+        OPENING.query(pot_id=pot_id, owner_user_id=owner), clock.reading(), *concerned(owner)
     )
-    locked = {pot.id: pot for (pot,) in found}
-    pot = locked.pop(pot_id)
+    ((pot,),) = [row for row in found if row[0].id == pot_id]
+    older = [row for row in found if row[0].id != pot_id]
     if pot.status == PotStatus.SCHEDULED and pot.scheduled_open_at <= now and pot.deleted_at is None:
-        _open(tx, pot, list(locked.values()), now, *concerned)
+        open_now(tx, pot, now, older, *about_owner)
 
 
 async def _expire_due(tx: RuleTransaction, pot_id: UUID, owner: UUID) -> None:

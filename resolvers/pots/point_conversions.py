@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 
-from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
+from lango.db import rows
+from lango.db.prepared import Lookup, Query
 from lango.errors import Refused
 from lango.rules.inputs import Id, Text, Value
 from lango.rules.rule import NotFound, rule
@@ -28,7 +29,7 @@ from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import LONGEST_TOKEN
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger import ledger
-from resolvers.points.points import CFA_PER_POINT, available
+from resolvers.points.points import CFA_PER_POINT, available_in, counting
 from resolvers.pots import gifts, views
 from resolvers.pots.lifecycle import TAKES_DONATIONS
 from resolvers.pots.pots import PotNotOpen
@@ -68,34 +69,43 @@ async def convert_points(
     """
     sponsor = await guardianship.acting_for(caller, sponsor_id, field="sponsor_id")
     check_amount(points, PointsConversion.points_converted, field="points")
-    await views.visible(caller, pot_id, share_token)
+    seen, _ = await views.visible(caller, pot_id, share_token)
+    owner = seen.owner_user_id
     tx = caller.as_rules()
-    pot = await tx.lock(Pot, pot_id)
     # Counted under the sponsor's lock: of twenty callers at once, none converts a point of another's.
-    await tx.lock(User, sponsor)
-    if pot.owner_user_id != sponsor and not await _may_give(tx, sponsor, pot.owner_user_id):
+    ((pot,),), _, found_points, ((now,),), configured, *between = await tx.fetch(
+        rows.locking(Pot, seen.id), rows.locking(User, sponsor), counting(sponsor), clock.reading(),
+        system_config.reading(CFA_PER_POINT, MINIMUM), *(() if owner == sponsor else _between(sponsor, owner)),
+    )  # fmt: skip
+    if owner != sponsor and not _may_give(sponsor, owner, *between):
         raise PotNotEligible(field="pot_id")
     if pot.status not in TAKES_DONATIONS or pot.deleted_at is not None:
         raise PotNotOpen(field="pot_id", state=pot.status)
-    rate = (await system_config.number(tx, CFA_PER_POINT)).quantize(RATE_STEP)
-    worth = await _worth(tx, points, rate)
-    left = await available(tx, sponsor)
+    (cfa_per_point,) = system_config.numbers_in(configured, CFA_PER_POINT)
+    (minimum,) = system_config.numbers_in(configured, MINIMUM)
+    rate = cfa_per_point.quantize(RATE_STEP)
+    worth = _worth(points, rate, minimum)
+    left = available_in(found_points)
     if left < points:
         raise InsufficientPoints(f"You have {max(left, 0)} points to spend.", field="points", available=max(left, 0))
-    return await _give(tx, pot, sponsor, points, worth, rate)
+    return _give(tx, pot, sponsor, points, worth, rate, now)
 
 
-async def _may_give(tx: Transaction, sponsor: UUID, owner: UUID) -> bool:
+def _between(sponsor: UUID, owner: UUID) -> tuple[Query, Query]:
+    """The look-ups of what a sponsor has to do with another person; `_may_give` reads them."""
+    return SPONSORED.query(sponsor=sponsor, sponsored=owner), guardianship.relating(sponsor)
+
+
+def _may_give(
+    sponsor: UUID, owner: UUID, sponsored: Sequence[tuple[Any, ...]], wards: Sequence[tuple[Any, ...]]
+) -> bool:
     """Whether a sponsor's points may go to the pot of that other person."""
-    if not await SPONSORED.all(tx, sponsor=sponsor, sponsored=owner):
-        return False
     # Or a guardian could turn the points of a minor into money of their own.
-    return not await guardianship.are_related(tx, sponsor, owner)
+    return bool(sponsored) and owner not in guardianship.related_in(wards, sponsor)
 
 
-async def _worth(tx: Transaction, points: int, rate: Decimal) -> int:
+def _worth(points: int, rate: Decimal, minimum: int) -> int:
     """What points are worth in whole francs, rounded down. Raises BelowMinimum and AmountOutOfRange."""
-    minimum = await system_config.number(tx, MINIMUM)
     worth = int((points * rate).to_integral_value(ROUND_DOWN))
     if points < minimum or worth <= 0:
         raise BelowMinimum(f"At least {minimum} points are converted at once.", field="points", minimum=minimum)
@@ -104,10 +114,9 @@ async def _worth(tx: Transaction, points: int, rate: Decimal) -> int:
     return worth
 
 
-async def _give(
-    tx: RuleTransaction, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal
+def _give(
+    tx: RuleTransaction, pot: Pot, sponsor: UUID, points: int, worth: int, rate: Decimal, now: datetime
 ) -> PointsConversion:
-    now = await clock.now(tx)
     conversion = PointsConversion(
         id=uuid4(), sponsor_user_id=sponsor, points_converted=points, credits_issued=worth, conversion_rate=rate,
         applied_to_pot_id=pot.id,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -11,8 +12,7 @@ from sqlalchemy import Date, DateTime, bindparam, cast, func
 from sqlalchemy import types as sql
 
 from lango.db.postgres import RawJson
-from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
+from lango.db.prepared import Lookup, Query
 from lango.errors import Refused
 from lango.rules.inputs import Changes, Details, Id, Locked, OwnedBy, Text, Value
 from lango.rules.rule import InvalidState, rule
@@ -24,7 +24,7 @@ from models.packs import Pack
 from models.pots import Pot, PotStatus, PotVisibility
 from models.profiles import Profile
 from models.topics import Topic
-from resolvers.kernel import clock, guardianship, system_config
+from resolvers.kernel import clock, guardianship
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.steps import step
@@ -37,7 +37,6 @@ OPENS_DAYS_BEFORE = 30
 DEFAULT_ZONE = "Africa/Dakar"
 DEFAULT_TARGET = Configured("pots.default_target_cfa", 50_000)
 FURTHEST_YEARS = 10
-ADULT_AGE = 18
 MOST_IMAGES = 20
 LONGEST_TEXT, LONGEST_URL = 5_000, 500
 
@@ -72,11 +71,8 @@ class TargetFixed(Refused):
 
 CHECKED = (TextMissing, UrlNotValid, TooMany, AmountNotPositive, AmountOutOfRange)
 
-ZONE = Lookup([Profile], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
-MINOR = Lookup(
-    [Profile.date_of_birth > cast(func.current_date() - func.make_interval(ADULT_AGE), Date)],
-    lambda rows: rows.where(Profile.user_id == bindparam("user_id")),
-)
+# Whose birthday it is, and whether that is a minor.
+OWNER = Lookup([Profile, guardianship.MINOR], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
 OPENS = func.timezone(
     bindparam("zone", type_=sql.Text),
     cast(bindparam("birthday", type_=Date) - OPENS_DAYS_BEFORE, DateTime(timezone=False)),
@@ -90,46 +86,95 @@ CALENDAR = Lookup(
 TOKEN = Lookup([Pot.share_token], lambda rows: rows.where(Pot.id == bindparam("id")))
 
 
-async def plan(
-    tx: RuleTransaction,
-    owner_user_id: UUID,
-    *,
-    title: str | None,
-    target_amount_cfa: int | None,
-    birthday: date,
-    referral_id: UUID | None = None,
-    time_zone: str | None = None,
-    wishes: dict[str, Any] | None = None,
-) -> Pot:
-    """Write a pot that opens 30 days before the birthday, at midnight in its time zone, or at once if that is past.
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose birthday a pot is for: what decides about its plan. In a role that sees the profile: the rules' own."""
 
-    Without a title, a target or a zone it gets the usual ones. Raises BirthdayNotInFuture and
-    BirthdayTooFar.
+    user_id: UUID
+    profile: Profile | None
+    is_minor: bool
+
+    @staticmethod
+    def seeking(user_id: UUID) -> Query:
+        """The look-up of an owner, to be sent together with others; `found` reads it."""
+        return OWNER.query(user_id=user_id)
+
+    @classmethod
+    def found(cls, user_id: UUID, found: Sequence[tuple[Any, ...]]) -> Owner:
+        profile, is_minor = found[0] if found else (None, False)
+        return cls(user_id, profile, bool(is_minor))
+
+    @property
+    def zone(self) -> str:
+        """The time zone of the owner's days."""
+        return zone_or_usual(self.profile.timezone if self.profile else None)
+
+    @property
+    def usual_title(self) -> str:
+        name = self.profile.full_name.split(maxsplit=1)[:1] if self.profile else []
+        return f"Anniversaire de {name[0]}" if name else "Anniversaire"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a pot opens: 30 days before the birthday, at midnight in its time zone, or at once if that is past."""
+
+    birthday: date
+    zone: str
+    opens: datetime
+    now: datetime
+
+    @staticmethod
+    def seeking(birthday: date, zone: str) -> Query:
+        """The look-up of a schedule, to be sent together with others; `found` reads it."""
+        return CALENDAR.query(birthday=birthday, zone=zone)
+
+    @classmethod
+    def found(cls, birthday: date, zone: str, found: Sequence[tuple[Any, ...]]) -> Schedule:
+        """Raises BirthdayNotInFuture and BirthdayTooFar."""
+        ((now, today, opens),) = found
+        if birthday <= today:
+            raise BirthdayNotInFuture(field="birthday", today=today.isoformat())
+        if birthday.year - today.year > FURTHEST_YEARS:
+            raise BirthdayTooFar(field="birthday", years=FURTHEST_YEARS)
+        return cls(birthday, zone, opens, now)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the pot opens at once."""
+        return self.opens <= self.now
+
+
+def plan(
+    tx: RuleTransaction,
+    owner: Owner,
+    schedule: Schedule,
+    *opening: Sequence[tuple[Any, ...]],
+    title: str | None,
+    target_amount_cfa: int,
+    referral_id: UUID | None = None,
+    wishes: dict[str, Any],
+) -> Pot:
+    """Write a pot, which without a title gets the usual one.
+
+    Where it opens at once, `opening` is what `lifecycle.left_over` and `lifecycle.concerned` have found.
     """
-    found = await ZONE.one(tx, user_id=owner_user_id)
-    profile: Profile | None = found[0] if found else None
-    zone = time_zone or (profile.timezone if profile and profile.timezone in zones() else None) or DEFAULT_ZONE
-    calendar = await CALENDAR.one(tx, zone=zone, birthday=birthday)
-    assert calendar is not None
-    now, today, opens = calendar
-    if birthday <= today:
-        raise BirthdayNotInFuture(field="birthday", today=today.isoformat())
-    if birthday.year - today.year > FURTHEST_YEARS:
-        raise BirthdayTooFar(field="birthday", years=FURTHEST_YEARS)
-    if target_amount_cfa is None:
-        target_amount_cfa = await system_config.number(tx, DEFAULT_TARGET)
     pot = Pot(
-        id=uuid4(), owner_user_id=owner_user_id, title=title or _usual_title(profile),
-        target_amount_cfa=target_amount_cfa, birthday_date=birthday, scheduled_open_at=max(opens, now),
-        status=PotStatus.SCHEDULED, time_zone=zone, created_from_referral_id=referral_id, raised_cfa=0, balance_cfa=0,
-        **(wishes or {}),
+        id=uuid4(), owner_user_id=owner.user_id, title=title or owner.usual_title,
+        target_amount_cfa=target_amount_cfa, birthday_date=schedule.birthday,
+        scheduled_open_at=max(schedule.opens, schedule.now), status=PotStatus.SCHEDULED, time_zone=schedule.zone,
+        created_from_referral_id=referral_id, raised_cfa=0, balance_cfa=0, **wishes,
     )  # fmt: skip
     tx.save(pot)
     publish(tx, Topic.POT_CREATED, pot.id)
-    if opens <= now:
-        older = await tx.lock_all(Pot, await lifecycle.left_over(tx, owner_user_id))
-        await lifecycle.open_now(tx, pot, list(older.values()), now)
+    if schedule.is_due:
+        lifecycle.open_now(tx, pot, schedule.now, *opening)
     return pot
+
+
+def zone_or_usual(zone: str | None) -> str:
+    """The time zone of a profile, where it is one."""
+    return zone if zone is not None and zone in zones() else DEFAULT_ZONE
 
 
 class Wishes(Details):
@@ -171,18 +216,25 @@ async def create_pot(
 
     It opens 30 days before the birthday, at once if that is nearer. A minor's pot is planned by the guardian.
     """
-    owner = await guardianship.acting_for(tx, owner_id, field="owner_id")
+    owner_user_id = await guardianship.acting_for(tx, owner_id, field="owner_id")
     check_amount(target_amount_cfa, Pot.target_amount_cfa, field="target_amount_cfa")
     if time_zone is not None and time_zone not in zones():
         raise TimeZoneUnknown(field="time_zone")
     wanted = _checked(wishes)
     if title is not None:
         check_text(title, field="title")
-    if owner == tx.user_id and await _is_minor(tx, owner):
+    owner = Owner.found(owner_user_id, (await tx.fetch(Owner.seeking(owner_user_id)))[0])
+    if owner_user_id == tx.user_id and owner.is_minor:
         raise GuardianRequired
-    return await plan(
-        tx, owner, title=title and title.strip(), target_amount_cfa=target_amount_cfa, birthday=birthday,
-        time_zone=time_zone, wishes=wanted,
+    zone = time_zone or owner.zone
+    schedule = Schedule.found(birthday, zone, (await tx.fetch(Schedule.seeking(birthday, zone)))[0])
+    if schedule.is_due:
+        opening = await tx.fetch(lifecycle.left_over(owner_user_id), *lifecycle.concerned(owner_user_id))
+    else:
+        opening = []
+    return plan(
+        tx, owner, schedule, *opening, title=title and title.strip(), target_amount_cfa=target_amount_cfa,
+        wishes=wanted,
     )  # fmt: skip
 
 
@@ -265,16 +317,6 @@ async def close_pot(
     tx.save(pot)
     publish(tx, Topic.POT_CLOSED, pot.id)
     return pot
-
-
-def _usual_title(profile: Profile | None) -> str:
-    name = profile.full_name.split(maxsplit=1)[0] if profile and profile.full_name.strip() else None
-    return f"Anniversaire de {name}" if name else "Anniversaire"
-
-
-async def _is_minor(tx: Transaction, user_id: UUID) -> bool:
-    found = await MINOR.one(tx, user_id=user_id)
-    return bool(found and found[0])
 
 
 def _checked(wishes: Wishes) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from resolvers.kernel.invitees import INVITED, WRITTEN, Email, Invitable, Invite
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.texts import TooMany, check_count
 from resolvers.referrals.daily_limits import DailyLimitReached, lock_today
-from resolvers.referrals.invitations import ForAMinor, Left, Message, NobodyInvited, invite
+from resolvers.referrals.invitations import ForAMinor, Inviting, Left, Message, NobodyInvited, read
 
 SIZE = 50
 MOST_CONTACTS = 1_000
@@ -92,7 +92,7 @@ async def prepare_contact_batch(
         raise AmountOutOfRange(
             "There is no such place in a list.", field="contacts" if start_position is None else "start_position"
         )
-    kept = await _kept(tx, sponsor, contacts, begins)
+    kept = _kept(contacts, daily_limit.region, begins)
     number = await _last_number(tx, sponsor, day.limit_date)
     batches: list[SponsorContactBatch] = []
     for place in range(0, len(kept), SIZE):
@@ -122,9 +122,13 @@ async def select_batch_contacts(
 ) -> SponsorContactBatch:
     """Choose whom of a batch to invite, again until it is sent; without `contactIds` everybody who may be invited."""
     _check_open(batch)
-    listed = _listed(batch)
+    listed, sponsor = _listed(batch), batch.sponsor_user_id
     if contact_ids is None:
-        chosen = await _invitable(tx, batch.sponsor_user_id, listed)
+        locale, ((now,),) = await tx.fetch(contacts.locating(sponsor), clock.reading())
+        readable = _readable(listed, contacts.region_in(locale))
+        people = [person for _, person in readable]
+        found = await tx.fetch(*Invitable.seeking(tx, sponsor, people, now))
+        chosen = _invitable(listed, readable, Invitable.found(tx, people, now, *found))
     else:
         chosen = _chosen(listed, contact_ids, field="contact_ids")
     if not chosen:
@@ -133,7 +137,7 @@ async def select_batch_contacts(
     batch.auto_selected = contact_ids is None
     batch.manual_selections = None if contact_ids is None else RawJson.of(contact_ids)
     tx.save(batch)
-    publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=batch.sponsor_user_id)
+    publish(tx, Topic.CONTACT_BATCH_SELECTED, batch.id, sponsor_user_id=sponsor)
     return batch
 
 
@@ -162,16 +166,18 @@ async def send_batch(
     batch = await tx.lock(SponsorContactBatch, batch.id)
     _check_open(batch)
     listed = _listed(batch)
+    readable = _readable(listed, daily_limit.region)
+    inviting = await Inviting.among(tx, daily_limit, [person for _, person in readable])
     with _of_batch():
         if batch.manual_selections is None:
             batch.auto_selected = True
-            chosen = await _invitable(tx, batch.sponsor_user_id, listed)
+            chosen = _invitable(listed, readable, inviting.invitable.copy())
         else:
             chosen = _chosen(listed, batch.manual_selections.parsed(), field="manualSelections")
         if not chosen:
             raise NobodyInvited("There is nobody in this batch who may be invited.", field="batch_id")
         given = [(_path(place), _person(contact)) for place, contact in chosen]
-        sent = await invite(tx, daily_limit, given, message, field="batch_id", batch_id=batch.id)
+        sent = inviting.send(tx, read(daily_limit, given, field="batch_id"), message, batch_id=batch.id)
     batch.status, batch.selected_count, batch.sent_count = Status.SENT, len(chosen), len(sent.referrals)
     tx.save(batch)
     publish(tx, Topic.CONTACT_BATCH_SENT, batch.id, sponsor_user_id=batch.sponsor_user_id)
@@ -195,9 +201,8 @@ def _check_open(batch: SponsorContactBatch) -> None:
         raise InvalidState(f"The batch is {batch.status} already.", field="batch_id", state=batch.status)
 
 
-async def _kept(tx: Transaction, sponsor: UUID, given: list[ContactInput], begins: int) -> list[dict[str, Any]]:
+def _kept(given: list[ContactInput], region: str, begins: int) -> list[dict[str, Any]]:
     """The contacts as a snapshot has them; one without an id is called by its place in the list."""
-    region = await contacts.region_of(tx, sponsor)
     kept: list[dict[str, Any]] = []
     seen: set[str] = set()
     for place, contact in enumerate(given):
@@ -236,21 +241,23 @@ def _chosen(listed: list[dict[str, Any]], ids: Sequence[str], *, field: str) -> 
     return [(places[key], listed[places[key]]) for key in ids]
 
 
-async def _invitable(
-    tx: RuleTransaction, sponsor: UUID, listed: list[dict[str, Any]]
-) -> list[tuple[int, dict[str, Any]]]:
-    """Those of a batch who may be invited, with their places in it."""
-    region = await contacts.region_of(tx, sponsor)
-    read: list[tuple[int, Invitee]] = []
+def _readable(listed: list[dict[str, Any]], region: str) -> list[tuple[int, Invitee]]:
+    """Those of a batch who can be reached as they are written there, with their places in it."""
+    readable: list[tuple[int, Invitee]] = []
     for place, contact in enumerate(listed):
         try:
-            read.append((place, Invitee.read(_person(contact), region, field=_path(place))))
+            readable.append((place, Invitee.read(_person(contact), region, field=_path(place))))
         except WRITTEN:
             continue
-    now = await clock.now(tx)
-    invitable = await Invitable.among(tx, sponsor, [person for _, person in read], now)
+    return readable
+
+
+def _invitable(
+    listed: list[dict[str, Any]], readable: list[tuple[int, Invitee]], invitable: Invitable
+) -> list[tuple[int, dict[str, Any]]]:
+    """Those of a batch who may be invited, with their places in it."""
     found = []
-    for place, person in read:
+    for place, person in readable:
         try:
             invitable.take(person, field=_path(place))
         except INVITED:

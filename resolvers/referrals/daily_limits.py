@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import Date, DateTime, Text, bindparam, cast, func, select
+from sqlalchemy import Date, DateTime, Text, bindparam, cast, func
 
+from lango.db import rows
 from lango.db.prepared import Lookup
-from lango.db.transaction import Transaction
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
-from lango.values.time_zones import zones
 from models.identity import User
 from models.profiles import Profile
 from models.referrals import SponsorDailyLimit
-from resolvers.kernel.system_config import Configured, number
-from resolvers.pots.pots import DEFAULT_ZONE
+from resolvers.kernel import clock, contacts, system_config
+from resolvers.kernel.system_config import Configured
+from resolvers.pots.pots import zone_or_usual
 
 DAILY_LIMIT = Configured("referrals.daily_limit", 50)
 
@@ -28,21 +28,26 @@ class DailyLimitReached(Refused):
 
 @dataclass(frozen=True, slots=True)
 class DailyLimit:
-    """The day's count of a sponsor whose lock is held, and the moment at which it was read."""
+    """The day's count of a sponsor whose lock is held, the moment at which it was read, and the country whose phone
+    numbers the sponsor writes without a prefix."""
 
     day: SponsorDailyLimit
     now: datetime
     configured: int
+    region: str
 
     @property
     def left(self) -> int:
         return max(0, self.configured - self.day.invitations_sent_today)
 
-    def take(self, count: int, *, field: str) -> int:
-        """Count so many invitations; gives the place of the first in the day. Raises DailyLimitReached."""
+    def check(self, count: int, *, field: str) -> None:
+        """Raises DailyLimitReached where so many invitations are too many."""
         if count > self.left:
             message = f"Today you may send {self.left} more invitations, and these are {count}."
             raise DailyLimitReached(message, field=field, left=self.left, limit=self.configured)
+
+    def take(self, count: int) -> int:
+        """Count so many invitations, for which the day suffices; gives the place of the first in the day."""
         day = self.day
         if not day.invitations_sent_today:
             day.consecutive_active_days = (day.consecutive_active_days or 0) + 1
@@ -53,19 +58,25 @@ class DailyLimit:
 
 
 async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> DailyLimit:
-    """Lock the sponsor and the sponsor's count of this day, which begins anew at midnight. In the rules' role."""
+    """Lock the sponsor and the sponsor's count of this day, which begins anew at midnight: a new one is not yet saved.
+
+    In the rules' role.
+    """
     # The sponsor as well: two calls on both sides of midnight have two counts, but one list of who is invited.
-    await tx.lock(User, sponsor_user_id)
-    configured = await number(tx, DAILY_LIMIT)
-    found = await CLOCK.one(tx, zone=await zone_of(tx, sponsor_user_id))
-    assert found is not None
-    now, today, midnight = found
-    rows = await LATEST.all(tx, sponsor_user_id=sponsor_user_id, today=today)
-    latest: SponsorDailyLimit | None = rows[0][0] if rows else None
+    _, ((now,),), numbers, zone, locale = await tx.fetch(
+        rows.locking(User, sponsor_user_id), clock.reading(), system_config.reading(DAILY_LIMIT),
+        ZONE.query(user_id=sponsor_user_id), contacts.locating(sponsor_user_id),
+    )  # fmt: skip
+    (configured,), region = system_config.numbers_in(numbers, DAILY_LIMIT), contacts.region_in(locale)
+    there = {"zone": zone_or_usual(zone[0][0] if zone else None), "now": now}
+    ((today, midnight),), found = await tx.fetch(
+        DAY.query(**there), LATEST.query(**there, sponsor_user_id=sponsor_user_id)
+    )
+    latest: SponsorDailyLimit | None = found[0][0] if found else None
     if latest is not None and latest.limit_date == today:
         # What staff change takes effect at once, and what was sent stays sent.
         latest.max_invitations_per_day = max(configured, latest.invitations_sent_today)
-        return DailyLimit(latest, now, configured)
+        return DailyLimit(latest, now, configured, region)
     in_a_row = latest is not None and latest.limit_date == today - timedelta(days=1) and latest.invitations_sent_today
     day = SponsorDailyLimit(
         id=uuid4(), sponsor_user_id=sponsor_user_id, limit_date=today, max_invitations_per_day=max(configured, 0),
@@ -73,23 +84,15 @@ async def lock_today(tx: RuleTransaction, sponsor_user_id: UUID) -> DailyLimit:
         consecutive_active_days=latest.consecutive_active_days if latest and in_a_row else 0,
         total_lifetime_invitations=latest.total_lifetime_invitations if latest else 0,
     )  # fmt: skip
-    tx.save(day)
-    return DailyLimit(day, now, configured)
-
-
-async def zone_of(tx: Transaction, user_id: UUID) -> str:
-    """The time zone in which a user's days are counted. In the rules' role."""
-    found = await ZONE.one(tx, user_id=user_id)
-    return found[0] if found and found[0] in zones() else DEFAULT_ZONE
+    return DailyLimit(day, now, configured, region)
 
 
 ZONE = Lookup([Profile.timezone], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
-MOMENT = select(func.clock_timestamp().label("now")).subquery()
-TODAY = cast(func.timezone(bindparam("zone", type_=Text), MOMENT.c.now, type_=DateTime()), Date)
-# After the lock: the moment of the decision is not that of the transaction's begin.
-CLOCK = Lookup(
+# The day that it is there at that moment.
+NOW = bindparam("now", type_=DateTime(timezone=True))
+TODAY = cast(func.timezone(bindparam("zone", type_=Text), NOW, type_=DateTime()), Date)
+DAY = Lookup(
     [
-        MOMENT.c.now,
         TODAY,
         func.timezone(
             bindparam("zone", type_=Text),
@@ -101,10 +104,10 @@ CLOCK = Lookup(
 )
 LATEST = Lookup(
     [SponsorDailyLimit],
-    lambda rows: (
-        rows.where(
+    lambda found: (
+        found.where(
             SponsorDailyLimit.sponsor_user_id == bindparam("sponsor_user_id"),
-            SponsorDailyLimit.limit_date <= bindparam("today"),
+            SponsorDailyLimit.limit_date <= TODAY,
         )
         .order_by(SponsorDailyLimit.limit_date.desc())
         .limit(1)

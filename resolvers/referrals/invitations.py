@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Annotated
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Date, DateTime, Uuid, any_, bindparam, cast, func, literal_column, text
 from sqlalchemy import types as sql
 
-from lango.db.prepared import Lookup, Prepared
+from lango.db import rows
+from lango.db.prepared import Lookup, Prepared, Query
 from lango.db.transaction import Transaction
 from lango.errors import BadUserInput, Refused
 from lango.jobs.job import scheduled
@@ -24,21 +25,21 @@ from models.identity import User
 from models.notifications import NotificationChannel
 from models.pots import Pot, PotInvitation, PotInvitationInvitationMethod, PotVisibility
 from models.profiles import Profile
-from models.referrals import PointsLedgerEntryEventType as Event
 from models.referrals import Referral, ReferralStatus
 from models.topics import Topic
-from resolvers.kernel import clock, contacts, due, guardianship, opt_outs, system_config
+from resolvers.kernel import clock, due, guardianship, opt_outs, system_config
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
+from resolvers.kernel.guardianship import first_name_in, naming
 from resolvers.kernel.invitees import INVITED, WRITTEN, Invitable, Invitee, InviteeInput
-from resolvers.kernel.notifications import FirstName, notify, send_to
+from resolvers.kernel.notifications import FirstName, notify, queue, wording
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import hashes_of
 from resolvers.kernel.texts import TextMissing, check_text
-from resolvers.packs import campaigns
 from resolvers.points import points
 from resolvers.pots import lifecycle, pots
 from resolvers.pots.pots import GuardianRequired
-from resolvers.referrals.daily_limits import DailyLimit, DailyLimitReached, lock_today, zone_of
+from resolvers.referrals.daily_limits import DailyLimit, DailyLimitReached, lock_today
+from resolvers.referrals.rewards import Reward
 
 ForAMinor = Annotated[UUID | None, Id(User, "The minor for whom you act, as their guardian; yourself when left out.")]
 Message = Annotated[str | None, Text("A message to go with the invitations.", 1_000)]
@@ -93,44 +94,76 @@ async def send_referrals(
         raise NobodyInvited(field="invitees")
     daily_limit = await lock_today(tx, sponsor)
     given = [(f"invitees.{place}", person) for place, person in enumerate(invitees)]
-    return await invite(tx, daily_limit, given, message, field="invitees")
+    people = read(daily_limit, given, field="invitees")
+    inviting = await Inviting.among(tx, daily_limit, [person for _, person in people])
+    return inviting.send(tx, people, message)
 
 
-async def invite(
-    tx: RuleTransaction,
-    daily_limit: DailyLimit,
-    given: Sequence[tuple[str, InviteeInput]],
-    message: str | None,
-    *,
-    field: str,
-    batch_id: UUID | None = None,
-) -> Sent:
-    """Invite people, each with the path into the input, under the sponsor's lock. In the rules' role.
+def read(
+    daily_limit: DailyLimit, given: Sequence[tuple[str, InviteeInput]], *, field: str
+) -> list[tuple[str, Invitee]]:
+    """The people of an input, each with the path into it. Raises DailyLimitReached, and the refusals of WRITTEN."""
+    daily_limit.check(len(given), field=field)
+    return [(path, Invitee.read(person, daily_limit.region, field=path)) for path, person in given]
 
-    Raises DailyLimitReached, and the refusals of WRITTEN and INVITED.
-    """
-    day, now = daily_limit.day, daily_limit.now
-    sponsor = day.sponsor_user_id
-    first = daily_limit.take(len(given), field=field)
-    region = await contacts.region_of(tx, sponsor)
-    invited = [(path, Invitee.read(person, region, field=path)) for path, person in given]
-    invitable = await Invitable.among(tx, sponsor, [person for _, person in invited], now)
-    for path, person in invited:
-        invitable.take(person, field=path)
-    sent = [
-        Referral(
-            id=uuid4(), sponsor_user_id=sponsor, referral_code=codes.new(), invited_phone=person.phone,
-            invited_email=person.email, invited_name=person.name, invitation_message=message,
-            status=ReferralStatus.SENT, sent_at=now, expired_at=now + VALID_FOR, daily_limit_id=day.id,
-            batch_id=batch_id, invitation_order=place,
+
+@dataclass(frozen=True, slots=True)
+class Inviting:
+    """Whom of some people a sponsor, whose lock is held, may invite today, and what is written to them."""
+
+    daily_limit: DailyLimit
+    invitable: Invitable
+    template: Sequence[tuple[Any, ...]]
+    sponsor_name: str
+
+    @classmethod
+    async def among(cls, tx: RuleTransaction, daily_limit: DailyLimit, people: Sequence[Invitee]) -> Inviting:
+        """In the rules' role."""
+        sponsor, now = daily_limit.day.sponsor_user_id, daily_limit.now
+        template, named, *found = await tx.fetch(
+            wording("referral_invitation"), naming(sponsor), *Invitable.seeking(tx, sponsor, people, now)
         )
-        for place, (_, person) in enumerate(invited, first)
-    ]  # fmt: skip
-    tx.save(day, *sent)
-    for referral in sent:
-        publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=sponsor)
-        _write_to(tx, referral)
-    return Sent(sent, daily_limit.left)
+        return cls(daily_limit, Invitable.found(tx, people, now, *found), template, first_name_in(named))
+
+    def send(
+        self,
+        tx: RuleTransaction,
+        people: Sequence[tuple[str, Invitee]],
+        message: str | None,
+        *,
+        batch_id: UUID | None = None,
+    ) -> Sent:
+        """Invite those of them, each with the path into the input. Raises the refusals of INVITED."""
+        day, now = self.daily_limit.day, self.daily_limit.now
+        for path, person in people:
+            self.invitable.take(person, field=path)
+        first = self.daily_limit.take(len(people))
+        sent = [
+            Referral(
+                id=uuid4(), sponsor_user_id=day.sponsor_user_id, referral_code=codes.new(),
+                invited_phone=person.phone, invited_email=person.email, invited_name=person.name,
+                invitation_message=message, status=ReferralStatus.SENT, sent_at=now, expired_at=now + VALID_FOR,
+                daily_limit_id=day.id, batch_id=batch_id, invitation_order=place,
+            )
+            for place, (_, person) in enumerate(people, first)
+        ]  # fmt: skip
+        tx.save(day, *sent)
+        for referral in sent:
+            publish(tx, Topic.REFERRAL_SENT, referral.id, sponsor_user_id=day.sponsor_user_id)
+            self._write_to(tx, referral)
+        return Sent(sent, self.daily_limit.left)
+
+    def _write_to(self, tx: RuleTransaction, referral: Referral) -> None:
+        """Queue the message that brings the code, to the phone where there is one."""
+        if referral.invited_phone is not None:
+            way, recipient = NotificationChannel.SMS, referral.invited_phone
+        else:
+            assert referral.invited_email is not None
+            way, recipient = NotificationChannel.EMAIL, referral.invited_email
+        queue(
+            tx, self.template, "referral_invitation", way, recipient, user_name=self.sponsor_name,
+            message=referral.invitation_message or "", code=referral.referral_code,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,29 +201,45 @@ async def accept_referral(
     """
     user = await guardianship.acting_for(tx, user_id, field="user_id")
     _check_wanted(create_pot)
-    referral = await _answered(tx, code)
+    by_code, ((now,),), represented, wards, about_user = await tx.fetch(
+        *_answering(code), guardianship.relating(user), pots.Owner.seeking(user)
+    )
+    referral, owner = _answered(by_code, now, represented), pots.Owner.found(user, about_user)
+    sponsor = referral.sponsor_user_id
     # Points are earned by others: a guardian does not earn by the own minor, nor a minor by the guardian.
-    if await guardianship.are_related(tx, user, referral.sponsor_user_id):
+    if sponsor in guardianship.related_in(wards, user):
         raise OwnReferral(field="code")
-    if create_pot is not None:
-        # Before the users: what is left in the pots before may be carried over to this one.
-        await tx.lock_all(Pot, await lifecycle.left_over(tx, user))
-    await tx.lock_all(User, [user, referral.sponsor_user_id])
-    if await points.CAME_BY.one(tx, user_id=user) is not None:
+    # The pots before the users: what is left in them may be carried over to the one that comes with this.
+    older, _, came_by, identities, ((now,),), ((today,),), configured, *about_reward = await tx.fetch(
+        lifecycle.left_over(None if create_pot is None else user), rows.locking_all(User, [user, sponsor]),
+        points.CAME_BY.query(user_id=user), IDENTITIES.query(ids=[user, sponsor]), clock.reading(),
+        TODAY.query(zone=owner.zone), system_config.reading(pots.DEFAULT_TARGET), *Reward.seeking(user, sponsor),
+    )  # fmt: skip
+    if came_by:
         raise AlreadySponsored(field="code")
-    born = None if create_pot is None else await _born(tx, user)
-    referral.status, referral.sponsored_user_id = ReferralStatus.ACCEPTED, user
-    await _note_accepted(tx, referral)
+    birthday = None if create_pot is None else next_birthday(_born(tx, owner), today)
+    about_opening = (
+        () if birthday is None else (pots.Schedule.seeking(birthday, owner.zone), *lifecycle.concerned(user))
+    )
+    reward = Reward.found(*about_reward)
+    campaigns, running, *opening = await tx.fetch(*reward.locking(), *about_opening)
+    referral.status, referral.sponsored_user_id, referral.accepted_at = ReferralStatus.ACCEPTED, user, now
+    _note_identities(referral, identities)
     tx.save(referral)
-    publish(tx, Topic.REFERRAL_ACCEPTED, referral.id, sponsor_user_id=referral.sponsor_user_id)
-    earned = await _reward(tx, referral, user)
+    publish(tx, Topic.REFERRAL_ACCEPTED, referral.id, sponsor_user_id=sponsor)
+    earned = reward.give(tx, referral, campaigns, running)
     name = FirstName(user, otherwise=referral.invited_name or "")
-    notify(tx, referral.sponsor_user_id, "referral_accepted", user_name=name, points=earned)
-    if born is None or create_pot is None:
+    notify(tx, sponsor, "referral_accepted", user_name=name, points=earned)
+    if create_pot is None or birthday is None:
         return Accepted(referral, None)
-    pot = await pots.plan(
-        tx, user, title=create_pot.title, target_amount_cfa=create_pot.target_amount_cfa,
-        birthday=next_birthday(born, await _today(tx, user)), referral_id=referral.id,
+    calendar, named, recipient, _, *about_points = opening
+    (usual_target,) = system_config.numbers_in(configured, pots.DEFAULT_TARGET)
+    pot = pots.plan(
+        tx, owner, pots.Schedule.found(birthday, owner.zone, calendar),
+        # The owner came by this invitation, which was not accepted yet when it was looked for.
+        older, named, recipient, [(referral,)], *about_points,
+        title=create_pot.title, target_amount_cfa=create_pot.target_amount_cfa or usual_target,
+        referral_id=referral.id,
         # The sponsor sees it, and may turn points into money for it, unless the owner makes it private.
         wishes={"visibility": PotVisibility.FRIENDS_ONLY},
     )  # fmt: skip
@@ -208,8 +257,9 @@ class Declined:
 @rule(NotFound, OwnReferral, Expired, InvalidState, anonymous=True)
 async def decline_referral(tx: RuleTransaction, code: Code) -> Declined:
     """Turn an invitation down, also without an account: its code is the right to."""
-    referral = await _answered(tx, code)
-    await _decline(tx, referral)
+    by_code, ((now,),), represented = await tx.fetch(*_answering(code))
+    referral = _answered(by_code, now, represented)
+    _decline(tx, referral, now)
     return Declined(referral, declined=True)
 
 
@@ -226,12 +276,9 @@ async def opt_out_of_invitations(tx: RuleTransaction, code: Annotated[str, Text(
 
     Also without an account; an invitation that waits for an answer is declined with it.
     """
-    referral, ways = await _of_code(tx, code)
-    if referral is not None:
-        if referral.sponsor_user_id in await guardianship.represented_users(tx):
-            raise OwnReferral(field="code")
-        if referral.status == ReferralStatus.SENT:
-            await _decline(tx, referral)
+    referral, ways, now = await _of_code(tx, code)
+    if referral is not None and referral.status == ReferralStatus.SENT:
+        _decline(tx, referral, now)
     await opt_outs.add(tx, ways)
     return Wished(invitations=False)
 
@@ -248,9 +295,7 @@ async def opt_in_to_invitations(
         assert user is not None
         ways = [way for way in (user.phone, user.email) if way is not None]
     else:
-        referral, ways = await _of_code(tx, code)
-        if referral is not None and referral.sponsor_user_id in await guardianship.represented_users(tx):
-            raise OwnReferral(field="code")
+        _, ways, _ = await _of_code(tx, code)
     await opt_outs.remove(tx, ways)
     return Wished(invitations=True)
 
@@ -278,34 +323,49 @@ def _birthday_in(born: date, year: int) -> date:
         return born.replace(year=year, day=28)
 
 
-async def _decline(tx: RuleTransaction, referral: Referral) -> None:
-    referral.status, referral.declined_at = ReferralStatus.DECLINED, await clock.now(tx)
+def _decline(tx: RuleTransaction, referral: Referral, now: datetime) -> None:
+    referral.status, referral.declined_at = ReferralStatus.DECLINED, now
     tx.save(referral)
     publish(tx, Topic.REFERRAL_DECLINED, referral.id, sponsor_user_id=referral.sponsor_user_id)
 
 
-async def _of_code(tx: Transaction, code: str) -> tuple[Referral | None, list[str]]:
-    """The invitation of a code, locked, and where it went: to a pot, it is none of a sponsor's. Raises NotFound."""
-    found = await BY_CODE.one(tx, codes=codes.readings(code))
-    if found is not None:
-        referral: Referral = found[0]
-        return referral, [way for way in (referral.invited_phone, referral.invited_email) if way is not None]
-    to_pot = await TO_POT.one(tx, hashes=hashes_of(code))
-    if to_pot is None:
+async def _of_code(tx: Transaction, code: str) -> tuple[Referral | None, list[str], datetime]:
+    """The invitation of a code, locked, where it went, and the time now: to a pot, it is none of a sponsor's.
+
+    Raises NotFound and OwnReferral.
+    """
+    by_code, ((now,),), represented, to_pot = await tx.fetch(*_answering(code), TO_POT.query(hashes=hashes_of(code)))
+    if by_code:
+        referral = _of_another(by_code, represented)
+        return referral, [way for way in (referral.invited_phone, referral.invited_email) if way is not None], now
+    if not to_pot:
         raise NotFound("There is no such invitation.", field="code")
-    return None, [to_pot[0]]
+    return None, [to_pot[0][0]], now
 
 
-async def _answered(tx: Transaction, code: str) -> Referral:
-    """The invitation that is waiting for this answer, locked: of two answers at once, the second finds the first."""
-    found = await BY_CODE.one(tx, codes=codes.readings(code))
-    if found is None:
-        raise NotFound("There is no such invitation.", field="code")
-    referral: Referral = found[0]
-    over = referral.expired_at is not None and referral.expired_at <= await clock.now(tx)
+def _answering(code: str) -> tuple[Query, Query, Query]:
+    """The look-ups of the invitation of a code, which is locked: of two answers at once, the second finds the first.
+
+    And of the time now, and of whom the caller acts for; `_answered` reads them.
+    """
+    return BY_CODE.query(codes=codes.readings(code)), clock.reading(), guardianship.representing()
+
+
+def _of_another(by_code: Sequence[tuple[Any, ...]], represented: Sequence[tuple[Any, ...]]) -> Referral:
+    ((referral,),) = by_code
     # Nor is it for a guardian to accept for a minor what is the guardian's own.
-    if referral.sponsor_user_id in await guardianship.represented_users(tx):
+    if referral.sponsor_user_id in guardianship.represented_in(represented):
         raise OwnReferral(field="code")
+    assert isinstance(referral, Referral)
+    return referral
+
+
+def _answered(by_code: Sequence[tuple[Any, ...]], now: datetime, represented: Sequence[tuple[Any, ...]]) -> Referral:
+    """The invitation, if it is waiting for this answer."""
+    if not by_code:
+        raise NotFound("There is no such invitation.", field="code")
+    referral = _of_another(by_code, represented)
+    over = referral.expired_at is not None and referral.expired_at <= now
     if referral.status == ReferralStatus.EXPIRED or (referral.status == ReferralStatus.SENT and over):
         raise Expired(field="code")
     if referral.status != ReferralStatus.SENT:
@@ -313,26 +373,14 @@ async def _answered(tx: Transaction, code: str) -> Referral:
     return referral
 
 
-async def _note_accepted(tx: Transaction, referral: Referral) -> None:
-    """When it was, and what is known then of the two people's identities."""
-    assert referral.sponsored_user_id is not None
-    rows = await IDENTITIES.all(tx, ids=[referral.sponsor_user_id, referral.sponsored_user_id])
-    known = {key: (collected, verified) for key, collected, verified in rows}
-    sponsor = known.get(referral.sponsor_user_id, (False, False))
-    sponsored = known.get(referral.sponsored_user_id, (False, False))
+def _note_identities(referral: Referral, identities: Sequence[tuple[Any, ...]]) -> None:
+    """What is known of the two people's identities when it is accepted."""
+    known = {key: (collected, verified) for key, collected, verified in identities}
+    sponsor, sponsored = (
+        known.get(user_id, (False, False)) for user_id in (referral.sponsor_user_id, referral.sponsored_user_id)
+    )
     referral.both_ids_collected = sponsor[0] and sponsored[0]
     referral.sponsor_id_verified, referral.sponsored_id_verified = sponsor[1], sponsored[1]
-    referral.accepted_at = await clock.now(tx)
-
-
-async def _reward(tx: RuleTransaction, referral: Referral, accepted_by: UUID) -> int:
-    """The sponsor's points, multiplied by the best campaign that can pay for it."""
-    usual = await system_config.number(tx, points.USUAL[Event.REFERRAL_ACCEPTED])
-    boost = await campaigns.boost_for(tx, accepted_by, referral.sponsor_user_id, usual)
-    return await points.earn(
-        tx, referral, Event.REFERRAL_ACCEPTED, boost=boost.multiplier, campaign_id=boost.campaign_id,
-        cost_cfa=boost.cost_cfa,
-    )  # fmt: skip
 
 
 def _check_wanted(create_pot: ReferralPotInput | None) -> None:
@@ -344,34 +392,13 @@ def _check_wanted(create_pot: ReferralPotInput | None) -> None:
         check_amount(create_pot.target_amount_cfa, Pot.target_amount_cfa, field="create_pot.target_amount_cfa")
 
 
-async def _born(tx: Transaction, user_id: UUID) -> date:
+def _born(tx: Transaction, owner: pots.Owner) -> date:
     """The day of birth of who gets a pot. A minor's pot is planned by the guardian."""
-    found = await BORN.one(tx, user_id=user_id)
-    if found is None:
+    if owner.profile is None:
         raise BirthdayUnknown(field="create_pot")
-    born, minor = found
-    if minor and tx.actor.user_id == user_id:
+    if owner.is_minor and tx.actor.user_id == owner.user_id:
         raise GuardianRequired(field="create_pot")
-    day: date = born
-    return day
-
-
-async def _today(tx: Transaction, user_id: UUID) -> date:
-    ((today,),) = await TODAY.all(tx, zone=await zone_of(tx, user_id))
-    day: date = today
-    return day
-
-
-def _write_to(tx: RuleTransaction, referral: Referral) -> None:
-    """Queue the message that brings the code, to the phone where there is one."""
-    message, code = referral.invitation_message or "", referral.referral_code
-    if referral.invited_phone is not None:
-        way, recipient = NotificationChannel.SMS, referral.invited_phone
-    else:
-        assert referral.invited_email is not None
-        way, recipient = NotificationChannel.EMAIL, referral.invited_email
-    name = FirstName(referral.sponsor_user_id)
-    send_to(tx, way, recipient, "referral_invitation", user_name=name, message=message, code=code)
+    return owner.profile.date_of_birth
 
 
 BY_CODE = Lookup(
@@ -391,10 +418,6 @@ TO_POT = Lookup(
 IDENTITIES = Lookup(
     [Profile.user_id, Profile.id_type.is_not(None), Profile.id_verified_at.is_not(None)],
     lambda rows: rows.where(Profile.user_id == any_(bindparam("ids", type_=ARRAY(Uuid)))),
-)
-BORN = Lookup(
-    [Profile.date_of_birth, Profile.date_of_birth > cast(func.current_date() - func.make_interval(18), Date)],
-    lambda rows: rows.where(Profile.user_id == bindparam("user_id")),
 )
 # Of the same moment as the pot's own plan.
 TODAY = Lookup(
