@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import ARRAY, any_, bindparam, func, or_
 from sqlalchemy import types as sql
 
+from lango.db import rows
 from lango.db.prepared import Lookup
 from lango.errors import Refused
 from lango.rules.inputs import Locked, Once, OwnedBy, Text, Value
@@ -28,7 +29,7 @@ from resolvers.kernel.outbox import publish
 from resolvers.kernel.share_links import LONGEST_TOKEN, hash_of, hashes_of
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
-from resolvers.pots.pots import NotYourPot, share_token
+from resolvers.pots.pots import NotYourPot, share_token, sharing
 
 DAILY_LIMIT = Configured("pots.daily_invitations", 100)
 LONGEST_MESSAGE = 1_000
@@ -146,18 +147,19 @@ async def open_pot_invitation(
     found = await BY_TOKEN.one(tx, hashes=hashes_of(token))
     if found is None:
         raise NotFound("There is no such invitation.", field="token")
-    pot = await tx.lock(Pot, found[0].pot_id)
+    ((pot,),), ((invitation,),), ((now,),), shared = await tx.fetch(
+        rows.locking(Pot, found[0].pot_id), rows.locking(PotInvitation, found[0].id), clock.reading(),
+        sharing(found[0].pot_id),
+    )  # fmt: skip
     if pot.deleted_at is not None:
         raise NotFound("There is no such invitation.", field="token")
-    invitation = await tx.lock(PotInvitation, found[0].id)
-    now = await clock.now(tx)
     if invitation.opened_at is None:
         invitation.opened_at = now
     stranger = tx.actor.user_id not in (None, invitation.invited_by_user_id, pot.owner_user_id)
     if invitation.invited_user_id is None and stranger:
         invitation.invited_user_id = tx.actor.user_id
     tx.save(invitation)
-    opens = await share_token(tx, pot)
+    opens = share_token(tx, pot, shared)
     tx.open_to_caller(pot.id, invitation.id)
     return Opened(pot, invitation, opens)
 

@@ -289,13 +289,19 @@ async def share_pot(
 
     The owner may always ask for it; `renew` makes another, and links with the one before open nothing any more.
     """
-    return Shared(pot, await share_token(tx, pot, renew=renew))
+    (found,) = await tx.fetch(sharing(pot.id))
+    return Shared(pot, share_token(tx, pot, found, renew=renew))
 
 
-async def share_token(tx: RuleTransaction, pot: Pot, *, renew: bool = False) -> str:
+def sharing(pot_id: UUID) -> Query:
+    """The look-up of a pot's share token, to be sent together with others, after the one that locks the pot;
+    `share_token` reads it."""
+    return TOKEN.query(id=pot_id)
+
+
+def share_token(tx: RuleTransaction, pot: Pot, found: Sequence[tuple[Any, ...]], *, renew: bool = False) -> str:
     """The share token of a locked pot, which gets one if it has none."""
-    found = await TOKEN.one(tx, id=pot.id)
-    token: str | None = found[0] if found else None
+    token: str | None = found[0][0] if found else None
     if token is None or renew:
         pot.share_token = token = codes.new(codes.LONG)
         tx.save(pot)
