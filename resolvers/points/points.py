@@ -27,7 +27,7 @@ from models.topics import Topic
 from resolvers.kernel import clock, due, guardianship, system_config
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish, published
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter, refuse_related, relating
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
 
@@ -192,8 +192,10 @@ async def revoke_points(
     """
     entry, field = points_ledger_entry, "points_ledger_entry_id"
     check_text(reason, field="reason")
-    by_referral, found_points = await tx.fetch(SPONSORED.query(id=entry.referral_id), counting(sponsor.id))
-    await refuse_own_matter(tx, sponsor.id, *(user_id for (user_id,) in by_referral), field=field)
+    by_referral, wards, found_points = await tx.fetch(
+        SPONSORED.query(id=entry.referral_id), relating(tx), counting(sponsor.id)
+    )
+    refuse_related(tx, wards, sponsor.id, *(user_id for (user_id,) in by_referral), field=field)
     if entry.points_spent:
         raise NotEarned(field=field)
     if not PointsLedgerEntry.__transitions__.allows(entry.status, Status.REVOKED):
