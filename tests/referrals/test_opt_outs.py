@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import asyncpg
 import pytest
 
+from lango.errors import ServiceUnavailable
+from lango.rules.services import Services
 from lango.values import codes
 from models.identity import User
 from models.pots import Pot, PotInvitation
-from models.referrals import Referral
+from models.referrals import InvitationOptOut, Referral
+from resolvers.kernel import opt_outs
 from resolvers.kernel.share_links import hash_of
 from tests.changes import Changes
 from tests.client import Answer, Api
@@ -155,6 +159,20 @@ async def test_without_a_key_nobody_opts_out(api: Api, make: Factory, sponsor: A
     assert refused.codes == ["SERVICE_UNAVAILABLE"]
     # Nobody has opted out: there is nothing that a key would be needed for.
     assert sent.refusals(SEND) == []
+
+
+async def test_without_a_key_opt_outs_are_missed_only_where_there_are_some(make: Factory, services: Services) -> None:
+    settings = services.settings.model_copy(update={"encryption_keys": None, "allow_dev_key": False})
+    keyless = replace(services, settings=settings)
+
+    async def opted_out() -> set[str]:
+        async with keyless.work() as tx:
+            return opt_outs.opted_out_in(tx, [PHONE], *await tx.fetch(*opt_outs.seeking(tx, [PHONE])))
+
+    assert await opted_out() == set()
+    await make(InvitationOptOut, contact_hash="0" * 64)
+    with pytest.raises(ServiceUnavailable):
+        await opted_out()
 
 
 # Opting in again
