@@ -84,8 +84,3 @@ def relating(user_id: UUID) -> Query:
 
 def related_in(wards: Sequence[tuple[Any, ...]], user_id: UUID) -> frozenset[UUID]:
     return frozenset({user_id, *(person for ward in wards for person in ward)})
-
-
-async def are_related(tx: Transaction, one: UUID, other: UUID) -> bool:
-    """Whether one person may act for both of these users, who may be the same. Reads as `related_parties` does."""
-    return one == other or other in await related_parties(tx, one)
