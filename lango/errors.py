@@ -21,11 +21,16 @@ class Refused(Exception):
         self.field = field
         self.details = details
         self.kept: tuple[Any, ...] = ()
+        self.counted_under: Any = None
         super().__init__(self.message)
 
-    def keeping(self, *rows: Any) -> Self:
-        """Rows that are written although the rule refuses: the log of an attempt."""
-        self.kept = rows
+    def keeping(self, *rows: Any, counted_under: Any = None) -> Self:
+        """Rows that are written although the rule refuses: the log of an attempt.
+
+        Where attempts are counted, `counted_under` is the row that is locked for that. It is locked before the rule
+        writes: what is locked later is free again before these rows are committed, and others would not count them.
+        """
+        self.kept, self.counted_under = rows, counted_under
         return self
 
     @classmethod

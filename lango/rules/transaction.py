@@ -97,8 +97,9 @@ class RuleTransaction(OpenTransaction):
         self._claim: Command | None = None
         # Whether the rule may be taken back, and whether there is a savepoint for that.
         self._may_be_undone = self._has_savepoint = False
-        # In the order in which they were locked.
+        # In the order in which they were locked; and how many of them before the savepoint.
         self._locked: dict[Place, None] = {}
+        self._locked_before = 0
 
     def begin(self, role: DatabaseRole, claim: Command | None = None) -> None:
         """Begin a rule in that role. Where the claim fails, nothing of the rule is done."""
@@ -109,9 +110,17 @@ class RuleTransaction(OpenTransaction):
         else:
             self.set_role(role)
 
-    def undo(self) -> None:
-        """Take back what the rule wrote, and continue in the rules' role."""
+    def undo(self, *, counted_under: Any = None) -> None:
+        """Take back what the rule wrote, and continue in the rules' role.
+
+        What was locked after the savepoint is free again before the commit. What a refusal keeps is `counted_under` the
+        lock of that row, which must have been there before.
+        """
         self._pending = [ROLLBACK_TO_SAVEPOINT] if self._has_savepoint else []
+        if self._has_savepoint:
+            self._locked = dict.fromkeys([*self._locked][: self._locked_before])
+        if counted_under is not None and _place(type(counted_under), counted_under.id) not in self._locked:
+            type(self).out_of_order(f"{type(counted_under).__name__}, under which is counted, is locked after a write.")
         self._pending.append(Command(f"SET LOCAL ROLE {DatabaseRole.RULES.value}"))
         self.role = DatabaseRole.RULES
         self.calls.clear()
@@ -196,7 +205,7 @@ class RuleTransaction(OpenTransaction):
         # What only goes with the end is not taken back any more.
         needed = self._may_be_undone and not self._has_savepoint and not ends
         if needed and any(each.writes for each in (*self._pending, *commands)):
-            self._has_savepoint = True
+            self._has_savepoint, self._locked_before = True, len(self._locked)
             self._pending.insert(0, SAVEPOINT)
         return await super()._sent(commands, ends=ends, limit=limit)
 
@@ -215,14 +224,14 @@ class RuleTransaction(OpenTransaction):
 
     async def lock(self, model: type[Row], key: UUID) -> Row:
         """The row with that id, which nobody else changes until the transaction ends: see it first. Raises RowGone."""
-        self.note_lock(model, key)
+        self._check_order(model, key)
         return await rows.lock(self, model, key)
 
     async def lock_all(self, model: type[Row], keys: Iterable[UUID]) -> dict[UUID, Row]:
         """Those rows by their ids, locked in the order of the ids, so that no two callers cross."""
         wanted = sorted(set(keys))
         for key in wanted:
-            self.note_lock(model, key)
+            self._check_order(model, key)
         return await rows.lock_all(self, model, wanted)
 
     def save(self, *changed: DeclarativeBase) -> None:
@@ -240,14 +249,19 @@ class RuleTransaction(OpenTransaction):
         self.opened += [str(key) for key in keys]
 
     def note_lock(self, model: type[Any], key: UUID) -> None:
-        """Check the one order of locks: a row of that model is about to be locked, or was."""
-        rank: int | None = model.__lock_rank__
-        if rank is None:
-            raise TypeError(f"{model.__name__} is locked and has no place in the order of locks: give it a rank.")
-        place = rank, model.__name__, key
+        """Check the one order of locks: a row of that model was locked."""
+        self._check_order(model, key)
+        self._locked[_place(model, key)] = None
+
+    def _check_order(self, model: type[Any], key: UUID) -> None:
+        place = _place(model, key)
         # One that is locked again waits for nobody.
-        if place in self._locked:
-            return
-        if self._locked and place < next(reversed(self._locked)):
+        if self._locked and place not in self._locked and place < next(reversed(self._locked)):
             type(self).out_of_order(f"{model.__name__} is locked after what comes later in the order of locks.")
-        self._locked[place] = None
+
+
+def _place(model: type[Any], key: UUID) -> Place:
+    rank: int | None = model.__lock_rank__
+    if rank is None:
+        raise TypeError(f"{model.__name__} is locked and has no place in the order of locks: give it a rank.")
+    return rank, model.__name__, key

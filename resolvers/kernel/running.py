@@ -183,7 +183,7 @@ async def _run(
             return Outcome(outcome.values, [], opened=outcome.opened, dry_run=tx)
         tx.set_role(DatabaseRole.RULES)
     except Refused as refusal:
-        tx.undo()
+        tx.undo(counted_under=refusal.counted_under)
         tx.save(*refusal.kept)
         outcome = Outcome({}, [_refusal(refusal)])
     if claimed is not None:

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from lango.actor import Actor
+from lango.actor import Actor, DatabaseRole
 from lango.rules.services import Services
+from lango.rules.transaction import RuleTransaction
 from models.packs import Pack
 from models.pots import Pot
 from resolvers.kernel.running import run
@@ -66,3 +67,14 @@ async def test_locks_out_of_order_are_found(services: Services, till: Any) -> No
         await tx.lock(Pack, till.pack.id)
         with pytest.raises(AssertionError, match="Pot is locked after"):
             await tx.lock(Pot, till.pot.id)
+
+
+async def test_counting_under_a_lock_that_a_refusal_frees_is_found(services: Services, till: Any) -> None:
+    async with RuleTransaction(services, Actor(till.cashier.id)) as tx:
+        tx.begin(DatabaseRole.RULES)
+        pot = await tx.lock(Pot, till.pot.id)
+        tx.send("SELECT 'a write'")
+        pack = await tx.lock(Pack, till.pack.id)
+        tx.undo(counted_under=pot)
+        with pytest.raises(AssertionError, match="Pack, under which is counted"):
+            tx.undo(counted_under=pack)
