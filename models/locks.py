@@ -21,8 +21,9 @@ class LockRank(IntEnum):
     ESCROW = auto()
     DISPUTE = auto()
     USER = auto()
-    TRADER = auto()
+    # Before traders, who are opened as they are locked: wrong codes are counted under a lock that outlasts a refusal.
     SECOND_FACTOR = auto()
+    TRADER = auto()
     WALLET = auto()
     # What came to a wallet or left it is credited to a balance, or taken from it.
     COIN_MOVEMENT = auto()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -72,38 +73,64 @@ FAILURES = (
 TRIED = Lookup([FAILURES, func.clock_timestamp()], lambda rows: rows)
 
 
-def locking_factor(user_id: UUID, code: str | None) -> list[Query]:
-    """The look-ups by which that user's code is checked, to be sent together with others, in the rules' role:
-    `demand_code` reads them. Without a code nothing is locked."""
-    return [] if code is None else [FACTOR.query(user_id=user_id), system_config.reading(THRESHOLD, LOCKOUT_MINUTES)]
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A locked second factor, and how many wrong codes lock it out for how long."""
+
+    row: TwoFactorAuth
+    # The secret, encrypted.
+    sealed: str
+    threshold: int
+    minutes: int
 
 
-async def demand_code(
-    tx: RuleTransaction, found: Sequence[Sequence[tuple[Any, ...]]], code: str | None, *, field: str
+async def lock_factor(tx: RuleTransaction, user_id: UUID) -> Factor | None:
+    """That user's second factor, in the rules' role, if they have one. Lock it before anything is written: wrong codes
+    are counted under this lock, which has to outlast a refusal."""
+    factors, numbers = await tx.fetch(FACTOR.query(user_id=user_id), system_config.reading(THRESHOLD, LOCKOUT_MINUTES))
+    if not factors:
+        return None
+    ((row, sealed),) = factors
+    return Factor(row, sealed, *system_config.numbers_in(numbers, THRESHOLD, LOCKOUT_MINUTES))
+
+
+def counting_tries(factor: Factor | None) -> list[Query]:
+    """The look-up of the wrong codes of a locked factor, to be sent together with others; `demand_code` reads it."""
+    if factor is None:
+        return []
+    row = factor.row
+    return [TRIED.query(user_id=row.user_id, minutes=factor.minutes, last_used_at=row.last_used_at)]
+
+
+def demand_code(
+    tx: RuleTransaction,
+    factor: Factor | None,
+    tried: Sequence[Sequence[tuple[Any, ...]]],
+    code: str | None,
+    *,
+    field: str,
 ) -> None:
-    """Refuses without a fresh code of the second factor that `locking_factor` has found; one that is taken is used up.
+    """Refuses without a fresh code of that second factor, whose wrong ones `counting_tries` has found; one that is
+    taken is used up.
 
     A wrong one leaves a security event; `security.lockout_threshold` of them in a row lock the factor for
     `security.lockout_minutes`.
     """
     if code is None:
         raise TwoFactorRequired(field=field)
-    factors, numbers = found
-    if not factors:
+    if factor is None:
         raise TwoFactorRequired("Set up an authenticator app first: this needs a code of it.", field=field)
-    ((factor, sealed),) = factors
-    threshold, minutes = system_config.numbers_in(numbers, THRESHOLD, LOCKOUT_MINUTES)
-    ((failures, now),) = await TRIED.all(tx, user_id=factor.user_id, minutes=minutes, last_used_at=factor.last_used_at)
-    if failures >= threshold:
+    row, (((failures, now),),) = factor.row, tried
+    if failures >= factor.threshold:
         raise TwoFactorLocked(field=field)
-    secret = opened(tx.services.keyring, sealed, TwoFactorAuth.secret, factor.id)
+    secret = opened(tx.services.keyring, factor.sealed, TwoFactorAuth.secret, row.id)
     if secret is None:
         raise TwoFactorUnreadable(field=field)
     counter = accepted(secret, code, now)
-    if counter is None or counter <= (factor.last_counter or 0):
-        raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, factor.user_id))
-    factor.last_counter, factor.last_used_at = counter, now
-    tx.save(factor)
+    if counter is None or counter <= (row.last_counter or 0):
+        raise TwoFactorInvalid(field=field).keeping(_failure(tx.actor, row.user_id), counted_under=row)
+    row.last_counter, row.last_used_at = counter, now
+    tx.save(row)
 
 
 def accepted(secret: str, code: str, now: datetime) -> int | None:

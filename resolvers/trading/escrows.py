@@ -127,11 +127,13 @@ async def release_escrow(
         as_seller = escrow.seller_id in guardianship.represented_in(people)
         if not as_seller:
             own_matters.refuse_related(tx, wards, escrow.buyer_id, field="escrow_id")
-    factor = second_factor.locking_factor(escrow.seller_id, two_factor_code) if as_seller else []
-    deal, found = await deal_of(tx, trade, escrow, *factor, holders=holders_of(escrow, State.RELEASED))
+    has_code = as_seller and two_factor_code is not None
+    factor = await second_factor.lock_factor(tx, escrow.seller_id) if has_code else None
+    tries = second_factor.counting_tries(factor)
+    deal, tried = await deal_of(tx, trade, escrow, *tries, holders=holders_of(escrow, State.RELEASED))
     deal.demand_funded(field="escrow_id")
     if as_seller and deal.traders[escrow.seller_id].two_factor_enabled:
-        await second_factor.demand_code(tx, found, two_factor_code, field="two_factor_code")
+        second_factor.demand_code(tx, factor, tried, two_factor_code, field="two_factor_code")
     for trader in deal.traders.values():
         trader.successful_escrows = (trader.successful_escrows or 0) + 1
     hand_over(tx, deal, State.RELEASED, escrow.amount, field="escrow_id")

@@ -9,10 +9,15 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from lango.rules.transaction import RuleTransaction
 from models.security import TwoFactorAuth
 from tests.changes import Changes
 from tests.client import STAFF
 from tests.trading.conftest import Desk
+
+WAITING = (
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+)
 
 
 async def test_a_seller_with_a_second_factor_must_show_a_code_of_it(desk: Desk, changes: Changes) -> None:
@@ -138,13 +143,7 @@ async def test_without_a_key_no_code_can_be_checked_and_nothing_is_released(
 
 async def test_a_code_works_once_also_for_two_releases_at_once(desk: Desk) -> None:
     for _ in range(5):
-        first = await desk.funded("10", holds="20")
-        placed = await desk.call(
-            "placeTrade", first.seller, side="SELL", pair=f"{first.coin}/KES", price="1", amount="10"
-        )
-        taken = await desk.call("takeTrade", first.buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
-        second = taken["takeTrade"]["trade"]["escrow"]["rowId"]
-        await desk.call("fundEscrow", first.seller, escrowId=second)
+        first, second = await two_of_one_seller(desk)
         code = (await desk.second_factor(first.seller)).now()
 
         answers = await asyncio.gather(
@@ -156,3 +155,42 @@ async def test_a_code_works_once_also_for_two_releases_at_once(desk: Desk) -> No
 
         assert sorted(answer.refusals("releaseEscrow") for answer in answers) == [[], ["TWO_FACTOR_INVALID"]]
         assert await desk.holds(first.seller, first.coin) == ("0", "10")
+
+
+async def test_wrong_codes_at_once_are_not_more_than_are_allowed(
+    desk: Desk, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fifth is written, and not committed before the sixth waits for it."""
+    first, second = await two_of_one_seller(desk)
+    await desk.second_factor(first.seller)
+    for _ in range(4):
+        await desk.call("releaseEscrow", first.seller, escrowId=first.escrow, twoFactorCode="x")
+    finish, finishing = RuleTransaction.finish, []
+
+    async def finish_late(tx: RuleTransaction, *payload: Any, **options: Any) -> Any:
+        finishing.append(tx)
+        await tx.flush()
+        async with asyncio.timeout(10):
+            while len(finishing) < 2 and not await owner.fetchval(WAITING):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return await finish(tx, *payload, **options)
+
+    monkeypatch.setattr(RuleTransaction, "finish", finish_late)
+    answers = await asyncio.gather(
+        *(desk.call("releaseEscrow", first.seller, escrowId=key, twoFactorCode="x") for key in (first.escrow, second))
+    )
+
+    assert sorted(answer.refusals("releaseEscrow") for answer in answers) == [
+        ["TWO_FACTOR_INVALID"],
+        ["TWO_FACTOR_LOCKED"],
+    ]
+
+
+async def two_of_one_seller(desk: Desk) -> tuple[Any, str]:
+    """A funded escrow of ten coins, and the id of another one of the same seller and buyer."""
+    first = await desk.funded("10", holds="20")
+    placed = await desk.call("placeTrade", first.seller, side="SELL", pair=f"{first.coin}/KES", price="1", amount="10")
+    taken = await desk.call("takeTrade", first.buyer, tradeId=placed["placeTrade"]["trade"]["rowId"])
+    second = taken["takeTrade"]["trade"]["escrow"]["rowId"]
+    await desk.call("fundEscrow", first.seller, escrowId=second)
+    return first, second
