@@ -28,7 +28,7 @@ from resolvers.donations import refunds
 from resolvers.donations.refunds import CodesOutstanding, PotFundsSpent
 from resolvers.kernel import clock, guardianship
 from resolvers.kernel.outbox import publish, published
-from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
+from resolvers.kernel.own_matters import OwnMatter, refuse_related, relating
 from resolvers.kernel.steps import step
 from resolvers.ledger import ledger
 from resolvers.points import points
@@ -86,23 +86,26 @@ async def cancel_pot(
     What it took over from an earlier pot goes back there. The owner, or staff who have given nothing to it; not once
     any of it is spent.
     """
-    ended = await ENDED.all(tx, owner_user_id=pot.owner_user_id)
+    ended, mine, related = await tx.fetch(
+        ENDED.query(owner_user_id=pot.owner_user_id), guardianship.representing(), relating(tx)
+    )
     # All in the order of their ids: another pot of the same owner may be called off beside this one.
     locked = await tx.lock_all(Pot, [pot.id, *(key for (key,) in ended)])
     pot = locked[pot.id]
     # Before its money moves, so that a funded pot is not opened again on the way.
     step(pot, PotStatus.CANCELLED, field="pot_id")
-    ((codes, reserved),), ((donations, given),), found, carried, ((now,),) = await tx.fetch(
-        refunds.CODES.query(pot_id=pot.id), GIVEN.query(pot_id=pot.id), CONVERTED.query(pot_id=pot.id),
+    ((codes, reserved),), ((donations, given),), givers, found, carried, ((now,),) = await tx.fetch(
+        refunds.CODES.query(pot_id=pot.id), GIVEN.query(pot_id=pot.id), GIVERS.query(pot_id=pot.id),
+        CONVERTED.query(pot_id=pot.id),
         CARRIED.query(pot_id=pot.id), clock.reading(),
     )  # fmt: skip
     if codes:
         raise CodesOutstanding(codes=codes, reservedCfa=int(reserved), balanceCfa=pot.balance_cfa)
     conversions: list[PointsConversion] = [conversion for (conversion,) in found]
-    if pot.owner_user_id not in await guardianship.represented_users(tx):
-        givers = [donor for (donor,) in await GIVERS.all(tx, pot_id=pot.id)]
+    if pot.owner_user_id not in guardianship.represented_in(mine):
+        donors = [donor for (donor,) in givers]
         sponsors = [conversion.sponsor_user_id for conversion in conversions]
-        await refuse_own_matter(tx, *givers, *sponsors, field="pot_id")
+        refuse_related(tx, related, *donors, *sponsors, field="pot_id")
     given, converted = int(given), sum(conversion.credits_issued for conversion in conversions)
     if pot.balance_cfa < given + converted:
         raise PotFundsSpent(balanceCfa=pot.balance_cfa)
