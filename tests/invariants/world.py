@@ -269,6 +269,19 @@ class World:
             key = str(pick(self.disputes, n // 3))
             await self.call("resolveDispute", self.staff, "dispute { status }", STAFF, disputeId=key, **given)
 
+    async def split(self) -> None:
+        """The newest deal is funded, disputed and decided in parts, which chance alone seldom comes to."""
+        if not self.deals:
+            return
+        deal = self.deals[-1]
+        seller, buyer = SimpleNamespace(id=deal.seller_id), SimpleNamespace(id=deal.buyer_id)
+        await self.call("fundEscrow", seller, "escrow { status }", escrowId=str(deal.escrow))
+        given = {"tradeId": str(deal.trade), "reason": "not delivered"}
+        dispute = (await self.call("openDispute", buyer, "dispute { rowId }", **given))["dispute"]
+        if dispute:
+            given = {"disputeId": dispute["rowId"], "outcome": "SPLIT", "buyerShare": "0.75"}
+            await self.call("resolveDispute", self.staff, "dispute { status }", STAFF, **given)
+
     async def time_passes(self, n: int) -> None:
         """What was taken runs out of its time."""
         if self.deals:
