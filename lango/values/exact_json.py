@@ -12,8 +12,6 @@ import orjson
 
 # Levels of containers that a value of a request may have.
 DEEPEST = 100
-# What a float or 64 bits might not give back to the digit. A text that looks like it costs a slower parser, no more.
-INEXACT = re.compile(rb"\d[.eE]|\d{16}")
 NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
 # A text, in which nothing is a number, or a number with an exponent.
 TEXT_OR_POWER = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+')
@@ -37,7 +35,8 @@ def loads(text: bytes | str) -> Any:
     Raises orjson.JSONDecodeError.
     """
     value = orjson.loads(text)
-    if not INEXACT.search(text.encode() if isinstance(text, str) else text):
+    # To orjson, a whole number beyond 64 bits is a float as well.
+    if not holds_float(value):
         return value
     try:
         return json.loads(text, parse_float=Number)
@@ -76,6 +75,19 @@ def fault(error: orjson.JSONDecodeError) -> str:
     reasons = {"depth": "is nested too deeply", "infinity": "holds a number that is too large"}
     reason = next((reason for word, reason in reasons.items() if word in str(error)), "is not JSON in UTF-8")
     return f"{reason} (line {error.lineno}, column {error.colno})"
+
+
+def holds_float(value: Any) -> bool:
+    """Whether a float is in it, however deep."""
+    met = [value]
+    for each in met:
+        if isinstance(each, dict):
+            met.extend(each.values())
+        elif isinstance(each, list):
+            met.extend(each)
+        elif isinstance(each, float):
+            return True
+    return False
 
 
 def nests_deeper(value: Any, limit: int) -> bool:
