@@ -11,7 +11,8 @@ import orjson
 from websockets.http11 import Request
 
 from lango.http.streaming.messages import INITIALISED, TOO_MANY_INITS
-from lango.libraries.uvicorn import HttpToolsProtocol, WebSocketsSansIOProtocol
+from lango.http.whole_answers import WholeAnswers
+from lango.libraries.uvicorn import HttpToolsProtocol, RequestResponseCycle, WebSocketsSansIOProtocol
 
 MAX_HEADER_BYTES = 65_536
 MAX_URL_BYTES = 65_536
@@ -219,6 +220,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._stop_clock()
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, WholeAnswers(app, cycle))  # type: ignore[arg-type]
 
     def _start_clock(self) -> None:
         self._deadline = self.loop.call_later(self._seconds, self._expire)

@@ -1,5 +1,6 @@
-"""uvicorn: its protocols of a connection, which lango/http/protocols.py bounds, relying on what they keep and call, and
-where it takes the context that makes its worker processes."""
+"""uvicorn: its protocols of a connection, which lango/http/protocols.py bounds, relying on what they keep and call, the
+state of an answer, which lango/http/whole_answers.py completes, and where it takes the context that makes its worker
+processes."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from multiprocessing.context import BaseContext
 from typing import Any, cast
 
 from uvicorn import _subprocess
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["HttpToolsProtocol", "WebSocketsSansIOProtocol", "workers_made_by"]
+__all__ = ["STATUS_LINE", "HttpToolsProtocol", "RequestResponseCycle", "WebSocketsSansIOProtocol", "workers_made_by"]
 
 
 @contextmanager
