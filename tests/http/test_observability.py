@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -91,6 +92,28 @@ def test_lines_of_other_libraries_take_the_same_form(make_settings: Any, standar
 
     line = json.loads(standard_error())
     assert (line["event"], line["level"], line["logger"]) == ("Exceeded concurrency limit.", "warning", "uvicorn.error")
+
+
+@pytest.mark.parametrize("log_level", ["debug", "info", "warning"])
+async def test_the_line_of_a_request_is_json_like_all_others(
+    api: Api, make_settings: Any, standard_error: Callable[[], str], log_level: str
+) -> None:
+    configure(make_settings(log_format="json", log_level=log_level))
+    logging.getLogger("lango.test").warning("before")
+
+    await api.post("query Greet { hello }", token=api.token(), headers={"x-request-id": "r-1"})
+
+    other, *lines = map(json.loads, standard_error().splitlines())
+    if log_level == "warning":
+        assert lines == []
+        return
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", line["timestamp"])
+    assert line["timestamp"] >= other["timestamp"]
+    assert {name: line[name] for name in ("logger", "level", "request_id", "status", "user", "client")} == {
+        "logger": "lango.request", "level": "info", "request_id": "r-1", "status": 200, "user": str(ALICE),
+        "client": "127.0.0.1",
+    }  # fmt: skip
 
 
 async def metrics(api: Api, **headers: str) -> str:
