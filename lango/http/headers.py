@@ -16,6 +16,10 @@ class RequestHeaders(Headers):
         self._values: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             self._values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        # The names that come more than once.
+        self.repeated: list[str] = []
+        if len(self._values) < len(scope["headers"]):
+            self.repeated = [name for name, values in self._values.items() if len(values) > 1]
 
     def __getitem__(self, key: str) -> str:
         return self._values[key.lower()][0]
@@ -26,9 +30,6 @@ class RequestHeaders(Headers):
     def get(self, key: str, default: Any = None) -> Any:
         found = self._values.get(key.lower())
         return default if found is None else found[0]
-
-    def is_repeated(self, key: str) -> bool:
-        return len(self._values.get(key.lower(), ())) > 1
 
     def getlist(self, key: str) -> list[str]:
         return list(self._values.get(key.lower(), ()))

@@ -24,7 +24,8 @@ SECURITY_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-DEFAULT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+POLICY = b"content-security-policy"
+DEFAULT_POLICY = (POLICY, b"default-src 'none'; frame-ancestors 'none'")
 # Requested by whatever name a probe has for this machine; they show nothing that anybody may not know.
 PROBES = ("/healthz", "/readyz")
 # Probes, scrapes and GraphiQL's files would drown what people do.
@@ -52,11 +53,10 @@ class RequestLogMiddleware:
             if message["type"] == "http.response.start":
                 started = True
                 request_log.status = message["status"]
-                headers = list(message.get("headers", ()))
-                headers += [*SECURITY_HEADERS, (b"x-request-id", request_log.request_id.encode())]
-                if not any(name == b"content-security-policy" for name, _ in headers):
-                    headers.append(DEFAULT_POLICY)
-                message = {**message, "headers": headers}
+                own = message.get("headers", ())
+                policy = () if POLICY in [name for name, _ in own] else (DEFAULT_POLICY,)
+                request_id = (b"x-request-id", request_log.request_id.encode())
+                message = {**message, "headers": [*own, *SECURITY_HEADERS, *policy, request_id]}
             await send(message)
 
         self.metrics.in_flight.inc()

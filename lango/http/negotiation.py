@@ -160,18 +160,22 @@ def takes_events(accept: str | None) -> bool:
     return any(entry.kind == MediaType.EVENTS and entry.quality > 0 for entry in parse_accept(accept or ""))
 
 
+@lru_cache(maxsize=256)
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type is that of JSON in UTF-8."""
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    pairs = (parameter.partition("=") for parameter in parameters)
+    charsets = [value.strip().strip('"') for name, _, value in pairs if name.strip() == "charset"]
+    return kind == MediaType.JSON and all(charset in ("utf-8", "utf8") for charset in charsets)
+
+
 def check_content_type(headers: Headers) -> None:
     """Raises UnsupportedMediaType unless the body is JSON in UTF-8, sent as it is.
 
     This is also what keeps forms of other sites out: browsers ask before they send JSON across sites.
     """
-    kind, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
-    if kind != MediaType.JSON:
+    if not is_json(headers.get("content-type", "")):
         raise UnsupportedMediaType
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
-            raise UnsupportedMediaType
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
 
@@ -187,22 +191,24 @@ PREFLIGHT_HEADERS = (
 
 
 # Headers of which a second one would leave open which of them counts.
-ONCE = (
-    "host",
-    "origin",
-    "sec-fetch-site",
-    "content-type",
-    "content-encoding",
-    "idempotency-key",
-    "last-event-id",
-    "x-request-id",
+ONCE = frozenset(
+    {
+        "host",
+        "origin",
+        "sec-fetch-site",
+        "content-type",
+        "content-encoding",
+        "idempotency-key",
+        "last-event-id",
+        "x-request-id",
+    }
 )
 
 
 def check_once(headers: RequestHeaders) -> None:
     """Raises BadRequest for two headers where one decides."""
-    for name in ONCE:
-        if headers.is_repeated(name):
+    for name in headers.repeated:
+        if name in ONCE:
             raise BadRequest(f"The header `{name}` is there twice.")
 
 

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ STATUSES = {
 }
 # A fair size after a fraction of the time that the best would take.
 COMPRESSION = 6
+NOT_KEPT = {"cache-control": "no-store", "vary": "Accept, Authorization, Origin"}
 RETRY_AFTER = {"SERVICE_UNAVAILABLE": "2", "RATE_LIMITED": "60"}
 CHALLENGE = 'Bearer error="invalid_token", error_description="{}"'
 
@@ -50,12 +51,26 @@ def finished_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An answer whose JSON is finished."""
-    return Response(
-        content,
-        status,
-        {"cache-control": "no-store", "vary": "Accept, Authorization, Origin", **(headers or {})},
-        f"{media_type}; charset=utf-8",
-    )
+    if status == 200 and headers is None:
+        return Success(content, media_type)
+    return Response(content, status, {**NOT_KEPT, **(headers or {})}, content_type(media_type))
+
+
+class Success(Response):
+    """The usual answer: its headers are put together once for all that have them, but for the length."""
+
+    def __init__(self, content: bytes, media_type: MediaType) -> None:
+        self.status_code, self.body, self.background = 200, content, None
+        self.raw_headers = [*usual_headers(media_type), (b"content-length", b"%d" % len(content))]
+
+
+@cache
+def usual_headers(media_type: MediaType) -> list[tuple[bytes, bytes]]:
+    return Response(status_code=204, headers=NOT_KEPT, media_type=content_type(media_type)).raw_headers
+
+
+def content_type(media_type: MediaType) -> str:
+    return f"{media_type}; charset=utf-8"
 
 
 @lru_cache(maxsize=32)

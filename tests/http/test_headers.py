@@ -13,11 +13,13 @@ HEADERS = RequestHeaders({"headers": [(b"accept", b"text/html"), (b"accept", b"*
 def test_names_of_headers_have_no_case(name: str) -> None:
     assert HEADERS.get(name) == HEADERS[name] == "text/html"
     assert HEADERS.getlist(name) == ["text/html", "*/*"]
-    assert HEADERS.is_repeated(name)
     assert name in HEADERS
 
 
 def test_one_that_is_not_there() -> None:
     assert HEADERS.get("Origin") is None
     assert HEADERS.get("Origin", "") == ""
-    assert not HEADERS.is_repeated("Host")
+
+
+def test_what_is_there_twice_is_known() -> None:
+    assert HEADERS.repeated == ["accept"]
