@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +31,9 @@ class Node:
         return type(value).__name__
 
 
-def key_columns(model: type[Base]) -> list[Column[Any]]:
-    return list(model.table().primary_key.columns)
+@cache
+def key_columns(model: type[Base]) -> tuple[Column[Any], ...]:
+    return tuple(model.table().primary_key.columns)
 
 
 def key_of(row: Base) -> tuple[Any, ...]:
@@ -75,7 +78,7 @@ def parse_id(model: type[Base], text: str) -> tuple[Any, ...]:
 
 def key_from(model: type[Base], parts: list[str]) -> tuple[Any, ...]:
     """The key whose parts were written as text."""
-    return tuple(_parse_part(column, part) for column, part in zip(key_columns(model), parts, strict=True))
+    return tuple([parse(part) for parse, part in zip(_parsers(model), parts, strict=True)])
 
 
 def _parse_key(model: type[Base], parts: list[str], text: str) -> tuple[Any, ...]:
@@ -88,16 +91,32 @@ def _parse_key(model: type[Base], parts: list[str], text: str) -> tuple[Any, ...
     raise BadUserInput(f"“{text[:80]}” is no id of this API.")
 
 
-def _parse_part(column: Column[Any], part: str) -> Any:
+@cache
+def _parsers(model: type[Base]) -> tuple[Callable[[str], Any], ...]:
+    """What reads each part of a key. Raises ValueError, and OverflowError for a moment."""
+    return tuple(_parser(column) for column in key_columns(model))
+
+
+def _parser(column: Column[Any]) -> Callable[[str], Any]:
     if isinstance(column.type, sql.Uuid):
-        if not CANONICAL_UUID.fullmatch(part):
-            raise ValueError(part)
-        return UUID(part)
-    if isinstance(column.type, sql.DateTime):
-        moment = datetime.fromisoformat(part)
-        if moment.tzinfo is None:
-            raise ValueError(part)
-        return moment.astimezone(UTC)
+        return _uuid
+    return _moment if isinstance(column.type, sql.DateTime) else _text
+
+
+def _uuid(part: str) -> UUID:
+    if not CANONICAL_UUID.fullmatch(part):
+        raise ValueError(part)
+    return UUID(part)
+
+
+def _moment(part: str) -> datetime:
+    moment = datetime.fromisoformat(part)
+    if moment.tzinfo is None:
+        raise ValueError(part)
+    return moment.astimezone(UTC)
+
+
+def _text(part: str) -> str:
     if "\0" in part:
         raise ValueError(part)
     return part
