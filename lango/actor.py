@@ -20,6 +20,8 @@ class Role(StrEnum):
     PARTNER = "partner"
 
 
+# What is written into SQL.
+KINDS = (("user_id", UUID), ("session_id", UUID), ("ip", (IPv4Address, IPv6Address)))
 STAFF_ROLES = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
 
 
@@ -48,7 +50,7 @@ class Actor:
         if not REQUEST_ID.fullmatch(self.request_id):
             object.__setattr__(self, "request_id", str(uuid4()))
         # What is written into SQL is checked once more where it enters: raises TypeError and ValueError.
-        for name, kind in (("user_id", UUID), ("session_id", UUID), ("ip", IPv4Address | IPv6Address)):
+        for name, kind in KINDS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 raise TypeError(f"The caller's {name} is not parsed.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import strawberry
@@ -64,8 +63,7 @@ STANDARD_INTROSPECTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an operation came to: its result as JSON, or the errors for which it was not executed."""
 
     content: bytes | None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -21,8 +20,7 @@ class ClientDisconnected(Exception):
     """The client went away before the request was complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """A well-formed GraphQL request. `query` is None where only the hash of a persisted query was sent."""
 
     query: str | None

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
 import structlog
 from sqlalchemy import inspect
@@ -49,26 +49,24 @@ Counting = Callable[[str, str], None]
 Reading = Callable[["Outcome"], Awaitable[Sequence[Query]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a rule came to: the fields of its payload, or its refusals."""
 
     # A row is the list of its key's parts: whoever wants the row reads it, as they may.
     values: dict[str, Any]
     refusals: list[dict[str, Any]]
-    calls: list[Call] = field(default_factory=list)
+    calls: Sequence[Call] = ()
     # The ids of rows that the payload shows, whoever may read them otherwise.
-    opened: list[str] = field(default_factory=list)
+    opened: Sequence[str] = ()
     # What went wrong in the calls outside, though the rule is done.
-    warnings: list[ProviderWarning] = field(default_factory=list)
+    warnings: Sequence[ProviderWarning] = ()
     # What the statements of the payload gave, or why they did not; None where nothing was read.
     payload: Sequence[bytes | None] | Exception | None = None
     # The transaction of a dry run, in which its payload is read as the caller; whoever requested it rolls it back.
     dry_run: RuleTransaction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(NamedTuple):
     """With what a rule is called. `operation` is the name under which its idempotency key is kept."""
 
     rule: Rule[..., Any]
@@ -203,7 +201,7 @@ async def _run(
         committing(None)
         raise
     committing("DONE")
-    return outcome if payload is None else replace(outcome, payload=texts)
+    return outcome if payload is None else outcome._replace(payload=texts)
 
 
 async def _statements(reading: Reading, outcome: Outcome) -> Sequence[Query] | None:
@@ -240,7 +238,7 @@ async def _call_outside(services: Services, actor: Actor, outcome: Outcome, coun
             warnings.append(NOT_YET_FINISHED.about(""))
             log.error("outside call failed", job=call.job, request_id=actor.request_id, exc_info=error)
         counting(call.job, result)
-    return replace(outcome, values=values, calls=[], warnings=list(dict.fromkeys(warnings)))
+    return outcome._replace(values=values, calls=(), warnings=list(dict.fromkeys(warnings)))
 
 
 def _kept(stored: dict[str, Any]) -> Outcome:
@@ -262,6 +260,11 @@ def _values(rule: Rule[..., Any], result: Any) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, DeclarativeBase):
-        mapper = inspect(type(value))
-        return [str(getattr(value, mapper.get_property_by_column(column).key)) for column in mapper.primary_key]
+        return [str(getattr(value, name)) for name in _key_names(type(value))]
     return [_value(item) for item in value] if isinstance(value, list) else value
+
+
+@cache
+def _key_names(model: type[DeclarativeBase]) -> list[str]:
+    mapper = inspect(model)
+    return [mapper.get_property_by_column(column).key for column in mapper.primary_key]
