@@ -8,6 +8,7 @@ from types import TracebackType
 from starlette.types import Receive
 
 from lango.http.parameters import ClientDisconnected
+from lango.http.timers import EqualTimers
 
 # Seconds before a client is watched.
 MOMENT = 0.01
@@ -20,8 +21,9 @@ class UntilDisconnect:
     moment only, because most blocks have ended by then and watching costs as much as a small one.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, moments: EqualTimers) -> None:
         self._receive = receive
+        self._moments = moments
         self._gone = False
         self._watcher: asyncio.Task[None] | None = None
 
@@ -29,12 +31,12 @@ class UntilDisconnect:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._timer = asyncio.get_running_loop().call_later(MOMENT, self._start)
+        self._moments.start(self, self._start)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._moments.stop(self)
         if self._watcher is not None:
             self._watcher.cancel()
         if self._gone:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lango.http import graphiql
 from lango.http.allowed_hosts import Hosts
 from lango.http.connections import Connections
-from lango.http.disconnect import UntilDisconnect
+from lango.http.disconnect import MOMENT, UntilDisconnect
 from lango.http.headers import RequestHeaders
 from lango.http.negotiation import (
     BadRequest,
@@ -33,6 +33,7 @@ from lango.http.request_log import HttpRequestLog, request_log_of
 from lango.http.responses import finished_response, lasting_response, rejection
 from lango.http.streaming.event_stream import EventStream
 from lango.http.streaming.subscriptions import NotStarted, NotSubscribed, OperationRequest, Subscriptions
+from lango.http.timers import EqualTimers
 from lango.observability.metrics import Metrics
 from lango.rules.rule import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from lango.security.account_status import Callers
@@ -62,6 +63,7 @@ class GraphQLEndpoint:
         self.assets = assets
         self.allowed_origins = frozenset(origins(settings))
         self.hosts = Hosts(settings)
+        self._moments = EqualTimers(MOMENT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_log = request_log_of(scope)
@@ -112,7 +114,7 @@ class GraphQLEndpoint:
             raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
         context = self.operations.context(actor, document, idempotency_key=key)
         answer = await self.operations.perform(
-            document, operation, parameters, context, request_log, UntilDisconnect(receive)
+            document, operation, parameters, context, request_log, UntilDisconnect(receive, self._moments)
         )
         if answer.content is None:
             return self.reject(answer.errors, request_log, media_type)

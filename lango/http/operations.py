@@ -37,6 +37,7 @@ from lango.graphql.variables import in_json
 from lango.http.negotiation import HttpError
 from lango.http.parameters import Parameters
 from lango.http.request_log import HttpRequestLog
+from lango.http.timers import Deadline, EqualTimers
 from lango.libraries.strawberry import graphql_of
 from lango.lru import Lru
 from lango.observability.logs import log_error, log_outage
@@ -97,6 +98,7 @@ class Operations:
         self.metrics = metrics
         self.introspections: Lru[Hashable, dict[str, bytes]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.slices = Slices()
+        self._timers = EqualTimers(settings.execution_timeout)
 
     async def prepare(
         self, parameters: Parameters, request_log: HttpRequestLog
@@ -222,7 +224,7 @@ class Operations:
     ) -> ExecutionResult:
         """Run the operation and end its transaction."""
         try:
-            async with asyncio.timeout(self.settings.execution_timeout):
+            async with Deadline(self._timers):
                 if operation.operation is OperationType.QUERY:
                     async with client:
                         if self.planner is not None:
