@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid4
 
@@ -103,6 +104,16 @@ class ChoiceType(TypeDecorator[Choice]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Choice | None:  # noqa: ARG002
         return None if value is None else self.choice(value)
+
+    # There are few values: each is found once.
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        process: Any = super().bind_processor(dialect)
+        return cache(process)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        process: Any = super().result_processor(dialect, coltype)
+        return cache(process)
 
 
 Id = Annotated[

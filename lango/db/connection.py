@@ -16,24 +16,26 @@ import asyncpg
 from lango.db.cancellation import cancel
 from lango.db.driver import DriverConnection
 from lango.db.wire import (
+    BIND_COMPLETE,
     COMMAND_COMPLETE,
     DATA_ROW,
     ERROR,
-    EXECUTE,
+    HEAD,
     PARSE_COMPLETE,
     READY,
     ROW_DESCRIPTION,
     SYNC,
     Decoder,
-    bind,
+    Parameters,
     decoders_in,
     describe,
     forget,
     name_of,
+    parameters,
     parse,
-    row_in,
+    run,
     run_bare,
-    written,
+    text_in,
 )
 from lango.errors import AnswerTooLarge
 from lango.libraries.asyncpg import transport_of
@@ -64,8 +66,10 @@ class NotSent(ConnectionLost):
 
 # What a read returned: its text, None where there was no row or a null in it, or why it failed.
 Outcome = bytes | None | asyncpg.PostgresError
+# The parameters of a statement, as values or as they are sent.
+Values = Sequence[Any] | Parameters
 # A statement and its parameters.
-Query = tuple[str, Sequence[Any]]
+Query = tuple[str, Values]
 
 
 class Command(NamedTuple):
@@ -75,21 +79,18 @@ class Command(NamedTuple):
     """
 
     sql: str
-    values: Sequence[Any] = ()
+    values: Values = ()
     decodes: bool = False
     writes: bool = False
 
 
-class Result:
-    """What a statement of a transaction returned: its rows as text, and how they are read."""
+class Result(NamedTuple):
+    """What a statement of a transaction returned: its rows as they came, and how they are read."""
 
-    __slots__ = ("decoders", "rows", "too_large")
-
-    def __init__(self, decoders: list[Decoder] | None) -> None:
-        self.rows: list[list[bytes | None]] = []
-        self.decoders = decoders
-        # How many bytes all rows might have had, where that were too many: rows are missing.
-        self.too_large: int | None = None
+    rows: Sequence[bytes]
+    decoders: Sequence[Decoder]
+    # How many bytes all rows might have had, where that were too many: rows are missing.
+    too_large: int | None
 
 
 class Batch(Protocol):
@@ -105,14 +106,11 @@ class Batch(Protocol):
     completed: int
     context: int
 
-    def row(self, buffer: bytearray, start: int, end: int) -> None:
+    def row(self, body: bytes) -> None:
         """A row has come."""
 
-    def described(self, decoders: list[Decoder]) -> None:
+    def described(self, decoders: Sequence[Decoder]) -> None:
         """The columns of the statement that is run next have been described."""
-
-    def complete(self) -> None:
-        """A statement has been done."""
 
     def ready(self) -> bool:
         """A Sync has been reached; whether it was the last."""
@@ -142,18 +140,14 @@ class ReadBatch:
         self.value: bytes | None = None
         self.error: asyncpg.PostgresError | None = None
 
-    def row(self, buffer: bytearray, start: int, end: int) -> None:
+    def row(self, body: bytes) -> None:
         # First the context is set, then the statement is done.
         if self.completed:
-            size = int.from_bytes(buffer[start + 2 : start + 6], "big", signed=True)
-            self.value = None if size < 0 else bytes(memoryview(buffer)[start + 6 : start + 6 + size])
-            self.left -= end - start
+            self.value = text_in(body)
+            self.left -= len(body)
 
-    def described(self, decoders: list[Decoder]) -> None:
+    def described(self, decoders: Sequence[Decoder]) -> None:
         """Nobody has asked: a read returns one text."""
-
-    def complete(self) -> None:
-        self.completed += 1
 
     def ready(self) -> bool:
         self.outcomes.append(self.value if self.error is None else self.error)
@@ -172,31 +166,41 @@ class ReadBatch:
 class Exchange:
     """Statements of one transaction, of which each is done only if all before it were."""
 
-    __slots__ = ("completed", "error", "future", "left", "limit", "parsing", "results")
+    __slots__ = (
+        "completed", "decoders", "described_now", "error", "future", "left", "limit", "parsing", "rows", "too_large"
+    )  # fmt: skip
     # After BEGIN, in the transaction's first batch.
     context = 1
 
-    def __init__(self, results: list[Result], limit: int = UNLIMITED) -> None:
+    def __init__(self, limit: int = UNLIMITED) -> None:
         self.future: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
-        self.results = results
         self.limit = self.left = limit
         self.parsing: deque[deque[str | None]] = deque()
         self.completed = 0
         self.error: asyncpg.PostgresError | None = None
+        # By the place of a statement: its rows, how they are read, and whether some are missing.
+        self.rows: dict[int, list[bytes]] = {}
+        self.decoders: dict[int, Sequence[Decoder]] = {}
+        self.too_large: set[int] = set()
+        # The places of statements of which it was not known before how their rows are read.
+        self.described_now: list[int] = []
 
-    def row(self, buffer: bytearray, start: int, end: int) -> None:
-        self.results[self.completed].rows.append(row_in(buffer, start))
-        self.left -= end - start
+    def result(self, place: int) -> Result:
+        """What the statement at that place returned."""
+        too_large = self.limit if place in self.too_large else None
+        return Result(self.rows.get(place, ()), self.decoders.get(place, ()), too_large)
+
+    def row(self, body: bytes) -> None:
+        self.rows.setdefault(self.completed, []).append(body)
+        self.left -= len(body)
 
     def leave_out(self) -> None:
         """A row has come for which there is no room."""
-        self.results[self.completed].too_large = self.limit
+        self.too_large.add(self.completed)
 
-    def described(self, decoders: list[Decoder]) -> None:
-        self.results[self.completed].decoders = decoders
-
-    def complete(self) -> None:
-        self.completed += 1
+    def described(self, decoders: Sequence[Decoder]) -> None:
+        self.decoders[self.completed] = decoders
+        self.described_now.append(self.completed)
 
     def ready(self) -> bool:
         if not self.future.done():
@@ -231,7 +235,7 @@ class Connection(asyncio.Protocol):
         # The statements that the server has, the one used longest ago first.
         self._statements: OrderedDict[str, bytes] = OrderedDict()
         # How the rows of those are read of whom that was asked.
-        self._decoders: dict[str, list[Decoder]] = {}
+        self._decoders: dict[str, Sequence[Decoder]] = {}
         self.is_lost = False
         # How its transaction stands.
         self.status = IDLE
@@ -250,12 +254,12 @@ class Connection(asyncio.Protocol):
         self._batch = batch = ReadBatch(len(queries), limit)
         prepared = self._prepared if named else self._unnamed
         out: list[bytes] = []
+        given = parameters(context)
         for sql, values in queries:
             batch.parsing.append(deque())
-            context_name = prepared(self._context, batch, out)
-            out += [bind(context_name, [value.encode() for value in context]), EXECUTE]
-            name = prepared(sql, batch, out)
-            out += [bind(name, [written(value) for value in values]), EXECUTE, SYNC]
+            out += run(prepared(self._context, batch, out), given)
+            out += run(prepared(sql, batch, out), as_sent(values))
+            out.append(SYNC)
         self._transport.write(b"".join(out))
         return batch.future
 
@@ -269,19 +273,20 @@ class Connection(asyncio.Protocol):
         assert self._batch is None
         if self.is_lost or self._transport.is_closing():
             raise NotSent("closed by the server")
-        results: list[Result] = []
-        batch = Exchange(results, limit)
+        batch = Exchange(limit)
         batch.parsing.append(deque())
         prepared = self._prepared if named else self._unnamed
         out: list[bytes] = []
-        for sql, values, decodes, _ in commands:
+        for place, (sql, values, decodes, _) in enumerate(commands):
             name = prepared(sql, batch, out)
-            decoders = self._decoders.get(sql)
-            if decodes and (decoders is None or not named):
-                out.append(describe(name))
-            results.append(Result(decoders))
+            if decodes:
+                decoders = self._decoders.get(sql)
+                if decoders is None or not named:
+                    out.append(describe(name))
+                else:
+                    batch.decoders[place] = decoders
             if values:
-                out += [bind(name, [written(value) for value in values]), EXECUTE]
+                out += run(name, as_sent(values))
             else:
                 out.append(run_bare(name))
         out.append(SYNC)
@@ -299,7 +304,7 @@ class Connection(asyncio.Protocol):
         """Whether something between here and the server speaks for it."""
         return self._opened.is_pooled
 
-    def note_decoders(self, sql: str, decoders: list[Decoder]) -> None:
+    def note_decoders(self, sql: str, decoders: Sequence[Decoder]) -> None:
         """Keep how the rows of a statement are read for as long as it is prepared."""
         if sql in self._statements:
             self._decoders[sql] = decoders
@@ -334,47 +339,53 @@ class Connection(asyncio.Protocol):
                 self._skipped = left
                 return
             data, self._skipped = data[self._skipped :], 0
-        buffer = self._buffer
-        buffer += data
+        # What is whole is read where it arrived.
+        buffer: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            buffer = self._buffer
         start, end = 0, len(buffer)
         while end - start >= 5:
-            length = int.from_bytes(buffer[start + 1 : start + 5], "big")
-            batch = self._batch
-            if batch is not None and buffer[start] == DATA_ROW and length > batch.left:
+            kind, length = HEAD.unpack_from(buffer, start)
+            batch, body, following = self._batch, start + 5, start + 1 + length
+            if kind == DATA_ROW and batch is not None and length > batch.left:
                 if isinstance(batch, ReadBatch):
                     self._refuse(batch)
                     return
                 assert isinstance(batch, Exchange)
                 # What the transaction has done is to be known, whatever it shows of it.
                 batch.leave_out()
-                self._skipped = max(0, 1 + length - (end - start))
-                start = min(end, start + 1 + length)
+                self._skipped = max(0, following - end)
+                start = min(end, following)
                 continue
-            if end - start <= length:
+            if following > end:
                 break
             if batch is not None:
                 # Between batches come only notices, and parameters that were changed.
-                self._handle(batch, buffer[start], start + 5, start + 1 + length)
-            start += 1 + length
-        if start:
-            del buffer[:start]
+                if kind == COMMAND_COMPLETE:
+                    batch.completed += 1
+                elif kind == DATA_ROW:
+                    batch.row(bytes(memoryview(buffer)[body:following]))
+                elif kind != BIND_COMPLETE:
+                    self._handle(batch, kind, bytes(buffer[body:following]))
+            start = following
+        if buffer is data:
+            self._buffer += data[start:]
+        else:
+            del self._buffer[:start]
 
-    def _handle(self, batch: Batch, kind: int, start: int, end: int) -> None:
-        if kind == DATA_ROW:
-            batch.row(self._buffer, start, end)
-        elif kind == COMMAND_COMPLETE:
-            batch.complete()
-        elif kind == PARSE_COMPLETE:
+    def _handle(self, batch: Batch, kind: int, body: bytes) -> None:
+        if kind == PARSE_COMPLETE:
             batch.parsing[0].popleft()
         elif kind == ROW_DESCRIPTION:
-            batch.described(decoders_in(bytes(self._buffer[start:end])))
+            batch.described(decoders_in(body))
         elif kind == ERROR:
-            self._note(batch, bytes(self._buffer[start:end]))
+            self._note(batch, body)
         elif kind == READY:
             for sql in batch.parsing.popleft():
                 if sql is not None:
                     self._statements.pop(sql, None)
-            self.status = self._buffer[start]
+            self.status = body[0]
             if batch.ready():
                 self._batch = None
 
@@ -415,3 +426,7 @@ class Connection(asyncio.Protocol):
             self.is_lost = True
             self._lost(self)
         self._opened.terminate()
+
+
+def as_sent(values: Values) -> Parameters:
+    return values if isinstance(values, bytes) else parameters(values)

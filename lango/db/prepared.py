@@ -6,17 +6,19 @@ SQLAlchemy's session takes three times as long for the same effect. The models t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, Executable, Select, select
+from sqlalchemy import ARRAY, ColumnElement, Executable, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.elements import CompilerElement
 
+from lango.db.connection import Values
 from lango.db.postgres import dump_json
+from lango.db.wire import Decoder, Parameters, parameters, values_in
 
 # PostgreSQL's number of the type `numeric`; types of other kinds do not ask for it.
 NUMERIC = 1700
@@ -26,25 +28,28 @@ LOCKING = "FOR NO KEY UPDATE"
 WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\.\w+")
 DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
 
+# What makes a value of another, on its way in or out; None where it is right as it is. It gives None for None.
+Process = Callable[[Any], Any] | None
+
 
 class Connected(Protocol):
     """What statements are sent through: a transaction."""
 
     async def fetch(self, *queries: Query) -> list[list[Any]]: ...
 
-    def send(self, sql: str, values: Sequence[Any] = ()) -> None: ...
+    def send(self, sql: str, values: Values = ()) -> None: ...
 
     def note_lock(self, model: type[Any], key: Any) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A look-up with its parameters. `read` makes of its rows what it gives; `writes`: it changes rows as well."""
+class Query(NamedTuple):
+    """A look-up with its parameters. `read` makes of its rows, by the decoders of their columns, what it gives;
+    `writes`: it changes rows as well."""
 
     sql: str
-    values: Sequence[Any]
+    values: Values
     writes: bool
-    read: Callable[[Connected, list[tuple[Any, ...]]], list[Any]]
+    read: Callable[[Connected, Sequence[bytes], Sequence[Decoder]], list[Any]]
 
 
 class Prepared:
@@ -58,10 +63,13 @@ class Prepared:
         self._parameters = [(name, processor_of(made, name), made.params.get(name)) for name in made.positiontup or ()]
         self._writes = WRITES.search(self.sql) is not None
 
-    def values(self, given: dict[str, Any]) -> list[Any]:
-        """The parameters in their order; those that are not given as the statement itself has them."""
-        values = [(given.get(name, default), process) for name, process, default in self._parameters]
-        return [value if process is None else process(value) for value, process in values]
+    def values(self, given: Mapping[str, Any]) -> Parameters:
+        """The parameters as they are sent, in their order; those that are not given as the statement has them."""
+        values = [
+            given.get(name, default) if process is None else process(given.get(name, default))
+            for name, process, default in self._parameters
+        ]
+        return parameters(values)
 
     def send(self, tx: Connected, **given: Any) -> None:
         """Have it done with the next look-up, or at the end."""
@@ -93,6 +101,8 @@ class Lookup:
             self._parts.append(part)
             columns += part.columns
         self._statement = Prepared(how(select(*columns)))
+        processes = [process for part in self._parts for process in part.processes]
+        self._readers = Readers(processes)
         # The model whose rows are locked, which is the first.
         first = self._parts[0]
         locks = in_order and LOCKING in self._statement.sql
@@ -110,16 +120,41 @@ class Lookup:
         found = await self.all(tx, **given)
         return found[0] if found else None
 
-    def _read(self, tx: Connected, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        if self._locked is not None:
-            for row in found:
-                tx.note_lock(self._locked.model, self._locked.key_in(row))
-        return [tuple([part.read(row) for part in self._parts]) for row in found]
+    def _read(self, tx: Connected, rows: Sequence[bytes], decoders: Sequence[Decoder]) -> list[tuple[Any, ...]]:
+        readers, made = self._readers.of(decoders) if rows else (), list[tuple[Any, ...]]()
+        for row in rows:
+            found = values_in(row, readers)
+            if self._locked is not None:
+                tx.note_lock(self._locked.model, self._locked.key_in(found))
+            made.append(tuple([part.read(found) for part in self._parts]))
+        return made
 
 
-def as_it_is(_: Connected, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+class Readers:
+    """How the columns of one statement are read: each by the decoder of its type in PostgreSQL, and then by what makes
+    of that what SQLAlchemy's type says."""
+
+    def __init__(self, processes: Sequence[Process]) -> None:
+        self._processes = processes
+        # As they were made last, and from what.
+        self._decoders: Sequence[Decoder] = ()
+        self._readers: Sequence[Decoder] = ()
+
+    def of(self, decoders: Sequence[Decoder]) -> Sequence[Decoder]:
+        if decoders is not self._decoders:
+            pairs = zip(decoders, self._processes, strict=True)
+            self._readers = [decode if process is None else _after(decode, process) for decode, process in pairs]
+            self._decoders = decoders
+        return self._readers
+
+
+def _after(decode: Decoder, process: Callable[[Any], Any]) -> Decoder:
+    return lambda value: process(decode(value))
+
+
+def as_it_is(_: Connected, rows: Sequence[bytes], decoders: Sequence[Decoder]) -> list[tuple[Any, ...]]:
     """The rows of a look-up that makes nothing else of them."""
-    return found
+    return [tuple(values_in(row, decoders)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +179,11 @@ def _part(item: Any, place: int) -> ModelColumns | _Value:
 class _Value:
     def __init__(self, expression: ColumnElement[Any], place: int) -> None:
         self.columns = [expression]
+        self.processes = [result_processor_of(expression.type)]
         self._place = place
-        self._process = result_processor_of(expression.type)
 
-    def read(self, row: Any) -> Any:
-        value = row[self._place]
-        return value if self._process is None else self._process(value)
+    def read(self, row: Sequence[Any]) -> Any:
+        return row[self._place]
 
 
 class ModelColumns:
@@ -171,42 +205,45 @@ class ModelColumns:
         held = [each for each in mapper.column_attrs if not each.deferred or each.key in undeferred]
         held = [each for each in held if not only or each.key in only]
         self.columns = [getattr(of or model, attribute.key) for attribute in held]
-        self._mapper = mapper
-        self._read = [
-            (attribute.key, position, result_processor_of(attribute.columns[0].type))
-            for position, attribute in enumerate(held, place)
-        ]
+        self.processes = [result_processor_of(attribute.columns[0].type) for attribute in held]
+        self._manager, self._key_of = mapper.class_manager, mapper.identity_key_from_primary_key
+        self._names = [attribute.key for attribute in held]
+        self._row = slice(place, place + len(held))
         keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-        self._key = [position for wanted in keys for key, position, _ in self._read if key == wanted]
+        self._key = [place + self._names.index(key) for key in keys]
 
-    def key_in(self, row: Any) -> Any:
+    def key_in(self, row: Sequence[Any]) -> Any:
         """The first part of a row's key."""
         return row[self._key[0]]
 
-    def read(self, row: Any) -> Any:
+    def read(self, row: Sequence[Any]) -> Any:
+        """The model, of a row whose values have been read; None where its key is null."""
         key = tuple([row[position] for position in self._key])
         if key[0] is None:
             return None
-        made = self._mapper.class_manager.new_instance()
-        state: Any = instance_state(made)
-        state.dict.update(
-            {
-                name: row[position] if process is None else process(row[position])
-                for name, position, process in self._read
-            }
-        )
-        state.key = self._mapper.identity_key_from_primary_key(key)
+        made: Any = self._manager.new_instance()
+        made.__dict__.update(zip(self._names, row[self._row], strict=True))
+        instance_state(made).key = self._key_of(key)
         return made
 
 
-def processor_of(compiled: Any, parameter: str) -> Callable[[Any], Any] | None:
-    """What makes of a parameter of a compiled statement what the driver takes; None where it takes it as it is."""
+def processor_of(compiled: Any, parameter: str) -> Process:
+    """What makes of a parameter of a compiled statement what is sent; None where it is sent as it is."""
     kind, dialect = compiled.binds[parameter].type, compiled.dialect
-    process: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    process: Process = kind.dialect_impl(dialect).bind_processor(dialect)
+    if isinstance(kind, ARRAY) and kind.item_type.dialect_impl(dialect).bind_processor(dialect) is None:
+        # SQLAlchemy's would walk through the items for nothing.
+        return _listed
     return process
 
 
-def result_processor_of(kind: Any) -> Callable[[Any], Any] | None:
-    """What makes of a value of that type, as the driver gives it, what a model has; None where it has it as it is."""
-    process: Callable[[Any], Any] | None = kind.dialect_impl(DIALECT).result_processor(DIALECT, NUMERIC)
+def _listed(value: Any) -> Any:
+    return value if value is None or isinstance(value, list) else list(value)
+
+
+def result_processor_of(kind: Any) -> Process:
+    """What makes of a value of that type, as it was decoded, what a model has; None where it has it as it is."""
+    if isinstance(kind, ARRAY) and result_processor_of(kind.item_type) is None:
+        return None
+    process: Process = kind.dialect_impl(DIALECT).result_processor(DIALECT, NUMERIC)
     return process

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Executable, Result, Select, inspect
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
-from lango.db.prepared import DIALECT, ModelColumns, result_processor_of
+from lango.db.prepared import DIALECT, ModelColumns, Readers, result_processor_of
+from lango.db.wire import Decoder, values_in
 from lango.libraries.sqlalchemy import CompiledStatements
 
 Executed = Result[*tuple[Any, ...]]
-Read = Callable[[list[tuple[Any, ...]]], Executed]
+Read = Callable[[Sequence[bytes], Sequence[Decoder]], Executed]
 COMPILED = CompiledStatements(DIALECT)
 
 
@@ -36,13 +37,14 @@ def executed(
         names = [each["name"] for each in statement.column_descriptions]
         statement = statement.with_only_columns(*columns, maintain_column_froms=True)
     compiled = COMPILED.get(statement, values)
-    processes = [result_processor_of(kind) for _, kind in compiled.columns]
+    # A statement that is text says nothing of its columns.
+    readers = Readers([result_processor_of(kind) for _, kind in compiled.columns]) if compiled.columns else None
     keys = names if models else [name for name, _ in compiled.columns]
 
-    def read(found: list[tuple[Any, ...]]) -> Executed:
-        if not models:
-            return _result(keys, [_processed(row, processes) for row in found])
-        return _result(keys, [_with_models(row, models, processes) for row in found])
+    def read(rows: Sequence[bytes], decoders: Sequence[Decoder]) -> Executed:
+        columns = decoders if readers is None or not rows else readers.of(decoders)
+        found = [values_in(row, columns) for row in rows]
+        return _result(keys, [_with_models(row, models) for row in found] if models else found)
 
     return compiled.sql, compiled.values, read
 
@@ -53,23 +55,16 @@ def _is_model(described: Any) -> bool:
     return entity is not None and described["expr"] is entity
 
 
-def _with_models(row: tuple[Any, ...], models: Sequence[ModelColumns | None], processes: Sequence[Any]) -> list[Any]:
+def _with_models(row: list[Any], models: Sequence[ModelColumns | None]) -> list[Any]:
     place, made = 0, list[Any]()
     for part in models:
         if part is None:
-            made += _processed(row[place : place + 1], processes[place : place + 1])
+            made.append(row[place])
             place += 1
         else:
             made.append(part.read(row))
             place += len(part.columns)
     return made
-
-
-def _processed(row: Sequence[Any], processes: Sequence[Any]) -> list[Any]:
-    if not processes:
-        # The statement is text, and says nothing of its columns.
-        return list(row)
-    return [value if process is None else process(value) for value, process in zip(row, processes, strict=True)]
 
 
 def _result(keys: Sequence[str], found: list[list[Any]]) -> Executed:

@@ -18,13 +18,24 @@ from sqlalchemy import Executable
 
 from lango.actor import Actor, DatabaseRole
 from lango.db import rows
-from lango.db.connection import CONTEXT, IDLE, UNLIMITED, Command, Connection, ConnectionLost, Exchange, NotSent, Result
+from lango.db.connection import (
+    CONTEXT,
+    IDLE,
+    UNLIMITED,
+    Command,
+    Connection,
+    ConnectionLost,
+    Exchange,
+    NotSent,
+    Result,
+    Values,
+)
 from lango.db.fair_queue import Caller, caller_of
 from lango.db.pipeline import SERVER_CONNECTION_REPLACED, Pipeline, context_of
 from lango.db.prepared import Query
 from lango.db.rows import Row
 from lango.db.statements import Executed, executed
-from lango.db.wire import decoded
+from lango.db.wire import text_in
 from lango.errors import AnswerTooLarge, OutcomeUnknown, is_of_server
 
 # Besides the context of a read: how long a lock is waited for.
@@ -56,7 +67,7 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def send(self, sql: str, values: Sequence[Any] = ()) -> None:
+    def send(self, sql: str, values: Values = ()) -> None:
         """Have a statement done whose rows nobody wants: with the next look-up, or at the end.
 
         What it raises is raised there.
@@ -104,7 +115,7 @@ class OpenTransaction(Transaction):
     async def fetch(self, *queries: Query) -> list[list[Any]]:
         return self._read(queries, await self._sent([self._command(each) for each in queries]))
 
-    def send(self, sql: str, values: Sequence[Any] = ()) -> None:
+    def send(self, sql: str, values: Values = ()) -> None:
         self._pending.append(Command(sql, values, writes=True))
 
     async def fetch_last(self, *queries: Query) -> list[list[Any]]:
@@ -126,9 +137,9 @@ class OpenTransaction(Transaction):
         """
         sql, given, read = executed(statement, values, undeferred)
         (result,) = await self._sent([Command(sql, given, decodes=True, writes=True)])
-        return read(decoded(result.rows, result.decoders or ()))
+        return read(result.rows, result.decoders)
 
-    async def texts(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> list[bytes | None]:
+    async def texts(self, queries: Sequence[tuple[str, Values]]) -> list[bytes | None]:
         """The first column of each statement's only row, as PostgreSQL writes it; None where there is no row."""
         results = await self._sent([Command(sql, values) for sql, values in queries])
         return [text_of(result) for result in results]
@@ -186,10 +197,7 @@ class OpenTransaction(Transaction):
         return Command(sql, query.values, decodes=True, writes=query.writes)
 
     def _read(self, queries: Sequence[Query], results: Sequence[Result]) -> list[list[Any]]:
-        return [
-            query.read(self, decoded(found.rows, found.decoders or ()))
-            for query, found in zip(queries, results, strict=True)
-        ]
+        return [query.read(self, found.rows, found.decoders) for query, found in zip(queries, results, strict=True)]
 
     def _opening(self, connection: Connection) -> list[Command]:
         """BEGIN, role and context."""
@@ -227,7 +235,7 @@ class OpenTransaction(Transaction):
             error = exchange.error
             if error is None:
                 self._begun = True
-                return exchange.results[len(sent) - len(commands) :]
+                return [exchange.result(place) for place in range(len(sent) - len(commands), len(sent))]
             done = exchange.completed
             self.failed, self._undone = sent[done].sql if done < len(sent) else None, len(sent) - done
             if self.failed is not None:
@@ -238,7 +246,7 @@ class OpenTransaction(Transaction):
                 self._lose(connection)
                 if ends and done == len(sent):
                     # It was committed, and the server ended after that.
-                    return exchange.results[len(sent) - len(commands) :]
+                    return [exchange.result(place) for place in range(len(sent) - len(commands), len(sent))]
                 if ends and done == len(sent) - 1:
                     raise OutcomeUnknown from error
                 if first and not ends and not repeated:
@@ -265,9 +273,8 @@ class OpenTransaction(Transaction):
         except BaseException:
             connection.cancel()
             raise
-        for command, result in zip(commands, exchange.results, strict=True):
-            if command.decodes and result.decoders is not None:
-                connection.note_decoders(command.sql, result.decoders)
+        for place in exchange.described_now:
+            connection.note_decoders(commands[place].sql, exchange.decoders[place])
         self._pipeline.note_sent(commands, time.perf_counter() - started)
         return exchange
 
@@ -315,4 +322,4 @@ def text_of(result: Result) -> bytes | None:
     """The first column of a statement's only row; None where there is no row. Raises AnswerTooLarge."""
     if result.too_large is not None:
         raise AnswerTooLarge(result.too_large)
-    return result.rows[0][0] if result.rows else None
+    return text_in(result.rows[0]) if result.rows else None

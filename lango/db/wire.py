@@ -20,15 +20,18 @@ from lango.db.driver import digest
 from lango.db.postgres import RawJson
 from lango.libraries.asyncpg import UUID
 
-LENGTH = struct.Struct("!I")
-SIZE = struct.Struct("!i")
+LENGTH, SIZE, COUNT = struct.Struct("!I"), struct.Struct("!i"), struct.Struct("!H")
+# The kind and the length of any message; and with no name of a portal after it.
+HEAD, BIND = struct.Struct("!BI"), struct.Struct("!cIx")
 SYNC = b"S\x00\x00\x00\x04"
 EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
 # What the server sends, by its first letter.
-PARSE_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY, ROW_DESCRIPTION = b"1CDEZT"
+PARSE_COMPLETE, BIND_COMPLETE, COMMAND_COMPLETE, DATA_ROW, ERROR, READY, ROW_DESCRIPTION = b"12CDEZT"
 NULL = b"\xff\xff\xff\xff"
 
 Decoder = Callable[[bytes], Any]
+# Of a statement, as they stand in a Bind message.
+Parameters = bytes
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -57,41 +60,57 @@ def forget(name: bytes) -> bytes:
     return message(b"C", b"S" + name + b"\x00")
 
 
-def bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
-    """Bind the unnamed portal; parameters and results as text."""
-    parts = [b"\x00", name, b"\x00\x00\x00", len(values).to_bytes(2, "big")]
-    parts += [NULL if value is None else LENGTH.pack(len(value)) + value for value in values]
-    parts.append(b"\x00\x00")
-    return message(b"B", b"".join(parts))
+def parameters(values: Sequence[Any]) -> Parameters:
+    """Values as they stand in a Bind message: their number, and each with its length."""
+    parts = [COUNT.pack(len(values))]
+    for value in values:
+        text = WRITERS[type(value)](value)
+        if text is None:
+            parts.append(NULL)
+        else:
+            parts += (LENGTH.pack(len(text)), text)
+    return b"".join(parts)
+
+
+def run(name: bytes, given: Parameters) -> tuple[bytes, ...]:
+    """The parts of what runs a prepared statement: Bind of the unnamed portal, with parameters and results as text, and
+    Execute."""
+    return BIND.pack(b"B", len(name) + len(given) + 10), name, b"\x00\x00\x00", given, b"\x00\x00", EXECUTE
 
 
 @lru_cache(maxsize=4096)
 def run_bare(name: bytes) -> bytes:
     """What runs a prepared statement without parameters."""
-    return bind(name, ()) + EXECUTE
+    return b"".join(run(name, parameters(())))
 
 
 def written(value: Any) -> bytes | None:
     """A parameter as PostgreSQL reads it from text."""
-    write = _WRITERS.get(type(value))
-    if write is None:
-        write = _WRITERS[type(value)] = next(
-            (known for kind, known in WRITTEN.items() if isinstance(value, kind)), _written_otherwise
-        )
-    return write(value)
+    text: bytes | None = WRITERS[type(value)](value)
+    return text
 
 
-def _array(values: Sequence[Any]) -> str:
-    items = []
-    for value in values:
-        text = written(value)
-        quoted = None if text is None else text.decode().replace("\\", "\\\\").replace('"', '\\"')
-        items.append("NULL" if quoted is None else f'"{quoted}"')
-    return f"{{{','.join(items)}}}"
+def _array(values: Sequence[Any]) -> bytes:
+    return b"{%b}" % b",".join([_item(WRITERS[type(value)](value)) for value in values])
+
+
+def _item(text: bytes | None) -> bytes:
+    if text is None:
+        return b"NULL"
+    return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def _written_otherwise(value: Any) -> bytes:
     return str(value).encode()
+
+
+class Writers(dict[type[Any], Callable[[Any], bytes | None]]):
+    """How values are written, by their very type; another is written as the first that it is a kind of."""
+
+    def __missing__(self, kind: type[Any]) -> Callable[[Any], bytes | None]:
+        known = next((write for base, write in WRITTEN.items() if issubclass(kind, base)), _written_otherwise)
+        self[kind] = known
+        return known
 
 
 # By kind, what comes first before what it is a kind of.
@@ -101,8 +120,8 @@ WRITTEN: dict[type[Any], Callable[[Any], bytes | None]] = {
     bool: lambda value: b"t" if value else b"f",
     int: _written_otherwise,
     UUID: _written_otherwise,
-    list: lambda value: _array(value).encode(),
-    tuple: lambda value: _array(value).encode(),
+    list: _array,
+    tuple: _array,
     datetime: lambda value: value.isoformat().encode(),
     date: lambda value: value.isoformat().encode(),
     clock: lambda value: value.isoformat().encode(),
@@ -110,58 +129,68 @@ WRITTEN: dict[type[Any], Callable[[Any], bytes | None]] = {
     bytes: lambda value: b"\\x" + value.hex().encode(),
     timedelta: lambda value: f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds".encode(),
 }
-# The same by the very type, found once.
-_WRITERS = dict(WRITTEN)
+WRITERS = Writers(WRITTEN)
 
 
-def row_in(buffer: bytearray, start: int) -> list[bytes | None]:
-    """The values of a DataRow whose body begins there."""
-    at, found = start + 2, list[bytes | None]()
-    for _ in range(int.from_bytes(buffer[start:at], "big")):
-        (size,) = SIZE.unpack_from(buffer, at)
+def values_in(row: bytes, decoders: Sequence[Decoder]) -> list[Any]:
+    """The values of a DataRow, each read by the decoder of its column."""
+    at, found = 2, list[Any]()
+    for read in decoders:
+        (size,) = SIZE.unpack_from(row, at)
         at += 4
         if size < 0:
             found.append(None)
         else:
-            found.append(bytes(buffer[at : at + size]))
+            found.append(read(row[at : at + size]))
             at += size
     return found
 
 
-def decoders_in(body: bytes) -> list[Decoder]:
+def text_in(row: bytes) -> bytes | None:
+    """The first value of a DataRow as it is; None where it is null."""
+    (size,) = SIZE.unpack_from(row, 2)
+    return None if size < 0 else row[6 : 6 + size]
+
+
+def decoders_in(body: bytes) -> tuple[Decoder, ...]:
     """How the columns of a RowDescription are read."""
-    at, found = 2, list[Decoder]()
+    at, types = 2, list[int]()
     for _ in range(int.from_bytes(body[:2], "big")):
         # The name; the table and the column in it; the type; and its length, modifier and format.
         at = body.index(0, at) + 1
-        found.append(decoder_of(int.from_bytes(body[at + 6 : at + 10], "big")))
+        types.append(int.from_bytes(body[at + 6 : at + 10], "big"))
         at += 18
-    return found
+    return _decoders_of(tuple(types))
 
 
-def decoded(rows: Sequence[Sequence[bytes | None]], decoders: Sequence[Decoder]) -> list[tuple[Any, ...]]:
-    """The rows as Python's values."""
-    return [
-        tuple([None if value is None else read(value) for value, read in zip(row, decoders, strict=True)])
-        for row in rows
-    ]
+@lru_cache(maxsize=4096)
+def _decoders_of(types: tuple[int, ...]) -> tuple[Decoder, ...]:
+    # One and the same for all connections: who reads rows of models knows by that how it reads them.
+    return tuple(map(decoder_of, types))
 
 
 def _moment(value: bytes) -> datetime:
     text = value.decode()
-    if text in INFINITE:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
         return INFINITE[text].replace(tzinfo=UTC)
-    return datetime.fromisoformat(text)
 
 
 def _local_moment(value: bytes) -> datetime:
     text = value.decode()
-    return INFINITE.get(text) or datetime.fromisoformat(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return INFINITE[text]
 
 
 def _day(value: bytes) -> date:
     text = value.decode()
-    return INFINITE[text].date() if text in INFINITE else date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return INFINITE[text].date()
 
 
 def _interval(value: bytes) -> timedelta:
@@ -204,7 +233,11 @@ def _list(read: Decoder, value: bytes) -> list[Any]:
             item if item is None else inner(item) if isinstance(item, list) else read(item.encode()) for item in items
         ]
 
-    return inner(_items(value))
+    if b'"' in value or value.rfind(b"{") != 0:
+        return inner(_items(value))
+    # Nothing is quoted in it, and it holds no other.
+    bare = value[1:-1]
+    return [None if item == b"NULL" else read(item) for item in bare.split(b",")] if bare else []
 
 
 INFINITE = {"infinity": datetime.max, "-infinity": datetime.min}  # noqa: DTZ901 - of both kinds, with a zone and without
@@ -213,10 +246,6 @@ INTERVAL = re.compile(
 )
 ARRAY_PART = re.compile(r'([{}])|("(?:[^"\\]|\\.)*")|([^{},"]+)', re.DOTALL)
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-
-
-def _text(value: bytes) -> str:
-    return value.decode()
 
 
 # By PostgreSQL's numbers of its types, which never change; with that of its array.
@@ -241,10 +270,10 @@ _SCALARS: dict[tuple[int, int], Decoder] = {
     (1186, 1187): _interval,
     (1700, 1231): lambda value: Decimal(value.decode()),
     (2950, 2951): lambda value: UUID(value.decode()),
-    (25, 1009): _text,
-    (1043, 1015): _text,
-    (1042, 1014): _text,
-    (19, 1003): _text,
+    (25, 1009): bytes.decode,
+    (1043, 1015): bytes.decode,
+    (1042, 1014): bytes.decode,
+    (19, 1003): bytes.decode,
 }
 _DECODERS = {one: read for (one, _), read in _SCALARS.items()} | {
     many: partial(_list, read) for (_, many), read in _SCALARS.items()
@@ -253,5 +282,5 @@ _DECODERS = {one: read for (one, _), read in _SCALARS.items()} | {
 
 def decoder_of(type_number: int) -> Decoder:
     """How a value of that type is read; of a type that is not known its text."""
-    read: Decoder = _DECODERS.get(type_number, _text)
+    read: Decoder = _DECODERS.get(type_number, bytes.decode)
     return read

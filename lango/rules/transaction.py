@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from lango.actor import Actor, DatabaseRole
 from lango.db import rows
-from lango.db.connection import UNLIMITED, Command, Connection, Result
+from lango.db.connection import UNLIMITED, Command, Connection, Result, Values
 from lango.db.fair_queue import SYSTEM
 from lango.db.prepared import Query
 from lango.db.rows import Row
@@ -47,7 +47,7 @@ class CallerTransaction(Transaction):
     async def fetch(self, *queries: Query) -> list[list[Any]]:
         return await self._rules.fetch(*queries)
 
-    def send(self, sql: str, values: Sequence[Any] = ()) -> None:
+    def send(self, sql: str, values: Values = ()) -> None:
         self._rules.send(sql, values)
 
     def note_lock(self, model: type[Any], key: Any) -> None:
@@ -162,7 +162,7 @@ class RuleTransaction(OpenTransaction):
         await super().commit()
 
     async def finish(
-        self, payload: Sequence[tuple[str, Sequence[Any]]] = (), *, limit: int = UNLIMITED
+        self, payload: Sequence[tuple[str, Values]] = (), *, limit: int = UNLIMITED
     ) -> list[bytes | None] | Exception | None:
         """Have all done that waits, and the constraints checked that wait for the end; read the payload as the caller,
         with no more than `limit` bytes; and commit: in one round trip.
@@ -192,7 +192,7 @@ class RuleTransaction(OpenTransaction):
         except AnswerTooLarge as error:
             return error
 
-    def _reading(self, payload: Sequence[tuple[str, Sequence[Any]]]) -> list[Command]:
+    def _reading(self, payload: Sequence[tuple[str, Values]]) -> list[Command]:
         role = Command(f"SET LOCAL ROLE {self.actor.database_role.value}")
         opened = [Command(OPEN_ROWS, [",".join(self.opened)])] if self.opened else []
         return [PAYLOAD, role, *opened, *(Command(sql, values) for sql, values in payload)]

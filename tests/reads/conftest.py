@@ -19,7 +19,7 @@ from lango.actor import Actor, Role
 from lango.db.connection import Connection, Outcome, Query, ReadBatch
 from lango.db.pipeline import Pipeline
 from lango.db.postgres import async_url, open_connection
-from lango.db.wire import EXECUTE, SYNC, bind, parse
+from lango.db.wire import SYNC, parse, run_bare
 from lango.settings import Settings
 from tests import conftest as shared
 
@@ -79,7 +79,7 @@ async def bare(connection: Connection, sql: str) -> Any:
     connection._batch = batch = ReadBatch(1)
     batch.parsing.append(deque([sql]))
     batch.completed = 1
-    connection._transport.write(parse(b"", sql) + bind(b"", []) + EXECUTE + SYNC)
+    connection._transport.write(parse(b"", sql) + run_bare(b"") + SYNC)
     (outcome,) = await batch.future
     assert not isinstance(outcome, Exception), outcome
     return None if outcome is None else json.loads(outcome)
