@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -91,6 +92,14 @@ class Base(DeclarativeBase):
     # The plural, where it is not the regular one.
     __plural__: ClassVar[str | None] = None
 
+    def __init__(self, **values: Any) -> None:
+        """A new row. Unlike SQLAlchemy's own, it notes no changes: all of it is new. Raises TypeError for what is no
+        column."""
+        unknown = values.keys() - attributes(type(self))
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no column {min(unknown)!r}.")
+        self.__dict__.update(values)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__face__ is None:
@@ -102,6 +111,12 @@ class Base(DeclarativeBase):
         """The table, typed as one (SQLAlchemy says FromClause)."""
         assert isinstance(cls.__table__, Table)
         return cls.__table__
+
+
+@cache
+def attributes(model: type[Base]) -> frozenset[str]:
+    """What a model calls its columns."""
+    return frozenset(model.__mapper__.columns.keys())
 
 
 def models() -> list[type[Base]]:

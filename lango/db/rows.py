@@ -73,10 +73,11 @@ def save(tx: Connected, *rows: DeclarativeBase) -> None:
         state: Any = instance_state(row)
         model, mapper = type(row), state.mapper
         if state.key is None:
-            held = tuple([name for name in _column_names(model) if name in state.dict])
-            _insert(model, held).send(tx, **{_column_names(model)[name]: state.dict[name] for name in held})
+            names, given = _column_names(model), state.dict
+            held = tuple([name for name in names if name in given])
+            _insert(model, held).send(tx, **{names[name]: given[name] for name in held})
             state.key = mapper.identity_key_from_instance(row)
-        elif changed := tuple(sorted(_columns(model) - state.unmodified)):
+        elif changed := tuple(sorted(_column_names(model).keys() & state.committed_state.keys())):
             given = {f"to {name}": state.dict[name] for name in changed}
             _update(model, changed).send(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
         # What is written is no change any more.
@@ -119,11 +120,6 @@ def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
 def _column_names(model: type[DeclarativeBase]) -> dict[str, str]:
     """The columns by their attributes."""
     return {name: column.name for name, column in model.__mapper__.columns.items()}
-
-
-@cache
-def _columns(model: type[DeclarativeBase]) -> frozenset[str]:
-    return frozenset(_column_names(model))
 
 
 @cache
