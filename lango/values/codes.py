@@ -10,6 +10,7 @@ import secrets
 import unicodedata
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LETTERS = frozenset(ALPHABET)
 # 100 random bits: enough for what is also guarded by a limit on tries, and short enough to be read out.
 LENGTH = 20
 # 130 random bits, for what is worth money or is a right by itself.
@@ -26,6 +27,9 @@ def new(length: int = LENGTH) -> str:
 
 def readings(typed: str) -> list[str]:
     """What a typed code may be: first as it stands, for codes of before have other alphabets, then as it was made."""
+    if LETTERS.issuperset(typed):
+        # It was scanned, or typed as it is.
+        return [typed]
     written = typed.strip()
     meant = _as_made(written)
     return [written] if meant in ("", written) else [written, meant]
@@ -35,4 +39,4 @@ def _as_made(typed: str) -> str:
     """The letters of a code as `new` writes them; empty where others are among them."""
     letters = (letter for letter in unicodedata.normalize("NFKC", typed) if unicodedata.category(letter) not in BETWEEN)
     meant = "".join(letters).upper().translate(MISTAKEN)
-    return meant if set(meant) <= set(ALPHABET) else ""
+    return meant if LETTERS.issuperset(meant) else ""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol, cast
-from uuid import UUID, uuid4
+from typing import Any, Literal, NamedTuple, Protocol, cast
+from uuid import UUID
 
 from sqlalchemy import ARRAY, Insert, Numeric, Text, Uuid, bindparam, func, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
+from lango.db.ids import new_id
 from lango.db.prepared import Prepared
 from lango.names import snake
 from lango.rules.transaction import RuleTransaction
@@ -25,8 +26,7 @@ from resolvers.ledger import proofs
 XOF = "XOF"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """An account of the chart. Debits are positive; what the platform owes grows by credits."""
 
     code: str
@@ -35,7 +35,7 @@ class Account:
     owner_id: UUID | None = None
     currency: str = XOF
     # The column that holds its balance, with the row, where there is one: what is posted is added to it.
-    projection: Projection | None = field(default=None, compare=False)
+    projection: Projection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,7 @@ class Projection:
                 setattr(self.row, column.key, grown)
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """An amount that leaves `credit` and arrives at `debit`."""
 
     debit: Account
@@ -74,7 +73,7 @@ def pot_account(pot_id: UUID) -> Account:
 
 def pot_balance(pot: Pot) -> Account:
     """What a locked pot may still spend."""
-    return replace(pot_account(pot.id), projection=Projection(pot, Pot.balance_cfa))
+    return pot_account(pot.id)._replace(projection=Projection(pot, Pot.balance_cfa))
 
 
 def pot_reserved(pot_id: UUID) -> Account:
@@ -96,13 +95,13 @@ def user_account(user_id: UUID, part: Literal["available", "pending", "locked"],
 def available(balance: UserBalance) -> Account:
     """What a user may spend, by their locked balance."""
     projection = Projection(balance, UserBalance.available_balance, UserBalance.total_balance)
-    return replace(user_account(balance.user_id, "available", balance.currency), projection=projection)
+    return user_account(balance.user_id, "available", balance.currency)._replace(projection=projection)
 
 
 def locked(balance: UserBalance) -> Account:
     """What a user has set aside, by their locked balance."""
     projection = Projection(balance, UserBalance.locked_balance, UserBalance.total_balance)
-    return replace(user_account(balance.user_id, "locked", balance.currency), projection=projection)
+    return user_account(balance.user_id, "locked", balance.currency)._replace(projection=projection)
 
 
 def provider(name: str, currency: str = XOF) -> Account:
@@ -143,34 +142,38 @@ def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *
     Movements of nothing are left out; an account that there is not yet is opened. Raises AmountOutOfRange where a
     balance would not fit its column.
     """
-    sums: dict[Account, Decimal] = {}
-    for movement in movements:
-        for account, amount in ((movement.debit, movement.amount), (movement.credit, -movement.amount)):
-            sums[account] = sums.get(account, Decimal()) + amount
+    accounts: dict[str, Account] = {}
+    sums: dict[str, Decimal] = {}
+    for debit, credit, moved in movements:
+        for account, amount in ((debit, moved), (credit, -moved)):
+            accounts.setdefault(account.code, account)
+            sums[account.code] = sums.get(account.code, Decimal()) + amount
     changed: dict[Base, None] = {}
-    for account, amount in sums.items():
-        if account.projection is not None and amount:
+    for code, amount in sums.items():
+        projection = accounts[code].projection
+        if projection is not None and amount:
             # What is owed grows by credits, which are negative.
-            account.projection.add(-amount)
-            changed[account.projection.row] = None
+            projection.add(-amount)
+            changed[projection.row] = None
     tx.save(*changed)
     about = cast(Any, of)
     # In the order of their codes, so that no two that open the same ones cross.
-    entries = sorted(((account, amount) for account, amount in sums.items() if amount), key=lambda entry: entry[0].code)
-    accounts = [account for account, _ in entries]
+    codes = sorted([code for code, amount in sums.items() if amount])
+    posted = [accounts[code] for code in codes]
     POST.send(
         tx,
-        transaction_id=uuid4(),
+        transaction_id=new_id(),
         kind=kind,
         reference_type=snake(type(of).__name__),
         reference_id=about.id,
         created_by=tx.actor.user_id,
-        amounts=[amount for _, amount in entries],
-        **{f"{name}s": [getattr(account, name) for account in accounts] for name in ACCOUNT},
+        amounts=[sums[code] for code in codes],
+        **{f"{name}s": [account[place] for account in posted] for place, name in enumerate(ACCOUNT)},
     )
 
 
-ACCOUNT = ("code", "kind", "owner_type", "owner_id", "currency")
+# The columns of an account, in the order of its fields.
+ACCOUNT = Account._fields[:5]
 
 
 def _posting() -> Insert:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy import types as sql
 
 from lango.actor import Actor
+from lango.db.ids import new_id
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, partly
 from lango.db.transaction import Transaction
@@ -173,7 +174,7 @@ class Scan:
         acts_for = self.memberships[0] if self.memberships else None
         context = RawJson.of({"asked": self.wanted_venue, "venue": self.venue})
         return QrRedemptionLog(
-            id=uuid4(), qr_code_id=self.code.id if self.code else None, partner_user_id=self.actor.user_id,
+            id=new_id(), qr_code_id=self.code.id if self.code else None, partner_user_id=self.actor.user_id,
             validation_result=result, error_message=message, ip_address=str(self.actor.ip) if self.actor.ip else None,
             user_agent=self.actor.user_agent, venue_context=context,
             presented_code_sha256=hashlib.sha256(self.presented.encode()).hexdigest(), partner_id=acts_for,
