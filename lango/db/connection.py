@@ -167,12 +167,15 @@ class Exchange:
     """Statements of one transaction, of which each is done only if all before it were."""
 
     __slots__ = (
-        "completed", "decoders", "described_now", "error", "future", "left", "limit", "parsing", "rows", "too_large"
+        "completed", "decoders", "described_now", "error", "future", "left", "limit", "parsing", "rows", "statements",
+        "too_large",
     )  # fmt: skip
     # After BEGIN, in the transaction's first batch.
     context = 1
 
-    def __init__(self, limit: int = UNLIMITED) -> None:
+    def __init__(self, statements: int, limit: int = UNLIMITED) -> None:
+        """`statements`: their number; `limit` is the number of bytes that their rows may have together."""
+        self.statements = statements
         self.future: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
         self.limit = self.left = limit
         self.parsing: deque[deque[str | None]] = deque()
@@ -185,10 +188,14 @@ class Exchange:
         # The places of statements of which it was not known before how their rows are read.
         self.described_now: list[int] = []
 
-    def result(self, place: int) -> Result:
-        """What the statement at that place returned."""
-        too_large = self.limit if place in self.too_large else None
-        return Result(self.rows.get(place, ()), self.decoders.get(place, ()), too_large)
+    def last(self, number: int) -> list[Result]:
+        """What that many statements returned, the last ones."""
+        return [
+            Result(
+                self.rows.get(place, ()), self.decoders.get(place, ()), self.limit if place in self.too_large else None
+            )
+            for place in range(self.statements - number, self.statements)
+        ]
 
     def row(self, body: bytes) -> None:
         self.rows.setdefault(self.completed, []).append(body)
@@ -273,7 +280,7 @@ class Connection(asyncio.Protocol):
         assert self._batch is None
         if self.is_lost or self._transport.is_closing():
             raise NotSent("closed by the server")
-        batch = Exchange(limit)
+        batch = Exchange(len(commands), limit)
         batch.parsing.append(deque())
         prepared = self._prepared if named else self._unnamed
         out: list[bytes] = []

@@ -7,7 +7,6 @@ share, in which their addresses take turns.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
@@ -60,6 +59,9 @@ class Shares:
         self._most = size if share >= 1 or size == 1 else max(1, int(size * share))
         self._most_of_address = max(1, self._most - 1) if share < 1 else size
         self._held: Counter[Hashable] = Counter()
+        # Until when, and for what, in the order in which they began to wait; and what ends the first one's time.
+        self._deadlines: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         # Who waits, by groups in the order of their turns; in a group, by its members in the order of theirs.
         self._waiting: OrderedDict[Hashable, OrderedDict[Hashable, deque[asyncio.Future[None]]]] = OrderedDict()
 
@@ -82,11 +84,13 @@ class Shares:
             # Whoever waits while turns are free has a whole share already.
             self._hold(caller)
             return
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
         self._waiting.setdefault(caller.group, OrderedDict()).setdefault(caller.member, deque()).append(turn)
         if caller.group is None:
             self._waiting.move_to_end(None, last=False)
-        deadline = asyncio.get_running_loop().call_later(self._timeout, _expire, turn, time.monotonic())
+        self._deadlines.append((loop.time() + self._timeout, turn))
+        self._watch(loop)
         try:
             await turn
         except BaseException:
@@ -96,8 +100,6 @@ class Shares:
             else:
                 self._forget(caller, turn)
             raise
-        finally:
-            deadline.cancel()
 
     def give_back(self, caller: Caller) -> None:
         """End a turn: the next of those who may have one begins theirs."""
@@ -112,6 +114,22 @@ class Shares:
                 # One that has given up just now takes no turn.
                 self._hold(following)
                 turn.set_result(None)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the time of those who have waited long enough: one timer is for all, because all wait as long."""
+        while self._deadlines and self._deadlines[0][1].done():
+            self._deadlines.popleft()
+        if self._timer is None and self._deadlines:
+            self._timer = loop.call_at(self._deadlines[0][0], self._expire, loop)
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        while self._deadlines and (self._deadlines[0][0] <= loop.time() or self._deadlines[0][1].done()):
+            deadline, turn = self._deadlines.popleft()
+            if not turn.done():
+                seconds = loop.time() - deadline + self._timeout
+                turn.set_exception(NoConnectionFree(f"No connection to the database became free in {seconds:.1f} s."))
+        self._watch(loop)
 
     def _may_have(self, caller: Caller) -> bool:
         if caller.group is None:
@@ -156,9 +174,3 @@ class Shares:
             self._waiting.move_to_end(group, last=group is not None)
         else:
             del self._waiting[group]
-
-
-def _expire(turn: asyncio.Future[None], since: float) -> None:
-    if not turn.done():
-        seconds = time.monotonic() - since
-        turn.set_exception(NoConnectionFree(f"No connection to the database became free in {seconds:.1f} s."))

@@ -61,7 +61,7 @@ def context_of(
     return Context(
         role=role.value,
         user_id=str(actor.user_id or ""),
-        roles=",".join(sorted(role.value for role in actor.roles)),
+        roles=",".join(sorted(actor.roles)),
         session_id=str(actor.session_id or ""),
         request_id=actor.request_id,
         ip=str(actor.ip or "").partition("%")[0],

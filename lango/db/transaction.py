@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,9 @@ from lango.db.wire import text_in
 from lango.errors import AnswerTooLarge, OutcomeUnknown, is_of_server
 
 # Besides the context of a read: how long a lock is waited for.
+BEGIN, BEGIN_READ_ONLY = Command("BEGIN"), Command("BEGIN READ ONLY")
 COMMIT, ROLLBACK = Command("COMMIT"), Command("ROLLBACK")
+SET_ROLE = {role: Command(f"SET LOCAL ROLE {role.value}") for role in DatabaseRole}
 OPEN_ROWS = "SELECT set_config('lango.opened_rows', $1, true)"
 WRITING = f"{CONTEXT}, set_config('lock_timeout', $11, true)"
 
@@ -104,7 +107,9 @@ class OpenTransaction(Transaction):
         self._pipeline = pipeline
         self._caller = caller or caller_of(actor)
         self._read_only = read_only
-        self._context = context_of(actor, self.role, share_tokens, opened_rows, writes=not read_only)
+        context = context_of(actor, self.role, share_tokens, opened_rows, writes=not read_only)
+        # Also where the role is one that writes.
+        self._context = context._replace(read_only="on") if read_only else context
         self._connection: Connection | None = None
         self._begun = False
         # How many statements of the last batch were not done.
@@ -157,7 +162,7 @@ class OpenTransaction(Transaction):
         """Continue in another role until the transaction, or the savepoint around it, ends."""
         if role is not self.role:
             self.role = role
-            self._pending.append(Command(f"SET LOCAL ROLE {role.value}"))
+            self._pending.append(SET_ROLE[role])
 
     def note_lock(self, model: type[Any], key: Any) -> None:
         """Nobody else's locks are waited for in a certain order."""
@@ -191,9 +196,8 @@ class OpenTransaction(Transaction):
             self._end()
 
     def _command(self, query: Query) -> Command:
-        """A look-up as it is sent. Under policies a statement is planned anew whenever the role has changed, so each
-        role has one of its own."""
-        sql = query.sql if self.role is DatabaseRole.RULES else f"/* {self.role.value} */ {query.sql}"
+        """A look-up as it is sent."""
+        sql = query.sql if self.role is DatabaseRole.RULES else _sql_of_role(query.sql, self.role)
         return Command(sql, query.values, decodes=True, writes=query.writes)
 
     def _read(self, queries: Sequence[Query], results: Sequence[Result]) -> list[list[Any]]:
@@ -201,12 +205,10 @@ class OpenTransaction(Transaction):
 
     def _opening(self, connection: Connection) -> list[Command]:
         """BEGIN, role and context."""
-        begin = Command("BEGIN READ ONLY" if self._read_only else "BEGIN")
-        context = self._context._replace(read_only="on" if self._read_only else "off")
         if self._read_only:
-            return [begin, Command(CONTEXT + connection.preamble, context)]
+            return [BEGIN_READ_ONLY, Command(CONTEXT + connection.preamble, self._context)]
         timeout = f"{int(self._pipeline.lock_timeout * 1000)}ms"
-        return [begin, Command(WRITING + connection.preamble, (*context, timeout))]
+        return [BEGIN, Command(WRITING + connection.preamble, (*self._context, timeout))]
 
     async def _sent(self, commands: Sequence[Command], *, ends: bool = False, limit: int = UNLIMITED) -> list[Result]:
         """Send what waits and these, and give the results of these. `ends`: the last of them is COMMIT.
@@ -235,7 +237,7 @@ class OpenTransaction(Transaction):
             error = exchange.error
             if error is None:
                 self._begun = True
-                return [exchange.result(place) for place in range(len(sent) - len(commands), len(sent))]
+                return exchange.last(len(commands))
             done = exchange.completed
             self.failed, self._undone = sent[done].sql if done < len(sent) else None, len(sent) - done
             if self.failed is not None:
@@ -246,7 +248,7 @@ class OpenTransaction(Transaction):
                 self._lose(connection)
                 if ends and done == len(sent):
                     # It was committed, and the server ended after that.
-                    return [exchange.result(place) for place in range(len(sent) - len(commands), len(sent))]
+                    return exchange.last(len(commands))
                 if ends and done == len(sent) - 1:
                     raise OutcomeUnknown from error
                 if first and not ends and not repeated:
@@ -316,6 +318,12 @@ async def acting_as(
     except BaseException as error:
         await tx.rollback(error)
         raise
+
+
+@lru_cache(maxsize=1024)
+def _sql_of_role(sql: str, role: DatabaseRole) -> str:
+    """Under policies a statement is planned anew whenever the role has changed, so each role has one of its own."""
+    return f"/* {role.value} */ {sql}"
 
 
 def text_of(result: Result) -> bytes | None:

@@ -15,7 +15,7 @@ from lango.db.connection import UNLIMITED, Command, Connection, Result, Values
 from lango.db.fair_queue import SYSTEM
 from lango.db.prepared import Query
 from lango.db.rows import Row
-from lango.db.transaction import COMMIT, OPEN_ROWS, OpenTransaction, Transaction, text_of
+from lango.db.transaction import COMMIT, OPEN_ROWS, SET_ROLE, OpenTransaction, Transaction, text_of
 from lango.errors import AnswerTooLarge
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class RuleTransaction(OpenTransaction):
             self._locked = dict.fromkeys([*self._locked][: self._locked_before])
         if counted_under is not None and _place(type(counted_under), counted_under.id) not in self._locked:
             type(self).out_of_order(f"{type(counted_under).__name__}, under which is counted, is locked after a write.")
-        self._pending.append(Command(f"SET LOCAL ROLE {DatabaseRole.RULES.value}"))
+        self._pending.append(SET_ROLE[DatabaseRole.RULES])
         self.role = DatabaseRole.RULES
         self.calls.clear()
         self.opened.clear()
@@ -142,7 +142,7 @@ class RuleTransaction(OpenTransaction):
         commands = [self._command(each) for each in seen]
         if self.role is not DatabaseRole.RULES:
             self.role = DatabaseRole.RULES
-            commands.append(Command(f"SET LOCAL ROLE {self.role.value}"))
+            commands.append(SET_ROLE[self.role])
         switched = len(commands) - len(seen)
         commands += [self._command(each) for each in locked]
         results = await self._sent(commands)
@@ -193,7 +193,7 @@ class RuleTransaction(OpenTransaction):
             return error
 
     def _reading(self, payload: Sequence[tuple[str, Values]]) -> list[Command]:
-        role = Command(f"SET LOCAL ROLE {self.actor.database_role.value}")
+        role = SET_ROLE[self.actor.database_role]
         opened = [Command(OPEN_ROWS, [",".join(self.opened)])] if self.opened else []
         return [PAYLOAD, role, *opened, *(Command(sql, values) for sql, values in payload)]
 
