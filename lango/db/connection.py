@@ -282,10 +282,14 @@ class Connection(asyncio.Protocol):
             raise NotSent("closed by the server")
         batch = Exchange(len(commands), limit)
         batch.parsing.append(deque())
-        prepared = self._prepared if named else self._unnamed
+        known = self._statements
         out: list[bytes] = []
         for place, (sql, values, decodes, _) in enumerate(commands):
-            name = prepared(sql, batch, out)
+            name = known.get(sql) if named else None
+            if name is not None:
+                known.move_to_end(sql)
+            else:
+                name = self._prepared(sql, batch, out) if named else self._unnamed(sql, batch, out)
             if decodes:
                 decoders = self._decoders.get(sql)
                 if decoders is None or not named:

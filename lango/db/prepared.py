@@ -121,7 +121,8 @@ class Lookup:
         return found[0] if found else None
 
     def _read(self, tx: Connected, rows: Sequence[bytes], decoders: Sequence[Decoder]) -> list[tuple[Any, ...]]:
-        readers, made = self._readers.of(decoders) if rows else (), list[tuple[Any, ...]]()
+        readers = self._readers.of(decoders) if rows else ()
+        made: list[tuple[Any, ...]] = []
         for row in rows:
             found = values_in(row, readers)
             if self._locked is not None:

@@ -75,13 +75,17 @@ def save(tx: Connected, *rows: DeclarativeBase) -> None:
         if state.key is None:
             names, given = _column_names(model), state.dict
             held = tuple([name for name in names if name in given])
-            _insert(model, held).send(tx, **{names[name]: given[name] for name in held})
-            state.key = mapper.identity_key_from_instance(row)
+            statement = _insert(model, held)
+            tx.send(statement.sql, statement.values({names[name]: given[name] for name in held}))
+            state.key = mapper.identity_key_from_primary_key([given.get(name) for name in _key_names(model)])
         elif changed := tuple(sorted(_column_names(model).keys() & state.committed_state.keys())):
             given = {f"to {name}": state.dict[name] for name in changed}
-            _update(model, changed).send(tx, **given, **dict(zip(_key(model), state.key[1], strict=True)))
-        # What is written is no change any more.
-        forget_changes(state)
+            given.update(zip(_key(model), state.key[1], strict=True))
+            statement = _update(model, changed)
+            tx.send(statement.sql, statement.values(given))
+        if state.modified:
+            # What is written is no change any more.
+            forget_changes(state)
 
 
 @cache
@@ -120,6 +124,13 @@ def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
 def _column_names(model: type[DeclarativeBase]) -> dict[str, str]:
     """The columns by their attributes."""
     return {name: column.name for name, column in model.__mapper__.columns.items()}
+
+
+@cache
+def _key_names(model: type[DeclarativeBase]) -> tuple[str, ...]:
+    """The attributes that are its key."""
+    mapper = model.__mapper__
+    return tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
 
 
 @cache

@@ -91,13 +91,11 @@ def written(value: Any) -> bytes | None:
 
 
 def _array(values: Sequence[Any]) -> bytes:
-    return b"{%b}" % b",".join([_item(WRITERS[type(value)](value)) for value in values])
-
-
-def _item(text: bytes | None) -> bytes:
-    if text is None:
-        return b"NULL"
-    return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    texts = [WRITERS[type(value)](value) for value in values]
+    quoted = [
+        b"NULL" if text is None else b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for text in texts
+    ]
+    return b"{%b}" % b",".join(quoted)
 
 
 def _written_otherwise(value: Any) -> bytes:
@@ -134,7 +132,8 @@ WRITERS = Writers(WRITTEN)
 
 def values_in(row: bytes, decoders: Sequence[Decoder]) -> list[Any]:
     """The values of a DataRow, each read by the decoder of its column."""
-    at, found = 2, list[Any]()
+    at = 2
+    found: list[Any] = []
     for read in decoders:
         (size,) = SIZE.unpack_from(row, at)
         at += 4
@@ -228,16 +227,18 @@ def _items(value: bytes) -> list[Any]:
 
 
 def _list(read: Decoder, value: bytes) -> list[Any]:
-    def inner(items: list[Any]) -> list[Any]:
-        return [
-            item if item is None else inner(item) if isinstance(item, list) else read(item.encode()) for item in items
-        ]
-
     if b'"' in value or value.rfind(b"{") != 0:
-        return inner(_items(value))
+        return _read_items(read, _items(value))
     # Nothing is quoted in it, and it holds no other.
     bare = value[1:-1]
     return [None if item == b"NULL" else read(item) for item in bare.split(b",")] if bare else []
+
+
+def _read_items(read: Decoder, items: list[Any]) -> list[Any]:
+    return [
+        item if item is None else _read_items(read, item) if isinstance(item, list) else read(item.encode())
+        for item in items
+    ]
 
 
 INFINITE = {"infinity": datetime.max, "-infinity": datetime.min}  # noqa: DTZ901 - of both kinds, with a zone and without

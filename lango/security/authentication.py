@@ -13,6 +13,7 @@ import jwt
 
 from lango.actor import Role
 from lango.errors import Unauthenticated
+from lango.libraries import asyncpg as driver
 from lango.lru import Lru
 from lango.security.jwks import PublishedKeys
 from lango.security.keys import Key, Keys, signing_keys
@@ -64,7 +65,8 @@ def read_claims(payload: dict[str, object], kid: str | None, key: Key) -> Claims
 def read_uuid(value: object, claim: str) -> UUID:
     if not isinstance(value, str) or not UUID_TEXT.fullmatch(value):
         raise InvalidToken(f"The token's `{claim}` must be a UUID.")
-    return UUID(value)
+    # Each request writes and compares it, which the driver's kind does fastest.
+    return driver.UUID(value)
 
 
 class Authenticator:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple
 
 import asyncpg
 import orjson
@@ -57,8 +57,7 @@ FOUND = Prepared(select(TABLE.c.request_hash, TABLE.c.outcome).where(SAME))
 STORE = Prepared(update(TABLE).where(SAME).values(outcome=bindparam("outcome")))
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A key that a call has claimed, or whose outcome it finds."""
 
     scope: str
@@ -123,7 +122,7 @@ async def found(tx: RuleTransaction, claim: Claim) -> Claim:
         return claim
     if request_hash != claim.request_hash:
         raise IdempotencyKeyReused
-    return replace(claim, outcome=outcome.parsed() if outcome else {})
+    return claim._replace(outcome=outcome.parsed() if outcome else {})
 
 
 def store(tx: RuleTransaction, claimed: Claim, outcome: dict[str, Any]) -> None:

@@ -173,7 +173,7 @@ def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *
 
 
 # The columns of an account, in the order of its fields.
-ACCOUNT = Account._fields[:5]
+ACCOUNT: tuple[str, ...] = Account._fields[:5]
 
 
 def _posting() -> Insert:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from lango.rules.transaction import RuleTransaction
@@ -36,7 +36,7 @@ class Gifts(ledger.Projection):
 
 def account(pot: Pot) -> ledger.Account:
     """The account of a locked pot's balance, for what counts as raised."""
-    return replace(ledger.pot_balance(pot), projection=Gifts(pot, Pot.balance_cfa))
+    return ledger.pot_balance(pot)._replace(projection=Gifts(pot, Pot.balance_cfa))
 
 
 def give(tx: RuleTransaction, kind: LedgerKind, pot: Pot, source: ledger.Account, amount_cfa: int, *, of: Base) -> None:

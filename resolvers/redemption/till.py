@@ -249,11 +249,14 @@ async def _scan(tx: Transaction, presented: str, venue: str | None, *, locked: b
     code: QrCode | None = found[0][0] if found else None
     if partner is not None:
         memberships.sort(key=lambda key: key != partner.id)
-    known = _listed(partner.venues) if partner else []
-    place = next(
-        (item for item in known if isinstance(item, dict) and venue in (item.get("id"), item.get("name"))), None
-    )
-    return Scan(tx.actor, presented, venue, now, code, pack, partner, memberships, place if venue else None)
+    place = _venue(partner, venue) if partner and venue else None
+    return Scan(tx.actor, presented, venue, now, code, pack, partner, memberships, place)
+
+
+def _venue(partner: Partner, wanted: str) -> dict[str, Any] | None:
+    """The partner's venue of that id or name."""
+    known = [item for item in _listed(partner.venues) if isinstance(item, dict)]
+    return next((item for item in known if wanted in (item.get("id"), item.get("name"))), None)
 
 
 def _shown(moment: datetime) -> str:
