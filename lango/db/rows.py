@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_state
 
 from lango.db.prepared import Connected, Lookup, Prepared, Query
-from lango.libraries.sqlalchemy import forget_changes
+from lango.libraries.sqlalchemy import changes_in, forget_changes
 
 NO_DATA_FOUND = "P0002"
 Row = TypeVar("Row", bound=DeclarativeBase)
@@ -78,7 +78,7 @@ def save(tx: Connected, *rows: DeclarativeBase) -> None:
             statement = _insert(model, held)
             tx.send(statement.sql, statement.values({names[name]: given[name] for name in held}))
             state.key = mapper.identity_key_from_primary_key([given.get(name) for name in _key_names(model)])
-        elif changed := tuple(sorted(_column_names(model).keys() & state.committed_state.keys())):
+        elif changed := tuple(sorted(_column_names(model).keys() & changes_in(state))):
             given = {f"to {name}": state.dict[name] for name in changed}
             given.update(zip(_key(model), state.key[1], strict=True))
             statement = _update(model, changed)

@@ -3,13 +3,19 @@ and rows that no session keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
 from sqlalchemy.util import LRUCache
 
 # Statements that are alike but for their parameters are one.
 KEPT = 1000
+
+
+def changes_in(state: Any) -> Set[str]:
+    """The attributes of a row that were set since it was read or saved."""
+    changes: Set[str] = state.committed_state.keys()
+    return changes
 
 
 def forget_changes(state: Any) -> None:
