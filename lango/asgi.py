@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import resolvers
 from gql.schema import schema
 from lango.http.app import create_app
@@ -11,12 +9,8 @@ from lango.observability.logs import configure
 from lango.providers.registry import PROVIDERS
 from lango.rules.handlers import handlers_in
 from lango.settings import settings
+from lango.startup import settle
 
 configure(settings())
 app = create_app(schema, settings(), handlers=handlers_in(resolvers, PROVIDERS))
-# The schema is some hundred thousand objects that live as long as the process: looking through them again and again
-# would hold up every hundredth request for a third of a second.
-gc.collect()
-gc.freeze()
-# What a request makes goes with it, without the collector: looking every 700 objects took a tenth of small requests.
-gc.set_threshold(20_000, 50, 50)
+settle()

@@ -25,6 +25,7 @@ from lango.observability import logs
 from lango.observability.metrics import JobMetrics
 from lango.rules.services import make_services
 from lango.settings import Settings, settings
+from lango.startup import settle
 
 UPKEEP = "lango.jobs.maintenance"
 
@@ -53,6 +54,7 @@ def run(current: Settings, modules: Sequence[str], *, once: bool = False) -> Non
     logs.configure(current)
     for module in (UPKEEP, *modules):
         import_module(module)
+    settle()
     asyncio.run(serve(current, once=once))
 
 
