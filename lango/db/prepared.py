@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from sqlalchemy import ARRAY, ColumnElement, Executable, Select, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -30,6 +31,8 @@ DIALECT = dialect(json_serializer=dump_json)  # type: ignore[no-untyped-call]
 
 # What makes a value of another, on its way in or out; None where it is right as it is. It gives None for None.
 Process = Callable[[Any], Any] | None
+# What has been prepared, by its SQL.
+PREPARED: WeakValueDictionary[str, Prepared] = WeakValueDictionary()
 
 
 class Connected(Protocol):
@@ -39,7 +42,7 @@ class Connected(Protocol):
 
     def send(self, sql: str, values: Values = ()) -> None: ...
 
-    def note_lock(self, model: type[Any], key: Any) -> None: ...
+    def note_lock(self, model: type[Any], key: Any, *, in_order: bool = True) -> None: ...
 
 
 class Query(NamedTuple):
@@ -55,13 +58,28 @@ class Query(NamedTuple):
 class Prepared:
     """A statement with named parameters."""
 
-    def __init__(self, statement: Executable, columns: Sequence[str] | None = None) -> None:
-        """`columns` are those that an INSERT without values of its own writes."""
+    def __init__(
+        self,
+        statement: Executable,
+        columns: Sequence[str] | None = None,
+        *,
+        several: Callable[[Any], Executable] | None = None,
+    ) -> None:
+        """`columns` are those that an INSERT without values of its own writes.
+
+        `several` gives the same for several rows at once, of whose parameters it reads a table
+        (`lango.db.several.Given`); of a look-up, and an INSERT of `columns`, that is made by itself.
+        """
         assert isinstance(statement, CompilerElement)
         made: Any = statement.compile(dialect=DIALECT, column_keys=columns)
         self.sql = str(made)
         self._parameters = [(name, processor_of(made, name), made.params.get(name)) for name in made.positiontup or ()]
-        self._writes = WRITES.search(self.sql) is not None
+        self.writes = WRITES.search(self.sql) is not None
+        self.statement, self.columns, self.several = statement, columns, several
+        # The parameters in their order; and the types of those that are given.
+        self.names = tuple(made.positiontup or ())
+        self.types = {name: made.binds[name].type for name in self.names if made.binds[name].required}
+        PREPARED[self.sql] = self
 
     def values(self, given: Mapping[str, Any]) -> Parameters:
         """The parameters as they are sent, in their order; those that are not given as the statement has them."""
@@ -77,7 +95,7 @@ class Prepared:
 
     def query(self, **given: Any) -> Query:
         """It and its parameters, to be done together with others: `await tx.fetch(ONE.query(…), OTHER.query(…))`."""
-        return Query(self.sql, self.values(given), self._writes, as_it_is)
+        return Query(self.sql, self.values(given), self.writes, as_it_is)
 
     async def run(self, tx: Connected, **given: Any) -> list[tuple[Any, ...]]:
         """The rows. Raises asyncpg.PostgresError."""
@@ -105,8 +123,8 @@ class Lookup:
         self._readers = Readers(processes)
         # The model whose rows are locked, which is the first.
         first = self._parts[0]
-        locks = in_order and LOCKING in self._statement.sql
-        self._locked = first if locks and isinstance(first, ModelColumns) else None
+        self._locked = first if LOCKING in self._statement.sql and isinstance(first, ModelColumns) else None
+        self._in_order = in_order
 
     def query(self, **given: Any) -> Query:
         """It and its parameters, to be sent together with others: `await tx.fetch(ONE.query(…), OTHER.query(…))`."""
@@ -126,7 +144,7 @@ class Lookup:
         for row in rows:
             found = values_in(row, readers)
             if self._locked is not None:
-                tx.note_lock(self._locked.model, self._locked.key_in(found))
+                tx.note_lock(self._locked.model, self._locked.key_in(found), in_order=self._in_order)
             made.append(tuple([part.read(found) for part in self._parts]))
         return made
 

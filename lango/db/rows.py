@@ -6,12 +6,12 @@ nothing is written behind its back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, any_, bindparam, case, func, insert, literal_column, select, update
+from sqlalchemy import ARRAY, Executable, any_, bindparam, case, func, insert, literal_column, select, update
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_state
 
@@ -110,14 +110,23 @@ def _insert(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
 
 @cache
 def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Prepared:
-    columns, key = model.__mapper__.columns, model.__mapper__.primary_key
-    values = {columns[name].name: bindparam(f"to {name}", type_=columns[name].type) for name in names}
-    same = [column == bindparam(name, type_=column.type) for name, column in zip(_key(model), key, strict=True)]
-    changed = update(model.__table__).where(*same).values(values).returning(literal_column("1")).cte("changed")  # type: ignore[arg-type]
-    message: Any = literal_column(f"'There is no such {model.__name__} any more.'")
-    gone = func.lango.fail(literal_column(f"'{NO_DATA_FOUND}'"), message, literal_column("0"))
-    # The row may not be there, or not be seen by the role: PostgreSQL then changes nothing and says nothing.
-    return Prepared(select(case((func.count() == literal_column("0"), gone))).select_from(changed))
+    columns, keys = model.__mapper__.columns, model.__mapper__.primary_key
+    changed = {columns[name].name: (f"to {name}", columns[name].type) for name in names}
+    key = {column: (name, column.type) for name, column in zip(_key(model), keys, strict=True)}
+
+    def changing(value: Callable[[str, Any], Any], count: Any) -> Executable:
+        same = [column == value(*given) for column, given in key.items()]
+        values = {name: value(*given) for name, given in changed.items()}
+        made = update(model.__table__).where(*same).values(values).returning(literal_column("1")).cte("changed")  # type: ignore[arg-type]
+        message: Any = literal_column(f"'There is no such {model.__name__} any more.'")
+        gone = func.lango.fail(literal_column(f"'{NO_DATA_FOUND}'"), message, literal_column("0"))
+        # The row may not be there, or not be seen by the role: PostgreSQL then changes nothing and says nothing.
+        return select(case((func.count() < count, gone))).select_from(made)
+
+    return Prepared(
+        changing(lambda name, kind: bindparam(name, type_=kind), literal_column("1")),
+        several=lambda given: changing(lambda name, _: given[name], given.count),
+    )
 
 
 @cache

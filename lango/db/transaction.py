@@ -77,8 +77,8 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def note_lock(self, model: type[Any], key: Any) -> None:
-        """Hear that a row has been locked; a rule's transaction minds the order."""
+    def note_lock(self, model: type[Any], key: Any, *, in_order: bool = True) -> None:
+        """Hear that a row has been locked; a rule's transaction minds the order, unless nobody can wait in another."""
 
 
 class OpenTransaction(Transaction):
@@ -104,6 +104,8 @@ class OpenTransaction(Transaction):
         self.failed: str | None = None
         # Whether statements are sent without names: a pooler has replaced the server's connection under them.
         self.unnamed = False
+        # Seconds for which a lock is waited for.
+        self.lock_timeout = pipeline.lock_timeout
         self._pipeline = pipeline
         self._caller = caller or caller_of(actor)
         self._read_only = read_only
@@ -153,6 +155,10 @@ class OpenTransaction(Transaction):
         """Commands of ours without values, each a statement, done at once."""
         await self._sent([Command(command, writes=True) for command in commands])
 
+    async def exchange(self, commands: Sequence[Command]) -> list[Result]:
+        """What these statements return, as it came."""
+        return await self._sent(commands)
+
     async def flush(self) -> None:
         """Have all that waits done now, so that its errors are raised here."""
         if self._pending:
@@ -164,7 +170,7 @@ class OpenTransaction(Transaction):
             self.role = role
             self._pending.append(SET_ROLE[role])
 
-    def note_lock(self, model: type[Any], key: Any) -> None:
+    def note_lock(self, model: type[Any], key: Any, *, in_order: bool = True) -> None:
         """Nobody else's locks are waited for in a certain order."""
 
     async def commit(self) -> None:
@@ -207,7 +213,7 @@ class OpenTransaction(Transaction):
         """BEGIN, role and context."""
         if self._read_only:
             return [BEGIN_READ_ONLY, Command(CONTEXT + connection.preamble, self._context)]
-        timeout = f"{int(self._pipeline.lock_timeout * 1000)}ms"
+        timeout = f"{int(self.lock_timeout * 1000)}ms"
         return [BEGIN, Command(WRITING + connection.preamble, (*self._context, timeout))]
 
     async def _sent(self, commands: Sequence[Command], *, ends: bool = False, limit: int = UNLIMITED) -> list[Result]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
@@ -70,6 +70,30 @@ def parameters(values: Sequence[Any]) -> Parameters:
         else:
             parts += (LENGTH.pack(len(text)), text)
     return b"".join(parts)
+
+
+def texts_in(given: Parameters) -> list[str | None]:
+    """The values that parameters were made of, as texts."""
+    return [None if text is None else text.decode() for text in _fields(given)]
+
+
+def last_in(row: bytes) -> bytes | None:
+    """The last value of a DataRow."""
+    *_, last = _fields(row)
+    return last
+
+
+def _fields(body: bytes) -> Iterator[bytes | None]:
+    """What stands in the parameters of a Bind, and in a DataRow: a number of values, each behind its length."""
+    (count,), at = COUNT.unpack_from(body), COUNT.size
+    for _ in range(count):
+        (size,) = SIZE.unpack_from(body, at)
+        at += SIZE.size
+        if size < 0:
+            yield None
+        else:
+            yield body[at : at + size]
+            at += size
 
 
 def run(name: bytes, given: Parameters) -> tuple[bytes, ...]:

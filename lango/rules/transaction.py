@@ -50,8 +50,8 @@ class CallerTransaction(Transaction):
     def send(self, sql: str, values: Values = ()) -> None:
         self._rules.send(sql, values)
 
-    def note_lock(self, model: type[Any], key: Any) -> None:
-        self._rules.note_lock(model, key)
+    def note_lock(self, model: type[Any], key: Any, *, in_order: bool = True) -> None:
+        self._rules.note_lock(model, key, in_order=in_order)
 
     async def fetch_and_lock(self, seen: Sequence[Query], locked: Sequence[Query]) -> list[list[Any]]:
         """What these look-ups give as the caller, and those after them in the rules' role, all in one round trip."""
@@ -248,10 +248,11 @@ class RuleTransaction(OpenTransaction):
         (docs/adr/0021)."""
         self.opened += [str(key) for key in keys]
 
-    def note_lock(self, model: type[Any], key: UUID) -> None:
+    def note_lock(self, model: type[Any], key: UUID, *, in_order: bool = True) -> None:
         """Check the one order of locks: a row of that model was locked."""
-        self._check_order(model, key)
-        self._locked[_place(model, key)] = None
+        if in_order:
+            self._check_order(model, key)
+            self._locked[_place(model, key)] = None
 
     def _check_order(self, model: type[Any], key: UUID) -> None:
         place = _place(model, key)

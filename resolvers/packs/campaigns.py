@@ -255,7 +255,7 @@ def pay(
 @scheduled("campaigns.complete_ended_campaigns", "* * * * *")
 async def complete_ended_campaigns(services: Services) -> None:
     """A campaign whose time is over is completed."""
-    await due.each(services, complete_ended_campaigns, ENDED, _complete_ended)
+    await due.each(services, complete_ended_campaigns, ENDED, _complete_ended, together=due.TOGETHER)
 
 
 async def _complete_ended(tx: RuleTransaction, campaign_id: UUID) -> None:

@@ -230,7 +230,7 @@ async def cancel_partner_invitation(
 @scheduled("partner_invitations.expire_lapsed_invitations", "*/5 * * * *")
 async def expire_lapsed_invitations(services: Services) -> None:
     """Take back the invitations that nobody answered in time."""
-    await due.each(services, expire_lapsed_invitations, LAPSED, _expire_lapsed)
+    await due.each(services, expire_lapsed_invitations, LAPSED, _expire_lapsed, together=due.TOGETHER)
 
 
 async def _expire_lapsed(tx: RuleTransaction, invitation_id: UUID) -> None:

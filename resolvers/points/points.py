@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Integer, Select, Uuid, bindparam, func, select, text
+from sqlalchemy import ColumnElement, Integer, Select, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.types import TypeEngine
 
 from lango.db.postgres import RawJson
 from lango.db.prepared import Lookup, Prepared, Query
@@ -215,8 +216,8 @@ async def mature_points(services: Services) -> None:
 
     Where either person is a minor, only when the identities of both are collected and verified.
     """
-    await due.each(services, mature_points, IDENTIFIED, _note_identities, part="identities")
-    await due.each(services, mature_points, RIPE, _mature)
+    await due.each(services, mature_points, IDENTIFIED, _note_identities, together=due.TOGETHER, part="identities")
+    await due.each(services, mature_points, RIPE, _mature, together=due.TOGETHER)
 
 
 async def _note_identities(tx: RuleTransaction, referral_id: UUID) -> None:
@@ -238,17 +239,22 @@ CAME_BY = Lookup([Referral], _came_by)
 CAME_BY_LOCKED = Lookup([Referral], lambda rows: _came_by(rows).with_for_update(key_share=True), in_order=False)
 
 
-def _earned() -> Select[Any]:
-    """Write points and publish them; gives their id, or no row where they have been earned before."""
+def _earned(value: Callable[[str, TypeEngine[Any]], ColumnElement[Any]]) -> Select[Any]:
+    """Write points of these values and publish them; gives their id, or no row where they have been earned before."""
     table = PointsLedgerEntry.table()
     written = (
         "id", "sponsor_user_id", "referral_id", "event_type", "points_earned", "base_multiplier",
         "sponsor_boost_multiplier", "metadata",
     )  # fmt: skip
-    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in written}
-    values["matures_at"] = func.clock_timestamp() + func.make_interval(0, 0, 0, bindparam("days", type_=Integer))
+    values = [value(name, table.c[name].type) for name in written]
+    matures_at = func.clock_timestamp() + func.make_interval(0, 0, 0, value("days", Integer()))
     # A pot and another of the same person may open at once: the index decides, and neither of them fails by it.
-    made = upsert(table).values(values).on_conflict_do_nothing().returning(table.c.id, table.c.sponsor_user_id)
+    made = (
+        upsert(table)
+        .from_select([*written, "matures_at"], select(*values, matures_at), include_defaults=False)
+        .on_conflict_do_nothing()
+        .returning(table.c.id, table.c.sponsor_user_id)
+    )
     earned = made.cte("earned")
     events = published(Topic.POINTS_EARNED, earned, earned.c.id, sponsor_user_id=earned.c.sponsor_user_id)
     return select(earned.c.id).add_cte(events.cte("events"))
@@ -256,7 +262,10 @@ def _earned() -> Select[Any]:
 
 # Whom the invitation brought that points were earned by; nobody of points that came otherwise.
 SPONSORED = Lookup([Referral.sponsored_user_id], lambda rows: rows.where(Referral.id == bindparam("id", type_=Uuid)))
-EARN = Prepared(_earned())
+EARN = Prepared(
+    _earned(lambda name, kind: bindparam(name, type_=kind)),
+    several=lambda given: _earned(lambda name, _: given[name]),
+)
 AVAILABLE = Lookup(
     [func.coalesce(func.sum(PointsLedgerEntry.points_earned - PointsLedgerEntry.points_spent), 0)],
     lambda rows: rows.where(

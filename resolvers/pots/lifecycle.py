@@ -114,7 +114,7 @@ def open_now(
 @scheduled("openings.open_due_pots", "* * * * *", timeout=300)
 async def open_due_pots(services: Services) -> None:
     """Open the pots whose day has come."""
-    await due.each(services, open_due_pots, TO_OPEN, _open_due)
+    await due.each(services, open_due_pots, TO_OPEN, _open_due, together=due.TOGETHER)
 
 
 @scheduled("openings.expire_due_pots", "* * * * *", timeout=300)
@@ -122,7 +122,7 @@ async def expire_due_pots(services: Services) -> None:
     """Expire the pots whose birthday is long enough ago."""
     async with services.work() as tx:
         days = await system_config.number(tx, EXPIRY_DAYS)
-    await due.each(services, expire_due_pots, TO_EXPIRE, _expire_due, days=days)
+    await due.each(services, expire_due_pots, TO_EXPIRE, _expire_due, together=due.TOGETHER, days=days)
 
 
 async def _open_due(tx: RuleTransaction, pot_id: UUID, owner: UUID) -> None:

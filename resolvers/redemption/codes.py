@@ -124,11 +124,11 @@ async def cancel_qr_code(
 
 @scheduled("redemption.expire_due_codes", "* * * * *", timeout=300)
 async def expire_due_codes(services: Services) -> None:
-    """Give the price of every code whose time has run out back to its pot: a transaction a code.
+    """Give the price of every code whose time has run out back to its pot.
 
     What somebody else is changing meanwhile is left to the next run.
     """
-    await due.each(services, expire_due_codes, DUE_CODES, _expire)
+    await due.each(services, expire_due_codes, DUE_CODES, _expire, together=due.TOGETHER)
 
 
 async def _expire(tx: RuleTransaction, code_id: UUID, pot_id: UUID) -> None:

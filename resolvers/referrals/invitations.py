@@ -303,7 +303,7 @@ async def opt_in_to_invitations(
 @scheduled("referrals.expire_referrals", "* * * * *")
 async def expire_referrals(services: Services) -> None:
     """An invitation that nobody answered in 7 days has expired."""
-    await due.each(services, expire_referrals, OVERDUE, _expire_overdue)
+    await due.each(services, expire_referrals, OVERDUE, _expire_overdue, together=due.TOGETHER)
 
 
 async def _expire_overdue(tx: RuleTransaction, referral_id: UUID) -> None:

@@ -163,7 +163,7 @@ async def end_due_escrows(services: Services) -> None:
 @scheduled("escrows.expire_lapsed_offers", "* * * * *")
 async def expire_lapsed_offers(services: Services) -> None:
     """Take down the offers that nobody took in time."""
-    await due.each(services, expire_lapsed_offers, LAPSED, _expire_lapsed)
+    await due.each(services, expire_lapsed_offers, LAPSED, _expire_lapsed, together=due.TOGETHER)
 
 
 async def _end_due(tx: RuleTransaction, escrow_id: UUID, _seller_id: UUID) -> None:
