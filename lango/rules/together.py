@@ -47,7 +47,7 @@ async def do_together(services: Services, acts: Sequence[Act], lock_timeout: flo
     seconds.
     """
     async with services.work() as tx:
-        tx.lock_timeout = lock_timeout
+        tx.lock_timeout = min(lock_timeout, tx.lock_timeout)
         shared = _Shared(tx, len(acts))
         running = [asyncio.ensure_future(shared.run(act)) for act in acts]
         try:
