@@ -323,3 +323,60 @@ async def test_given_values_reach_the_choice(services: Services, owner: asyncpg.
     await due.each(services, chores, one, do, only=uuid4())
 
     assert await left(owner) == 2
+
+
+@pytest.mark.parametrize("together", [1, 4])
+async def test_rows_that_stay_due_are_acted_on_once_a_run(
+    services: Services, owner: asyncpg.Pool[Any], together: int
+) -> None:
+    keys = await put(owner, 12, broken=False)
+    acted: list[UUID] = []
+
+    async def pass_over(_: RuleTransaction, key: UUID) -> None:
+        acted.append(key)
+
+    await due.each(services, chores, TO_DO, pass_over, together=together)
+
+    assert sorted(acted) == sorted(keys)
+    assert await failures(owner) == []
+
+
+async def test_one_that_hangs_is_left_and_those_that_began_with_it_are_done(
+    services: Services, owner: asyncpg.Pool[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "TOGETHER_TIMEOUT", 0.5)
+    monkeypatch.setattr(due, "ROW_TIMEOUT", 1.0)
+    _, stuck, *_ = await put(owner, 6, broken=False)
+
+    async def hang(tx: RuleTransaction, key: UUID) -> None:
+        if key == stuck:
+            await asyncio.sleep(60)
+        await do(tx, key)
+
+    await due.each(services, chores, TO_DO, hang, together=6)
+
+    assert await left(owner) == 1
+    assert [(row["row_key"], row["last_error"]) for row in await failures(owner)] == [(stuck, "TimeoutError")]
+
+
+async def test_what_has_failed_before_is_done_by_itself(services: Services, owner: asyncpg.Pool[Any]) -> None:
+    bad = await put(owner, 3, broken=True)
+    await due.each(services, chores, TO_DO, do, together=10)
+    assert [row["row_key"] for row in await failures(owner)] == bad
+    await end_pauses(owner)
+    shared: set[UUID] = set()
+    under_way: set[UUID] = set()
+
+    async def noted(tx: RuleTransaction, key: UUID) -> None:
+        under_way.add(key)
+        await asyncio.sleep(0.05)
+        if type(tx) is not RuleTransaction:
+            shared.add(key)
+        await do(tx, key)
+
+    good = await put(owner, 3, broken=False)
+    await due.each(services, chores, TO_DO, noted, together=10)
+
+    assert under_way == {*bad, *good}
+    assert shared == {*good}
+    assert await left(owner) == 0
