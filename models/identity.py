@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import conv
 
@@ -19,6 +20,7 @@ from models.columns import (
     InetAddress,
     Json,
     Moment,
+    Texts,
     UpdatedAt,
     choice,
     choices_array,
@@ -82,9 +84,32 @@ class OneTimeCodePurpose(Choice):
     """What a one-time code is good for."""
 
     SIGN_IN = "sign_in", "Signs the user in."
+    SIGN_UP = "sign_up", "Opens an account for whoever has the contact."
     VERIFY_CONTACT = "verify_contact", "Proves that a phone or email is the user's."
     TWO_FACTOR_CHALLENGE = "two_factor_challenge", "Keeps a sign-in waiting until the second factor is shown."
     TRANSACTION = "transaction", "Confirms one movement of money."
+    REAUTHENTICATION = "reauthentication", "Proves once more, within a session, that it is the user."
+    UNDO_CONTACT = "undo_contact", "Takes back a change of contact, by a link sent to the old one."
+
+
+class OneTimeCodeChannel(Choice):
+    """The way a code is sent."""
+
+    SMS = "sms", "To a phone number, by SMS."
+    EMAIL = "email", "To an email address."
+
+
+class UserSessionEndReason(Choice):
+    """Why a session ended."""
+
+    SIGNED_OUT = "signed_out", "The user signed out, on this device or everywhere."
+    REVOKED = "revoked", "The user ended it from another session."
+    IDLE = "idle", "It was not used for as long as a session may rest."
+    EXPIRED = "expired", "It had lasted as long as a session may."
+    TOO_MANY = "too_many", "The user signed in on more devices than may be signed in at once."
+    CREDENTIALS_CHANGED = "credentials_changed", "The password, the second factor or a contact was changed."
+    TOKEN_REUSED = "token_reused", "A refresh token was used again that had been replaced: it may have been stolen."
+    ACCOUNT_CLOSED = "account_closed", "The account was suspended or erased."
 
 
 class User(Base):
@@ -146,6 +171,12 @@ class User(Base):
         doc="Until when sign-in is refused after too many failures; null or past while it is not."
     )
     deleted_at: Mapped[DeletedAt | None]
+    phone_verified_at: Mapped[Moment | None] = mapped_column(
+        doc="When the user proved to receive messages at `phone`; null before."
+    )
+    email_verified_at: Mapped[Moment | None] = mapped_column(
+        doc="When the user proved to receive messages at `email`; null before."
+    )
 
     addresses: Mapped[list[UserAddress]] = to_many(
         "UserAddress.user_id", doc="Where the user lives, gets invoices and has goods sent."
@@ -279,7 +310,14 @@ class UserSession(Base):
     """A login on one device, until it expires or is revoked."""
 
     __tablename__ = "user_sessions"
-    __table_args__ = (Index(None, "token_hash"), Index(None, "user_id"), {"schema": "identity"})
+    __lock_rank__ = LockRank.DETAIL
+    __table_args__ = (
+        Index(None, "token_hash"),
+        Index(None, "user_id"),
+        Index(None, "device_id"),
+        CheckConstraint("assurance_level BETWEEN 1 AND 2", name="assurance_level_is_known"),
+        {"schema": "identity"},
+    )
     __access__ = read(own("user_id"), staff)
 
     id: Mapped[Id]
@@ -296,8 +334,28 @@ class UserSession(Base):
     is_revoked: Mapped[bool] = mapped_column(
         server_default=text("false"), doc="True once it was ended before its time; it is refused from then on."
     )
+    device_id: Mapped[UUID | None] = reference(
+        "security.user_devices.id", doc="The device it was begun on; null where that is not known."
+    )
+    assurance_level: Mapped[int] = mapped_column(
+        server_default=text("1"),
+        doc="How surely it is the user: 1 for one proof, 2 for a second factor too (`aal` in its tokens).",
+    )
+    methods: Mapped[Texts | None] = mapped_column(
+        doc="The proofs that were given: `pwd`, `otp`, `oidc`, `totp` or `backup` (`amr` in its tokens); null where "
+        "that is not known."
+    )
+    authenticated_at: Mapped[Moment | None] = mapped_column(
+        doc="When the user last gave a proof in it (`auth_time` in its tokens); null where that is not known."
+    )
+    last_used_at: Mapped[Moment | None] = mapped_column(doc="When it was last renewed; null before the first time.")
+    ended_at: Mapped[Moment | None] = mapped_column(doc="When it was ended before its time; null unless it was.")
+    end_reason: Mapped[UserSessionEndReason | None] = choice(
+        UserSessionEndReason, 20, doc="Why it was ended; null unless it was."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
+    device: Mapped[UserDevice | None] = to_one(device_id)
 
 
 class PasswordResetToken(Base):
@@ -321,7 +379,13 @@ class OneTimeCode(Base):
     """A code sent by SMS or email, or a sign-in that waits for its second factor."""
 
     __tablename__ = "one_time_codes"
-    __table_args__ = (Index(None, "user_id"), {"schema": "identity"})
+    __lock_rank__ = LockRank.CHALLENGE
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "identifier", "created_at"),
+        Index(None, "session_id"),
+        {"schema": "identity"},
+    )
     __access__ = None
     __unaudited__ = "Short-lived secrets; what became of them is in login_attempts."
 
@@ -332,7 +396,19 @@ class OneTimeCode(Base):
     code_hash: Mapped[str] = secret_column(String(255), doc="Hash of the code: what was sent is not kept.")
     tries: Mapped[int] = mapped_column(server_default=text("0"), doc="How often it was tried; after 5 it is refused.")
     expires_at: Mapped[Moment] = mapped_column(doc="When it can no longer be used.")
-    used_at: Mapped[Moment | None] = mapped_column(doc="When it was used; null before. It serves once.")
+    used_at: Mapped[Moment | None] = mapped_column(
+        doc="When it was used, or replaced by a later one; null before. It serves once."
+    )
     created_at: Mapped[CreatedAt]
+    channel: Mapped[OneTimeCodeChannel | None] = choice(
+        OneTimeCodeChannel, 20, doc="The way it was sent; null where nothing was."
+    )
+    session_id: Mapped[UUID | None] = reference(
+        "identity.user_sessions.id", doc="The session that it was requested in; null where there was none."
+    )
+    details: Mapped[Json | None] = secret_column(
+        JSONB(), doc="What waits for the code, as JSON: a password's hash, a contact, how far a sign-in has come."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
+    session: Mapped[UserSession | None] = to_one(session_id)

@@ -15,6 +15,7 @@ class LockRank(IntEnum):
     # What a provider reports comes before what it reports about.
     WEBHOOK = auto()
     # Somebody brings its code, before anything else is known.
+    CHALLENGE = auto()
     REFERRAL = auto()
     POT = auto()
     TRADE = auto()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import own, read, staff
 from models.base import Base
 from models.columns import Choice, CreatedAt, Id, InetAddress, Json, Moment, choice, personal, reference, to_one
+from models.locks import LockRank
 
 if TYPE_CHECKING:
     from models.identity import User
@@ -29,6 +30,7 @@ class SecurityEvent(Base):
     """Something that bears on an account's safety, and what staff made of it."""
 
     __tablename__ = "security_events"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (Index(None, "user_id"), Index(None, "resolved_by"), {"schema": "security"})
     __access__ = read(own("user_id"), staff)
     __unaudited__ = "An event log of its own, with who resolved what."

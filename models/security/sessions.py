@@ -25,6 +25,7 @@ from models.columns import (
     secret_column,
     to_one,
 )
+from models.locks import LockRank
 
 if TYPE_CHECKING:
     from models.identity import User, UserSession
@@ -60,6 +61,7 @@ class UserDevice(Base):
     """A device on which a user has signed in."""
 
     __tablename__ = "user_devices"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (UniqueConstraint("user_id", "device_fingerprint"), {"schema": "security"})
     __access__ = read(own("user_id"), staff)
 
@@ -86,6 +88,20 @@ class UserDevice(Base):
     trusted_at: Mapped[Moment | None] = mapped_column(doc="When the user vouched for it; null if never.")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    trusted_until: Mapped[Moment | None] = mapped_column(
+        doc="Until when it is trusted, unless the password is changed before; null where it never was."
+    )
+    trust_token_hash: Mapped[str | None] = secret_column(
+        Text(), doc="Hash of the token by which a trusted device is known; null where it is not trusted.", unique=True
+    )
+    login_attempts: Mapped[int] = mapped_column(
+        server_default=text("0"),
+        doc="How many sign-ins have failed on it while it was trusted, since the last that succeeded: they do not "
+        "count for the account.",
+    )
+    locked_until: Mapped[Moment | None] = mapped_column(
+        doc="Until when sign-in is refused on it after too many failures; null or past while it is not."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
 
@@ -94,10 +110,13 @@ class RefreshToken(Base):
     """A token that renews a session once, and is then replaced by the next of its family."""
 
     __tablename__ = "refresh_tokens"
+    __lock_rank__ = LockRank.SUBDETAIL
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "device_id"),
         Index(None, "session_id"),
+        Index(None, "family_id"),
+        Index(None, "expires_at"),
         {"schema": "security"},
     )
     __access__ = read(own("user_id"), staff)
@@ -171,6 +190,7 @@ class ApiKey(Base):
     """A key with which a user's program calls in their name, within the key's limits."""
 
     __tablename__ = "api_keys"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index("uq_api_keys_key_hash", "key_hash", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index(None, "user_id"),

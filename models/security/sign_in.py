@@ -79,7 +79,7 @@ class LoginAttempt(Base):
     """An attempt to sign in, also one that failed or named nobody."""
 
     __tablename__ = "login_attempts"
-    __table_args__ = (Index(None, "user_id"), {"schema": "security"})
+    __table_args__ = (Index(None, "user_id"), Index(None, "created_at"), {"schema": "security"})
     __access__ = read(own("user_id"), staff)
     __unaudited__ = "The attempt is its own record."
 
@@ -164,6 +164,7 @@ class OauthAccount(Base):
     """An account elsewhere that a user may sign in with."""
 
     __tablename__ = "oauth_connections"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         UniqueConstraint("provider", "provider_user_id"),
         Index(None, "user_id"),
@@ -213,6 +214,7 @@ class AccountRecovery(Base):
     """A way back into an account, asked for by somebody who may be its owner."""
 
     __tablename__ = "account_recovery"
+    __lock_rank__ = LockRank.CHALLENGE
     __table_args__ = (Index(None, "user_id"), {"schema": "security"})
     __access__ = read(staff)
     __transitions__ = Transitions("status", pending={"used", "expired", "cancelled"})
