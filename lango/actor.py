@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID, uuid4
@@ -45,6 +46,9 @@ class Actor:
     request_id: str = field(default_factory=lambda: str(uuid4()))
     ip: IPv4Address | IPv6Address | None = None
     user_agent: str | None = None
+    # What the token says of the last proof; of a session that is kept here, its row has the last word.
+    authenticated_at: datetime | None = None
+    assurance_level: int = 1
 
     def __post_init__(self) -> None:
         if not REQUEST_ID.fullmatch(self.request_id):

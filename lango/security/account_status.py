@@ -117,6 +117,8 @@ class Callers:
             request_log.request_id,
             request_log.client,
             user_agent=agent,
+            authenticated_at=claims.authenticated_at,
+            assurance_level=claims.assurance_level,
         )
         return await self.still(actor), claims
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from datetime import UTC, datetime
+from uuid import UUID
 
 import jwt
 
@@ -15,6 +16,7 @@ from lango.actor import Role
 from lango.errors import Unauthenticated
 from lango.libraries import asyncpg as driver
 from lango.lru import Lru
+from lango.security.issuing import mint as mint
 from lango.security.jwks import PublishedKeys
 from lango.security.keys import Key, Keys, signing_keys
 from lango.settings import Settings
@@ -40,6 +42,9 @@ class Claims:
     # The name by which the token asks for its key, and the key that verified it.
     kid: str | None
     key: Key = field(repr=False)
+    # When the user last proved who they are, where it says so; and how surely: 2 with a second factor.
+    authenticated_at: datetime | None = None
+    assurance_level: int = 1
 
 
 def read_claims(payload: dict[str, object], kid: str | None, key: Key) -> Claims:
@@ -59,7 +64,19 @@ def read_claims(payload: dict[str, object], kid: str | None, key: Key) -> Claims
         expires_at=float(expires_at),
         kid=kid,
         key=key,
+        authenticated_at=_read_moment(payload.get("auth_time")),
+        assurance_level=2 if payload.get("aal") in (2, "aal2") else 1,
     )
+
+
+def _read_moment(value: object) -> datetime | None:
+    """A claim in seconds since 1970; None where it is none, for only rules that want a recent proof look at it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def read_uuid(value: object, claim: str) -> UUID:
@@ -142,27 +159,3 @@ def bearer_token(authorization: Sequence[str]) -> str:
     if len(authorization) > 1 or scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken("The Authorization header must be `Bearer` and an access token.")
     return token.strip()
-
-
-def mint(
-    settings: Settings,
-    user_id: UUID,
-    roles: Collection[Role | str] = (),
-    *,
-    session_id: UUID | None = None,
-    lifetime: float | None = None,
-    keys: Keys | None = None,
-) -> str:
-    """An access token for that user. `lifetime` is in seconds; roles are claims, which the database must confirm."""
-    key = (signing_keys(settings) if keys is None else keys).to_sign()
-    now = int(time.time())
-    payload = {
-        "iss": settings.token_issuer,
-        "aud": settings.token_audience,
-        "sub": str(user_id),
-        "sid": str(session_id or uuid4()),
-        "roles": sorted(str(role) for role in roles),
-        "iat": now,
-        "exp": now + int(settings.token_lifetime if lifetime is None else lifetime),
-    }
-    return jwt.encode(payload, key.signing, algorithm=key.algorithm, headers={"kid": key.kid})

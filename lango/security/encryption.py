@@ -86,6 +86,10 @@ class Keyring:
         payload = f"{_name(column)}:{plain}".encode()
         return [hmac.digest(key, payload, "sha256").hex() for key in self._hash_keys]
 
+    def macs(self, plain: str, purpose: bytes) -> list[bytes]:
+        """What only a holder of the keys can compute of a text, 32 bytes for each: the current key's is first."""
+        return [hmac.digest(hmac.digest(key, purpose, "sha256"), plain.encode(), "sha256") for key in self._hash_keys]
+
     def open(self, sealed: str, column: Column, row_id: UUID) -> str:
         """The text that `seal` was given. Raises Unreadable, which repeats nothing of the value."""
         form, _, rest = sealed.partition(":")

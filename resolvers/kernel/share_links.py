@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, bindparam, func, literal_column
 
 from lango.db.prepared import Lookup, Query
+from lango.security.opaque_tokens import hash_of as hash_of
 from lango.values import codes
 
 LONGEST_TOKEN = 64
@@ -36,8 +36,3 @@ def tokens_of(typed: str) -> list[str]:
 def hashes_of(typed: str) -> list[str]:
     """What is stored of the token that somebody typed: of each that may be meant."""
     return [hash_of(token) for token in tokens_of(typed)]
-
-
-def hash_of(token: str) -> str:
-    """What is stored of a token of 128 random bits or more: none is guessed, so none needs salt."""
-    return hashlib.sha256(token.encode()).hexdigest()
