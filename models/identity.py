@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import conv
 
-from models.access import own, read, staff
+from models.access import opened, own, read, staff
 from models.base import Base
 from models.columns import (
     Choice,
@@ -318,7 +318,7 @@ class UserSession(Base):
         CheckConstraint("assurance_level BETWEEN 1 AND 2", name="assurance_level_is_known"),
         {"schema": "identity"},
     )
-    __access__ = read(own("user_id"), staff)
+    __access__ = read(opened, own("user_id"), staff)
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = reference("identity.users.id", doc="The user it belongs to.", on_delete="CASCADE")

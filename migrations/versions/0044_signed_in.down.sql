@@ -1,0 +1,5 @@
+DROP POLICY lango_anonymous ON identity.user_sessions;
+
+DROP POLICY lango_member ON identity.user_sessions;
+
+CREATE POLICY lango_member ON identity.user_sessions FOR SELECT TO lango_member USING (((user_id = ANY ((SELECT lango.my_people())::uuid[]))));

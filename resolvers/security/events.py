@@ -1,0 +1,54 @@
+"""What bears on an account's safety: written down for staff and the user, and said to the user by every contact."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from lango.db.postgres import RawJson
+from lango.rules.transaction import RuleTransaction
+from models.identity import OneTimeCodeChannel, User
+from models.security import SecurityEvent, SecurityEventSeverity
+
+
+def record(
+    tx: RuleTransaction, user_id: UUID | None, event_type: str, severity: SecurityEventSeverity, **details: Any
+) -> SecurityEvent:
+    """Write down what happened to that user's account, and by whom."""
+    event = event_of(tx, user_id, event_type, severity, **details)
+    tx.save(event)
+    return event
+
+
+def event_of(
+    tx: RuleTransaction, user_id: UUID | None, event_type: str, severity: SecurityEventSeverity, **details: Any
+) -> SecurityEvent:
+    """An event as `record` writes it, for a refusal to keep."""
+    actor = tx.actor
+    return SecurityEvent(
+        id=uuid4(), user_id=user_id, event_type=event_type, severity=severity,
+        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent,
+        details=RawJson.of(details) if details else None,
+    )  # fmt: skip
+
+
+def inform(tx: RuleTransaction, user: User, message: str, **values: str | int) -> None:
+    """Send the user that message by every contact that is verified."""
+    from resolvers.messages.messages import Message, send
+
+    for to in verified_contacts(user):
+        send(tx, Message[message], to, user_id=user.id, **values)
+
+
+def verified_contacts(user: User) -> list[Any]:
+    """The contacts that the user has proved to have: the phone, the email."""
+    from resolvers.messages.messages import Address
+
+    return [
+        Address(channel, contact)
+        for channel, contact, verified in (
+            (OneTimeCodeChannel.SMS, user.phone, user.phone_verified_at),
+            (OneTimeCodeChannel.EMAIL, user.email, user.email_verified_at),
+        )
+        if contact is not None and verified is not None
+    ]
