@@ -1,0 +1,1 @@
+"""Messages about signing in: codes, links and security notices, by SMS and email."""
