@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from sqlalchemy import exc
@@ -39,8 +39,13 @@ def caller_of(actor: Actor) -> Caller:
         return Caller(actor.user_id)
     address = actor.ip
     if isinstance(address, IPv6Address):
-        return Caller(NOBODY_KNOWN, ip_network((int(address), IPV6_PREFIX), strict=False))
+        return Caller(NOBODY_KNOWN, network_of(address))
     return Caller(NOBODY_KNOWN, address)
+
+
+def network_of(address: IPv6Address) -> IPv6Network:
+    """All addresses that whoever has this one has."""
+    return IPv6Network((int(address), IPV6_PREFIX), strict=False)
 
 
 class NoConnectionFree(exc.TimeoutError):

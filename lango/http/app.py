@@ -49,7 +49,7 @@ from lango.settings import Settings
 
 ENDPOINT = "/graphql"
 ASSETS = "/graphql/assets"
-EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "WWW-Authenticate")
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "RateLimit-Policy", "RateLimit", "WWW-Authenticate")
 
 
 class NoDatabase(RuntimeError):

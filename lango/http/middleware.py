@@ -12,6 +12,7 @@ from lango.http.request_log import KEY, open_request_log
 from lango.http.responses import internal_error, rejection
 from lango.observability.logs import log_error, log_request
 from lango.observability.metrics import Metrics
+from lango.security.rate_limits import Quota, quotas_taken, tightest
 
 refused = MisdirectedRequest()
 misdirected = rejection(
@@ -47,6 +48,7 @@ class RequestLogMiddleware:
             return
         request_log = scope[KEY] = open_request_log(scope, self.trusted)
         started = False
+        taken: list[Quota] = []
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
@@ -56,9 +58,11 @@ class RequestLogMiddleware:
                 own = message.get("headers", ())
                 policy = () if POLICY in [name for name, _ in own] else (DEFAULT_POLICY,)
                 request_id = (b"x-request-id", request_log.request_id.encode())
-                message = {**message, "headers": [*own, *SECURITY_HEADERS, *policy, request_id]}
+                limits = tightest(taken).headers if taken else ()
+                message = {**message, "headers": [*own, *SECURITY_HEADERS, *policy, request_id, *limits]}
             await send(message)
 
+        noting = quotas_taken.set(taken)
         self.metrics.in_flight.inc()
         try:
             if self.hosts.serves(request_log.headers.get("host")) or scope["path"] in PROBES:
@@ -74,6 +78,7 @@ class RequestLogMiddleware:
                 raise
             await internal_error(request_log.request_id)(scope, receive, send_with_headers)
         finally:
+            quotas_taken.reset(noting)
             self.metrics.in_flight.dec()
             self.metrics.request(request_log.operation, request_log.status, request_log.seconds, request_log.codes)
             if request_log.status >= 400 or not scope["path"].startswith(QUIET_PATHS):

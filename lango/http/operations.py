@@ -303,7 +303,7 @@ class Operations:
         errors = self.shown(found, request_log)
         # Only an error of the executor stands at a path: without one, nothing was executed, and `data` has no place.
         executed = not errors or data is not None or any("path" in error for error in errors)
-        if not executed or is_outage(data, errors):
+        if not executed or failed_alike(data, errors):
             return Answer(None, errors)
         request_log.codes = codes_of(errors)
         content: dict[str, Any] = {"errors": errors} if errors else {}
@@ -372,10 +372,9 @@ def codes_of(errors: list[dict[str, Any]]) -> list[str]:
     return [str(error["extensions"].get("code")) for error in errors]
 
 
-def is_outage(data: Any, errors: list[dict[str, Any]]) -> bool:
-    """Whether everything that was asked for failed because the database cannot be reached."""
-    return (
-        bool(errors)
-        and all(error["extensions"].get("code") == "SERVICE_UNAVAILABLE" for error in errors)
-        and (data is None or all(value is None for value in data.values()))
+def failed_alike(data: Any, errors: list[dict[str, Any]]) -> bool:
+    """Whether everything that was asked for failed because the database cannot be reached, or was more than its caller
+    may do now: then the whole answer has that status, and says when to come again."""
+    return any({*codes_of(errors)} == {code} for code in ("SERVICE_UNAVAILABLE", "RATE_LIMITED")) and (
+        data is None or all(value is None for value in data.values())
     )

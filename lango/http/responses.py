@@ -130,9 +130,9 @@ def rejection(
     if status == 401:
         description = str(errors[0]["message"]).replace("\\", "").replace('"', "'")
         more["www-authenticate"] = CHALLENGE.format(description)
-    for code in codes:
+    for error, code in zip(errors, codes, strict=True):
         if code in RETRY_AFTER:
-            more["retry-after"] = RETRY_AFTER[code]
+            more["retry-after"] = str(error["extensions"].get("retryAfter", RETRY_AFTER[code]))
     return graphql_response({"errors": errors}, media_type, status=status, headers=more)
 
 

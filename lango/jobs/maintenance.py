@@ -1,4 +1,4 @@
-"""Maintenance: the workers' schedule, partitions for the months to come, and the queue's own log."""
+"""Maintenance: the workers' schedule, partitions for the months to come, the queue's own log, and old counters."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ LAST_RUN = "SELECT max(ran_at) FROM platform.scheduled_runs"
 FORGET = """
 DELETE FROM jobs.pgqueuer_log WHERE created < now() - CAST(:kept AS interval)
   AND job_id NOT IN (SELECT id FROM jobs.pgqueuer)
+"""
+WINDOWS_AT_ONCE = 5_000
+# A minute later than need be: whoever counts looks at its clock first, and at the row then.
+FORGET_WINDOWS = f"""
+DELETE FROM security.rate_limits WHERE key IN (
+    SELECT key FROM security.rate_limits WHERE ends_at < now() - interval '1 minute'
+    LIMIT {WINDOWS_AT_ONCE} FOR UPDATE SKIP LOCKED
+) RETURNING true
 """
 # The first day that no partition of a table has a place for; of the tables that are partitioned by month.
 LAST_PARTITIONS = rf"""
@@ -92,6 +100,15 @@ async def forget_old_log(services: Services) -> None:
     kept = timedelta(days=services.settings.job_log_days)
     async with acting_as(services.pipeline, NOBODY, role=DatabaseRole.WORKER) as tx:
         await tx.execute(text(FORGET), {"kept": kept})
+
+
+@scheduled("rate_limits.forget_old_windows", "*/10 * * * *", timeout=300.0)
+async def forget_old_windows(services: Services) -> None:
+    """Delete the counts of rate limits whose windows have ended."""
+    deleted = WINDOWS_AT_ONCE
+    while deleted == WINDOWS_AT_ONCE:
+        async with acting_as(services.pipeline, NOBODY, role=DatabaseRole.WORKER) as tx:
+            deleted = len((await tx.execute(text(FORGET_WINDOWS))).all())
 
 
 @gauge("lango_partitions_ahead", label="table")

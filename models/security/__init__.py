@@ -2,6 +2,7 @@
 
 from models.security.deliveries import EmailDelivery, EmailDeliveryStatus, SmsDelivery, SmsDeliveryStatus
 from models.security.events import SecurityEvent, SecurityEventSeverity
+from models.security.limits import RateLimitWindow
 from models.security.sessions import (
     ApiKey,
     RefreshToken,
@@ -36,6 +37,7 @@ __all__ = [
     "OauthAccount",
     "OauthAccountProvider",
     "PasswordHistoryEntry",
+    "RateLimitWindow",
     "RefreshToken",
     "RefreshTokenRevokedReason",
     "SecurityEvent",

@@ -27,6 +27,7 @@ INTERNAL = {
     "DueFailure": "what jobs try again; `lango doctor` shows it",
     "ScheduledRun": "when jobs were run; `/readyz` and `lango doctor` look at it",
     "UncountedEvent": "a queue of events, kept for minutes",
+    "RateLimitWindow": "counters under hashes, that one function changes",
 }
 LOOKS_SECRET = re.compile(
     r"hash|sha256|secret|token|password|private|encrypted|phrase|backup|credential|wrapped|(^|_)otp"

@@ -23,6 +23,7 @@ NAMES = {
     "openings.open_due_pots",
     "partner_invitations.expire_lapsed_invitations",
     "points.mature_points",
+    "rate_limits.forget_old_windows",
     "redemption.expire_due_codes",
     "referrals.expire_referrals",
     "refunds.send_pending_refunds",
