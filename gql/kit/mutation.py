@@ -28,6 +28,7 @@ from gql.kit.types import Field, Input, argument, object_type
 from lango.db.connection import Query
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
+from lango.graphql.cost import ONCE
 from lango.libraries.strawberry import definition_of, raw_info_of
 from lango.providers.registry import WARNINGS
 from lango.providers.warnings import ProviderWarning
@@ -35,6 +36,8 @@ from lango.rules.rule import Result, Rule
 from models.base import Base
 from models.columns import Documented
 from resolvers.kernel.running import Outcome, run
+
+ONLY_ONE = "An operation has at most one field of this kind."
 
 
 @strawberry.interface(description="Why a mutation refused. Each mutation has its own type of it, with its own codes.")
@@ -169,10 +172,10 @@ def field_of(rule: Rule[..., Any]) -> Field:
         rule.name,
         payload | None,
         name=name,
-        description=rule.doc,
+        description=f"{rule.doc} {ONLY_ONE}" if rule.once_an_operation else rule.doc,
         resolve=resolve,
         arguments=[given],
-        metadata={MUTATION: mutation},
+        metadata={MUTATION: mutation, ONCE: rule.once_an_operation},
     )
 
 

@@ -40,11 +40,15 @@ PAGE_ARGUMENTS = ("first", "last")
 INTROSPECTION_COST = 500
 # A root field of a mutation, besides what is read of its payload.
 MUTATION_COST = 10
+# One of which an operation may have no more than one: it hashes a password, say, or has a message sent.
+ONCE_COST = 100
 # The rows of a connection that is asked for without `first` or `last`.
 DEFAULT_PAGE = 20
 # What a field's metadata holds: the characters of the longest value that people may have written there. Without it
 # the values are short: numbers, moments, ids.
 LONGEST = "lango.longest"
+# Whether an operation may have one field with this in its metadata, and no other.
+ONCE = "lango.once"
 DEFINITION = "strawberry-definition"
 # Costs are counted in characters; an object costs as much as so many.
 OBJECT_CHARACTERS = 4_000
@@ -59,10 +63,12 @@ class SelectionCost(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What an operation costs, in objects, and how many root fields of a mutation it has."""
+    """What an operation costs, in objects, and how many root fields of a mutation it has; of these, those of which it
+    may have no more than one."""
 
     objects: int
     mutations: int
+    once: int
 
 
 class CostAnalysis:
@@ -71,7 +77,7 @@ class CostAnalysis:
     A field that gives an object costs 1 and what is below it; a connection its page size times its edges; `ids` their
     number; groups their `first`; another list the default page size. A text or a JSON value costs as much of an
     object as it may be long, under each of its aliases; other scalars are free. A root field of a mutation costs 10
-    more. Each introspection field has a fixed cost.
+    more, and 100 where an operation may have one alone. Each introspection field has a fixed cost.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
@@ -82,13 +88,15 @@ class CostAnalysis:
         """The cost with these values of the variables; where one is missing, its default."""
         root = self.schema.get_root_type(operation.operation)
         if root is None:
-            return Cost(0, 0)
+            return Cost(0, 0, 0)
         visitor = CostVisitor(self, with_defaults(operation, variables))
-        mutations = 0
+        mutations = once = 0
         if operation.operation is OperationType.MUTATION:
-            mutations = len({key_of(node) for node, _ in visitor.fields(operation.selection_set, root)})
+            fields = {key_of(node): node.name.value for node, _ in visitor.fields(operation.selection_set, root)}
+            mutations, once = len(fields), sum(stands_once(root.fields.get(name)) for name in fields.values())
         characters = visitor.selection_set(operation.selection_set, root).once
-        return Cost(min(characters // OBJECT_CHARACTERS + MUTATION_COST * mutations, HIGHEST), mutations)
+        added = MUTATION_COST * (mutations - once) + ONCE_COST * once
+        return Cost(min(characters // OBJECT_CHARACTERS + added, HIGHEST), mutations, once)
 
     def most_expensive(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
         """The path of the field that costs most: of the root fields the most expensive, and so on inside it."""
@@ -232,6 +240,12 @@ def longest_of(field: GraphQLField) -> int:
     definition = field.extensions.get(DEFINITION)
     longest: int = 0 if definition is None else definition.metadata.get(LONGEST, 0)
     return longest
+
+
+def stands_once(field: GraphQLField | None) -> bool:
+    """Whether an operation may have no more than one field of its kind."""
+    definition = None if field is None else field.extensions.get(DEFINITION)
+    return definition is not None and bool(definition.metadata.get(ONCE))
 
 
 def key_of(node: FieldNode) -> str:

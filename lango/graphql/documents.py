@@ -249,8 +249,10 @@ class Documents:
         return document
 
     def check_cost(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
-        """The operation's cost. Raises QueryTooComplex beyond the limit, and for too many mutations."""
+        """The operation's cost. Raises QueryTooComplex beyond the limit and for too many mutations, BadUserInput for
+        several fields of which an operation may have one alone."""
         cost = document.cost(operation, variables)
+        self._limits.check_once(cost.once)
         self._limits.check_mutations(cost.mutations)
         self._limits.check_cost(cost.objects, partial(document.most_expensive, operation, variables))
         return cost.objects

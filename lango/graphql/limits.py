@@ -21,7 +21,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from lango.errors import QueryTooComplex
+from lango.errors import BadUserInput, QueryTooComplex
 from lango.settings import Settings
 
 INTROSPECTION = ("__schema", "__type")
@@ -88,6 +88,16 @@ class Limits:
                     limit=limit,
                     requested=requested,
                 )
+
+    def check_once(self, fields: int) -> None:
+        """Raises BadUserInput for more than one field of those that are tried one at a time."""
+        if fields > 1:
+            raise BadUserInput(
+                f"The operation has {fields} fields of which it may have one alone (signing in, asking for a code): "
+                "send an operation for each.",
+                limit=1,
+                requested=fields,
+            )
 
     def check_mutations(self, mutations: int) -> None:
         """Raises QueryTooComplex for more mutations than one request may have, each under an alias."""

@@ -63,6 +63,7 @@ class Rule(Generic[P, R]):
     anonymous: bool
     staff: bool
     calls: bool
+    once_an_operation: bool = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.run(*args, **kwargs)
@@ -123,17 +124,19 @@ def rule(
     anonymous: bool = False,
     staff: bool = False,
     calls: bool = False,
+    once_an_operation: bool = False,
 ) -> Callable[[Callable[P, Awaitable[R]]], Rule[P, R]]:
     """Declares a rule, whose first parameter is its transaction and says by its type how the rule begins: a
     `CallerTransaction` reads as the caller, a `RuleTransaction` is in the rules' role.
 
     `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff; `calls` asks an outside
-    service when it is done, by `lango.jobs.calls.call_soon`. NOT_FOUND and the refusals of `OwnedBy` come by
-    themselves.
+    service when it is done, by `lango.jobs.calls.call_soon`. `once_an_operation` is for what somebody may try to guess
+    or to have sent: an operation has no more than one field of such rules. NOT_FOUND and the refusals of `OwnedBy` come
+    by themselves.
     """
 
     def declare(run: Callable[P, Awaitable[R]]) -> Rule[P, R]:
-        return Rule(run, refusals, idempotent, anonymous, staff, calls)
+        return Rule(run, refusals, idempotent, anonymous, staff, calls, once_an_operation)
 
     return declare
 
