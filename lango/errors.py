@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import asyncpg
@@ -21,16 +21,18 @@ class Refused(Exception):
         self.field = field
         self.details = details
         self.kept: tuple[Any, ...] = ()
+        self.also: Callable[[Any], None] | None = None
         self.counted_under: Any = None
         super().__init__(self.message)
 
-    def keeping(self, *rows: Any, counted_under: Any = None) -> Self:
-        """Rows that are written although the rule refuses: the log of an attempt.
+    def keeping(self, *rows: Any, counted_under: Any = None, also: Callable[[Any], None] | None = None) -> Self:
+        """Rows that are written although the rule refuses: the log of an attempt. `also` gets the transaction, for what
+        is no row of the rule's own: a message that goes out, a session that ends.
 
         Where attempts are counted, `counted_under` is the row that is locked for that. It is locked before the rule
         writes: what is locked later is free again before these rows are committed, and others would not count them.
         """
-        self.kept, self.counted_under = rows, counted_under
+        self.kept, self.counted_under, self.also = rows, counted_under, also
         return self
 
     @classmethod

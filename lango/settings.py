@@ -196,6 +196,11 @@ class Settings(BaseSettings):
     token_audience: str = Field("lango", description="The `aud` that tokens must carry.")
     token_leeway: float = Field(10.0, ge=0, le=120, description="Seconds by which clocks may differ.")
     token_lifetime: float = Field(600.0, gt=0, description="Seconds that a minted access token lives.")
+    sms_prefixes: str = Field(
+        "",
+        description="Comma-separated country prefixes (`+221, +254`) to which codes are sent by SMS; without it, all: "
+        "name those you serve, for somebody may earn by what is sent to others.",
+    )
     allow_dev_key: bool = Field(
         False,
         description="Sign with a key generated into data_dir when none is configured: for development only.",

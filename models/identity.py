@@ -315,6 +315,7 @@ class UserSession(Base):
         Index(None, "token_hash"),
         Index(None, "user_id"),
         Index(None, "device_id"),
+        Index(None, "expires_at", postgresql_where=text("NOT is_revoked")),
         CheckConstraint("assurance_level BETWEEN 1 AND 2", name="assurance_level_is_known"),
         {"schema": "identity"},
     )

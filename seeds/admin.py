@@ -68,8 +68,23 @@ NUMBERS = {
     "referrals.declined_days": Number(
         30, "How many days a sponsor may not invite somebody again who declined.", most=3_650
     ),
-    "security.lockout_minutes": Number(15, "How long a second factor is locked.", least=1, most=525_600),
-    "security.lockout_threshold": Number(5, "After how many wrong codes a second factor is locked.", least=1),
+    "security.attempt_retention_days": Number(365, "How many days tries to sign in are kept.", least=30, most=3_650),
+    "security.challenge_minutes": Number(5, "How long a sign-in may wait for its second factor.", least=1, most=60),
+    "security.code_retention_days": Number(7, "How many days one-time codes are kept after their time.", most=365),
+    "security.lockout_minutes": Number(
+        15, "How long sign-in or a second factor is locked; sign-in each time twice as long.", least=1, most=525_600
+    ),
+    "security.lockout_threshold": Number(
+        5, "After how many wrong passwords or codes sign-in or a second factor is locked.", least=1
+    ),
+    "security.recent_minutes": Number(5, "For how long a proof of who one is counts as recent.", least=1, most=1_440),
+    "security.refresh_leeway_seconds": Number(
+        10, "How long a refresh token that was replaced gives its successor once more.", most=300
+    ),
+    "security.session_days": Number(90, "How many days a session may last.", least=1, most=3_650),
+    "security.session_idle_days": Number(30, "After how many days without use a session ends.", least=1, most=3_650),
+    "security.sessions_per_user": Number(20, "How many sessions a user may have at once.", least=1, most=1_000),
+    "security.token_retention_days": Number(90, "How many days refresh tokens are kept after their time.", most=3_650),
     "trading.daily_backouts": Number(3, "How many trades a taker may call off in a day."),
     "trading.daily_limit": Number(1_000, "What a new trader may trade in a day.", whole=False),
     "trading.daily_withdrawal_limit": Number(

@@ -79,7 +79,12 @@ class LoginAttempt(Base):
     """An attempt to sign in, also one that failed or named nobody."""
 
     __tablename__ = "login_attempts"
-    __table_args__ = (Index(None, "user_id"), Index(None, "created_at"), {"schema": "security"})
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "created_at"),
+        Index(None, "identifier", "created_at"),
+        {"schema": "security"},
+    )
     __access__ = read(own("user_id"), staff)
     __unaudited__ = "The attempt is its own record."
 

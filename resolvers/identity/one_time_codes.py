@@ -7,7 +7,7 @@ import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, Interval, Text, bindparam, cast, func, insert, select, update
@@ -20,9 +20,7 @@ from lango.rules.transaction import RuleTransaction
 from lango.security.encryption import Keyring
 from models.identity import OneTimeCode, OneTimeCodePurpose
 from resolvers.kernel import clock
-
-if TYPE_CHECKING:
-    from resolvers.messages.messages import Address
+from resolvers.messages.messages import Address
 
 DIGITS = 6
 TRIES = 5
@@ -116,15 +114,23 @@ async def redeem(
     Raises ChallengeExpired for what is unknown, used, replaced, too old, tried too often or for another purpose, which
     nobody can tell apart; and CodeInvalid, which is counted under the lock of the challenge.
     """
+    row, now = await check(tx, challenge_id, code, *purposes, field=field)
+    row.used_at = now
+    tx.save(row)
+    return row
+
+
+async def check(
+    tx: RuleTransaction, challenge_id: UUID, code: str, *purposes: OneTimeCodePurpose, field: str = "code"
+) -> tuple[OneTimeCode, datetime]:
+    """As `redeem`, where more is locked before anything is written: the caller says that it was `used_at` that time."""
     found, ((now,),) = await tx.fetch(*presenting(challenge_id))
     row = demand_open(found, now, *purposes)
     ((_, code_hash, _),) = found
     if not _is_right(tx.services.keyring, row, code_hash, code):
         row.tries += 1
         raise CodeInvalid(field=field).keeping(row, counted_under=row)
-    row.used_at = now
-    tx.save(row)
-    return row
+    return row, now
 
 
 def presenting(challenge_id: UUID) -> tuple[Query, Query]:

@@ -18,6 +18,7 @@ from lango.errors import Refused
 from lango.rules.inputs import Once, Value
 from lango.rules.transaction import RuleTransaction
 from lango.security import issuing, opaque_tokens
+from lango.security.issuing import AccessToken
 from lango.values.user_agents import Program, program_of
 from models.identity import User, UserSession, UserSessionEndReason
 from models.security import (
@@ -34,6 +35,7 @@ from models.security import SecurityEventSeverity as Severity
 from resolvers.identity import one_time_codes
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.system_config import Configured
+from resolvers.messages.messages import Message
 from resolvers.security import events
 
 PREFIX = "lr_"
@@ -123,9 +125,9 @@ END = Prepared(
     text("""
     WITH ending AS (
         SELECT id FROM identity.user_sessions
-        WHERE user_id = CAST(:user_id AS uuid) AND NOT is_revoked AND expires_at > clock_timestamp()
-            AND id IS DISTINCT FROM CAST(:but AS uuid)
-            AND (CAST(:only AS uuid[]) IS NULL OR id = ANY (CAST(:only AS uuid[])))
+        WHERE user_id = CAST(:user_id AS uuid) AND NOT is_revoked AND id IS DISTINCT FROM CAST(:but AS uuid)
+            AND CASE WHEN CAST(:only AS uuid[]) IS NULL THEN expires_at > clock_timestamp()
+                ELSE id = ANY (CAST(:only AS uuid[])) END
         ORDER BY id FOR NO KEY UPDATE
     ), ended AS (
         UPDATE identity.user_sessions s
@@ -190,7 +192,7 @@ async def begin(
     _note_use(tx, known, program, now)
     if not devices and not is_new:
         events.record(tx, user.id, "new_device", Severity.MEDIUM, device=program.name, deviceId=str(known.id))
-        events.inform(tx, user, "NEW_SIGN_IN", device=program.name or "?")
+        events.inform(tx, user, Message.NEW_SIGN_IN, device=program.name or "?")
     user.last_login_at = now
     tx.save(user)
     ends = now + timedelta(days=days)
@@ -210,8 +212,18 @@ async def begin(
 
 
 def signed_in(tx: RuleTransaction, user: User, session: UserSession, refresh_token: str) -> SignedIn:
-    """The payload of a session that lives: with a new access token, and the row shown to whoever has just got it."""
-    issued = issuing.issued(
+    """The payload of a session that lives, whose row is shown to whoever has just got it."""
+    access = access_token(tx, user, session)
+    tx.open_to_caller(session.id)
+    return SignedIn(
+        access_token=access.text, access_token_expires_at=access.expires_at, refresh_token=refresh_token,
+        session=session,
+    )  # fmt: skip
+
+
+def access_token(tx: RuleTransaction, user: User, session: UserSession) -> AccessToken:
+    """A token of that session as it is now. Raises ServiceUnavailable where none can be signed here."""
+    return issuing.issued(
         tx.services.settings,
         user.id,
         user.roles or (),
@@ -219,13 +231,6 @@ def signed_in(tx: RuleTransaction, user: User, session: UserSession, refresh_tok
         authenticated_at=session.authenticated_at or session.created_at,
         methods=session.methods or (),
         assurance_level=session.assurance_level,
-    )
-    tx.open_to_caller(session.id)
-    return SignedIn(
-        access_token=issued.text,
-        access_token_expires_at=issued.expires_at,
-        refresh_token=refresh_token,
-        session=session,
     )
 
 

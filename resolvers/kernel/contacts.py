@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -42,8 +43,8 @@ def phone(written: str, *, field: str, region: str = DEFAULT_REGION) -> str:
 
 
 def email(written: str, *, field: str) -> str:
-    """The address in lower case. Raises EmailNotValid."""
-    address = written.strip().lower()
+    """The address in lower case, and in letters of one form: what looks the same is the same. Raises EmailNotValid."""
+    address = unicodedata.normalize("NFKC", written).strip().lower()
     if len(address) > LONGEST_EMAIL or not address.isprintable() or not EMAIL.fullmatch(address):
         raise EmailNotValid(field=field)
     return address

@@ -183,6 +183,8 @@ async def _run(
     except Refused as refusal:
         tx.undo(counted_under=refusal.counted_under)
         tx.save(*refusal.kept)
+        if refusal.also is not None:
+            refusal.also(tx)
         outcome = Outcome({}, [_refusal(refusal)])
     if claimed is not None:
         secret = {result.name for result in rule.results if result.once}
