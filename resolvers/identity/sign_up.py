@@ -38,10 +38,12 @@ from resolvers.identity.sign_in import (
     Fingerprint,
     contact_of,
 )
-from resolvers.kernel import clock, contacts
+from resolvers.kernel import clock, contacts, system_config
 from resolvers.kernel.contacts import LONGEST_EMAIL, EmailNotValid, PhoneNotValid
 from resolvers.messages import messages
 from resolvers.messages.messages import Address, Message
+from resolvers.security import passwords as password_rules
+from resolvers.security.passwords import MINIMUM, PasswordCommon, PasswordPersonal, PasswordTooShort
 
 LONGEST_PHONE = 40
 # The owner of a contact hears once in so long that somebody wanted to sign up with it.
@@ -72,7 +74,8 @@ TAKEN = Lookup([User], lambda rows: rows.where(NAMED))
 
 
 @rule(
-    ContactMissing, PhoneNotValid, EmailNotValid, PhoneNotServed, PasswordTooLong,
+    ContactMissing, PhoneNotValid, EmailNotValid, PhoneNotServed, PasswordTooShort, PasswordTooLong, PasswordCommon,
+    PasswordPersonal,
     anonymous=True, idempotent=False, once_an_operation=True,
 )  # fmt: skip
 async def sign_up(
@@ -90,6 +93,11 @@ async def sign_up(
     """
     named = _contacts(phone, email)
     to = named[0]
+    if password is not None:
+        async with tx.services.work(tx.actor) as looking:
+            (configured,) = await looking.fetch_last(system_config.reading(MINIMUM))
+        (minimum,) = system_config.numbers_in(configured, MINIMUM)
+        password_rules.check(password, minimum=minimum, known=[each.to for each in named], field="password")
     issuing.demand_key(tx.services.settings)
     await limits.take_send(tx, OneTimeCodePurpose.SIGN_UP, to, field="email" if to.channel is EMAIL else "phone")
     hashed = None if password is None else await passwords.hashed(password)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 import pyotp
 import pytest
 
@@ -29,10 +30,9 @@ Person = Callable[..., Awaitable[SimpleNamespace]]
 
 
 @pytest.fixture(autouse=True)
-async def no_limit_is_used_up(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
+async def no_limit_is_used_up(owner: asyncpg.Pool[Any]) -> None:
     """All tests call from one address."""
     await owner.execute("DELETE FROM security.rate_limits")
-    yield
 
 
 @pytest.fixture
@@ -74,11 +74,45 @@ def second_factor(make: Factory, services: Services) -> Callable[..., Awaitable[
         sealed = services.keyring.seal(secret, TwoFactorAuth.secret, key)
         hashes = backup_codes.hashes_of(services.keyring, codes)
         row = await make(
-            TwoFactorAuth, id=key, user_id=user.id, method="totp", enabled=True, secret=sealed, backup_codes=hashes
+            TwoFactorAuth,
+            id=key,
+            user_id=user.id,
+            method="totp",
+            enabled=True,
+            secret=sealed,
+            backup_codes=orjson.dumps(hashes).decode(),
         )
         return SimpleNamespace(id=row.id, secret=secret, codes=codes)
 
     return enable
+
+
+@pytest.fixture
+def inbox(owner: asyncpg.Pool[Any]) -> Callable[[str], Awaitable[list[str]]]:
+    """Which messages were written to a phone or an email, the oldest first."""
+
+    async def templates(contact: str) -> list[str]:
+        found = await owner.fetch(
+            "SELECT template, created_at FROM security.email_delivery_log WHERE to_email = $1 UNION ALL"
+            " SELECT template, created_at FROM security.sms_delivery_log WHERE to_phone = $1 ORDER BY created_at",
+            contact,
+        )
+        return [row["template"] for row in found]
+
+    return templates
+
+
+@pytest.fixture
+def events(owner: asyncpg.Pool[Any]) -> Callable[[UUID], Awaitable[list[str]]]:
+    """What has happened to the safety of a user's account."""
+
+    async def types(user_id: UUID) -> list[str]:
+        found = await owner.fetch(
+            "SELECT event_type FROM security.security_events WHERE user_id = $1 ORDER BY created_at", user_id
+        )
+        return [row["event_type"] for row in found]
+
+    return types
 
 
 def new_phone() -> str:
@@ -95,6 +129,25 @@ async def sign_in(api: Api, user: SimpleNamespace, password: str = PASSWORD, **i
     )
 
 
+async def request_code(api: Api, contact: str, **input: Any) -> str:
+    """Have a code sent to sign in with, and give its challenge."""
+    answer = await api.mutate("requestOtp", show="challengeId expiresAt", identifier=contact, **input)
+    return str(answer["requestOtp"]["challengeId"])
+
+
+async def refresh(api: Api, token: str) -> Answer:
+    return await api.mutate("refreshSession", show=SIGNED_IN, refreshToken=token)
+
+
+def refused(answers: Sequence[Answer], field: str) -> list[str]:
+    """The codes of those that were refused."""
+    return [code for answer in answers for code in answer.refusals(field)]
+
+
+def bearing(access_token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access_token}"}
+
+
 async def viewer(api: Api, access_token: str) -> Answer:
     """Whom the gateway takes that token for."""
-    return await api("{ viewer { rowId } }", headers={"Authorization": f"Bearer {access_token}"})
+    return await api("{ viewer { rowId } }", headers=bearing(access_token))
