@@ -35,6 +35,14 @@ def readings(typed: str) -> list[str]:
     return [written] if meant in ("", written) else [written, meant]
 
 
+def digits(typed: str) -> str:
+    """The digits of a typed code, whatever script they are in, without blanks and dashes; empty where anything else is
+    among them."""
+    written = unicodedata.normalize("NFKC", typed)
+    meant = [unicodedata.decimal(each, None) for each in written if unicodedata.category(each) not in BETWEEN]
+    return "" if None in meant else "".join(map(str, meant))
+
+
 def _as_made(typed: str) -> str:
     """The letters of a code as `new` writes them; empty where others are among them."""
     letters = (letter for letter in unicodedata.normalize("NFKC", typed) if unicodedata.category(letter) not in BETWEEN)

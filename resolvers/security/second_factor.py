@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +17,13 @@ from lango.db.prepared import Lookup, Query
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from lango.security.encryption import opened
+from lango.values import codes
 from models.security import SecurityEvent, SecurityEventSeverity, TwoFactorAuth, TwoFactorAuthMethod
 from resolvers.kernel import system_config
 from resolvers.kernel.system_config import Configured
 
 STEP = 30
-CODE = re.compile(r"\d{6}", re.ASCII)
+DIGITS = 6
 FAILED = "two_factor_failed"
 THRESHOLD = Configured("security.lockout_threshold", 5)
 LOCKOUT_MINUTES = Configured("security.lockout_minutes", 15)
@@ -135,8 +135,8 @@ def demand_code(
 
 def accepted(secret: str, code: str, now: datetime) -> int | None:
     """The 30-second step whose code this is: the present one, or one on either side of it."""
-    given = code.replace(" ", "")
-    if not CODE.fullmatch(given):
+    given = codes.digits(code)
+    if len(given) != DIGITS:
         return None
     present = int(now.timestamp()) // STEP
     known = {step: pyotp.TOTP(secret).generate_otp(step) for step in (present, present - 1, present + 1)}
