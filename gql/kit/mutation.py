@@ -129,7 +129,10 @@ class PayloadReading:
         if isinstance(context.planner, QueryPlanner):
             shown = {name: reference_to(each, outcome) for name, each in self.mutation.rows.items()}
             rows = {name: reference for name, reference in shown.items() if reference is not None}
-            self.planned = await context.planner.payload(raw_info_of(self.info), context, self.payload_name, rows)
+            models: dict[str, Any] = {name: each.model for name, each in self.mutation.rows.items()}
+            self.planned = await context.planner.payload(
+                raw_info_of(self.info), context, self.payload_name, models, rows
+            )
         return [(each.statement.sql, each.values) for each in self.planned]
 
     def keep(self, outcome: Outcome) -> None:

@@ -39,7 +39,8 @@ def is_ours(keyring: Keyring, token: str, prefix: str) -> bool:
 def following(keyring: Keyring, token: str, prefix: str) -> list[str]:
     """The token that comes after this one, by each of the keys, the current one's first: the same every time, though
     neither of them is stored."""
-    return [_with_checksum(keyring, prefix, _text(each)) for each in keyring.macs(token, FOLLOWING)]
+    bodies = [_text(each) for each in keyring.macs(token, FOLLOWING)]
+    return [_with_checksum(keyring, prefix, body, number) for number, body in enumerate(bodies)]
 
 
 def hash_of(token: str) -> str:
@@ -47,8 +48,9 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _with_checksum(keyring: Keyring, prefix: str, body: str) -> str:
-    return f"{prefix}{body}{_checksums(keyring, prefix, body)[0]}"
+def _with_checksum(keyring: Keyring, prefix: str, body: str, key: int = 0) -> str:
+    """The token, with the checksum of that key in their order."""
+    return f"{prefix}{body}{_checksums(keyring, prefix, body)[key]}"
 
 
 def _checksums(keyring: Keyring, prefix: str, body: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from lango.db.prepared import Lookup, Prepared, Query
 from lango.errors import Refused
 from lango.rules.transaction import RuleTransaction
 from lango.security.encryption import Keyring
+from lango.values import codes
 from models.identity import OneTimeCode, OneTimeCodePurpose
 from resolvers.kernel import clock
 from resolvers.messages.messages import Address
@@ -25,8 +25,6 @@ from resolvers.messages.messages import Address
 DIGITS = 6
 TRIES = 5
 LIFETIME = timedelta(minutes=5)
-# Blanks, dashes and what shows nothing come along when a code is copied.
-BETWEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"})
 LONGEST_CODE = 64
 
 
@@ -161,14 +159,6 @@ def new_code() -> str:
     return f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"
 
 
-def digits_of(typed: str) -> str:
-    """The digits of a typed code in ours: those of any script, with blanks and dashes between. Empty where anything
-    else is among them."""
-    letters = (each for each in unicodedata.normalize("NFKC", typed) if unicodedata.category(each) not in BETWEEN)
-    digits = [unicodedata.decimal(each, None) for each in letters]
-    return "" if None in digits else "".join(map(str, digits))
-
-
 def _write(tx: RuleTransaction, row: OneTimeCode, code: str, lifetime: timedelta) -> None:
     WRITE.send(
         tx, id=row.id, user_id=row.user_id, identifier=row.identifier, purpose=row.purpose, channel=row.channel,
@@ -183,5 +173,5 @@ def _hashes(keyring: Keyring, key: UUID, code: str) -> list[str]:
 
 
 def _is_right(keyring: Keyring, row: OneTimeCode, code_hash: str, typed: str) -> bool:
-    found = [hmac.compare_digest(code_hash, each) for each in _hashes(keyring, row.id, digits_of(typed))]
+    found = [hmac.compare_digest(code_hash, each) for each in _hashes(keyring, row.id, codes.digits(typed))]
     return any(found)

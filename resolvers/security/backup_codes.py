@@ -16,7 +16,7 @@ FEW = 2
 
 
 def new_codes() -> list[str]:
-    """Ten of them, as they are shown: `7K3QM-2XW9P`."""
+    """Ten of them, as they are shown: in two groups of five letters and digits."""
     made = [codes.new(LENGTH) for _ in range(COUNT)]
     return [f"{code[: LENGTH // 2]}-{code[LENGTH // 2 :]}" for code in made]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +114,17 @@ def events(owner: asyncpg.Pool[Any]) -> Callable[[UUID], Awaitable[list[str]]]:
         return [row["event_type"] for row in found]
 
     return types
+
+
+def right(factor: SimpleNamespace, ahead: int = 0) -> str:
+    """The app's code now, or so many steps of 30 seconds ahead."""
+    return pyotp.TOTP(factor.secret).at(int(time.time()), counter_offset=ahead)
+
+
+def wrong(factor: SimpleNamespace) -> str:
+    """Six digits that are right at no time near."""
+    near = {right(factor, step) for step in range(-3, 4)}
+    return next(code for code in (f"{number:06d}" for number in range(10)) if code not in near)
 
 
 def new_phone() -> str:

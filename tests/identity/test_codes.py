@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -147,8 +148,6 @@ async def test_nobody_learns_it_by_the_time_it_takes(api: Api, person: Person, o
 
 async def test_a_locked_account_is_signed_in_to_by_code(api: Api, person: Person, sent: list[str]) -> None:
     """The lock is of passwords: nobody who tries them keeps the owner out."""
-    from datetime import timedelta
-
     user = await person(locked_until=now() + timedelta(hours=1), login_attempts=5)
 
     answer = await bring(api, await request_code(api, user.email), sent[-1])

@@ -11,12 +11,11 @@ from uuid import UUID
 import asyncpg
 import jwt
 import orjson
-import pyotp
 import pytest
 
 from lango.security import passwords
 from tests.client import Answer, Api
-from tests.identity.conftest import SIGNED_IN, Person, refused, request_code, sign_in, viewer
+from tests.identity.conftest import SIGNED_IN, Person, refused, request_code, right, sign_in, viewer, wrong
 
 Enable = Callable[..., Awaitable[SimpleNamespace]]
 Inbox = Callable[[str], Awaitable[list[str]]]
@@ -30,23 +29,6 @@ async def challenge(api: Api, user: SimpleNamespace) -> str:
 
 async def verify(api: Api, challenge_id: str, **proof: str) -> Answer:
     return await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=challenge_id, **proof)
-
-
-def right(factor: SimpleNamespace, ahead: int = 0) -> str:
-    totp = pyotp.TOTP(factor.secret)
-    return totp.at(totp_now(), counter_offset=ahead)
-
-
-def totp_now() -> int:
-    import time
-
-    return int(time.time())
-
-
-def wrong(factor: SimpleNamespace) -> str:
-    """Six digits that are right at no time near."""
-    near = {right(factor, step) for step in range(-3, 4)}
-    return next(code for code in (f"{number:06d}" for number in range(10)) if code not in near)
 
 
 async def test_a_password_alone_is_not_enough(
@@ -259,8 +241,17 @@ async def test_what_is_no_code_is_wrong_and_no_error(
 
     answer = await verify(api, await challenge(api, user), code=typed)
 
-    assert (
-        answer.codes == ["BAD_USER_INPUT"]
-        if answer.errors
-        else answer.refusals("verifyTwoFactor") == ["TWO_FACTOR_INVALID"]
-    )
+    assert answer.refusals("verifyTwoFactor") == ["TWO_FACTOR_INVALID"]
+
+
+async def test_one_document_gives_the_session_and_the_challenge(
+    api: Api, person: Person, second_factor: Enable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How its payload is read is planned once, for outcomes with a session and without."""
+    without, having = await person(), await person()
+    await second_factor(having)
+
+    answers = [(await sign_in(api, each))["signInWithPassword"] for each in (without, having, without)]
+
+    assert [each["session"] is not None for each in answers] == [True, False, True]
+    assert "payload not planned" not in capsys.readouterr().out

@@ -173,16 +173,16 @@ class QueryPlanner:
         info: GraphQLResolveInfo[Any],
         context: Context,
         type_name: str,
+        models: Mapping[str, type[Base]],
         rows: Mapping[str, RowReference],
     ) -> list[PlannedObject]:
-        """How the rows of a mutation's payload are read, by the names of their fields: those that are selected and can
-        be planned."""
+        """How the rows of a mutation's payload are read, by the names of their fields: those that are there, are
+        selected and can be planned. `models` are of all that may be there: the plan serves other outcomes too."""
         assert context.document is not None
         payload = self.plans.schema.get_type(type_name)
         assert isinstance(payload, GraphQLObjectType)
         given = RequestValues(cast(Any, info.variable_values), context.actor.user_id)
         path = tuple(info.path.as_list())
-        models = {name: reference.model for name, reference in rows.items()}
         role, planned = context.actor.database_role, list[PlannedObject]()
         try:
             plan = await self.plans.of_payload(
@@ -190,7 +190,7 @@ class QueryPlanner:
             )
             for root in plan.roots:
                 # Lists are read when nobody is held up by it any more.
-                if root.statement is not None and not root.statement.has_lists:
+                if root.name in rows and root.statement is not None and not root.statement.has_lists:
                     values = root.statement.values(given._replace(key=rows[root.name].key))
                     planned.append(PlannedObject((*path, root.key), root.statement, values))
         except CallerError:
