@@ -187,7 +187,13 @@ class Settings(BaseSettings):
 
     token_keys: SecretStr | None = Field(
         None,
-        description="Keys of tokens: JSON (a JWK, a list, a JWK set), a .json or .pem file, or a directory.",
+        description="Keys of tokens: JSON (a JWK, a list, a JWK set), a .json or .pem file, or a directory of those, "
+        "whose files may come and go while lango serves: `lango keys new` writes one.",
+    )
+    token_key_delay: float = Field(
+        600.0,
+        ge=0,
+        description="Seconds after which a new key of that directory signs: until then it is published, and verifies.",
     )
     token_jwks_url: str | None = Field(None, description="Where an identity provider publishes its keys (https).")
     token_jwks_lifetime: float = Field(600.0, gt=0, description="Seconds until the published keys are read again.")
@@ -203,7 +209,8 @@ class Settings(BaseSettings):
     )
     allow_dev_key: bool = Field(
         False,
-        description="Sign with a key generated into data_dir when none is configured: for development only.",
+        description="Sign with a key generated into data_dir when none is configured: for development only, "
+        "`lango serve` does not start with it.",
     )
 
     encryption_keys: SecretStr | None = Field(

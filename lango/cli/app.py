@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 migrations = typer.Typer(no_args_is_help=True, help="Bring the database up to date, or back, or show its version.")
 books = typer.Typer(no_args_is_help=True)
+token_keys = typer.Typer(no_args_is_help=True)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.")]
@@ -235,6 +236,33 @@ def explain(
     from lango.cli import explain
 
     explain.explain(query, as_, variables, operation, analyze=analyze)
+
+
+app.add_typer(token_keys, name="keys")
+
+
+@token_keys.callback()
+def keys() -> None:
+    """The keys that sign access tokens."""
+
+
+@token_keys.command()
+def new(
+    directory: Annotated[Path | None, typer.Argument(help="Where to; else the directory of LANGO_TOKEN_KEYS.")] = None,
+) -> None:
+    """Write a new key that signs access tokens, and print where it is.
+
+    A gateway that serves needs no restart: it publishes the key at once (/.well-known/jwks.json), and signs with it
+    after LANGO_TOKEN_KEY_DELAY seconds. A key whose file is removed is withdrawn within a second.
+
+    Examples:
+
+        lango keys new keys && export LANGO_TOKEN_KEYS=keys
+        lango keys new
+    """
+    from lango.cli import keys
+
+    keys.new(directory)
 
 
 app.add_typer(books, name="ledger")

@@ -14,7 +14,7 @@ from lango.cli.database import database
 from lango.cli.forking import modules_served, workers_forked_after
 from lango.db.postgres import connect
 from lango.doctor import Finding, Level, refusals, refusals_of_poolers
-from lango.doctor.machine import encryption, port_trouble
+from lango.doctor.machine import encryption, port_trouble, token_keys
 from lango.observability.metrics import share_metrics
 from lango.rules.services import try_clients
 from lango.security.keys import signing_keys
@@ -25,6 +25,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve over a database that is ready; what is None comes from the settings."""
     set_place(host, port, workers)
     demand_port(settings())
+    demand_keys(settings())
     with database() as current:
         demand_safety(current)
         run(current)
@@ -42,6 +43,11 @@ def demand_port(current: Settings) -> None:
     """Before the long steps, not after them."""
     if trouble := port_trouble(current.host, current.port):
         fail(f"{trouble} Is lango running there already? Choose another with --port.")
+
+
+def demand_keys(current: Settings) -> None:
+    """Refuse to serve with a key for access tokens that others may have, or can find out."""
+    demand([each for each in token_keys(current, serving=True) if each.level is Level.ERROR])
 
 
 def demand_safety(current: Settings) -> None:

@@ -18,6 +18,7 @@ from lango.settings import Settings, all_names_of
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK = 1_000_000_000
+MAKE_TOKEN_KEY = "lango keys new keys && export LANGO_TOKEN_KEYS=keys"
 MAKE_KEY = 'echo "k1:$(head -c 32 /dev/urandom | base64)"'
 
 
@@ -71,17 +72,7 @@ def settings(current: Settings) -> Iterator[Finding]:
             yield Finding("settings", Level.ERROR, str(error), "Or set DATABASE_URL to a server of your own.")
         else:
             yield Finding("settings", Level.OK, f"The embedded PostgreSQL {current.embedded_version} serves.")
-    try:
-        keys = signing_keys(current)
-    except (NoSigningKey, BadKey) as error:
-        yield Finding("settings", Level.ERROR, str(error), "Set LANGO_TOKEN_KEYS or LANGO_TOKEN_JWKS_URL.")
-    else:
-        yield Finding("settings", Level.OK, f"Access tokens: {len(keys)} keys configured.")
-    if current.allow_dev_key and not is_loopback(current.host):
-        yield Finding(
-            "settings", Level.ERROR, f"The development key signs tokens while lango listens on {current.host}.",
-            "Set LANGO_TOKEN_KEYS and take LANGO_ALLOW_DEV_KEY away.",
-        )  # fmt: skip
+    yield from token_keys(current)
     yield from encryption(current)
     yield from providers(current)
     if current.database_tls == "off":
@@ -89,6 +80,24 @@ def settings(current: Settings) -> Iterator[Finding]:
             "settings", Level.WARNING, "LANGO_DATABASE_TLS is off: what goes to a database elsewhere can be read.",
             "Leave it off only where the network itself is private.",
         )  # fmt: skip
+
+
+def token_keys(current: Settings, *, serving: bool = False) -> Iterator[Finding]:
+    """Whether tokens are signed and verified by keys that nobody else has; `serving`: with the development key that is
+    an error."""
+    try:
+        keys = signing_keys(current)
+    except (NoSigningKey, BadKey) as error:
+        yield Finding("settings", Level.ERROR, str(error), f"Set LANGO_TOKEN_JWKS_URL, or: {MAKE_TOKEN_KEY}")
+        return
+    if any(key.is_dev for key in keys):
+        level = Level.ERROR if serving or not is_loopback(current.host) else Level.WARNING
+        yield Finding(
+            "settings", level, "The development key signs access tokens: `lango dev` alone serves with it.",
+            f"Take LANGO_ALLOW_DEV_KEY away, and: {MAKE_TOKEN_KEY}",
+        )  # fmt: skip
+    else:
+        yield Finding("settings", Level.OK, f"Access tokens: {len(keys)} keys configured.")
 
 
 def encryption(current: Settings) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from lango.db.pipeline import Pipeline, make_pipeline
 from lango.db.postgres import secure_url
 from lango.events.hub import Hub
 from lango.graphql.documents import Documents, Prepared
-from lango.http import graphiql, payment_return
+from lango.http import graphiql, payment_return, published_keys
 from lango.http.connections import Connections
 from lango.http.endpoint import GraphQLEndpoint, origins
 from lango.http.health import NOT_FOUND, Health
@@ -133,6 +133,7 @@ def create_app(
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics_page),
+        published_keys.route(authenticator.keys),
         Route(payment_return.PATH, payment_return.came_back),
         *(Inbox(handler, services, metrics).route() for handler in handlers),
         *(route for provider in PROVIDERS for route in provider.routes(settings)),

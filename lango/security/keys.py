@@ -14,6 +14,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 
 from lango.settings import Settings
@@ -22,6 +23,7 @@ ALGORITHMS = {"oct": "HS256", "RSA": "RS256", "OKP": "EdDSA"}
 SHORTEST_SECRET = 32
 SHORTEST_RSA = 2048
 DEV_KEY_FILE = "dev-signing-key.json"
+DEV_KID = "dev-"
 
 
 class BadKey(ValueError):
@@ -40,6 +42,13 @@ class Key:
     algorithm: str
     verifying: Any = field(repr=False)
     signing: Any = field(default=None, repr=False, compare=False)
+    # In seconds since 1970; 0 where nobody needs to know.
+    made_at: float = field(default=0.0, repr=False, compare=False)
+
+    @property
+    def is_dev(self) -> bool:
+        """Whether it was generated for development, wherever it was copied to since."""
+        return self.algorithm == "HS256" and self.kid.startswith(DEV_KID)
 
 
 class Keys:
@@ -65,11 +74,13 @@ class Keys:
         return self._keys.get(kid)
 
     def to_sign(self) -> Key:
-        """The first key that can sign. Raises NoSigningKey when all are public."""
-        for key in self:
-            if key.signing is not None:
-                return key
+        """The key that signs: the first that can. Raises NoSigningKey when all are public."""
+        for key in self._ordered_to_sign():
+            return key
         raise NoSigningKey("None of the configured keys can sign: tokens can be verified here, but not minted.")
+
+    def _ordered_to_sign(self) -> list[Key]:
+        return [key for key in self if key.signing is not None]
 
 
 def key_of_jwk(jwk: Any, *, public: bool = False) -> Key:
@@ -137,10 +148,7 @@ def keys_of_json(text: str | bytes, *, public: bool = False) -> list[Key]:
 
 
 def keys_of_path(path: Path) -> list[Key]:
-    """The keys of a `.json` or `.pem` file (its name is the `kid`), or of all such files in a directory."""
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".pem"))
-        return [key for file in files for key in keys_of_path(file)]
+    """The keys of a `.json` or `.pem` file, whose name is then the `kid`."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -170,9 +178,27 @@ def dev_key(settings: Settings) -> Key:
 
     def make() -> bytes:
         secret = base64url_encode(secrets.token_bytes(SHORTEST_SECRET)).decode()
-        return orjson.dumps({"kty": "oct", "kid": f"dev-{secrets.token_hex(4)}", "alg": "HS256", "k": secret})
+        return orjson.dumps({"kty": "oct", "kid": f"{DEV_KID}{secrets.token_hex(4)}", "alg": "HS256", "k": secret})
 
     return keys_of_path(kept_once(settings.data_dir / DEV_KEY_FILE, make))[0]
+
+
+def public_jwk(key: Key) -> dict[str, Any] | None:
+    """The public half as it is published; None for a shared secret, which has none."""
+    if key.algorithm == "HS256":
+        return None
+    written = (RSAAlgorithm if key.algorithm == "RS256" else OKPAlgorithm).to_jwk(key.verifying, as_dict=True)
+    return {**written, "kid": key.kid, "alg": key.algorithm, "use": "sig", "key_ops": ["verify"]}
+
+
+def keys_named(configured: str, delay: float) -> Keys:
+    """The keys of JSON, of a file, or of a directory, whose newest signs when it is `delay` seconds old."""
+    if configured[0] in "[{":
+        return Keys(keys_of_json(configured))
+    from lango.security.key_folder import folder_of
+
+    path = Path(configured)
+    return folder_of(path, delay) if path.is_dir() else Keys(keys_of_path(path))
 
 
 def signing_keys(settings: Settings) -> Keys:
@@ -182,10 +208,10 @@ def signing_keys(settings: Settings) -> Keys:
     configured cannot be used.
     """
     if settings.token_keys is not None and (configured := settings.token_keys.get_secret_value().strip()):
-        found = keys_of_json(configured) if configured[0] in "[{" else keys_of_path(Path(configured))
-        if not found:
+        found = keys_named(configured, settings.token_key_delay)
+        if not len(found):
             raise BadKey("LANGO_TOKEN_KEYS names no key: give JSON, a .json or .pem file, or a directory of those.")
-        return Keys(found)
+        return found
     if settings.token_jwks_url is not None:
         return Keys()
     if settings.allow_dev_key:

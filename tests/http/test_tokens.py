@@ -136,6 +136,15 @@ def unsigned(algorithm: str) -> str:
     return f"{head}.{body}."
 
 
+def with_text(written: bytes) -> str:
+    """A token that is signed, of claims that no library would write."""
+    head = base64.urlsafe_b64encode(orjson.dumps({"alg": "HS256", "kid": "shared"})).rstrip(b"=")
+    said = orjson.dumps(claims())[:-1] + b"," + written + b"}"
+    body = base64.urlsafe_b64encode(said).rstrip(b"=")
+    signature = jwt.get_algorithm_by_name("HS256").sign(head + b"." + body, b"s" * 32)
+    return b".".join((head, body, base64.urlsafe_b64encode(signature).rstrip(b"="))).decode()
+
+
 BAD_TOKENS: dict[str, Callable[[], str]] = {
     "nonsense": lambda: "nonsense",
     "three dots": lambda: "a.b.c",
@@ -167,6 +176,15 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
     "roles of numbers": lambda: signed(roles=[1]),
     "too long": lambda: signed(pad="x" * 10_000),
     "an API key": lambda: "lk_live_0123456789",
+    "for others": lambda: signed(aud=["other", "another"]),
+    "audiences of no text": lambda: signed(aud=[1, {}]),
+    "an audience that only begins alike": lambda: signed(aud="lango2"),
+    "issuers": lambda: with_text(b'"iss": ["lango"]'),
+    "issued a little beyond the leeway": lambda: signed(iat=int(time.time()) + 15),
+    "exp of 1e400": lambda: with_text(b'"exp": 1e400'),
+    "a critical header that nobody knows": lambda: jwt.encode(
+        claims(), b"s" * 32, "HS256", {"kid": "shared", "crit": ["exp"]}
+    ),
 }
 
 
@@ -183,6 +201,31 @@ async def test_a_public_key_is_no_shared_secret(keyed: Api, rsa: Any) -> None:
     token = b".".join((head, body, base64.urlsafe_b64encode(signature).rstrip(b"="))).decode()
 
     await assert_refused(keyed, {"authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize("named", ["shared", "rsa-1", "ed-1"])
+async def test_the_key_of_a_name_decides_the_algorithm(keyed: Api, rsa: Any, ed25519: Any, named: str) -> None:
+    """A token names one key, and is signed by another of ours."""
+    for kid, key, algorithm in (("shared", b"s" * 32, "HS256"), ("rsa-1", rsa, "RS256"), ("ed-1", ed25519, "EdDSA")):
+        if kid != named:
+            await assert_refused(keyed, {"authorization": f"Bearer {signed(key, algorithm, named)}"})
+
+
+async def test_a_key_that_a_token_brings_along_is_not_looked_at(keyed: Api) -> None:
+    own = Ed25519PrivateKey.generate()
+    jwk = jwt.algorithms.OKPAlgorithm.to_jwk(own.public_key(), as_dict=True)
+    for header in ({"jwk": jwk}, {"jku": "https://evil.example/jwks.json"}, {"x5u": "https://evil.example/x"}):
+        token = jwt.encode(claims(), own, "EdDSA", {"kid": "ed-1", **header})
+        await assert_refused(keyed, {"authorization": f"Bearer {token}"})
+
+
+async def test_a_token_for_several_audiences_is_ours_too(keyed: Api) -> None:
+    assert await whoami(keyed, signed(aud=["other", "lango"]))
+
+
+async def test_a_clock_that_is_a_little_ahead_signs_valid_tokens(keyed: Api) -> None:
+    now = int(time.time())
+    assert await whoami(keyed, signed(iat=now + 5, nbf=now + 5))
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token x", "x"])

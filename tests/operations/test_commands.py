@@ -21,8 +21,12 @@ from lango.db.migrate import scripts
 from lango.db.postgres import connect
 from lango.embedded import embedded
 from lango.http.demo import PATH, VARIABLE, DemoCaller, written
+from lango.security.keys import DEV_KEY_FILE, dev_key, signing_keys
+from lango.settings import Settings
+from tests.conftest import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
+SUBCOMMANDS = {"migrate": ["up"], "keys": ["new"]}
 
 
 def lango(*arguments: str, data_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -52,10 +56,10 @@ def test_from_nothing_to_a_healthy_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["token", "migrate", "grant", "doctor", "dev", "serve", "work", "seed", "schema", "explain"]
+    "command", ["token", "migrate", "grant", "doctor", "dev", "serve", "work", "seed", "schema", "explain", "keys"]
 )
 def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
-    ended = lango(command, *(["up"] if command == "migrate" else []), "--help", data_dir=tmp_path)
+    ended = lango(command, *SUBCOMMANDS.get(command, []), "--help", data_dir=tmp_path)
     assert ended.returncode == 0
     assert f"lango {command}" in ended.stdout.partition("Example")[2]
 
@@ -176,13 +180,60 @@ def test_an_empty_ledger_adds_up(prepared: Path) -> None:
     assert lango("ledger", "verify", data_dir=prepared).returncode == 0
 
 
+SHORT = '{"kty": "oct", "kid": "short", "alg": "HS256", "k": "c2hvcnQgYW5kIGVhc2lseSBndWVzc2Vk"}'
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({}, "No key for access tokens is configured"),
+        ({"LANGO_ALLOW_DEV_KEY": "1"}, "The development key signs access tokens"),
+        ({"LANGO_TOKEN_KEYS": "DEV"}, "The development key signs access tokens"),
+        ({"LANGO_TOKEN_KEYS": SHORT}, "Key 'short' must have at least 32 bytes"),
+    ],
+)
+def test_serving_with_a_key_that_others_may_have_does_not_begin(tmp_path: Path, keys: dict[str, str], why: str) -> None:
+    if keys.get("LANGO_TOKEN_KEYS") == "DEV":
+        dev_key(Settings(_env_file=None, data_dir=tmp_path))
+        keys = {"LANGO_TOKEN_KEYS": str(tmp_path / DEV_KEY_FILE)}
+
+    refused = lango("serve", data_dir=tmp_path, LANGO_PORT="0", **keys)
+    found = lango("doctor", "--json", data_dir=tmp_path, DATABASE_URL="postgresql://x@127.0.0.1:1/x", **keys)
+
+    assert refused.returncode == 1
+    assert why in refused.stderr
+    assert "lango keys new keys && export LANGO_TOKEN_KEYS=keys" in refused.stderr
+    assert not (tmp_path / "postgres-18").exists()
+    (said,) = [each for each in orjson.loads(found.stdout) if why in each["says"]]
+    assert said["level"] in ("error", "warning")
+    assert "lango keys new" in said["remedy"]
+
+
+def test_a_key_is_made_where_the_settings_look_for_keys(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+
+    first = lango("keys", "new", str(folder), data_dir=tmp_path)
+    second = lango("keys", "new", data_dir=tmp_path, LANGO_TOKEN_KEYS=str(folder))
+    nowhere = lango("keys", "new", data_dir=tmp_path, LANGO_TOKEN_KEYS=KEY)
+
+    assert (first.returncode, second.returncode, nowhere.returncode) == (0, 0, 1)
+    made = sorted(folder.iterdir())
+    assert {first.stdout.strip(), second.stdout.strip()} == {str(path) for path in made}
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+    assert f"LANGO_TOKEN_KEYS={folder}" in first.stderr
+    assert "signs in 10 minutes" in second.stderr
+    keys = signing_keys(Settings(_env_file=None, token_keys=str(folder)))  # type: ignore[arg-type]
+    assert sorted(key.kid for key in keys) == [path.stem for path in made]
+    assert {key.algorithm for key in keys} == {"EdDSA"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serving_ends_with_no_process_left(prepared: Path, number: signal.Signals) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGO_", "DATABASE_"))}
-    environment = clean | {"LANGO_DATA_DIR": str(prepared), "LANGO_SHUTDOWN_DELAY": "0"}
+    environment = clean | {"LANGO_DATA_DIR": str(prepared), "LANGO_SHUTDOWN_DELAY": "0", "LANGO_TOKEN_KEYS": KEY}
     serving = subprocess.Popen(
         [sys.executable, "-m", "lango", "serve", "--port", str(port)], cwd=ROOT, env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

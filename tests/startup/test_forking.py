@@ -17,6 +17,7 @@ import pytest
 from uvicorn import _subprocess
 
 from lango.cli.forking import modules_served, workers_forked_after
+from tests.conftest import KEY
 from tests.http.test_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ class Serving:
 @pytest.fixture(scope="module")
 def serve(gateway_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Serving]]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGO_", "DATABASE_"))}
-    environment = clean | {"DATABASE_URL": gateway_url, "LANGO_ALLOW_DEV_KEY": "1", "LANGO_SHUTDOWN_DELAY": "0"}
+    environment = clean | {"DATABASE_URL": gateway_url, "LANGO_TOKEN_KEYS": KEY, "LANGO_SHUTDOWN_DELAY": "0"}
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> Serving:
