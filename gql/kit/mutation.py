@@ -28,6 +28,7 @@ from gql.kit.types import Field, Input, argument, object_type
 from lango.db.connection import Query
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
+from lango.graphql.cookie_session import ACCESS, REFRESH, CookieSession
 from lango.graphql.cost import ONCE
 from lango.libraries.strawberry import definition_of, raw_info_of
 from lango.providers.registry import WARNINGS
@@ -82,6 +83,11 @@ class Mutation:
         """The single rows of its payload, by the names of their fields."""
         return {camel(each.name): each for each in self.rule.results if each.model is not None and not each.many}
 
+    @property
+    def gives(self) -> set[str]:
+        """The names of its results."""
+        return {each.name for each in self.rule.results}
+
     async def perform(self, context: Any, given: Input, path: tuple[str | int, ...], reading: Reading) -> Outcome:
         """Run the rule with that input; `path` is where the mutation stands in the answer. Raises CallerError."""
         arguments = arguments_of(given)
@@ -90,6 +96,10 @@ class Mutation:
         operation = self.name
         if key is None and context.idempotency_key is not None:
             key, operation = context.idempotency_key, f"{self.name}:{'.'.join(map(str, path))}"
+        session: CookieSession | None = context.cookie_session
+        if session is not None:
+            takes, gives = (each.name for each in self.rule.signature.inputs()), self.gives
+            session.bring(takes, gives, arguments)
         await context.restart_reads()
         outcome = await run(
             context.services,
@@ -103,6 +113,9 @@ class Mutation:
             counting=context.count_call,
             reading=reading,
         )
+        if session is not None:
+            refused, done = bool(outcome.refusals), outcome.dry_run is None
+            session.keep(self.rule.name, arguments, outcome.values, refused=refused, done=done)
         context.show(outcome.opened, outcome.dry_run)
         return outcome
 
@@ -253,12 +266,18 @@ def _annotated(result: Result) -> tuple[Any, str]:
     if result.model is None:
         kind = result.type
         annotation = enum_of(kind) if isinstance(kind, type) and issubclass(kind, Documented) else kind
-        return annotation, f"{result.doc} A retry with the same key gets null." if result.once else result.doc
+        return annotation, f"{result.doc}{_about_secret(result)}" if result.once else result.doc
     model: Any = result.model
     address = TypeReference(model.__name__)
     if result.many:
         return list[address], f"{_about(model)} Null where it was refused."  # type: ignore[valid-type]
     return address, f"{_about(model)} Null where it was refused, or where you may not see it."
+
+
+def _about_secret(result: Result) -> str:
+    if result.name in (ACCESS, REFRESH):
+        return " Null too where you keep it in cookies (`X-Lango-Session: cookie`)."
+    return " A retry with the same key gets null."
 
 
 def _about(model: type[Base]) -> str:

@@ -13,6 +13,7 @@ from lango.db.connection import Outcome, Query
 from lango.db.pipeline import Pipeline
 from lango.db.reads import Reads
 from lango.graphql.answers import NOTHING, Answered
+from lango.graphql.cookie_session import CookieSession
 from lango.graphql.documents import Document
 from lango.graphql.limits import HIGHEST
 from lango.graphql.response_size import ResponseSize
@@ -48,8 +49,11 @@ class Context:
         services: Services | None = None,
         metrics: Metrics | None = None,
         max_answer_bytes: int = HIGHEST,
+        cookie_session: CookieSession | None = None,
     ) -> None:
         self.actor = actor
+        # Where the client keeps its tokens in cookies; None where it keeps them itself.
+        self.cookie_session = cookie_session
         self.idempotency_key = idempotency_key
         self.pipeline = pipeline
         # What plans single objects too, for the executor, which knows its type.

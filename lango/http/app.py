@@ -24,7 +24,7 @@ from lango.db.pipeline import Pipeline, make_pipeline
 from lango.db.postgres import secure_url
 from lango.events.hub import Hub
 from lango.graphql.documents import Documents, Prepared
-from lango.http import graphiql, payment_return, published_keys
+from lango.http import cookies, graphiql, payment_return, published_keys
 from lango.http.connections import Connections
 from lango.http.endpoint import GraphQLEndpoint, origins
 from lango.http.health import NOT_FOUND, Health
@@ -204,12 +204,15 @@ def cors(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=allowed,
             allow_methods=("GET", "POST"),
+            # Pages of these origins may keep their sessions in cookies; "*" is no origin, and lets none.
+            allow_credentials="*" not in allowed,
             allow_headers=(
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
                 "Last-Event-ID",
                 "X-Request-Id",
+                cookies.MODE,
                 *PREFLIGHT_HEADERS,
             ),
             expose_headers=EXPOSED_HEADERS,

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lango.http import graphiql
 from lango.http.allowed_hosts import Hosts
 from lango.http.connections import Connections
+from lango.http.cookies import Credentials
 from lango.http.disconnect import MOMENT, UntilDisconnect
 from lango.http.headers import RequestHeaders
 from lango.http.negotiation import (
@@ -37,6 +38,7 @@ from lango.http.timers import EqualTimers
 from lango.observability.metrics import Metrics
 from lango.rules.rule import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from lango.security.account_status import Callers
+from lango.security.authentication import InvalidToken
 from lango.settings import Settings
 
 
@@ -70,21 +72,24 @@ class GraphQLEndpoint:
         headers = request_log.headers
         browsing = self.settings.graphiql and scope["method"] == "GET"
         media_type = negotiate(headers.get("accept"), html=browsing)
+        credentials = Credentials(headers)
         response: ASGIApp
         try:
             if media_type is MediaType.HTML:
                 response = self.page(scope)
             else:
-                response = await self.answer(scope, receive, headers, request_log, media_type)
+                response = await self.answer(scope, receive, headers, request_log, media_type, credentials)
         except ClientDisconnected:
             return
         except NotStarted as error:
             response = self.reject(error.errors, request_log, media_type)
         except Exception as error:
+            if isinstance(error, InvalidToken):
+                credentials.refuse()
             errors, known = explained(error, request_log)
             status, more = (known.status, known.headers) if known is not None else (None, None)
             response = self.reject(errors, request_log, media_type, status, more)
-        await response(scope, receive, send)
+        await response(scope, receive, credentials.set_by(send, self.settings.token_lifetime))
 
     async def answer(
         self,
@@ -93,6 +98,7 @@ class GraphQLEndpoint:
         headers: RequestHeaders,
         request_log: HttpRequestLog,
         media_type: MediaType | None,
+        credentials: Credentials,
     ) -> ASGIApp:
         """The answer to a GraphQL request. Raises what the caller did wrong."""
         if scope["method"] not in ("GET", "POST"):
@@ -101,18 +107,20 @@ class GraphQLEndpoint:
             raise NotAcceptable
         check_once(headers)
         check_origin(headers, self.allowed_origins, self.hosts.owns)
+        credentials.check(scope["method"], headers)
         parameters = await self.read(scope, receive, headers)
-        actor = await self.callers.actor(headers.getlist("authorization"), request_log)
+        actor = await self.callers.actor(credentials.authorization, request_log)
         request_log.user_id = actor.user_id
         document, operation = await self.operations.prepare(parameters, request_log)
         check_method(scope["method"], operation, headers)
         self.operations.check_cost(document, operation, parameters, request_log)
         if operation.operation is OperationType.SUBSCRIPTION:
-            return await self.subscribe(OperationRequest(document, operation, parameters, actor, request_log), headers)
+            request = OperationRequest(document, operation, parameters, actor, request_log)
+            return await self.subscribe(request, headers, credentials)
         key = headers.get("idempotency-key")
         if key is not None and not is_idempotency_key(key):
             raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
-        context = self.operations.context(actor, document, idempotency_key=key)
+        context = self.operations.context(actor, document, idempotency_key=key, cookie_session=credentials.session)
         answer = await self.operations.perform(
             document, operation, parameters, context, request_log, UntilDisconnect(receive, self._moments)
         )
@@ -126,13 +134,13 @@ class GraphQLEndpoint:
             return lasting_response(answer.content, media_type, headers, method=scope["method"])
         return finished_response(answer.content, media_type)
 
-    async def subscribe(self, request: OperationRequest, headers: Headers) -> EventStream:
+    async def subscribe(self, request: OperationRequest, headers: Headers, credentials: Credentials) -> EventStream:
         """The stream of a subscription. Raises NotStarted, TooManyConnections, and what its caller did wrong."""
         stream = EventStream(self.settings, self.metrics)
         connection = self.connections.open(request.request_log.client, stream.stop)
         stream.at_end(lambda: self.connections.close(connection))
         try:
-            await self.connections.identify(connection, headers.getlist("authorization"), request.request_log)
+            await self.connections.identify(connection, credentials.authorization, request.request_log)
             last = headers.get("last-event-id") or None
             stream.at_end(await self.subscriptions.start(request, stream, last_event_id=last))
         except BaseException:

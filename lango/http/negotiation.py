@@ -201,6 +201,7 @@ ONCE = frozenset(
         "idempotency-key",
         "last-event-id",
         "x-request-id",
+        "x-lango-session",
     }
 )
 

@@ -30,6 +30,7 @@ from lango.errors import (
 )
 from lango.graphql.answers import Answered
 from lango.graphql.context import Context
+from lango.graphql.cookie_session import CookieSession
 from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.graphql.introspection import introspect
 from lango.graphql.time_slices import Slices
@@ -126,7 +127,14 @@ class Operations:
         """Raises QueryTooComplex for an operation that costs too much."""
         request_log.cost = self.documents.check_cost(document, operation, parameters.variables)
 
-    def context(self, actor: Actor, document: Document, *, idempotency_key: str | None = None) -> Context:
+    def context(
+        self,
+        actor: Actor,
+        document: Document,
+        *,
+        idempotency_key: str | None = None,
+        cookie_session: CookieSession | None = None,
+    ) -> Context:
         return Context(
             self.pipeline,
             actor,
@@ -136,6 +144,7 @@ class Operations:
             services=self.services,
             metrics=self.metrics,
             max_answer_bytes=self.settings.max_answer_bytes,
+            cookie_session=cookie_session,
         )
 
     async def close(self, context: Context) -> None:

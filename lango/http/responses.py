@@ -27,7 +27,7 @@ STATUSES = {
 }
 # A fair size after a fraction of the time that the best would take.
 COMPRESSION = 6
-NOT_KEPT = {"cache-control": "no-store", "vary": "Accept, Authorization, Origin"}
+NOT_KEPT = {"cache-control": "no-store", "vary": "Accept, Authorization, Cookie, Origin"}
 RETRY_AFTER = {"SERVICE_UNAVAILABLE": "2", "RATE_LIMITED": "60"}
 CHALLENGE = 'Bearer error="invalid_token", error_description="{}"'
 
@@ -90,7 +90,7 @@ def lasting_response(content: bytes, media_type: MediaType, headers: Headers, *,
     which a client that has it already asks whether it still holds (304)."""
     more = {
         "cache-control": "private, no-cache",
-        "vary": "Accept, Accept-Encoding, Authorization, Origin",
+        "vary": "Accept, Accept-Encoding, Authorization, Cookie, Origin",
         "etag": tag_of(content),
     }
     if method == "GET" and more["etag"] in [each.strip() for each in headers.get("if-none-match", "").split(",")]:

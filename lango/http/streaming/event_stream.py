@@ -22,7 +22,7 @@ from lango.settings import Settings
 HEADERS = (
     (b"content-type", f"{MediaType.EVENTS}; charset=utf-8".encode()),
     (b"cache-control", b"no-store"),
-    (b"vary", b"Accept, Authorization, Origin"),
+    (b"vary", b"Accept, Authorization, Cookie, Origin"),
     # nginx would keep events back until it has a buffer full of them.
     (b"x-accel-buffering", b"no"),
 )

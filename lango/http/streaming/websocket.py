@@ -17,8 +17,10 @@ from starlette.types import Receive, Scope, Send
 from lango.actor import Actor
 from lango.errors import RateLimited, is_passing
 from lango.events.outbox import Event
+from lango.graphql.cookie_session import CookieSession
 from lango.http.allowed_hosts import Hosts, MisdirectedRequest
 from lango.http.connections import Connections, TooManyConnections
+from lango.http.cookies import Credentials
 from lango.http.negotiation import HttpError, check_once, check_origin
 from lango.http.operations import Operations, always_explained, codes_of
 from lango.http.parameters import Parameters
@@ -125,6 +127,8 @@ class Socket:
         self._closing: tuple[int, str] | None = None
         self._actor: Actor | None = None
         self._initialised = False
+        # Where a cookie of the handshake says who it is.
+        self._cookie_session: CookieSession | None = None
         # What ends each operation that is running.
         self._running: dict[str, Callable[[], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -226,9 +230,12 @@ class Socket:
         given = [value for name, value in payload.items() if name.lower() == "authorization" and value is not None]
         if not all(isinstance(value, str) for value in given):
             raise Closing(FORBIDDEN, "The authorization must be a text")
+        credentials = Credentials(self._request_log.headers)
+        if credentials.by_cookie and not given:
+            self._cookie_session = CookieSession(settable=False)
         try:
             self._actor = await self._sockets.connections.identify(
-                self._connection, given or self._request_log.headers.getlist("authorization"), self._request_log
+                self._connection, given or credentials.authorization, self._request_log
             )
         except InvalidToken as error:
             raise Closing(FORBIDDEN, error.message) from None
@@ -299,7 +306,7 @@ class Socket:
         mine = self._running.get(id_)
         try:
             actor = await self._sockets.subscriptions.callers.still(request.actor)
-            context = operations.context(actor, request.document)
+            context = operations.context(actor, request.document, cookie_session=self._cookie_session)
             answer = await operations.perform(
                 request.document, request.operation, request.parameters, context, request_log
             )
