@@ -35,7 +35,17 @@ DISPUTE = "dispute { rowId status reason resolution escrow { status buyerAmount 
 WALLET = "wallet { rowId isPrimary isConnected walletAddress chainType }"
 PAYMENT_METHOD = "paymentMethod { rowId isPrimary isVerified verificationStatus }"
 
+SESSION = "session { id rowId userId assuranceLevel methods }"
+SIGNED_IN = f"accessToken accessTokenExpiresAt refreshToken challengeId {SESSION}"
+
 SHOWN = {
+    # signing in
+    **dict.fromkeys(("signUp", "requestOtp", "requestReauthenticationCode"), "challengeId expiresAt"),
+    **dict.fromkeys(("signInWithOtp", "signInWithPassword", "verifyTwoFactor", "refreshSession"), SIGNED_IN),
+    "confirmSignUp": f"{SIGNED_IN} contactChallengeId",
+    **dict.fromkeys(("signOut", "signOutEverywhere"), "ended"),
+    "revokeSession": "session { rowId endReason }",
+    "reauthenticate": "accessToken accessTokenExpiresAt session { rowId assuranceLevel methods authenticatedAt }",
     # partners and packs
     **dict.fromkeys(("registerPartner", "updatePartner", "setPartnerTerms", "verifyPartner"), PARTNER),
     **dict.fromkeys(("suspendPartner", "reinstatePartner", "terminatePartner"), "partner { status }"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import jwt
@@ -13,12 +13,9 @@ import structlog
 
 from lango.actor import Role
 from lango.errors import ServiceUnavailable
-from lango.lru import Lru
 from lango.security.keys import BadKey, Key, Keys, NoSigningKey, signing_keys
 from lango.settings import Settings
 
-# To read a private key again takes longer than to sign with it.
-_keys: Lru[tuple[Any, ...], Key] = Lru(8)
 log = structlog.get_logger("lango.security.issuing")
 
 
@@ -98,14 +95,9 @@ def demand_key(settings: Settings) -> None:
 
 
 def _key(settings: Settings) -> Key:
-    configured = settings.token_keys.get_secret_value() if settings.token_keys else None
-    place = (configured, settings.token_jwks_url, settings.allow_dev_key, settings.data_dir)
-    key = _keys.get(place)
-    if key is None:
-        try:
-            key = signing_keys(settings).to_sign()
-        except (NoSigningKey, BadKey) as error:
-            log.error("no token can be signed", reason=str(error))
-            raise ServiceUnavailable("Nobody can sign in here at the moment.") from error
-        _keys.put(place, key)
-    return key
+    """The key that signs at the moment: which one that is may change while the gateway serves."""
+    try:
+        return signing_keys(settings).to_sign()
+    except (NoSigningKey, BadKey) as error:
+        log.error("no token can be signed", reason=str(error))
+        raise ServiceUnavailable("Nobody can sign in here at the moment.") from error

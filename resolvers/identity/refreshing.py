@@ -88,7 +88,10 @@ class Found:
 )  # fmt: skip
 async def refresh_session(
     tx: RuleTransaction,
-    refresh_token: Annotated[str, Text("The last one that was given for the session.", 100, exact=True)],
+    refresh_token: Annotated[
+        str | None,
+        Text("The last one that was given for the session; where it is kept in a cookie, that one.", 100, exact=True),
+    ] = None,
 ) -> SignedIn:
     """Exchange a refresh token for the next, and for a new access token.
 
@@ -96,6 +99,8 @@ async def refresh_session(
     for answers that were lost. An older one may have been stolen: it ends the session.
     """
     await limits.take_refresh(tx)
+    if refresh_token is None:
+        raise RefreshTokenInvalid
     if not opaque_tokens.is_ours(tx.services.keyring, refresh_token, PREFIX):
         raise RefreshTokenInvalid(field="refresh_token")
     issuing.demand_key(tx.services.settings)

@@ -23,9 +23,6 @@ from tests.client import Answer, Api
 from tests.factories import Factory, now
 
 PASSWORD = "sous le baobab de Thiès"
-SIGNED_IN = (
-    "accessToken accessTokenExpiresAt refreshToken challengeId session { id rowId userId assuranceLevel methods }"
-)
 
 Person = Callable[..., Awaitable[SimpleNamespace]]
 
@@ -136,19 +133,17 @@ def new_email() -> str:
 
 
 async def sign_in(api: Api, user: SimpleNamespace, password: str = PASSWORD, **input: Any) -> Answer:
-    return await api.mutate(
-        "signInWithPassword", show=SIGNED_IN, identifier=user.email or user.phone, password=password, **input
-    )
+    return await api.mutate("signInWithPassword", identifier=user.email or user.phone, password=password, **input)
 
 
 async def request_code(api: Api, contact: str, **input: Any) -> str:
     """Have a code sent to sign in with, and give its challenge."""
-    answer = await api.mutate("requestOtp", show="challengeId expiresAt", identifier=contact, **input)
+    answer = await api.mutate("requestOtp", identifier=contact, **input)
     return str(answer["requestOtp"]["challengeId"])
 
 
 async def refresh(api: Api, token: str) -> Answer:
-    return await api.mutate("refreshSession", show=SIGNED_IN, refreshToken=token)
+    return await api.mutate("refreshSession", refreshToken=token)
 
 
 def refused(answers: Sequence[Answer], field: str) -> list[str]:

@@ -35,7 +35,6 @@ from tests.identity.conftest import (
 )
 
 Enable = Callable[..., Awaitable[SimpleNamespace]]
-SHOWN = "accessToken accessTokenExpiresAt session { rowId assuranceLevel methods authenticatedAt }"
 
 
 class Session:
@@ -47,11 +46,11 @@ class Session:
 
     async def prove(self, **proof: Any) -> Answer:
         bearer = bearing(self.signed_in["accessToken"])
-        return await self.api.mutate("reauthenticate", show=SHOWN, headers=bearer, **proof)
+        return await self.api.mutate("reauthenticate", headers=bearer, **proof)
 
     async def request(self, **input: Any) -> str:
         bearer = bearing(self.signed_in["accessToken"])
-        answer = await self.api.mutate("requestReauthenticationCode", show="challengeId", headers=bearer, **input)
+        answer = await self.api.mutate("requestReauthenticationCode", headers=bearer, **input)
         return str(answer["requestReauthenticationCode"]["challengeId"])
 
 
@@ -164,7 +163,7 @@ async def test_a_code_is_good_in_the_session_that_requested_it(
     challenge = await here.request()
 
     answers = [await each.prove(challengeId=challenge, code=sent[-1]) for each in (elsewhere, stranger)]
-    signing_in = await api.mutate("signInWithOtp", show="accessToken", challengeId=challenge, code=sent[-1])
+    signing_in = await api.mutate("signInWithOtp", challengeId=challenge, code=sent[-1])
     other = await request_code(api, here.user.email)
     by_other = await here.prove(challengeId=other, code=sent[-1])
 
@@ -226,7 +225,7 @@ async def test_without_a_second_factor_there_is_no_such_code(session: MakeSessio
 async def test_a_token_of_no_session_proves_nothing_here(api: Api, person: Person, settings: Settings) -> None:
     user = await person()
 
-    answer = await api.mutate("reauthenticate", show=SHOWN, headers=bearing(mint(settings, user.id)), password=PASSWORD)
+    answer = await api.mutate("reauthenticate", headers=bearing(mint(settings, user.id)), password=PASSWORD)
 
     assert answer.refusals("reauthenticate") == ["NO_SESSION"]
 
@@ -234,9 +233,7 @@ async def test_a_token_of_no_session_proves_nothing_here(api: Api, person: Perso
 async def test_without_a_verified_contact_nothing_is_sent(session: MakeSession, sent: list[str], api: Api) -> None:
     here = await session(email_verified_at=None)
 
-    answer = await api.mutate(
-        "requestReauthenticationCode", show="challengeId", headers=bearing(here.signed_in["accessToken"])
-    )
+    answer = await api.mutate("requestReauthenticationCode", headers=bearing(here.signed_in["accessToken"]))
 
     assert answer.refusals("requestReauthenticationCode") == ["NO_CONTACT"]
     assert sent == []

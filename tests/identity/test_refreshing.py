@@ -249,7 +249,7 @@ async def test_refreshing_while_the_session_is_ended_leaves_it_ended(
 
     renewed, _ = await asyncio.gather(
         refresh(api, signed_in["refreshToken"]),
-        api.mutate("signOutEverywhere", show="ended", headers=bearer),
+        api.mutate("signOutEverywhere", headers=bearer),
     )
 
     session_id = UUID(signed_in["session"]["rowId"])

@@ -15,7 +15,7 @@ import pytest
 
 from lango.security import passwords
 from tests.client import Answer, Api
-from tests.identity.conftest import SIGNED_IN, Person, refused, request_code, right, sign_in, viewer, wrong
+from tests.identity.conftest import Person, refused, request_code, right, sign_in, viewer, wrong
 
 Enable = Callable[..., Awaitable[SimpleNamespace]]
 Inbox = Callable[[str], Awaitable[list[str]]]
@@ -28,7 +28,7 @@ async def challenge(api: Api, user: SimpleNamespace) -> str:
 
 
 async def verify(api: Api, challenge_id: str, **proof: str) -> Answer:
-    return await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=challenge_id, **proof)
+    return await api.mutate("verifyTwoFactor", challengeId=challenge_id, **proof)
 
 
 async def test_a_password_alone_is_not_enough(
@@ -53,10 +53,10 @@ async def test_a_challenge_opens_nothing_else(api: Api, person: Person, second_f
     await second_factor(user)
     waiting = await challenge(api, user)
 
-    by_code = await api.mutate("signInWithOtp", show=SIGNED_IN, challengeId=waiting, code="000000")
-    by_sign_up = await api.mutate("confirmSignUp", show=SIGNED_IN, challengeId=waiting, code="000000")
+    by_code = await api.mutate("signInWithOtp", challengeId=waiting, code="000000")
+    by_sign_up = await api.mutate("confirmSignUp", challengeId=waiting, code="000000")
     as_token = await viewer(api, waiting)
-    as_refresh = await api.mutate("refreshSession", show=SIGNED_IN, refreshToken=waiting)
+    as_refresh = await api.mutate("refreshSession", refreshToken=waiting)
 
     assert by_code.refusals("signInWithOtp") == by_sign_up.refusals("confirmSignUp") == ["CHALLENGE_EXPIRED"]
     assert as_token.codes == ["UNAUTHENTICATED"]
@@ -89,7 +89,7 @@ async def test_a_code_that_was_sent_wants_the_second_factor_too(
     factor = await second_factor(user)
     asked = await request_code(api, user.email)
 
-    waiting = (await api.mutate("signInWithOtp", show=SIGNED_IN, challengeId=asked, code=sent[-1]))["signInWithOtp"]
+    waiting = (await api.mutate("signInWithOtp", challengeId=asked, code=sent[-1]))["signInWithOtp"]
     signed_in = (await verify(api, waiting["challengeId"], code=right(factor)))["verifyTwoFactor"]
 
     assert waiting["accessToken"] is None

@@ -31,7 +31,7 @@ async def test_signing_out_ends_the_session(api: Api, person: Person, owner: asy
     user = await person()
     here, there = [(await sign_in(api, user))["signInWithPassword"] for _ in range(2)]
 
-    answer = await api.mutate("signOut", show="ended", headers=bearing(here["accessToken"]))
+    answer = await api.mutate("signOut", headers=bearing(here["accessToken"]))
 
     assert answer["signOut"]["ended"] == 1
     assert [await ended(owner, each["session"]) for each in (here, there)] == ["signed_out", None]
@@ -47,7 +47,7 @@ async def test_signing_out_ends_the_session(api: Api, person: Person, owner: asy
 
 
 async def test_a_token_of_no_session_that_is_kept_ends_none(api: Api, person: Person) -> None:
-    assert (await api.mutate("signOut", await person(), show="ended"))["signOut"]["ended"] == 0
+    assert (await api.mutate("signOut", await person()))["signOut"]["ended"] == 0
 
 
 async def test_signing_out_everywhere_ends_all(api: Api, person: Person, owner: asyncpg.Pool[Any]) -> None:
@@ -55,13 +55,11 @@ async def test_signing_out_everywhere_ends_all(api: Api, person: Person, owner: 
     sessions = [(await sign_in(api, user))["signInWithPassword"] for _ in range(3)]
     of_other = (await sign_in(api, other))["signInWithPassword"]
 
-    but = await api.mutate(
-        "signOutEverywhere", show="ended", headers=bearing(sessions[0]["accessToken"]), exceptThis=True
-    )
+    but = await api.mutate("signOutEverywhere", headers=bearing(sessions[0]["accessToken"]), exceptThis=True)
     assert but["signOutEverywhere"]["ended"] == 2
     assert [await ended(owner, each["session"]) for each in sessions] == [None, "signed_out", "signed_out"]
 
-    all_ = await api.mutate("signOutEverywhere", show="ended", headers=bearing(sessions[0]["accessToken"]))
+    all_ = await api.mutate("signOutEverywhere", headers=bearing(sessions[0]["accessToken"]))
     assert all_["signOutEverywhere"]["ended"] == 1
     assert await ended(owner, sessions[0]["session"]) == "signed_out"
     assert await ended(owner, of_other["session"]) is None
@@ -80,7 +78,7 @@ async def test_a_session_elsewhere_is_revoked_after_a_recent_proof(
 
     async def revoke(session: dict[str, Any]) -> list[str]:
         answer = await api.mutate(
-            "revokeSession", headers=bearing(here["accessToken"]), show="session { rowId endReason }",
+            "revokeSession", headers=bearing(here["accessToken"]),
             sessionId=session["id"],
         )  # fmt: skip
         return answer.refusals("revokeSession")
@@ -100,7 +98,7 @@ async def test_nobody_revokes_the_session_of_another(api: Api, person: Person, o
     session = (await sign_in(api, user))["signInWithPassword"]["session"]
     bearer = bearing((await sign_in(api, stranger))["signInWithPassword"]["accessToken"])
 
-    answer = await api.mutate("revokeSession", headers=bearer, show="session { rowId }", sessionId=session["id"])
+    answer = await api.mutate("revokeSession", headers=bearer, sessionId=session["id"])
 
     assert answer.refusals("revokeSession") == ["NOT_FOUND"]
     assert await ended(owner, session) is None

@@ -26,7 +26,7 @@ from models.security import UserDevice
 from resolvers.identity.sign_in import TRUST
 from tests.client import Api
 from tests.factories import Factory, now
-from tests.identity.conftest import PASSWORD, SIGNED_IN, Person, new_email, new_phone, refused, sign_in, viewer
+from tests.identity.conftest import PASSWORD, Person, new_email, new_phone, refused, sign_in, viewer
 
 WRONG = "ce n'est pas le bon mot"
 Inbox = Callable[[str], Awaitable[list[str]]]
@@ -92,7 +92,7 @@ async def test_every_sign_in_is_a_session_of_its_own(api: Api, person: Person) -
     brought = (await sign_in(api, attacker))["signInWithPassword"]
 
     answer = await api.mutate(
-        "signInWithPassword", show=SIGNED_IN, headers={"Authorization": f"Bearer {brought['accessToken']}"},
+        "signInWithPassword", headers={"Authorization": f"Bearer {brought['accessToken']}"},
         identifier=victim.email, password=PASSWORD,
     )  # fmt: skip
 
@@ -115,7 +115,7 @@ async def test_a_wrong_password_and_nobody_are_answered_alike(
     assert await attempts_of(owner, user.email) == ["failed_password"]
     assert await attempts_of(owner, unknown.email) == ["failed_not_found"]
     # What is neither a phone nor an email is nobody's either.
-    junk = await api.mutate("signInWithPassword", show=SIGNED_IN, identifier="awa", password=PASSWORD)
+    junk = await api.mutate("signInWithPassword", identifier="awa", password=PASSWORD)
     assert junk["signInWithPassword"]["userErrors"] == errors[0]
 
 
@@ -304,7 +304,7 @@ async def test_a_device_that_is_new_is_said(
 
     for fingerprint in ("one", "one", "two"):
         await api.mutate(
-            "signInWithPassword", show=SIGNED_IN, headers=agent, identifier=user.email, password=PASSWORD,
+            "signInWithPassword", headers=agent, identifier=user.email, password=PASSWORD,
             deviceFingerprint=fingerprint,
         )  # fmt: skip
 

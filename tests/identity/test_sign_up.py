@@ -17,7 +17,6 @@ from tests.client import Answer, Api
 from tests.factories import now
 from tests.identity.conftest import (
     PASSWORD,
-    SIGNED_IN,
     Person,
     new_email,
     new_phone,
@@ -26,19 +25,16 @@ from tests.identity.conftest import (
     viewer,
 )
 
-SENT = "challengeId expiresAt"
 Inbox = Callable[[str], Awaitable[list[str]]]
 
 
 async def sign_up(api: Api, **input: Any) -> str:
-    answer = await api.mutate("signUp", show=SENT, **input)
+    answer = await api.mutate("signUp", **input)
     return str(answer["signUp"]["challengeId"])
 
 
 async def confirm(api: Api, challenge: str, code: str, **input: Any) -> Answer:
-    return await api.mutate(
-        "confirmSignUp", show=f"{SIGNED_IN} contactChallengeId", challengeId=challenge, code=code, **input
-    )
+    return await api.mutate("confirmSignUp", challengeId=challenge, code=code, **input)
 
 
 async def users_with(owner: asyncpg.Pool[Any], contact: str) -> list[asyncpg.Record]:
@@ -94,7 +90,7 @@ async def test_of_two_contacts_each_is_proved_by_a_code_of_its_own(
 
 
 async def test_without_a_contact_nobody_signs_up(api: Api) -> None:
-    answer = await api.mutate("signUp", show=SENT, password=PASSWORD)
+    answer = await api.mutate("signUp", password=PASSWORD)
 
     assert answer.refusals("signUp") == ["CONTACT_MISSING"]
 
@@ -104,7 +100,7 @@ async def test_without_a_contact_nobody_signs_up(api: Api) -> None:
     [("court", "PASSWORD_TOO_SHORT"), ("passwordpassword", "PASSWORD_COMMON"), ("é" * 600, "PASSWORD_TOO_LONG")],
 )
 async def test_a_weak_password_is_refused(api: Api, sent: list[str], password: str, code: str) -> None:
-    answer = await api.mutate("signUp", show=SENT, email=new_email(), password=password)
+    answer = await api.mutate("signUp", email=new_email(), password=password)
 
     assert answer.refusals("signUp") == [code]
     assert sent == []
@@ -122,7 +118,7 @@ async def test_an_existing_contact_answers_as_a_new_one(
     answers, written = [], []
     for contact in (email, user.email):
         before = await rows()
-        answers.append(await api.mutate("signUp", show=SENT, email=contact, password=PASSWORD))
+        answers.append(await api.mutate("signUp", email=contact, password=PASSWORD))
         after = await rows()
         written.append({table: after[table] - before[table] for table in after})
 
@@ -171,7 +167,7 @@ async def test_nobody_takes_a_contact_before_its_owner_comes(
     assert right["confirmSignUp"]["accessToken"] is not None
     assert late.refusals("confirmSignUp") == ["CHALLENGE_EXPIRED"]
     assert len(await users_with(owner, email)) == 1
-    attack = await api.mutate("signInWithPassword", show=SIGNED_IN, identifier=email, password=of_attacker)
+    attack = await api.mutate("signInWithPassword", identifier=email, password=of_attacker)
     assert attack.refusals("signInWithPassword") == ["CREDENTIALS_INVALID"]
 
 
@@ -264,7 +260,7 @@ async def test_a_contact_gets_three_messages_in_a_quarter_of_an_hour(api: Api, s
     for _ in range(3):
         await sign_up(api, email=email)
 
-    answer = await api.mutate("signUp", show=SENT, email=email)
+    answer = await api.mutate("signUp", email=email)
 
     assert answer.codes == ["RATE_LIMITED"]
     assert answer.response.headers["retry-after"]
@@ -277,9 +273,9 @@ async def test_a_country_that_is_not_served_gets_no_sms(
     pipeline: Pipeline, settings: Settings, sent: list[str]
 ) -> None:
     async with Api.over(pipeline, settings.model_copy(update={"sms_prefixes": "+221, +254"})) as api:
-        served = await api.mutate("signUp", show=SENT, phone=new_phone())
-        other = await api.mutate("signUp", show=SENT, phone="+33612345678")
-        unknown = await api.mutate("requestOtp", show=SENT, identifier="+33612345678")
+        served = await api.mutate("signUp", phone=new_phone())
+        other = await api.mutate("signUp", phone="+33612345678")
+        unknown = await api.mutate("requestOtp", identifier="+33612345678")
 
     assert served["signUp"]["challengeId"] is not None
     assert other.refusals("signUp") == unknown.refusals("requestOtp") == ["PHONE_NOT_SERVED"]
