@@ -19,6 +19,8 @@ from lango.security.authentication import ROLE_NAMES, Authenticator, Claims, Inv
 # many, on every worker. Within them, a read takes one round trip.
 REMEMBERED = 1.0
 MAX_REMEMBERED = 10_000
+# Seconds for which a server that does not answer is waited for before open connections are looked at over another.
+LONGEST_LOOK = 5.0
 LONGEST_USER_AGENT = 500
 
 STANDING = """
@@ -133,8 +135,9 @@ class Callers:
         # Roles grant something to staff alone; whether somebody is a partner's member the policies find out themselves.
         if actor.roles & STAFF_ROLES:
             return replace(actor, roles=await self._confirm((subject, actor.roles), actor.request_id))
-        looked = self._active.get(subject)
-        if looked is None or time.monotonic() - looked >= REMEMBERED:
+        came = time.monotonic()
+        # A look that is under way is shared; one that began too long ago says how things were then.
+        while (looked := self._active.get(subject)) is None or came - looked >= REMEMBERED:
             await self._look_once(subject, actor.request_id)
         return replace(actor, roles=frozenset()) if actor.roles else actor
 
@@ -144,7 +147,7 @@ class Callers:
 
     async def refusals(self, subjects: Sequence[Subject]) -> list[InvalidToken | None]:
         """Why these are no longer served, in their order; None for those who are."""
-        async with asyncio.timeout(self._timeout):
+        async with asyncio.timeout(min(self._timeout, LONGEST_LOOK)):
             found = await standings_of(self._pipeline, subjects)
         return [REFUSALS[standing]() if standing in REFUSALS else None for standing in found]
 

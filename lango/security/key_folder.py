@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,12 +122,6 @@ class KeyFolder(Keys):
         keys = [replace(key, made_at=at) for key in keys_of_path(self._path / name)]
         self._files[name] = (seen, keys)
         return keys
-
-
-@lru_cache(maxsize=16)
-def folder_of(path: Path, delay: float) -> KeyFolder:
-    """The keys of that directory, the same for all who ask: it is looked at once for them all."""
-    return KeyFolder(path, delay)
 
 
 def made_of(name: str) -> float | None:

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -191,14 +192,16 @@ def public_jwk(key: Key) -> dict[str, Any] | None:
     return {**written, "kid": key.kid, "alg": key.algorithm, "use": "sig", "key_ops": ["verify"]}
 
 
+@lru_cache(maxsize=16)
 def keys_named(configured: str, delay: float) -> Keys:
-    """The keys of JSON, of a file, or of a directory, whose newest signs when it is `delay` seconds old."""
+    """The keys of JSON, of a file, or of a directory, whose newest signs when it is `delay` seconds old. They are read
+    once, the same for all who ask: a directory is looked at again by itself."""
     if configured[0] in "[{":
         return Keys(keys_of_json(configured))
-    from lango.security.key_folder import folder_of
+    from lango.security.key_folder import KeyFolder
 
     path = Path(configured)
-    return folder_of(path, delay) if path.is_dir() else Keys(keys_of_path(path))
+    return KeyFolder(path, delay) if path.is_dir() else Keys(keys_of_path(path))
 
 
 def signing_keys(settings: Settings) -> Keys:

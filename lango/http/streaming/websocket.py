@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from graphql import OperationType
@@ -280,6 +281,8 @@ class Socket:
             subscriber = Subscriber(self, id_, self._sockets.metrics)
             self._running[id_] = subscriber.leave
             try:
+                # Since the socket was opened a role may have been taken away.
+                request = replace(request, actor=await self._sockets.subscriptions.callers.still(actor))
                 subscriber.joined(await self._sockets.subscriptions.start(request, subscriber))
             except BaseException as error:
                 self._running.pop(id_, None)
