@@ -2,6 +2,7 @@
 import { getOperationAST } from 'graphql';
 import { createClient } from 'graphql-ws';
 
+import { note, renew } from './session.js';
 import { readToken } from './token.js';
 
 /** The headers of the editor; Authorization is the token's unless the editor has one. */
@@ -51,7 +52,11 @@ function subscribe(endpoint, request, headers) {
 export function createFetcher(endpoint) {
   return async (request, { headers, documentAST } = {}) => {
     const operation = documentAST && getOperationAST(documentAST, request.operationName);
-    const send = operation?.operation === 'subscription' ? subscribe : post;
-    return send(endpoint, request, complete(headers));
+    await renew((renewal) => post(endpoint, renewal, new Headers()));
+    const sent = complete(headers);
+    if (operation?.operation === 'subscription') return subscribe(endpoint, request, sent);
+    const result = await post(endpoint, request, sent);
+    note(result, operation);
+    return result;
   };
 }
