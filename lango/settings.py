@@ -230,6 +230,16 @@ class Settings(BaseSettings):
         "and `reference` in its query; without it a small page of the gateway's own.",
     )
 
+    account_url: str | None = Field(
+        None,
+        description="Where the account pages of your site begin: links in messages lead to `reset-password` and "
+        "`undo-contact` below it, with `#token=…`. Without it LANGO_PUBLIC_URL with `/account`.",
+    )
+    sms_providers: str = Field(
+        "africas_talking,twilio",
+        description="Who carries SMS, comma-separated, the cheapest first: the next one is called where one is down.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."
     )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +28,7 @@ from tests.client import Api
 from tests.databases import TEMPLATE, create, drop, name_of, of_database
 from tests.factories import Factory
 from tests.keys import KEYS
+from tests.mailbox import Mail, in_sandbox
 from tests.round_trips import WritingTable
 
 # What does not add up is named where it fails.
@@ -177,6 +178,13 @@ async def staff(make: Factory) -> SimpleNamespace:
 def changes(owner: asyncpg.Pool[Any]) -> Changes:
     """What has changed: `before = await changes.mark()`, and later `assert await changes.since(before) == []`."""
     return Changes(owner)
+
+
+@pytest.fixture
+async def mail(pipeline: Pipeline, settings: Settings, owner: asyncpg.Pool[Any], tmp_path: Path) -> AsyncIterator[Mail]:
+    """What was sent by SMS and email: `await mail.code("+221771234567")`."""
+    async with AsyncExitStack() as closing:
+        yield await Mail.over(pipeline, in_sandbox(settings, tmp_path), owner, closing)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from lango.http import demo
 from lango.http.allowed_hosts import LOOPBACK
 from lango.http.demo import DemoCaller
 from lango.http.graphiql import FIRST_QUERY
+from lango.providers import mailbox_page
 from lango.settings import Settings, settings
 
 
@@ -81,7 +82,8 @@ async def demo_callers(current: Settings) -> list[DemoCaller]:
 
 
 def greet(current: Settings, callers: Sequence[DemoCaller], seconds: float) -> None:
-    address = f"http://{current.host}:{current.port}/graphql"
+    place = f"http://{current.host}:{current.port}"
+    address = f"{place}/graphql"
     out.print("\n[bold]Tokens[/] (for a day; `lango token NAME` makes another)")
     tokens = {caller.name: caller.token(current) for caller in callers}
     for caller in callers:
@@ -94,4 +96,13 @@ def greet(current: Settings, callers: Sequence[DemoCaller], seconds: float) -> N
         f"\n[bold]The same from a shell[/]\ncurl -s {address} \\\n  -H 'Content-Type: application/json'"
         f"{header} \\\n  -d {escape(quote(body))}"
     )
+    if mailbox_page.PATH in sandbox_pages(current):
+        out.print(f"\n[bold]Codes and messages[/] (none leaves this machine)\n{place}{mailbox_page.PATH}")
     out.print(f"\n[bold green]GraphiQL: {address}[/]  [dim]ready after {seconds:.1f} s; Ctrl-C stops it[/]\n")
+
+
+def sandbox_pages(current: Settings) -> set[str]:
+    """The paths of the sandboxes' own pages."""
+    from lango.providers.registry import PROVIDERS
+
+    return {str(getattr(route, "path", "")) for provider in PROVIDERS for route in provider.routes(current)}

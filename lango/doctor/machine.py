@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from lango.db.postgres import is_loopback
 from lango.embedded.places import EmbeddedError, account_for, programs
 from lango.observability.finding import Finding, Level
+from lango.providers.africastalking import AFRICAS_TALKING, AfricasTalkingSettings
 from lango.providers.registry import PROVIDERS
+from lango.providers.twilio import TWILIO, TwilioSettings
 from lango.security.encryption import NoEncryptionKey, keyring_of
 from lango.security.keys import BadKey, NoSigningKey, signing_keys
 from lango.settings import Settings, all_names_of
@@ -75,6 +77,7 @@ def settings(current: Settings) -> Iterator[Finding]:
     yield from token_keys(current)
     yield from encryption(current)
     yield from providers(current)
+    yield from sms(current)
     if current.database_tls == "off":
         yield Finding(
             "settings", Level.WARNING, "LANGO_DATABASE_TLS is off: what goes to a database elsewhere can be read.",
@@ -107,7 +110,8 @@ def encryption(current: Settings) -> Iterator[Finding]:
     except NoEncryptionKey:
         yield Finding(
             "settings", Level.WARNING,
-            "No key for encrypted columns is configured: payment details and second factors cannot be used.",
+            "No key for encrypted columns is configured: no code is sent, and payment details and second factors "
+            "cannot be used.",
             f"Set LANGO_ENCRYPTION_KEYS to what this prints; what it encrypts is lost without it. {MAKE_KEY}",
         )  # fmt: skip
     except BadKey as error:
@@ -119,6 +123,25 @@ def encryption(current: Settings) -> Iterator[Finding]:
 def providers(current: Settings) -> Iterator[Finding]:
     for provider in PROVIDERS:
         yield from provider.checks(current)
+
+
+def sms(current: Settings) -> Iterator[Finding]:
+    """Whether anybody carries SMS, and in an order that is understood."""
+    modes = {
+        AFRICAS_TALKING.name: current.section(AfricasTalkingSettings).mode,
+        TWILIO.name: current.section(TwilioSettings).mode,
+    }
+    named = [name.strip() for name in current.sms_providers.split(",")]
+    if unknown := [name for name in named if name not in modes]:
+        yield Finding(
+            "settings", Level.ERROR, f"LANGO_SMS_PROVIDERS names {', '.join(unknown)}, who carries no SMS.",
+            f"There are {', '.join(modes)}.",
+        )  # fmt: skip
+    if all(modes[name] == "off" for name in named if name in modes):
+        yield Finding(
+            "settings", Level.WARNING, "Nobody carries SMS: nobody signs in, or is warned, by phone.",
+            "Set LANGO_AFRICAS_TALKING_API_KEY or LANGO_TWILIO_AUTH_TOKENS, and what goes with it.",
+        )  # fmt: skip
 
 
 def unknown_names(current: Settings) -> Iterator[Finding]:

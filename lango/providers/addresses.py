@@ -24,6 +24,11 @@ def return_url(settings: Settings) -> str:
     return settings.payment_return_url or public_url(settings) + RETURN_PATH
 
 
+def account_url(settings: Settings) -> str:
+    """Where the pages begin to which links in messages lead."""
+    return (settings.account_url or f"{public_url(settings)}/account").rstrip("/")
+
+
 def is_private(url: str) -> bool:
     """Whether nobody reads on the way there what is sent: https, or on this machine."""
     address = urlsplit(url)

@@ -37,6 +37,17 @@ PAYMENT_PROVIDER_REFUSED = WarningKind(
     "The payment service has answered that it will not do this; to ask the same again does not help.",
     "{provider} has answered that it will not do this; to ask the same again does not help.",
 )
+# No mutation waits for a message: these are what a provider's errors say of themselves, and no codes of the API.
+MESSAGE_PROVIDER_UNAVAILABLE = WarningKind(
+    "MESSAGE_PROVIDER_UNAVAILABLE",
+    "The message service could not be reached; it is asked again for some minutes.",
+    "{provider} cannot be reached at the moment; it is asked again for some minutes.",
+)
+MESSAGE_PROVIDER_REFUSED = WarningKind(
+    "MESSAGE_PROVIDER_REFUSED",
+    "The message service has answered that nothing can be sent there.",
+    "{provider} has answered that nothing can be sent there.",
+)
 # Of no provider: a call has failed in another way than its provider's errors say.
 NOT_YET_FINISHED = WarningKind(
     "NOT_YET_FINISHED",

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Index, Numeric
+from sqlalchemy import Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.access import own, read, staff
 from models.base import Base
 from models.columns import Choice, CreatedAt, Id, Json, Moment, choice, personal, reference, to_one
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class EmailDelivery(Base):
     """An email that was to be sent, and how far it came."""
 
     __tablename__ = "email_delivery_log"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (Index(None, "user_id"), {"schema": "security"})
     __access__ = read(own("user_id"), staff)
     __transitions__ = Transitions(
@@ -53,16 +55,15 @@ class EmailDelivery(Base):
     to_email: Mapped[str] = mapped_column(info=personal(), doc="The address it goes to.")
     subject: Mapped[str] = mapped_column(info=personal(), doc="The subject line.")
     template: Mapped[str | None] = mapped_column(
-        doc="What it was written from, as in `otp`, `password_reset` or `welcome`; null for a text of its own."
+        doc="What it was written from, as in `sign_in_code`, `password_reset` or `welcome`; null for a text of its own."
     )
     status: Mapped[EmailDeliveryStatus] = choice(EmailDeliveryStatus, doc="Where it stands.")
-    provider: Mapped[str | None] = mapped_column(
-        doc="Who carries it, as in `sendgrid` or `ses`; null until it is handed over."
-    )
+    provider: Mapped[str | None] = mapped_column(doc="Who carries it, as in `smtp`; null until it is handed over.")
     provider_message_id: Mapped[str | None] = mapped_column(doc="The provider's key for it; null until it is taken.")
     error_message: Mapped[str | None] = mapped_column(doc="Why it failed; null where it did not.")
     metadata_: Mapped[Json | None] = mapped_column(
-        "metadata", doc="What else is known of the delivery, as JSON; null without more."
+        "metadata",
+        doc="What else is known, as JSON: `currency`, `segments`, `reports` that changed nothing; null without more.",
     )
     sent_at: Mapped[Moment | None] = mapped_column(doc="When the provider took it; null before.")
     delivered_at: Mapped[Moment | None] = mapped_column(
@@ -75,6 +76,7 @@ class EmailDelivery(Base):
         doc="When a link in it was first followed; null before, or where the provider does not report it."
     )
     created_at: Mapped[CreatedAt]
+    tries: Mapped[int] = mapped_column(server_default=text("0"), doc="How often it was handed to a provider.")
 
     user: Mapped[User | None] = to_one(user_id)
 
@@ -83,7 +85,8 @@ class SmsDelivery(Base):
     """An SMS that was to be sent, and how far it came."""
 
     __tablename__ = "sms_delivery_log"
-    __table_args__ = (Index(None, "user_id"), {"schema": "security"})
+    __lock_rank__ = LockRank.DETAIL
+    __table_args__ = (Index(None, "user_id"), Index(None, "provider_message_id"), {"schema": "security"})
     __access__ = read(own("user_id"), staff)
     __transitions__ = Transitions("status", pending={"sent", "failed"}, sent={"delivered", "failed"})
     __unaudited__ = "A delivery log of its own."
@@ -93,7 +96,7 @@ class SmsDelivery(Base):
     to_phone: Mapped[str] = mapped_column(info=personal(), doc="The number it goes to.")
     message: Mapped[str] = mapped_column(info=personal(), doc="The text, without the code where it carries one.")
     template: Mapped[str | None] = mapped_column(
-        doc="What it was written from, as in `otp`, `notification` or `alert`; null for a text of its own."
+        doc="What it was written from, as in `sign_in_code`, `notification` or `alert`; null for a text of its own."
     )
     status: Mapped[SmsDeliveryStatus] = choice(SmsDeliveryStatus, doc="Where it stands.")
     provider: Mapped[str | None] = mapped_column(
@@ -101,16 +104,18 @@ class SmsDelivery(Base):
     )
     provider_message_id: Mapped[str | None] = mapped_column(doc="The provider's key for it; null until it is taken.")
     cost: Mapped[Decimal | None] = mapped_column(
-        Numeric(10, 4), doc="What the provider charged, in its local currency; null until it is known."
+        Numeric(10, 4), doc="What the provider charged, in the currency that `metadata` names; null until it is known."
     )
     error_message: Mapped[str | None] = mapped_column(doc="Why it failed; null where it did not.")
     metadata_: Mapped[Json | None] = mapped_column(
-        "metadata", doc="What else is known of the delivery, as JSON; null without more."
+        "metadata",
+        doc="What else is known, as JSON: `currency`, `segments`, `reports` that changed nothing; null without more.",
     )
     sent_at: Mapped[Moment | None] = mapped_column(doc="When the provider took it; null before.")
     delivered_at: Mapped[Moment | None] = mapped_column(
         doc="When it arrived; null before, or where the provider does not report it."
     )
     created_at: Mapped[CreatedAt]
+    tries: Mapped[int] = mapped_column(server_default=text("0"), doc="How often it was handed to a provider.")
 
     user: Mapped[User | None] = to_one(user_id)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.columns import Choice
+from models.columns import Documented
 from models.identity import OneTimeCodeChannel
 
 LONGEST_NAME = 40
@@ -18,7 +18,7 @@ NO_NAME = re.compile(r"(?<!\d)\.|\.(?!\d)|[^\w\s.'’()-]|_")
 BLANKS = re.compile(r"\s+")
 
 
-class Message(Choice):
+class Message(Documented):
     """A message about signing in. After each what it is filled in with: `values`, and `secrets` in brackets."""
 
     SIGN_IN_CODE = "sign_in_code", "A code to sign in: minutes, [code]."

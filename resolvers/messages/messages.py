@@ -14,11 +14,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, select
 
 from lango.db.prepared import Lookup
+from lango.jobs.job import enqueue
 from lango.rules.transaction import RuleTransaction
 from models.identity import OneTimeCodeChannel
 from models.profiles import Profile
 from models.security import EmailDelivery, EmailDeliveryStatus, SmsDelivery, SmsDeliveryStatus
 from resolvers.messages.message import Address, Message, shown
+from resolvers.messages.sending import Contents, send_message
 from resolvers.messages.texts import language_of, text_of
 
 __all__ = ["Address", "Message", "send"]
@@ -56,7 +58,8 @@ def send(
 
     What it is filled in with is named by `Message`; `secrets` are stored nowhere in clear. Without a `locale` that of
     the user's profile is looked up when the rule ends: for nobody as well, so that it takes the same time whether or
-    not a contact is somebody's. Raises TypeError where a value is missing, or is none of the message's.
+    not a contact is somebody's. Raises TypeError where a value is missing, or is none of the message's, and at the end
+    ServiceUnavailable where no key is configured to encrypt with.
     """
     if set(values) != set(message.values) or set(secrets) != ({message.secret} if message.secret else set()):
         wanted = ", ".join([*message.values, *([f"secrets[{message.secret!r}]"] if message.secret else [])])
@@ -75,9 +78,10 @@ async def _write(tx: RuleTransaction, outgoing: Sequence[_Outgoing]) -> None:
 
 
 def _queue(tx: RuleTransaction, each: _Outgoing, locale: str | None) -> None:
-    text = text_of(each.message, language_of(locale), each.values)
-    delivery_id = uuid4()
-    if each.to.channel == OneTimeCodeChannel.SMS:
+    language, channel, delivery_id = language_of(locale), each.to.channel, uuid4()
+    text = text_of(each.message, language, each.values)
+    contents = Contents(each.message, language, each.values, next(iter(each.secrets.values()), ""))
+    if channel == OneTimeCodeChannel.SMS:
         tx.save(
             SmsDelivery(
                 id=delivery_id, user_id=each.user_id, to_phone=each.to.to, message=text.sms,
@@ -91,3 +95,5 @@ def _queue(tx: RuleTransaction, each: _Outgoing, locale: str | None) -> None:
                 template=each.message.value, status=EmailDeliveryStatus.PENDING,
             )
         )  # fmt: skip
+    sealed = contents.sealed(tx.services.keyring, channel, delivery_id)
+    enqueue(tx, send_message, channel=channel, delivery_id=delivery_id, sealed=sealed)

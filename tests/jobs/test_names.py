@@ -19,6 +19,8 @@ NAMES = {
     "events.delete_old_events",
     "idempotency.delete_expired_keys",
     "impressions.count_impressions",
+    "messages.apply_report",
+    "messages.send_message",
     "openings.expire_due_pots",
     "openings.open_due_pots",
     "partner_invitations.expire_lapsed_invitations",

@@ -193,7 +193,7 @@ def test_without_a_key_for_encrypted_columns_the_doctor_shows_how_to_make_one(tm
     made = subprocess.run(["/bin/sh", "-c", MAKE_KEY], capture_output=True, text=True, check=True).stdout
 
     assert found.level is Level.WARNING
-    assert "payment details and second factors cannot be used" in found.says
+    assert "no code is sent, and payment details and second factors cannot be used" in found.says
     assert found.remedy.endswith(MAKE_KEY)
     (mended,) = encryption(Settings(_env_file=None, encryption_keys=made))  # type: ignore[arg-type]
     assert mended == Finding("settings", Level.OK, "Encrypted columns: k1 encrypts, 1 decrypt.")

@@ -11,7 +11,6 @@ from strawberry.types import Info
 
 from lango.db.pipeline import make_pipeline
 from lango.doctor import Level
-from lango.doctor.machine import providers
 from lango.http.app import create_app
 from lango.providers.wave import WAVE
 from lango.providers.wave.client import HttpWave, NoWave
@@ -75,7 +74,7 @@ async def test_services_that_are_given_stay_open(settled: Settled) -> None:
     ],
 )
 def test_the_doctor_looks_at_payments(settled: Settled, values: dict[str, Any], messages: list[str]) -> None:
-    found = list(providers(settled(**values)))
+    found = list(WAVE.checks(settled(**values)))
 
     assert len(found) == len(messages)
     for finding, part in zip(found, messages, strict=True):
