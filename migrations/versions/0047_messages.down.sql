@@ -1,3 +1,7 @@
+DROP INDEX security.ix_email_delivery_log_pending;
+
+DROP INDEX security.ix_sms_delivery_log_pending;
+
 DROP INDEX security.ix_sms_delivery_log_provider_message_id;
 
 COMMENT ON COLUMN security.email_delivery_log.template IS 'What it was written from, as in `otp`, `password_reset` or `welcome`; null for a text of its own.';

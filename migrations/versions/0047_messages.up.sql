@@ -1,5 +1,7 @@
 ALTER TABLE security.email_delivery_log ADD COLUMN tries INTEGER DEFAULT 0 NOT NULL;
 
+CREATE INDEX ix_email_delivery_log_pending ON security.email_delivery_log (created_at) WHERE status = 'pending';
+
 COMMENT ON COLUMN security.email_delivery_log.template IS 'What it was written from, as in `sign_in_code`, `password_reset` or `welcome`; null for a text of its own.';
 
 COMMENT ON COLUMN security.email_delivery_log.provider IS 'Who carries it, as in `smtp`; null until it is handed over.';
@@ -15,6 +17,8 @@ GRANT SELECT (tries) ON security.email_delivery_log TO lango_member;
 GRANT SELECT (tries) ON security.email_delivery_log TO lango_staff;
 
 ALTER TABLE security.sms_delivery_log ADD COLUMN tries INTEGER DEFAULT 0 NOT NULL;
+
+CREATE INDEX ix_sms_delivery_log_pending ON security.sms_delivery_log (created_at) WHERE status = 'pending';
 
 CREATE INDEX ix_sms_delivery_log_provider_message_id ON security.sms_delivery_log (provider_message_id);
 

@@ -43,7 +43,11 @@ class EmailDelivery(Base):
 
     __tablename__ = "email_delivery_log"
     __lock_rank__ = LockRank.DETAIL
-    __table_args__ = (Index(None, "user_id"), {"schema": "security"})
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index("ix_email_delivery_log_pending", "created_at", postgresql_where=text("status = 'pending'")),
+        {"schema": "security"},
+    )
     __access__ = read(own("user_id"), staff)
     __transitions__ = Transitions(
         "status", pending={"sent", "failed"}, sent={"delivered", "failed", "bounced"}, delivered={"bounced"}
@@ -86,7 +90,12 @@ class SmsDelivery(Base):
 
     __tablename__ = "sms_delivery_log"
     __lock_rank__ = LockRank.DETAIL
-    __table_args__ = (Index(None, "user_id"), Index(None, "provider_message_id"), {"schema": "security"})
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "provider_message_id"),
+        Index("ix_sms_delivery_log_pending", "created_at", postgresql_where=text("status = 'pending'")),
+        {"schema": "security"},
+    )
     __access__ = read(own("user_id"), staff)
     __transitions__ = Transitions("status", pending={"sent", "failed"}, sent={"delivered", "failed"})
     __unaudited__ = "A delivery log of its own."

@@ -11,10 +11,12 @@ from uuid import UUID
 
 import orjson
 import structlog
+from sqlalchemy import Interval, bindparam, func, update
 
 from lango.db import rows
 from lango.db.postgres import RawJson
-from lango.jobs.job import job
+from lango.db.prepared import Prepared
+from lango.jobs.job import job, scheduled
 from lango.providers import ProviderRefused, ProviderUnavailable
 from lango.providers.addresses import account_url
 from lango.providers.africastalking import AFRICAS_TALKING
@@ -38,7 +40,24 @@ log = structlog.get_logger("lango.messages")
 RETRIES = 3
 CARRIERS: Mapping[str, Provider[SmsCarrier]] = {each.name: each for each in (AFRICAS_TALKING, TWILIO)}
 
+# Long after the last try.
+ABANDONED = timedelta(hours=1)
+
 Delivery = SmsDelivery | EmailDelivery
+ABANDON = [
+    Prepared(
+        update(model.table())
+        .where(
+            model.table().c.status == "pending",
+            # What was never begun waits in the queue still: the worker may have been away.
+            model.table().c.tries > 0,
+            model.table().c.created_at < func.now() - bindparam("age", type_=Interval),
+        )
+        .values(status="failed", error_message=bindparam("why"))
+        .returning(model.table().c.id)
+    )
+    for model in (SmsDelivery, EmailDelivery)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +139,7 @@ def carriers(settings: Settings) -> Sequence[Provider[SmsCarrier]]:
     return [CARRIERS[name] for name in names if name in CARRIERS] or list(CARRIERS.values())
 
 
-@job("messages.send_message", retries=RETRIES)
+@job("messages.send_message", retries=RETRIES, timeout=60)
 async def send_message(services: Services, *, channel: OneTimeCodeChannel, delivery_id: UUID, sealed: str) -> None:
     """Hand a message to a provider, once. Raises ProviderUnavailable while it is to be tried again."""
     async with services.work() as tx:
@@ -140,6 +159,15 @@ async def send_message(services: Services, *, channel: OneTimeCodeChannel, deliv
             raise
     else:
         await _sent(services, channel, delivery_id, provider, taken, parts)
+
+
+@scheduled("messages.fail_abandoned", "*/10 * * * *")
+async def fail_abandoned(services: Services) -> None:
+    """Note as failed what nobody tries any more: its job was ended in the middle of its last try."""
+    async with services.work() as tx:
+        found = await tx.fetch(*(each.query(age=ABANDONED, why="It was never sent.") for each in ABANDON))
+    if count := sum(map(len, found)):
+        log.warning("messages_abandoned", count=count)
 
 
 async def _begun(tx: RuleTransaction, channel: OneTimeCodeChannel, delivery_id: UUID, sealed: str) -> Sending | None:

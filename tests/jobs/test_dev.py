@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -17,8 +18,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lango.db.pipeline import make_pipeline
 from lango.db.postgres import connect
 from lango.embedded import embedded
+from lango.rules.services import Services
+from lango.settings import Settings
+from models.identity import OneTimeCodeChannel
+from resolvers.messages.messages import Address, Message, send
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,15 +43,19 @@ def test_dev_runs_jobs_and_its_worker_ends_with_it(data_dir: Path, number: signa
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    said = data_dir / "said"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGO_", "DATABASE_"))}
-    developing = subprocess.Popen(
-        [sys.executable, "-m", "lango", "dev", "--port", str(port)], cwd=ROOT,
-        env=clean | {"LANGO_DATA_DIR": str(data_dir)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with said.open("w") as writing:
+        developing = subprocess.Popen(
+            [sys.executable, "-m", "lango", "dev", "--port", str(port)], cwd=ROOT,
+            env=clean | {"LANGO_DATA_DIR": str(data_dir)}, stdout=writing, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
     try:
         wait(lambda: answers(port), 120)
         with embedded(data_dir, "dev") as server:
             assert asyncio.run(runs_a_job(server.owner_url("lango")))
+            assert asyncio.run(sends_a_code(server.gateway_url("lango"), data_dir, port))
+            assert f"http://127.0.0.1:{port}/sandbox/messages" in said.read_text()
             begun = children(developing.pid)
             assert begun
             # One that is killed is started again.
@@ -74,6 +84,26 @@ async def runs_a_job(url: str) -> bool:
         return False
     finally:
         await connection.close()
+
+
+async def sends_a_code(url: str, data_dir: Path, port: int) -> bool:
+    """Whether the worker sends a message that a rule has written, and the gateway's page shows it with its code."""
+    settings = Settings(_env_file=None, data_dir=data_dir, allow_dev_key=True)
+    pipeline = make_pipeline(url, settings)
+    code = f"{secrets.randbelow(10**6):06}"
+    try:
+        async with Services(pipeline, settings).work() as tx:
+            to = Address(OneTimeCodeChannel.EMAIL, "awa@example.sn")
+            send(tx, Message.SIGN_IN_CODE, to, secrets={"code": code}, minutes=5)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            for _ in range(300):
+                found = (await client.get("/sandbox/messages.json", params={"to": to.to})).json()
+                if any(code in each["text"] for each in found):
+                    return True
+                await asyncio.sleep(0.1)
+    finally:
+        pipeline.close()
+    return False
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> None:

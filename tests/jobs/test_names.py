@@ -20,6 +20,7 @@ NAMES = {
     "idempotency.delete_expired_keys",
     "impressions.count_impressions",
     "messages.apply_report",
+    "messages.fail_abandoned",
     "messages.send_message",
     "openings.expire_due_pots",
     "openings.open_due_pots",

@@ -20,7 +20,7 @@ from lango.providers.smtp import SMTP
 from lango.rules.services import Services
 from models.identity import OneTimeCodeChannel
 from resolvers.messages.messages import Address, Message, send
-from resolvers.messages.sending import RETRIES, carriers, send_message
+from resolvers.messages.sending import RETRIES, carriers, fail_abandoned, send_message
 from tests.mailbox import TAKEN, Mail
 
 CODE = "482913"
@@ -249,6 +249,41 @@ async def test_after_a_worker_has_died_with_each_try_it_is_given_up(mail: Mail, 
     assert await mail.to("+221771234567") == []
 
     assert (await row(owner, sent))["error_message"] == "It was tried often enough."
+
+
+async def test_what_nobody_tries_any_more_has_failed(mail: Mail, owner: asyncpg.Pool[Any]) -> None:
+    lost, mailed, waiting, done, queued = (
+        await write(mail, phone("+221771111111")),
+        await write(mail, email("kofi@example.sn"), Message.PASSWORD_CHANGED),
+        await write(mail, phone("+221772222222")),
+        await write(mail, phone("+221774444444")),
+        await write(mail, phone("+221775555555"), Message.PASSWORD_CHANGED),
+    )
+    await owner.execute(
+        "UPDATE security.sms_delivery_log SET created_at = now() - interval '5 hours' WHERE id = $1", queued
+    )
+    before = await owner.fetchval("SELECT max(id) FROM jobs.pgqueuer")
+    await owner.execute("DELETE FROM jobs.pgqueuer WHERE id = $1", before)
+    await mail.send()
+    for table, age, changed in (
+        ("sms", "61 minutes", lost),
+        ("email", "61 minutes", mailed),
+        ("sms", "59 minutes", waiting),
+    ):
+        await owner.execute(
+            f"ALTER TABLE security.{table}_delivery_log DISABLE TRIGGER USER;"
+            f"UPDATE security.{table}_delivery_log SET status = 'pending', created_at = now() - interval '{age}'"
+            f" WHERE id = '{changed}'; ALTER TABLE security.{table}_delivery_log ENABLE TRIGGER USER"
+        )
+    await owner.execute(
+        "UPDATE security.sms_delivery_log SET created_at = now() - interval '2 hours' WHERE id = $1", done
+    )
+
+    await fail_abandoned(mail.services)
+
+    found = [(await row(owner, each))["status"] for each in (lost, mailed, waiting, done, queued)]
+    assert found == ["failed", "failed", "pending", "sent", "pending"]
+    assert (await row(owner, lost))["error_message"] == "It was never sent."
 
 
 async def test_what_cannot_be_read_any_more_fails(mail: Mail, owner: asyncpg.Pool[Any]) -> None:

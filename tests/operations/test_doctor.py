@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -11,8 +12,10 @@ import typer
 from lango.cli.serve import check_encryption
 from lango.db.postgres import connect
 from lango.doctor import Finding, Level, examine, refusals
-from lango.doctor.machine import MAKE_KEY, encryption, port_trouble, unknown_names
+from lango.doctor.machine import MAKE_KEY, encryption, port_trouble, sms, unknown_names
 from lango.doctor.server import partitions, policies
+from lango.providers.africastalking import AfricasTalkingSettings
+from lango.providers.twilio import TwilioSettings
 from lango.settings import Settings
 
 
@@ -222,6 +225,26 @@ def test_serving_without_a_key_is_warned_of_and_with_a_bad_one_does_not_begin(
         check_encryption(Settings(_env_file=None, encryption_keys="k1:c2VjcmV0"))  # type: ignore[arg-type]
 
     assert "has 6 bytes, not 32" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("order", "africas_talking", "twilio", "says"),
+    [
+        ("africas_talking,twilio", "sandbox", "off", []),
+        ("africas_talking,twilio", "off", "off", ["Nobody carries SMS"]),
+        ("twilio", "sandbox", "off", ["Nobody carries SMS"]),
+        ("twilio, orange", "off", "sandbox", ["LANGO_SMS_PROVIDERS names orange, who carries no SMS."]),
+    ],
+)
+def test_whether_anybody_carries_sms(order: str, africas_talking: Any, twilio: Any, says: list[str]) -> None:
+    settings = Settings(_env_file=None, sms_providers=order)
+    settings = settings.with_section(AfricasTalkingSettings(_env_file=None, chosen=africas_talking))
+    settings = settings.with_section(TwilioSettings(_env_file=None, chosen=twilio))
+
+    found = list(sms(settings))
+
+    assert len(found) == len(says)
+    assert all(finding.says.startswith(part) for finding, part in zip(found, says, strict=True))
 
 
 def test_a_misspelt_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

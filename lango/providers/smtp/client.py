@@ -94,6 +94,8 @@ class SmtpClient:
             hostname=None if connected else server.host,
             port=None if connected else server.port,
             sock=connected,
+            # Not what this machine is called, which a look-up in the network would have to say.
+            local_hostname=self.sender.domain,
             username=server.username,
             password=server.password,
             use_tls=server.security == "tls",

@@ -171,7 +171,7 @@ def keeping(mailbox: Mailbox) -> Deliver:
                 to=to,
                 sender=str(message["From"]),
                 subject=str(message["Subject"]),
-                text=plain.get_content() if plain else "",
+                text=plain.get_content().replace("\r\n", "\n") if plain else "",
                 html=html.get_content() if html else None,
                 headers={name: str(value) for name, value in message.items()},
             )
