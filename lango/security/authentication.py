@@ -98,7 +98,7 @@ class Authenticator:
         self.keys = signing_keys(settings) if keys is None else keys
         self.published = published
         if published is None and settings.token_jwks_url is not None:
-            self.published = PublishedKeys(settings)
+            self.published = PublishedKeys.of_access_tokens(settings, settings.token_jwks_url)
         self._remembered: Lru[bytes, Claims] = Lru(REMEMBERED_TOKENS)
 
     async def verify(self, token: str) -> Claims:

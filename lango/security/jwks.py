@@ -1,4 +1,7 @@
-"""Keys that an identity provider publishes: read over HTTPS, kept, and read again when it rotates them."""
+"""Keys that an issuer of tokens publishes: read over HTTPS, kept, and read again when it rotates them.
+
+The issuer of access tokens is one; each provider that people sign in with is another.
+"""
 
 from __future__ import annotations
 
@@ -57,24 +60,37 @@ def readable_keys(content: bytes) -> Keys:
 
 
 class PublishedKeys:
-    """The issuer's keys. One reading at a time; an outage keeps the keys of before."""
+    """An issuer's keys. One reading at a time; an outage keeps the keys of before."""
 
-    def __init__(self, settings: Settings, *, read: Callable[[str], Awaitable[bytes]] = fetch) -> None:
-        url = settings.token_jwks_url or ""
+    def __init__(
+        self, url: str, *, lifetime: float, floor: float, read: Callable[[str], Awaitable[bytes]] = fetch
+    ) -> None:
+        """`lifetime` are the seconds until the set is read again, `floor` the least seconds between two readings.
+
+        Raises BadKey where the address is not https.
+        """
         address = urlsplit(url)
         if address.scheme != "https" and address.hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise BadKey(
-                "LANGO_TOKEN_JWKS_URL must be an https address: keys read over http can be replaced on the way."
-            )
+            raise BadKey("Keys are published at an https address: read over http they can be replaced on the way.")
         self.url = url
-        self.lifetime = settings.token_jwks_lifetime
-        self.floor = settings.token_jwks_floor
+        self.lifetime = lifetime
+        self.floor = floor
         self._read = read
         self._keys = Keys()
         self._lock = asyncio.Lock()
         self._attempted = float("-inf")
         self._succeeded = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of_access_tokens(
+        cls, settings: Settings, url: str, *, read: Callable[[str], Awaitable[bytes]] = fetch
+    ) -> PublishedKeys:
+        """The keys of LANGO_TOKEN_JWKS_URL. Raises BadKey."""
+        try:
+            return cls(url, lifetime=settings.token_jwks_lifetime, floor=settings.token_jwks_floor, read=read)
+        except BadKey as error:
+            raise BadKey(f"LANGO_TOKEN_JWKS_URL: {error}") from None
 
     async def get(self, kid: str | None) -> Key | None:
         """The key of that name. An unknown name reads the set again, at most once in the floor's seconds. A set past
@@ -89,7 +105,7 @@ class PublishedKeys:
             self._refreshing = asyncio.create_task(self._refresh())
         key = self._keys.get(kid)
         if key is None and self._succeeded == float("-inf"):
-            raise ServiceUnavailable("The keys of the token issuer cannot be read at the moment.")
+            raise ServiceUnavailable("The keys of the tokens' issuer cannot be read at the moment.")
         return key
 
     async def close(self) -> None:

@@ -59,7 +59,9 @@ def issuer() -> Issuer:
 @pytest.fixture
 def authenticator(issuer: Issuer, make_settings: Callable[..., Settings]) -> Authenticator:
     settings = make_settings(token_jwks_url=URL, token_jwks_floor=0.05, token_jwks_lifetime=3600)
-    return Authenticator(settings, keys=Keys(), published=PublishedKeys(settings, read=issuer.read))
+    return Authenticator(
+        settings, keys=Keys(), published=PublishedKeys.of_access_tokens(settings, URL, read=issuer.read)
+    )
 
 
 async def test_a_published_key_is_accepted_and_read_once(authenticator: Authenticator, issuer: Issuer) -> None:
@@ -121,7 +123,7 @@ async def test_before_the_first_reading_an_outage_is_503(authenticator: Authenti
 
 async def test_a_set_past_its_lifetime_is_read_while_its_keys_serve(issuer: Issuer, make_settings: Any) -> None:
     settings = make_settings(token_jwks_url=URL, token_jwks_floor=0.01, token_jwks_lifetime=0.5)
-    keys = PublishedKeys(settings, read=issuer.read)
+    keys = PublishedKeys.of_access_tokens(settings, URL, read=issuer.read)
     await keys.get("one")
     await asyncio.sleep(0.6)
     issuer.pause = 0.1
@@ -179,7 +181,9 @@ async def test_a_set_read_again_with_the_same_keys_verifies_on(authenticator: Au
 async def test_tokens_that_are_known_have_the_set_read_again(issuer: Issuer, make_settings: Any) -> None:
     """Nobody brings a new token, and the key is withdrawn all the same."""
     settings = make_settings(token_jwks_url=URL, token_jwks_floor=0.01, token_jwks_lifetime=0.02)
-    authenticator = Authenticator(settings, keys=Keys(), published=PublishedKeys(settings, read=issuer.read))
+    authenticator = Authenticator(
+        settings, keys=Keys(), published=PublishedKeys.of_access_tokens(settings, URL, read=issuer.read)
+    )
     token = issuer.token("one")
     await authenticator.verify(token)
     issuer.rotate("two")
@@ -214,5 +218,5 @@ def test_a_published_secret_is_no_key() -> None:
 
 
 def test_the_address_must_be_https(make_settings: Any) -> None:
-    with pytest.raises(BadKey, match="https"):
-        PublishedKeys(make_settings(token_jwks_url="http://issuer.example/jwks"))
+    with pytest.raises(BadKey, match=r"LANGO_TOKEN_JWKS_URL.*https"):
+        Authenticator(make_settings(token_jwks_url="http://issuer.example/jwks"), keys=Keys())
