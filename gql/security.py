@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import models.security as m
 from gql.kit.mirror import mirrors
+from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
+from resolvers.security import devices, password_changes, two_factor
 
 MODELS = (
     m.LoginAttempt,
@@ -23,3 +25,15 @@ MODELS = (
 mirrors(*MODELS)
 
 Query = root_fields(*MODELS)
+
+Mutation = mutations(
+    password_changes.change_password,
+    password_changes.request_password_reset,
+    password_changes.reset_password,
+    two_factor.enable_two_factor,
+    two_factor.confirm_two_factor,
+    two_factor.disable_two_factor,
+    two_factor.regenerate_backup_codes,
+    devices.trust_device,
+    devices.revoke_device,
+)

@@ -213,6 +213,12 @@ class Settings(BaseSettings):
         "`lango serve` does not start with it.",
     )
 
+    two_factor_issuer: str = Field(
+        "lango",
+        pattern=r"^[^:]{1,40}$",
+        description="What authenticator apps call the account that codes are for: the name of your product, no colon.",
+    )
+
     encryption_keys: SecretStr | None = Field(
         None,
         description="Keys of encrypted columns and of hashes of contacts, 32 bytes each: comma-separated id:base64, or "

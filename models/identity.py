@@ -90,6 +90,7 @@ class OneTimeCodePurpose(Choice):
     TRANSACTION = "transaction", "Confirms one movement of money."
     REAUTHENTICATION = "reauthentication", "Proves once more, within a session, that it is the user."
     UNDO_CONTACT = "undo_contact", "Takes back a change of contact, by a link sent to the old one."
+    OAUTH = "oauth", "Keeps a sign-in waiting until the provider of an account has confirmed it."
 
 
 class OneTimeCodeChannel(Choice):
@@ -385,6 +386,8 @@ class OneTimeCode(Base):
         Index(None, "user_id"),
         Index(None, "identifier", "created_at"),
         Index(None, "session_id"),
+        # Whoever has the link has nothing else.
+        Index("ix_one_time_codes_link", "code_hash", postgresql_where=text("purpose = 'undo_contact'")),
         {"schema": "identity"},
     )
     __access__ = None

@@ -71,11 +71,21 @@ NUMBERS = {
     "security.attempt_retention_days": Number(365, "How many days tries to sign in are kept.", least=30, most=3_650),
     "security.challenge_minutes": Number(5, "How long a sign-in may wait for its second factor.", least=1, most=60),
     "security.code_retention_days": Number(7, "How many days one-time codes are kept after their time.", most=365),
+    "security.device_trust_days": Number(30, "How many days a device is trusted.", least=1, most=365),
     "security.lockout_minutes": Number(
         15, "How long sign-in or a second factor is locked; sign-in each time twice as long.", least=1, most=525_600
     ),
     "security.lockout_threshold": Number(
         5, "After how many wrong passwords or codes sign-in or a second factor is locked.", least=1
+    ),
+    "security.password_minimum": Number(
+        15, "How many characters a password has at least, where it is the only factor.", least=8, most=64
+    ),
+    "security.password_minimum_with_second_factor": Number(
+        12, "How many characters a password has at least, where there is a second factor.", least=8, most=64
+    ),
+    "security.password_reset_minutes": Number(
+        10, "For how many minutes a link to set a new password is good.", least=1, most=60
     ),
     "security.recent_minutes": Number(5, "For how long a proof of who one is counts as recent.", least=1, most=1_440),
     "security.refresh_leeway_seconds": Number(

@@ -65,7 +65,13 @@ class Answer:
 
 
 # Refusals of an input that is missing: they name what the caller has to bring.
-MISSING = {("TWO_FACTOR_REQUIRED", "twoFactorCode"), ("VENUE_NOT_ALLOWED", "venue"), ("SHARE_NOT_VALID", "buyerShare")}
+MISSING = {
+    ("TWO_FACTOR_REQUIRED", "twoFactorCode"),
+    ("VENUE_NOT_ALLOWED", "venue"),
+    ("SHARE_NOT_VALID", "buyerShare"),
+    ("PASSWORD_MISSING", "current"),
+    ("PROOF_MISSING", "state"),
+}
 
 
 def check_fields(query: str, variables: dict[str, Any], answer: Answer) -> None:

@@ -34,6 +34,8 @@ ESCROW = "escrow { rowId status amount currency buyerAmount sellerAmount expires
 DISPUTE = "dispute { rowId status reason resolution escrow { status buyerAmount sellerAmount } }"
 WALLET = "wallet { rowId isPrimary isConnected walletAddress chainType }"
 PAYMENT_METHOD = "paymentMethod { rowId isPrimary isVerified verificationStatus }"
+BACKUP_CODES = "backupCodes twoFactorAuth { enabled enabledAt }"
+OAUTH_ACCOUNT = "oauthAccount { rowId userId provider providerUsername disconnectedAt }"
 
 SESSION = "session { id rowId userId assuranceLevel methods }"
 SIGNED_IN = f"accessToken accessTokenExpiresAt refreshToken challengeId {SESSION}"
@@ -46,6 +48,14 @@ SHOWN = {
     **dict.fromkeys(("signOut", "signOutEverywhere"), "ended"),
     "revokeSession": "session { rowId endReason }",
     "reauthenticate": "accessToken accessTokenExpiresAt session { rowId assuranceLevel methods authenticatedAt }",
+    # ways in
+    **dict.fromkeys(("resetPassword", "signInWithOauth"), SIGNED_IN),
+    "confirmContactChange": "user { rowId phone email phoneVerifiedAt emailVerifiedAt }",
+    **dict.fromkeys(("confirmTwoFactor", "regenerateBackupCodes"), BACKUP_CODES),
+    "disableTwoFactor": "twoFactorAuth { enabled disabledAt }",
+    "trustDevice": "device { rowId trusted trustedUntil } deviceToken",
+    "revokeDevice": "device { rowId trusted }",
+    **dict.fromkeys(("connectOauth", "disconnectOauth"), OAUTH_ACCOUNT),
     # partners and packs
     **dict.fromkeys(("registerPartner", "updatePartner", "setPartnerTerms", "verifyPartner"), PARTNER),
     **dict.fromkeys(("suspendPartner", "reinstatePartner", "terminatePartner"), "partner { status }"),

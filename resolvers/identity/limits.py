@@ -7,7 +7,7 @@ import phonenumbers
 from lango.errors import RateLimited, Refused
 from lango.rules.transaction import RuleTransaction
 from lango.security.rate_limits import RateLimit, address_of, take
-from models.identity import OneTimeCodeChannel, OneTimeCodePurpose
+from models.identity import OneTimeCodeChannel
 from resolvers.messages.messages import Address
 
 A_QUARTER, AN_HOUR, A_DAY = 15 * 60, 60 * 60, 24 * 60 * 60
@@ -49,10 +49,10 @@ async def take_reauthentication(tx: RuleTransaction) -> None:
     await take(tx.services.pipeline, (REAUTHENTICATION_BY_USER, str(tx.user_id)))
 
 
-async def take_send(tx: RuleTransaction, purpose: OneTimeCodePurpose, to: Address, *, field: str | None) -> None:
+async def take_send(tx: RuleTransaction, purpose: str, to: Address, *, field: str | None) -> None:
     """Count a message to that contact, whether or not it is anybody's. Raises PhoneNotServed."""
     limits = [
-        (SENDS_BY_CONTACT, f"{purpose.value}:{to.to}"),
+        (SENDS_BY_CONTACT, f"{purpose}:{to.to}"),
         (SENDS_BY_CONTACT_A_DAY, to.to),
         (SENDS_BY_ADDRESS, address_of(tx.actor)),
     ]
@@ -65,7 +65,7 @@ async def take_send(tx: RuleTransaction, purpose: OneTimeCodePurpose, to: Addres
     await take(tx.services.pipeline, *limits)
 
 
-async def may_send(tx: RuleTransaction, purpose: OneTimeCodePurpose, to: Address) -> bool:
+async def may_send(tx: RuleTransaction, purpose: str, to: Address) -> bool:
     """As `take_send` for a contact that the caller has not named: a refusal would say whose it is."""
     try:
         await take_send(tx, purpose, to, field=None)
