@@ -6,6 +6,7 @@ import models.security as m
 from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
+from resolvers.identity import contact_changes
 from resolvers.security import devices, password_changes, two_factor
 
 MODELS = (
@@ -36,4 +37,8 @@ Mutation = mutations(
     two_factor.regenerate_backup_codes,
     devices.trust_device,
     devices.revoke_device,
+    contact_changes.request_contact_change,
+    contact_changes.verify_contact,
+    contact_changes.confirm_contact_change,
+    contact_changes.undo_contact_change,
 )
