@@ -7,7 +7,7 @@ from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from resolvers.identity import contact_changes
-from resolvers.security import devices, password_changes, two_factor
+from resolvers.security import devices, oauth, password_changes, two_factor
 
 MODELS = (
     m.LoginAttempt,
@@ -41,4 +41,8 @@ Mutation = mutations(
     contact_changes.verify_contact,
     contact_changes.confirm_contact_change,
     contact_changes.undo_contact_change,
+    oauth.start_oauth,
+    oauth.sign_in_with_oauth,
+    oauth.connect_oauth,
+    oauth.disconnect_oauth,
 )

@@ -91,6 +91,8 @@ class RuleTransaction(OpenTransaction):
         # Outside services to be called after the commit, and the ids of rows that the payload shows to the caller.
         self.calls: list[Call] = []
         self.opened: list[str] = []
+        # Whether it is a dry run, of which nothing is kept and for which nothing is called outside.
+        self.validates_only = False
         # What is done with the things of a kind at the end, together.
         self._endings: dict[Callable[..., Awaitable[None]], list[Any]] = {}
         # What goes before all that the rule does, and is not taken back with it.

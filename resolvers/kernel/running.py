@@ -115,6 +115,7 @@ async def _attempted(
     while True:
         attempt += 1
         tx = RuleTransaction(services, actor)
+        tx.validates_only = call.validate_only
         # After a failure the server may be another one.
         tx.unnamed = attempt > 1
         try:
