@@ -11,6 +11,7 @@ from strawberry.types import Info
 from lango.actor import Actor, DatabaseRole
 from lango.db.fair_queue import SYSTEM
 from lango.db.transaction import acting_as
+from lango.graphql.permissions import FOR_EVERY_KEY
 from models.referrals import PointsLedgerEntryEventType as Event
 from resolvers.donations import checkouts, hidden_totals
 from resolvers.kernel import invitees, system_config
@@ -120,4 +121,4 @@ limits.__annotations__["return"] = Limits | None
 
 @strawberry.type
 class Query:
-    limits = strawberry.field(limits, description=limits.__doc__)
+    limits = strawberry.field(limits, description=limits.__doc__, metadata={FOR_EVERY_KEY: True})

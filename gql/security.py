@@ -7,7 +7,7 @@ from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
 from resolvers.identity import contact_changes
-from resolvers.security import devices, oauth, password_changes, two_factor
+from resolvers.security import api_keys, devices, oauth, password_changes, two_factor
 
 MODELS = (
     m.LoginAttempt,
@@ -45,4 +45,8 @@ Mutation = mutations(
     oauth.sign_in_with_oauth,
     oauth.connect_oauth,
     oauth.disconnect_oauth,
+    api_keys.create_api_key,
+    api_keys.rotate_api_key,
+    api_keys.revoke_api_key,
+    in_person=True,
 )

@@ -37,6 +37,18 @@ class DatabaseRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKeyUse:
+    """The key by which its owner's program calls, and what it may do: never more than its owner."""
+
+    id: UUID
+    # As they are written: `read:Pot`, `mutate:*` (lango/security/permissions.py).
+    permissions: frozenset[str]
+    # Requests of the key in an hour, None without a limit; and of its owner's keys together in a minute.
+    hourly: int | None
+    per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """The caller of a request. Without a user id it is nobody; `roles` are only those confirmed by the database."""
 
@@ -49,6 +61,8 @@ class Actor:
     # What the token says of the last proof; of a session that is kept here, its row has the last word.
     authenticated_at: datetime | None = None
     assurance_level: int = 1
+    # None for somebody who calls in person.
+    api_key: ApiKeyUse | None = None
 
     def __post_init__(self) -> None:
         if not REQUEST_ID.fullmatch(self.request_id):

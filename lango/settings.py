@@ -207,6 +207,11 @@ class Settings(BaseSettings):
         description="Comma-separated country prefixes (`+221, +254`) to which codes are sent by SMS; without it, all: "
         "name those you serve, for somebody may earn by what is sent to others.",
     )
+    api_key_environment: str = Field(
+        "live",
+        pattern="^[a-z0-9]{1,16}$",
+        description="Where API keys are made and accepted: `lk_live_…`. Those of another environment are refused.",
+    )
     allow_dev_key: bool = Field(
         False,
         description="Sign with a key generated into data_dir when none is configured: for development only, "

@@ -43,6 +43,8 @@ DEPRECATED = "deprecated"
 DEPRECATION_DAYS = 365
 # The audit log says nothing of the value: it may be a secret without being a secret column.
 WITHHELD = "withheld"
+# Changes of it alone are not in the audit log: it counts requests, or says when there was one last.
+UNAUDITED = "unaudited"
 # Stored as it is: compressing long values would cost more of each write than their place on disk is worth.
 UNCOMPRESSED = "uncompressed"
 
@@ -151,6 +153,11 @@ def money(currency: str | None = None, *, of: str | None = None) -> dict[str, An
 def personal(**facts: Any) -> dict[str, Any]:
     """Marks what identifies or describes a person: an export holds it, an erasure clears it, audits only name it."""
     return {PERSONAL: True, **facts}
+
+
+def unaudited(**facts: Any) -> dict[str, Any]:
+    """Marks what changes with every request: an update of such columns alone is not written to the audit log."""
+    return {UNAUDITED: True, **facts}
 
 
 def secret_column(

@@ -14,8 +14,9 @@ from lango.names import snake
 from models import queue
 from models.access import Access
 from models.base import Base, models
-from models.columns import ENCRYPTED, PERSONAL, SECRET, STAFF_ONLY, UNCOMPRESSED, WITHHELD
+from models.columns import ENCRYPTED, PERSONAL, SECRET, STAFF_ONLY, UNAUDITED, UNCOMPRESSED, WITHHELD
 from models.functions import CONTEXT, OWN, WRITING, literal
+from models.metering import METERING
 from models.reads import READS
 from models.triggers import PARTITIONS, TRIGGERS
 
@@ -24,7 +25,7 @@ GROUPS = (
     "platform", "identity", "profiles", "packs", "pots", "referrals", "donations", "redemption", "notifications",
     "analytics", "cards", "admin", "trading", "security", "treasury", "usage", "ledger", "privacy",
 )  # fmt: skip
-FUNCTIONS = (*CONTEXT, *OWN, *READS, *TRIGGERS, *PARTITIONS, *WRITING)
+FUNCTIONS = (*CONTEXT, *OWN, *READS, *TRIGGERS, *PARTITIONS, *WRITING, *METERING)
 READERS = ("lango_anonymous", "lango_member", "lango_staff")
 WRITERS = ("lango_rules", "lango_worker")
 SOFT_DELETE = "deleted_at"
@@ -178,7 +179,7 @@ def _triggers(model: type[Base]) -> Iterator[str]:
     if model.__unaudited__ is None:
         arguments = ", ".join(literal(argument) for argument in audit_arguments(model))
         yield (
-            f"CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {name} "
+            f"CREATE TRIGGER audit AFTER INSERT OR {_audited_update(model)} OR DELETE ON {name} "
             f"FOR EACH ROW EXECUTE FUNCTION lango.audit({arguments})"
         )
     if name in BALANCE:
@@ -186,6 +187,14 @@ def _triggers(model: type[Base]) -> Iterator[str]:
             f"CREATE CONSTRAINT TRIGGER balance AFTER INSERT ON {name} DEFERRABLE INITIALLY DEFERRED "
             f"FOR EACH ROW EXECUTE FUNCTION lango.{BALANCE[name]}()"
         )
+
+
+def _audited_update(model: type[Base]) -> str:
+    """Which updates are audited: all, or those of other columns than what only counts."""
+    columns = model.table().columns
+    if not any(column.info.get(UNAUDITED) for column in columns):
+        return "UPDATE"
+    return f"UPDATE OF {', '.join(column.name for column in columns if not column.info.get(UNAUDITED))}"
 
 
 def audit_arguments(model: type[Base]) -> list[str]:

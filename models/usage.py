@@ -10,11 +10,25 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.access import everyone, own, read, staff
 from models.base import Base
-from models.columns import Choice, CreatedAt, Id, Json, Moment, UpdatedAt, choice, reference, secret_column, to_one
+from models.columns import (
+    Choice,
+    CreatedAt,
+    Id,
+    Json,
+    Moment,
+    UpdatedAt,
+    choice,
+    reference,
+    secret_column,
+    to_one,
+    unaudited,
+)
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
     from models.identity import User
+    from models.security import ApiKey
 
 
 class UserTokenProvider(Choice):
@@ -58,10 +72,14 @@ class UserSubscription(Base):
     __table_args__ = (
         CheckConstraint("bonus_credits >= 0", name="credits_are_not_negative"),
         CheckConstraint("total_referrals >= 0", name="referrals_are_not_negative"),
+        CheckConstraint("bonus_calls_this_month >= 0", name="bonus_calls_are_not_negative"),
+        CheckConstraint("resets_on_day BETWEEN 1 AND 31", name="resets_on_a_day"),
         Index(None, "plan"),
+        Index(None, "usage_resets_at"),
         {"schema": "usage"},
     )
     __access__ = read(own("user_id"), staff)
+    __lock_rank__ = LockRank.DETAIL
 
     user_id: Mapped[UUID] = reference(
         "identity.users.id", doc="The user it belongs to.", on_delete="CASCADE", primary_key=True
@@ -77,14 +95,28 @@ class UserSubscription(Base):
     )
     total_referrals: Mapped[int] = mapped_column(server_default=text("0"), doc="How many developers came by the code.")
     bonus_credits: Mapped[int] = mapped_column(
-        server_default=text("0"), doc="API calls beyond the plan's, earned by referrals or given by staff."
+        server_default=text("0"),
+        info=unaudited(),
+        doc="API calls beyond the plan's, earned by referrals or given by staff; spent when the plan's are.",
     )
     calls_this_month: Mapped[int] = mapped_column(
-        server_default=text("0"), doc="API calls counted against the plan since the last reset."
+        server_default=text("0"), info=unaudited(), doc="API calls counted against the plan since the last reset."
     )
     usage_resets_at: Mapped[Moment] = mapped_column(doc="When `calls_this_month` begins at 0 again.")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    resets_on_day: Mapped[int | None] = mapped_column(
+        doc="The day of the month of every reset, 31 for the last one of shorter months too; null before the first."
+    )
+    usage_began_at: Mapped[Moment | None] = mapped_column(
+        doc="Since when `callsThisMonth` has been counted: the last reset; null before the first."
+    )
+    bonus_calls_this_month: Mapped[int] = mapped_column(
+        server_default=text("0"), info=unaudited(), doc="API calls paid by bonus credits since the last reset."
+    )
+    bonus_credits_granted: Mapped[int] = mapped_column(
+        server_default=text("0"), doc="Bonus credits of all times, those that are spent as well."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
     limits: Mapped[SubscriptionLimit | None] = to_one(plan)
@@ -94,6 +126,7 @@ class UserToken(Base):
     """A developer's token for another service; one for each service."""
 
     __tablename__ = "user_tokens"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (UniqueConstraint("user_id", "provider"), {"schema": "usage"})
     __access__ = read(own("user_id"))
 
@@ -122,6 +155,7 @@ class ApiUsage(Base):
     __tablename__ = "api_usage"
     __table_args__ = (
         Index(None, "user_id", "created_at"),
+        Index(None, "api_key_id"),
         {"schema": "usage", "postgresql_partition_by": "RANGE (created_at)"},
     )
     __access__ = read(own("user_id"), staff)
@@ -143,8 +177,12 @@ class ApiUsage(Base):
     response_bytes: Mapped[int | None] = mapped_column(doc="The answer's length in bytes; null where it is not known.")
     cost: Mapped[int] = mapped_column(server_default=text("1"), doc="How many API calls it counts as.")
     created_at: Mapped[CreatedAt] = mapped_column(primary_key=True)
+    api_key_id: Mapped[UUID | None] = reference(
+        "security.api_keys.id", doc="The key it was made with; null where that is not known."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
+    api_key: Mapped[ApiKey | None] = to_one(api_key_id)
 
 
 class UserReferral(Base):

@@ -136,7 +136,7 @@ def _put_key(world: World, dice: Dice, person: Person, number: int, when: dateti
     revoked = number % 60 == 30
     world.rows.put(
         ApiKey, id=dice.id(), user_id=person.id, name="Tableau de bord", key_hash=digest(f"key {number}"),
-        key_prefix=f"lk_{dice.hexadecimal(5)}", permissions=["pots:read", "donations:read"], rate_limit=1_000,
+        key_prefix=f"lk_dev_{dice.hexadecimal(8)}", permissions=["read:Pot", "read:Donation"], rate_limit=1_000,
         ip_whitelist=[], enabled=not revoked, last_used_at=when, last_used_ip=dice.address(),
         expires_at=world.today + timedelta(days=200), revoked_at=when if revoked else None,
         revoked_reason="No longer needed" if revoked else None, created_at=person.joined,

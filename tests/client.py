@@ -128,6 +128,8 @@ class Api:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
             yield cls(client, pipeline, settings)
+        # As at the end of a server.
+        await app.state.meter.close()
 
     @classmethod
     @asynccontextmanager

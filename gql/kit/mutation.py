@@ -25,11 +25,13 @@ from gql.kit.planner.mutations import Reading
 from gql.kit.scalars import Json
 from gql.kit.type_registry import TypeReference, register
 from gql.kit.types import Field, Input, argument, object_type
+from lango.actor import Actor
 from lango.db.connection import Query
 from lango.db.postgres import RawJson
 from lango.errors import Forbidden, Refused, Unauthenticated
 from lango.graphql.cookie_session import ACCESS, REFRESH, CookieSession
 from lango.graphql.cost import ONCE
+from lango.graphql.permissions import FOR_STAFF, IN_PERSON, NotByKey
 from lango.libraries.strawberry import definition_of, raw_info_of
 from lango.providers.registry import WARNINGS
 from lango.providers.warnings import ProviderWarning
@@ -66,9 +68,12 @@ class MutationWarning:
     message: str = strawberry.field(description="What to tell the person.")
 
 
-def mutations(*rules: Rule[..., Any]) -> type[Any]:
-    """The mutations of a group: a field for each rule, with its name, its input, its payload and its refusals."""
-    return object_type("Mutation", map(field_of, rules))
+def mutations(*rules: Rule[..., Any], in_person: bool = False) -> type[Any]:
+    """The mutations of a group: a field for each rule, with its name, its input, its payload and its refusals.
+
+    `in_person`: an API key may do none of them, whatever it may do otherwise.
+    """
+    return object_type("Mutation", [field_of(rule, in_person=in_person) for rule in rules])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Mutation:
 
     rule: Rule[..., Any]
     name: str
+    in_person: bool = False
 
     @property
     def rows(self) -> dict[str, Result]:
@@ -92,7 +98,7 @@ class Mutation:
         """Run the rule with that input; `path` is where the mutation stands in the answer. Raises CallerError."""
         arguments = arguments_of(given)
         key, validate_only = arguments.pop("idempotency_key", None), arguments.pop("validate_only", False)
-        _check_caller(self.rule, context.actor)
+        self._check_caller(context.actor)
         operation = self.name
         if key is None and context.idempotency_key is not None:
             key, operation = context.idempotency_key, f"{self.name}:{'.'.join(map(str, path))}"
@@ -116,8 +122,17 @@ class Mutation:
         if session is not None:
             refused, done = bool(outcome.refusals), outcome.dry_run is None
             session.keep(self.rule.name, arguments, outcome.values, refused=refused, done=done)
+        context.replayed += outcome.replayed
         context.show(outcome.opened, outcome.dry_run)
         return outcome
+
+    def _check_caller(self, actor: Actor) -> None:
+        if actor.user_id is None and not self.rule.anonymous:
+            raise Unauthenticated
+        if self.rule.staff and not actor.is_staff:
+            raise Forbidden("Only staff may do this.")
+        if self.in_person and actor.api_key is not None:
+            raise NotByKey(self.name)
 
 
 def reference_to(result: Result, outcome: Outcome) -> RowReference | None:
@@ -156,7 +171,7 @@ class PayloadReading:
                 context.read_objects[each.path] = finished(each.statement, text)
 
 
-def field_of(rule: Rule[..., Any]) -> Field:
+def field_of(rule: Rule[..., Any], *, in_person: bool = False) -> Field:
     """The field of a rule."""
     name = camel(rule.name)
     input_type = input_of(rule, name)
@@ -165,7 +180,7 @@ def field_of(rule: Rule[..., Any]) -> Field:
     payload_name = f"{title}Payload"
     payload = _payload_type(title, name, rule, _error_type(title, name, codes))
 
-    mutation = Mutation(rule, name)
+    mutation = Mutation(rule, name, in_person)
 
     async def resolve(_: Any, info: Any, input: Any) -> Any:
         context, path = info.context, tuple(info.path.as_list())
@@ -191,7 +206,12 @@ def field_of(rule: Rule[..., Any]) -> Field:
         description=f"{rule.doc} {ONLY_ONE}" if rule.once_an_operation else rule.doc,
         resolve=resolve,
         arguments=[given],
-        metadata={MUTATION: mutation, ONCE: rule.once_an_operation},
+        metadata={
+            MUTATION: mutation,
+            ONCE: rule.once_an_operation,
+            FOR_STAFF: rule.staff,
+            IN_PERSON: in_person,
+        },
     )
 
 
@@ -282,13 +302,6 @@ def _about_secret(result: Result) -> str:
 
 def _about(model: type[Base]) -> str:
     return " ".join((model.__doc__ or "").split())
-
-
-def _check_caller(rule: Rule[..., Any], actor: Any) -> None:
-    if actor.user_id is None and not rule.anonymous:
-        raise Unauthenticated
-    if rule.staff and not actor.is_staff:
-        raise Forbidden("Only staff may do this.")
 
 
 def _error(item: dict[str, Any], codes: Any) -> SimpleNamespace:

@@ -41,6 +41,7 @@ def database(*, serving: bool = True) -> Iterator[Settings]:
             "DATABASE_OWNER_URL": server.owner_url(DATABASE),
             "DATABASE_WORKER_URL": server.worker_url(DATABASE),
             "LANGO_ALLOW_DEV_KEY": "1",
+            "LANGO_API_KEY_ENVIRONMENT": "dev",
             **sandbox(current),
         }
         os.environ.update(added)

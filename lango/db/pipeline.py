@@ -87,6 +87,7 @@ class Pipeline:
         self._open: set[Connection] = set()
         # How often the server was lost: connections that were opened before are not used again.
         self._generation = 0
+        self.is_closed = False
         self.shares = Shares(pool_size or settings.pool_size, settings.caller_share, settings.pool_timeout)
         self.lock_timeout = settings.lock_timeout
         # Called with the statements that went together: for tests that count them.
@@ -234,7 +235,8 @@ class Pipeline:
             yield
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, for good."""
+        self.is_closed = True
         for connection in list(self._open):
             connection.close()
 

@@ -75,6 +75,8 @@ class Context:
         # Every row that was loaded to be shown to staff: somebody may have to answer for it.
         self.shown: list[object] = []
         self.reads = Reads(pipeline, actor, self.shown)
+        # How many mutations have answered as the first call with their idempotency key did.
+        self.replayed = 0
         # Whether a mutation was done, should its answer fail: None where nothing has been committed.
         self.outcome: Literal["DONE", "UNKNOWN"] | None = None
         self._outcome_before: Literal["DONE", "UNKNOWN"] | None = None

@@ -38,6 +38,8 @@ from lango.graphql.limits import HIGHEST, INTROSPECTION, fragments_of
 
 PAGE_ARGUMENTS = ("first", "last")
 INTROSPECTION_COST = 500
+# An API call by a key is so many objects; at least as many calls are counted as there are root fields.
+OBJECTS_PER_CALL = 100
 # A root field of a mutation, besides what is read of its payload.
 MUTATION_COST = 10
 # One of which an operation may have no more than one: it hashes a password, say, or has a message sent.
@@ -64,11 +66,18 @@ class SelectionCost(NamedTuple):
 
 class Cost(NamedTuple):
     """What an operation costs, in objects, and how many root fields of a mutation it has; of these, those of which it
-    may have no more than one."""
+    may have no more than one; and how many root fields of any kind."""
 
     objects: int
     mutations: int
     once: int
+    roots: int = 0
+
+    @property
+    def api_calls(self) -> int:
+        """As how many API calls it counts that is made with a key: one for each root field, or for each hundred
+        objects, whichever is more."""
+        return max(1, self.roots, -(-self.objects // OBJECTS_PER_CALL))
 
 
 class CostAnalysis:
@@ -91,12 +100,20 @@ class CostAnalysis:
             return Cost(0, 0, 0)
         visitor = CostVisitor(self, with_defaults(operation, variables))
         mutations = once = 0
+        fields = {key_of(node): node.name.value for node, _ in visitor.fields(operation.selection_set, root)}
         if operation.operation is OperationType.MUTATION:
-            fields = {key_of(node): node.name.value for node, _ in visitor.fields(operation.selection_set, root)}
             mutations, once = len(fields), sum(stands_once(root.fields.get(name)) for name in fields.values())
         characters = visitor.selection_set(operation.selection_set, root).once
         added = MUTATION_COST * (mutations - once) + ONCE_COST * once
-        return Cost(min(characters // OBJECT_CHARACTERS + added, HIGHEST), mutations, once)
+        return Cost(min(characters // OBJECT_CHARACTERS + added, HIGHEST), mutations, once, len(fields))
+
+    def roots(
+        self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> Iterator[tuple[str, FieldNode]]:
+        """The root fields that are run, by their response keys."""
+        visitor = CostVisitor(self, with_defaults(operation, variables))
+        for node, _ in visitor.fields(operation.selection_set, self.schema.get_root_type(operation.operation)):
+            yield key_of(node), node
 
     def most_expensive(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
         """The path of the field that costs most: of the root fields the most expensive, and so on inside it."""

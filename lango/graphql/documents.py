@@ -26,6 +26,7 @@ from strawberry.extensions import SchemaExtension
 from lango.errors import BadUserInput, CallerError, QueryTooComplex, TimedOut
 from lango.graphql.cost import Cost, CostAnalysis
 from lango.graphql.limits import INTROSPECTION, EmptySelection, Limits, Sizes
+from lango.graphql.permissions import Required
 from lango.graphql.time_slices import Slices
 from lango.graphql.validation import RULES, long_numbers
 from lango.libraries.strawberry import graphql_of
@@ -90,6 +91,8 @@ class Document:
         self._introspective = frozenset(introspective)
         self._deciders: dict[str | None, tuple[str, ...]] = {}
         self._costs: Lru[Hashable, Cost] = Lru(REMEMBERED_COSTS)
+        # What each operation needs of an API key, once one has brought it.
+        self.required: dict[str | None, Required] = {}
 
     @cached_property
     def shortest(self) -> str:
@@ -142,6 +145,12 @@ class Document:
             cost = self._analysis.of(operation, variables)
             self._costs.put(key, cost)
         return cost
+
+    def roots(
+        self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> Iterator[tuple[str, FieldNode]]:
+        """The root fields that are run with these values, by their response keys."""
+        return self._analysis.roots(operation, variables)
 
     def most_expensive(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> str | None:
         """The path of the field that costs most with these values."""

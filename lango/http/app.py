@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +45,7 @@ from lango.providers.registry import PROVIDERS
 from lango.rules.handlers import Handler
 from lango.rules.services import Services, make_services
 from lango.security.account_status import Callers
+from lango.security.api_calls import Meter
 from lango.security.authentication import Authenticator
 from lango.settings import Settings
 
@@ -85,6 +87,7 @@ def create_app(
     authenticator = authenticator or Authenticator(settings)
     health = Health(pipeline, settings, metrics, gauges=Gauges(services))
     schema = with_prepared_documents(schema)
+    meter = Meter(pipeline)
     planner = None
     if settings.planner == "on":
         planner = QueryPlanner(graphql_of(schema), settings, metrics, audits_reads=audits_reads)
@@ -98,6 +101,7 @@ def create_app(
         services=services,
         metrics=metrics,
     )
+    operations.services = replace(services, permissions=operations.admission.permissions.known)
     callers = Callers(authenticator, pipeline, settings.execution_timeout)
     connections = Connections(callers, settings)
     hub = Hub(direct_url(settings, pipeline), settings, pipeline, metrics)
@@ -106,7 +110,7 @@ def create_app(
         operations, subscriptions, connections, settings, metrics, callers=callers, assets=ASSETS
     )
     sockets = Sockets(
-        operations, subscriptions, connections, settings, metrics, allowed_origins=endpoint.allowed_origins
+        operations, subscriptions, connections, settings, metrics, allowed_origins=endpoint.allowed_origins, meter=meter
     )
     health.when_stopping.append(lambda: connections.end_all("The gateway is stopping."))
 
@@ -119,6 +123,7 @@ def create_app(
         ahead.cancel()
         connections.end_all("The gateway is stopping.")
         hub.close()
+        await meter.close()
         if own_services:
             await services.close()
         await authenticator.close()
@@ -143,19 +148,20 @@ def create_app(
     app = Gateway(
         routes=routes,
         middleware=[
-            Middleware(RequestLogMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts),
+            Middleware(RequestLogMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts, meter=meter),
             *cors(settings),
         ],
         exception_handlers={404: not_found},
         lifespan=lifespan,
     )
-    app.direct = RequestLogMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts)
+    app.direct = RequestLogMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts, meter)
     app.state.authenticator = authenticator
     app.state.metrics = metrics
     app.state.health = health
     app.state.pipeline = pipeline
     app.state.hub = hub
     app.state.services = services
+    app.state.meter = meter
     return app
 
 

@@ -14,7 +14,8 @@ from lango.actor import Actor
 from lango.errors import RateLimited
 from lango.http.proxies import Address
 from lango.http.request_log import HttpRequestLog
-from lango.security.account_status import Callers, Subject
+from lango.security.account_status import Callers
+from lango.security.api_key_status import KeyClaims
 from lango.security.authentication import Claims
 from lango.settings import Settings
 
@@ -35,7 +36,7 @@ class Connection:
 
     address: Address | None
     end: Callable[[str], None]
-    claims: Claims | None = None
+    claims: Claims | KeyClaims | None = None
     expiry: asyncio.TimerHandle | None = None
     counted: list[Hashable] = field(default_factory=list)
 
@@ -69,19 +70,22 @@ class Connections:
     async def identify(
         self, connection: Connection, authorization: Sequence[str], request_log: HttpRequestLog
     ) -> Actor:
-        """The caller, for whom the connection stays open until the token or the session ends, or the account.
+        """The caller, for whom the connection stays open until the token or the session ends, the API key, or the
+        account.
 
-        Raises InvalidToken and TooManyConnections.
+        Raises InvalidToken, TooManyConnections, and for an API key AddressNotAllowed and TooManyFailures.
         """
         actor, claims = await self._callers.identify(authorization, request_log)
         if connection.address is not None:
             self._release(connection, uninitialised(connection.address))
         if claims is not None:
             self._count(connection, claims.user_id, self._settings.max_connections_per_user)
-            seconds = claims.expires_at + self._settings.token_leeway - time.time()
-            connection.expiry = asyncio.get_running_loop().call_later(
-                seconds, connection.end, "The access token has expired."
-            )
+            if isinstance(claims, Claims):
+                # An API key's end may be brought forward: the watch finds it.
+                seconds = claims.expires_at + self._settings.token_leeway - time.time()
+                connection.expiry = asyncio.get_running_loop().call_later(
+                    seconds, connection.end, "The access token has expired."
+                )
             connection.claims = claims
             if self._watch is None or self._watch.done():
                 self._watch = asyncio.create_task(self._watch_callers())
@@ -128,21 +132,11 @@ class Connections:
 
     async def _end_refused(self) -> None:
         """End the connections of those who are no longer to be served."""
-        by_subject: dict[Subject, list[Connection]] = {}
-        for connection in list(self._open):
-            if (claims := connection.claims) is None:
-                continue
-            if (refusal := await self._callers.refusal(claims)) is not None:
-                connection.end(refusal.message)
-            else:
-                by_subject.setdefault((claims.user_id, claims.session_id), []).append(connection)
-        if not by_subject:
-            return
-        refusals = await self._callers.refusals(list(by_subject))
-        for connections, refused in zip(by_subject.values(), refusals, strict=True):
+        watched = [(connection, connection.claims) for connection in self._open if connection.claims is not None]
+        refusals = await self._callers.refusals([claims for _, claims in watched])
+        for (connection, _), refused in zip(watched, refusals, strict=True):
             if refused is not None:
-                for connection in connections:
-                    connection.end(refused.message)
+                connection.end(refused.message)
 
 
 def uninitialised(address: Address) -> Hashable:

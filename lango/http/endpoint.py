@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lango.http import graphiql
+from lango.http.admission import begin_call
 from lango.http.allowed_hosts import Hosts
 from lango.http.connections import Connections
 from lango.http.cookies import Credentials
@@ -111,15 +112,19 @@ class GraphQLEndpoint:
         parameters = await self.read(scope, receive, headers)
         actor = await self.callers.actor(credentials.authorization, request_log)
         request_log.user_id = actor.user_id
+        begin_call(actor, request_log, length_of(headers))
         document, operation = await self.operations.prepare(parameters, request_log)
         check_method(scope["method"], operation, headers)
         self.operations.check_cost(document, operation, parameters, request_log)
-        if operation.operation is OperationType.SUBSCRIPTION:
-            request = OperationRequest(document, operation, parameters, actor, request_log)
-            return await self.subscribe(request, headers, credentials)
         key = headers.get("idempotency-key")
         if key is not None and not is_idempotency_key(key):
             raise BadRequest(f"The Idempotency-Key {IDEMPOTENCY_KEY_FORM}")
+        await self.operations.admission.admit(
+            document, operation, parameters.variables, actor, request_log, idempotency_key=key
+        )
+        if operation.operation is OperationType.SUBSCRIPTION:
+            request = OperationRequest(document, operation, parameters, actor, request_log)
+            return await self.subscribe(request, headers, credentials)
         context = self.operations.context(actor, document, idempotency_key=key, cookie_session=credentials.session)
         answer = await self.operations.perform(
             document, operation, parameters, context, request_log, UntilDisconnect(receive, self._moments)
@@ -177,6 +182,12 @@ class GraphQLEndpoint:
         content = graphiql.page(scope["path"], root + self.assets, demo_callers=demo and root + demo)
         headers = {"content-security-policy": graphiql.POLICY, "cache-control": "no-store", "vary": "Accept"}
         return Response(content, headers=headers, media_type="text/html")
+
+
+def length_of(headers: Headers) -> int | None:
+    """How long the client says that the body is."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 10 else None
 
 
 def check_method(method: str, operation: OperationDefinitionNode, headers: Headers) -> None:

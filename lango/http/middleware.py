@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,6 +13,7 @@ from lango.http.request_log import KEY, open_request_log
 from lango.http.responses import internal_error, rejection
 from lango.observability.logs import log_error, log_request
 from lango.observability.metrics import Metrics
+from lango.security.api_calls import Meter
 from lango.security.rate_limits import Quota, quotas_taken, tightest
 
 refused = MisdirectedRequest()
@@ -36,10 +38,11 @@ QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/graphql/assets/")
 class RequestLogMiddleware:
     """Opens the log of each request and closes it with a log line and its metrics."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, trusted: Networks, hosts: Hosts) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, trusted: Networks, hosts: Hosts, meter: Meter) -> None:
         self.app = app
         self.hosts = hosts
         self.metrics = metrics
+        self.meter = meter
         self.trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +59,8 @@ class RequestLogMiddleware:
                 started = True
                 request_log.status = message["status"]
                 own = message.get("headers", ())
+                if request_log.call is not None:
+                    request_log.call.response_bytes = length_in(own)
                 policy = () if POLICY in [name for name, _ in own] else (DEFAULT_POLICY,)
                 request_id = (b"x-request-id", request_log.request_id.encode())
                 limits = tightest(taken).headers if taken else ()
@@ -81,5 +86,11 @@ class RequestLogMiddleware:
             quotas_taken.reset(noting)
             self.metrics.in_flight.dec()
             self.metrics.request(request_log.operation, request_log.status, request_log.seconds, request_log.codes)
+            self.meter.record(request_log)
             if request_log.status >= 400 or not scope["path"].startswith(QUIET_PATHS):
                 log_request(request_log, scope["method"], request_log.path or scope["path"])
+
+
+def length_in(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """How long the body is, of an answer whose end is known from the beginning."""
+    return next((int(value) for name, value in headers if name == b"content-length"), None)

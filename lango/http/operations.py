@@ -14,10 +14,11 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_in
 from strawberry.types import ExecutionResult
 
 from gql.kit.planner.answers import QueryPlanner
-from lango.actor import Actor
+from lango.actor import NOBODY, Actor
 from lango.db.pipeline import Pipeline
 from lango.errors import (
     AnswerTooLarge,
+    BadUserInput,
     CallerError,
     Forbidden,
     Refused,
@@ -35,6 +36,7 @@ from lango.graphql.documents import Document, Documents, InvalidDocument
 from lango.graphql.introspection import introspect
 from lango.graphql.time_slices import Slices
 from lango.graphql.variables import in_json
+from lango.http.admission import Admission
 from lango.http.negotiation import HttpError
 from lango.http.parameters import Parameters
 from lango.http.request_log import HttpRequestLog
@@ -100,6 +102,7 @@ class Operations:
         self.introspections: Lru[Hashable, dict[str, bytes]] = Lru(100, weight=INTROSPECTION_BYTES)
         self.slices = Slices()
         self._timers = EqualTimers(settings.execution_timeout)
+        self.admission = Admission(schema, pipeline)
 
     async def prepare(
         self, parameters: Parameters, request_log: HttpRequestLog
@@ -184,10 +187,24 @@ class Operations:
 
         Raises TimedOut and ClientDisconnected.
         """
+        answer = await self._perform(document, operation, parameters, context, request_log, client)
+        executed = answer.content is not None
+        await self.admission.settle(document, operation, parameters.variables, context, request_log, executed=executed)
+        return answer
+
+    async def _perform(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        parameters: Parameters,
+        context: Context,
+        request_log: HttpRequestLog,
+        client: AbstractAsyncContextManager[None] | None,
+    ) -> Answer:
         self._check_introspection(document, operation, context.actor)
         about_schema = None
         if document.introspects(operation):
-            about_schema = await self._introspect(document, operation, parameters)
+            about_schema = await self._introspect(document, operation, parameters, context.actor)
         if about_schema is not None:
             return Answer(self._finished(about_schema, request_log), [], about_schema=True)
         result = await self._execute(document, operation, parameters, context, client or nullcontext())
@@ -198,29 +215,34 @@ class Operations:
         )
 
     async def _introspect(
-        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters
+        self, document: Document, operation: OperationDefinitionNode, parameters: Parameters, actor: Actor = NOBODY
     ) -> Answered | None:
         """The answer to introspection alone; None where something is wrong with it, which the executor reports.
 
-        Made in slices, once for all equal queries, and kept: the whole schema takes a good part of a second. Raises
-        TimedOut.
+        Made in slices, once for all equal queries, and kept: the whole schema takes a good part of a second. A caller
+        with an API key is shown what the key may use. Raises TimedOut, and BadUserInput for what is wrong by a key.
         """
         named = [definition.variable.name.value for definition in operation.variable_definitions or ()]
         values = {name: parameters.variables[name] for name in named if name in parameters.variables}
-        key = (document.shortest, operation.name.value if operation.name else None, exact_json.dumps(values))
+        seen_by = None if actor.api_key is None else (actor.api_key.permissions, actor.is_staff)
+        name = operation.name.value if operation.name else None
+        key = (document.shortest, name, exact_json.dumps(values), seen_by)
 
         def make() -> dict[str, bytes] | None:
-            graphql = graphql_of(self.schema)
-            made = introspect(graphql, operation, document.fragments, values)
+            made = introspect(shown, operation, document.fragments, values)
             if made is not None:
                 self.introspections.put(key, made, sum(map(len, made.values())))
             return made
 
         try:
             async with asyncio.timeout(self.settings.execution_timeout):
+                shown = await self.admission.shown(actor)
                 finished = await self.slices.make(key, partial(self.introspections.get, key), make)
         except TimeoutError:
             raise TimedOut from None
+        if finished is None and seen_by is not None:
+            # The executor would answer the rest of it from the whole schema.
+            raise BadUserInput("The variables or arguments of this introspection are not what it takes.")
         return None if finished is None else Answered(finished, complete=True)
 
     async def _execute(
@@ -295,6 +317,8 @@ class Operations:
     def _extensions(self, request_log: HttpRequestLog, answered: Answered) -> dict[str, Any]:
         """The answer's extensions: its cost; for staff, where the settings say so, how it was made."""
         extensions: dict[str, Any] = {"cost": {"requested": request_log.cost, "limit": self.settings.max_cost}}
+        if request_log.usage_warning is not None:
+            extensions["usage"] = request_log.usage_warning
         if answered.report is not None:
             python = request_log.seconds * 1000 - answered.report["databaseMs"]
             extensions["lango"] = answered.report | {"pythonMs": round(python, 3)}

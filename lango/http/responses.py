@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ STATUSES = {
     "UNAUTHENTICATED": 401,
     "FORBIDDEN": 403,
     "RATE_LIMITED": 429,
+    "USAGE_LIMIT_REACHED": 429,
     "INTERNAL": 500,
     "SERVICE_UNAVAILABLE": 503,
     "TIMEOUT": 504,
@@ -28,7 +29,7 @@ STATUSES = {
 # A fair size after a fraction of the time that the best would take.
 COMPRESSION = 6
 NOT_KEPT = {"cache-control": "no-store", "vary": "Accept, Authorization, Cookie, Origin"}
-RETRY_AFTER = {"SERVICE_UNAVAILABLE": "2", "RATE_LIMITED": "60"}
+RETRY_AFTER = {"SERVICE_UNAVAILABLE": "2", "RATE_LIMITED": "60", "USAGE_LIMIT_REACHED": "60"}
 CHALLENGE = 'Bearer error="invalid_token", error_description="{}"'
 
 
@@ -108,6 +109,11 @@ def takes_coding(accepted: str, wanted: str) -> bool:
         if coding.strip().lower() in (wanted, "*"):
             return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
     return False
+
+
+def status_of(codes: Iterable[str]) -> int:
+    """The status of what was not executed for these reasons: that of the first code that has one, else 400."""
+    return next((STATUSES[code] for code in codes if code in STATUSES), 400)
 
 
 def rejection(

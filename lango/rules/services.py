@@ -14,6 +14,7 @@ from lango.providers.provider import Provider
 from lango.providers.registry import PROVIDERS
 from lango.rules.transaction import RuleTransaction
 from lango.security.encryption import Keyring, usable_keyring
+from lango.security.permissions import Known
 from lango.settings import Settings
 
 Client = TypeVar("Client")
@@ -30,6 +31,8 @@ class Services:
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     # What a worker counts; the gateway counts no jobs.
     metrics: JobMetrics | None = None
+    # What an API key may be permitted; only the gateway knows its API.
+    permissions: Known = field(default_factory=Known)
 
     def client(self, provider: Provider[Client]) -> Client:
         """What calls this provider: `services.client(WAVE).checkout(…)`.

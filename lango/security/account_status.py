@@ -13,6 +13,8 @@ from lango.actor import NOBODY, STAFF_ROLES, Actor, DatabaseRole, Role
 from lango.db.pipeline import Pipeline
 from lango.lru import Lru
 from lango.observability.request_log import RequestLog
+from lango.security import api_keys
+from lango.security.api_key_status import KeyCallers, KeyClaims
 from lango.security.authentication import ROLE_NAMES, Authenticator, Claims, InvalidToken, bearer_token
 
 # Seconds for which a caller who was found to be active is taken to be so: whoever is no longer is refused within as
@@ -94,6 +96,7 @@ class Callers:
         self._authenticator = authenticator
         self._pipeline = pipeline
         self._timeout = timeout
+        self._keys = KeyCallers(pipeline, authenticator.settings.api_key_environment, timeout)
         # When those who were found to be active were looked at.
         self._active: Lru[Subject, float] = Lru(MAX_REMEMBERED)
         self._looking: dict[Subject, asyncio.Task[None]] = {}
@@ -105,13 +108,19 @@ class Callers:
         """The caller: nobody without a header. Raises InvalidToken."""
         return (await self.identify(authorization, request_log))[0]
 
-    async def identify(self, authorization: Sequence[str], request_log: RequestLog) -> tuple[Actor, Claims | None]:
-        """The caller, and what the token says, if there is one. Raises InvalidToken, TimeoutError, and what a database
-        that cannot be reached raises."""
+    async def identify(
+        self, authorization: Sequence[str], request_log: RequestLog
+    ) -> tuple[Actor, Claims | KeyClaims | None]:
+        """The caller, and what the token or the API key says, if there is one. Raises InvalidToken, TimeoutError, what
+        a database that cannot be reached raises, and for a key AddressNotAllowed and TooManyFailures."""
         agent = (request_log.user_agent or "")[:LONGEST_USER_AGENT] or None
         if not authorization:
             return Actor(request_id=request_log.request_id, ip=request_log.client, user_agent=agent), None
-        claims = await self._authenticator.verify(bearer_token(authorization))
+        token = bearer_token(authorization)
+        if token.startswith(api_keys.PREFIX):
+            nobody = Actor(request_id=request_log.request_id, ip=request_log.client, user_agent=agent)
+            return await self._keys.identify(token, nobody)
+        claims = await self._authenticator.verify(token)
         actor = Actor(
             claims.user_id,
             claims.roles,
@@ -127,10 +136,13 @@ class Callers:
     async def still(self, actor: Actor) -> Actor:
         """The caller as the database has them now: a connection may outlive what a caller may do.
 
-        Raises InvalidToken for somebody whose account is not active, or whose session has ended.
+        Raises InvalidToken for somebody whose account is not active, whose session has ended, or whose API key is
+        accepted no more.
         """
         if actor.user_id is None:
             return actor
+        if actor.api_key is not None:
+            return await self._keys.still(actor)
         subject = actor.user_id, actor.session_id
         # Roles grant something to staff alone; whether somebody is a partner's member the policies find out themselves.
         if actor.roles & STAFF_ROLES:
@@ -141,15 +153,21 @@ class Callers:
             await self._look_once(subject, actor.request_id)
         return replace(actor, roles=frozenset()) if actor.roles else actor
 
-    async def refusal(self, claims: Claims) -> InvalidToken | None:
-        """Why this token is no longer taken, as far as its key decides."""
-        return None if await self._authenticator.trusts(claims) else KeyWithdrawn()
-
-    async def refusals(self, subjects: Sequence[Subject]) -> list[InvalidToken | None]:
+    async def refusals(self, listed: Sequence[Claims | KeyClaims]) -> list[InvalidToken | None]:
         """Why these are no longer served, in their order; None for those who are."""
+        withdrawn = [isinstance(each, Claims) and not await self._authenticator.trusts(each) for each in listed]
+        subjects = [(each.user_id, each.session_id) for each in listed if isinstance(each, Claims)]
+        key_ids = [each.key_id for each in listed if isinstance(each, KeyClaims)]
+        of_subjects = iter(await self._refusals_of_subjects(subjects) if subjects else ())
+        of_keys = iter(await self._keys.refusals(key_ids) if key_ids else ())
+        found = [next(of_subjects) if isinstance(each, Claims) else next(of_keys) for each in listed]
+        return [KeyWithdrawn() if gone else refusal for gone, refusal in zip(withdrawn, found, strict=True)]
+
+    async def _refusals_of_subjects(self, subjects: Sequence[Subject]) -> list[InvalidToken | None]:
         async with asyncio.timeout(min(self._timeout, LONGEST_LOOK)):
-            found = await standings_of(self._pipeline, subjects)
-        return [REFUSALS[standing]() if standing in REFUSALS else None for standing in found]
+            found = await standings_of(self._pipeline, list(dict.fromkeys(subjects)))
+        standings = dict(zip(dict.fromkeys(subjects), found, strict=True))
+        return [refusal() if (refusal := REFUSALS.get(standings[each])) else None for each in subjects]
 
     async def _confirm(self, claimed: Claimed, request_id: str) -> frozenset[Role]:
         """Those of the claimed roles that the database has, by a look that begins after this call. Raises InvalidToken.

@@ -24,6 +24,7 @@ from models.columns import (
     reference,
     secret_column,
     to_one,
+    unaudited,
 )
 from models.locks import LockRank
 
@@ -202,12 +203,14 @@ class ApiKey(Base):
     user_id: Mapped[UUID] = reference("identity.users.id", doc="The user it belongs to.")
     name: Mapped[str] = mapped_column(doc="What its owner calls it.")
     key_hash: Mapped[str] = secret_column(Text(), doc="Hash of the key: the key is shown once, and not kept.")
-    key_prefix: Mapped[str] = mapped_column(doc="The first 8 characters of the key, to tell it from others.")
+    key_prefix: Mapped[str] = mapped_column(doc="What the key begins with, to tell it from others.")
     permissions: Mapped[Json | None] = mapped_column(
-        server_default=text("'[]'"), doc="What it may be used for, a list of names."
+        server_default=text("'[]'"),
+        doc="What it may be used for, a list: `read:Pot`, `mutate:redeemQrCode`, `subscribe:potUpdated`, or `*` in the "
+        "place of a name.",
     )
     rate_limit: Mapped[int | None] = mapped_column(
-        server_default=text("1000"), doc="How many requests it may make in an hour."
+        server_default=text("1000"), doc="How many requests it may make in an hour; null without a limit."
     )
     ip_whitelist: Mapped[Json | None] = mapped_column(
         server_default=text("'[]'"),
@@ -217,9 +220,11 @@ class ApiKey(Base):
     enabled: Mapped[bool] = mapped_column(
         server_default=text("true"), doc="Whether it is accepted now; false puts it to rest without revoking it."
     )
-    last_used_at: Mapped[Moment | None] = mapped_column(doc="When it was last used; null before the first time.")
+    last_used_at: Mapped[Moment | None] = mapped_column(
+        info=unaudited(), doc="When it was last used, to the minute; null before the first time."
+    )
     last_used_ip: Mapped[InetAddress | None] = mapped_column(
-        doc="The address it was last used from; null before the first time."
+        info=unaudited(), doc="The address it was last used from; null before the first time."
     )
     expires_at: Mapped[Moment | None] = mapped_column(doc="When it ends by itself; null if never.")
     revoked_at: Mapped[Moment | None] = mapped_column(doc="When it was taken back for good; null while it serves.")

@@ -94,6 +94,8 @@ def scope_of(actor: Actor, key: str) -> str:
     """Whose key it is. Raises BadUserInput for what is no key, or that somebody else might bring."""
     if not is_idempotency_key(key):
         raise BadUserInput(f"The idempotency key {IDEMPOTENCY_KEY_FORM}")
+    if actor.api_key is not None:
+        return f"api_key:{actor.api_key.id}"
     if actor.user_id is not None:
         return f"user:{actor.user_id}"
     if not UNGUESSABLE.fullmatch(key):

@@ -64,6 +64,8 @@ class Outcome(NamedTuple):
     payload: Sequence[bytes | None] | Exception | None = None
     # The transaction of a dry run, in which its payload is read as the caller; whoever requested it rolls it back.
     dry_run: RuleTransaction | None = None
+    # Whether it is what the first call with its idempotency key came to.
+    replayed: bool = False
 
 
 class Arguments(NamedTuple):
@@ -246,7 +248,7 @@ async def _call_outside(services: Services, actor: Actor, outcome: Outcome, coun
 
 def _kept(stored: dict[str, Any]) -> Outcome:
     called = [calls.unpacked(kept) for kept in stored.get("calls", [])]
-    return Outcome(stored.get("made", {}), stored.get("refused", []), called, stored.get("opened", []))
+    return Outcome(stored.get("made", {}), stored.get("refused", []), called, stored.get("opened", []), replayed=True)
 
 
 def _refusal(refusal: Refused) -> dict[str, Any]:

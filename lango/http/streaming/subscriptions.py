@@ -159,8 +159,8 @@ class NotSubscribed(BadUserInput):
 def rights_of(actor: Actor) -> Hashable:
     """What decides what an actor sees. What staff see is noted with their session and address."""
     if actor.is_staff:
-        return actor.user_id, actor.roles, actor.session_id, actor.ip
-    return actor.user_id, actor.roles
+        return actor.user_id, actor.roles, actor.session_id, actor.ip, actor.api_key
+    return actor.user_id, actor.roles, actor.api_key
 
 
 def shared_by(actor: Actor) -> Actor:

@@ -16,9 +16,10 @@ from graphql import OperationType
 from starlette.types import Receive, Scope, Send
 
 from lango.actor import Actor
-from lango.errors import RateLimited, is_passing
+from lango.errors import Forbidden, RateLimited, is_passing
 from lango.events.outbox import Event
 from lango.graphql.cookie_session import CookieSession
+from lango.http.admission import begin_call
 from lango.http.allowed_hosts import Hosts, MisdirectedRequest
 from lango.http.connections import Connections, TooManyConnections
 from lango.http.cookies import Credentials
@@ -27,6 +28,7 @@ from lango.http.operations import Operations, always_explained, codes_of
 from lango.http.parameters import Parameters
 from lango.http.proxies import Networks
 from lango.http.request_log import HttpRequestLog, open_request_log
+from lango.http.responses import status_of
 from lango.http.streaming.messages import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -53,6 +55,7 @@ from lango.http.streaming.send_buffer import BufferFull, SendBuffer
 from lango.http.streaming.subscriptions import NotStarted, OperationRequest, Subscriptions
 from lango.observability.logs import log_error, log_outage, log_request
 from lango.observability.metrics import Metrics
+from lango.security.api_calls import Meter
 from lango.security.authentication import InvalidToken
 from lango.settings import Settings
 
@@ -71,12 +74,14 @@ class Sockets:
         metrics: Metrics,
         *,
         allowed_origins: frozenset[str],
+        meter: Meter,
     ) -> None:
         self.operations = operations
         self.subscriptions = subscriptions
         self.connections = connections
         self.settings = settings
         self.metrics = metrics
+        self.meter = meter
         self.trusted = Networks(settings.trusted_proxies)
         self.allowed_origins = allowed_origins
         self.hosts = Hosts(settings)
@@ -238,8 +243,10 @@ class Socket:
             self._actor = await self._sockets.connections.identify(
                 self._connection, given or credentials.authorization, self._request_log
             )
-        except InvalidToken as error:
+        except (InvalidToken, Forbidden) as error:
             raise Closing(FORBIDDEN, error.message) from None
+        except RateLimited as error:
+            raise Closing(TRY_AGAIN, error.message) from None
         except Exception as error:
             if is_passing(error):
                 raise self._away(error, self._request_log) from None
@@ -274,8 +281,13 @@ class Socket:
     async def _begin(self, id_: str, parameters: Parameters, request_log: HttpRequestLog) -> None:
         operations, actor = self._sockets.operations, self._actor
         assert actor is not None
+        begin_call(actor, request_log, None)
         document, operation = await operations.prepare(parameters, request_log)
         operations.check_cost(document, operation, parameters, request_log)
+        if actor.api_key is not None:
+            # Its permissions are those of now.
+            actor = await self._sockets.subscriptions.callers.still(actor)
+        await operations.admission.admit(document, operation, parameters.variables, actor, request_log)
         request = OperationRequest(document, operation, parameters, actor, request_log)
         if operation.operation is OperationType.SUBSCRIPTION:
             subscriber = Subscriber(self, id_, self._sockets.metrics)
@@ -323,6 +335,8 @@ class Socket:
         if answer.content is None:
             await self._send_errors(id_, answer.errors, request_log)
             return
+        if request_log.call is not None:
+            request_log.call.response_bytes = len(answer.content)
         self._note(request_log, 200)
         await self._out.drain()
         self.push(next_of(id_, answer.content))
@@ -346,13 +360,14 @@ class Socket:
 
     async def _send_errors(self, id_: str, errors: list[dict[str, Any]], request_log: HttpRequestLog) -> None:
         request_log.codes = codes_of(errors)
-        self._note(request_log, 400)
+        self._note(request_log, status_of(request_log.codes))
         await self.reply(id=id_, type="error", payload=errors)
 
     def _note(self, request_log: HttpRequestLog, status: int) -> None:
         request_log.status = status
         self._sockets.metrics.request(request_log.operation, status, request_log.seconds, request_log.codes)
         log_request(request_log, "WS", "/graphql")
+        self._sockets.meter.record(request_log)
 
     def finished(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """A subscription ends by our side."""
