@@ -56,7 +56,6 @@ METERING = [
         returns="timestamptz",
         definer=False,
         volatility="STABLE PARALLEL SAFE",
-        granted_to=("lango_rules", "lango_worker"),
     ),
     Function(
         "open_subscription",

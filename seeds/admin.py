@@ -108,6 +108,7 @@ NUMBERS = {
     "trading.new_wallet_hours": Number(
         24, "How long a wallet that was just connected waits to be paid to.", most=8_760
     ),
+    "usage.referral_bonus": Number(50, "API calls that each of the two gets when a developer brings another."),
     "treasury.mpesa_deposit_fee": Number(0.025, "The part of a deposit by M-Pesa that is kept.", most=1, whole=False),
 }
 # Key, text, and whether it is sensitive.
@@ -220,7 +221,9 @@ async def _put_developers(world: World, dice: Dice) -> None:
             UserSubscription, user_id=person.id, plan=("free", "pro", "enterprise")[min(number % 4, 2)],
             referral_code=code, total_referrals=int(referrer and completed),
             bonus_credits=50 if (referrer or referred) and completed else 0, calls_this_month=used,
-            usage_resets_at=resets, created_at=person.joined,
+            usage_resets_at=resets, created_at=person.joined, resets_on_day=1,
+            usage_began_at=world.today.replace(day=1),
+            bonus_credits_granted=50 if (referrer or referred) and completed else 0,
         )  # fmt: skip
         if referrer:
             when = dice.ago(60)

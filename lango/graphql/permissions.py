@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from graphql import (
@@ -47,7 +47,6 @@ IN_PERSON = "lango.in_person"
 PARTS = (
     "Connection", "Edge", "Aggregate", "Group", "Numbers", "Distinct", "Extremes", "ListWhere", "Where", "Order",
 )  # fmt: skip
-PAGE_INFO = "PageInfo"
 
 
 class NotPermitted(Forbidden):
@@ -133,13 +132,15 @@ class Permissions:
         if is_leaf_type(kind):
             return permission(READ, ALL) if parent is self.schema.query_type else None
         subject = self._subject(kind.name)
-        return None if subject is None else permission(READ, subject)
+        # What is no object by itself, a page's info or a day's numbers, comes with what it is in.
+        by_itself = self._is_object(subject) or parent is self.schema.query_type or self._is_object(parent.name)
+        return permission(READ, subject) if by_itself else None
 
     def of_input(self, kind: Any) -> str | None:
         """The permission that a value of an input type needs: of a filter or an order, that of what it is about."""
         name = get_named_type(kind).name
         subject = self._subject(name)
-        return permission(READ, subject) if subject not in (None, name) else None
+        return permission(READ, subject) if subject != name else None
 
     def _of_value(self, value: Any, kind: Any) -> Iterator[str]:
         """What the value of a variable needs. It has not been looked at: what is not right, the executor refuses."""
@@ -155,10 +156,8 @@ class Permissions:
                 if name in kind.fields:
                     yield from self._of_value(inner, kind.fields[name].type)
 
-    def _subject(self, name: str) -> str | None:
-        """The type whose objects a type is, has, counts or filters; None for what is of no type's own."""
-        if name == PAGE_INFO:
-            return None
+    def _subject(self, name: str) -> str:
+        """The type whose objects a type is, has, counts or filters."""
         for part in PARTS:
             if name.endswith(part) and self._is_object(name.removesuffix(part)):
                 return name.removesuffix(part)
@@ -249,11 +248,11 @@ class _Shown:
             return kind
         copied = self._types.get(kind.name)
         if copied is None:
-            given = kind.to_kwargs()
+            given: dict[str, Any] = {**kind.to_kwargs()}
             if isinstance(kind, GraphQLInputObjectType):
-                given["fields"] = lambda: self._inputs(kind)
+                given["fields"] = partial(self._inputs, kind)
             else:
-                given |= {"fields": lambda: self._fields(kind), "interfaces": lambda: self._all(kind.interfaces)}
+                given |= {"fields": partial(self._fields, kind), "interfaces": partial(self._all, kind.interfaces)}
             copied = self._types[kind.name] = type(kind)(**given)
         return copied
 

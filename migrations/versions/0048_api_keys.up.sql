@@ -43,7 +43,7 @@ COMMENT ON FUNCTION lango.month_after(timestamptz, integer) IS 'The same time on
 
 REVOKE ALL ON FUNCTION lango.month_after(timestamptz, integer) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION lango.month_after(timestamptz, integer) TO lango_rules, lango_worker;
+GRANT EXECUTE ON FUNCTION lango.month_after(timestamptz, integer) TO lango_anonymous, lango_member, lango_staff, lango_rules, lango_worker;
 
 CREATE FUNCTION lango.open_subscription(developer uuid) RETURNS void
     LANGUAGE plpgsql VOLATILE

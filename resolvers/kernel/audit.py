@@ -22,6 +22,7 @@ COLUMNS = (
 )  # fmt: skip
 INSERT = Prepared(insert(AuditLog.table()).inline(), COLUMNS)
 INSERT_OF_ONE = Prepared(insert(AuditLog.table()).inline(), (*COLUMNS, "resource_id"))
+DECIDED = Prepared(insert(AuditLog.table()).inline(), (*COLUMNS, "resource_id", "reason"))
 
 
 def written(part: Any) -> str:
@@ -55,6 +56,12 @@ def revealed(tx: RuleTransaction, kind: str, key: UUID, *, of: UUID) -> None:
     """Write down that a secret of somebody's row was shown, in the transaction that shows it. In the rules' role."""
     about = {"action": f"{kind}_revealed", "resource_type": kind, "resource_id": key}
     INSERT_OF_ONE.send(tx, **_by(tx.actor), **about, metadata=RawJson.of({"user_id": str(of)}))
+
+
+def decided(tx: RuleTransaction, action: str, kind: str, key: UUID, reason: str, **facts: Any) -> None:
+    """Write down why staff did what they do, in the transaction that does it."""
+    about = {"action": action, "resource_type": kind, "resource_id": key, "reason": reason}
+    DECIDED.send(tx, **_by(tx.actor), **about, metadata=RawJson.of(facts) if facts else None)
 
 
 def _by(actor: Actor) -> dict[str, Any]:

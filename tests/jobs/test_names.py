@@ -36,6 +36,7 @@ NAMES = {
     "sign_in.delete_old_rows",
     "traders.begin_trading_days",
     "upkeep.make_partitions",
+    "usage.begin_months",
     "visits.count_visits",
     "wave_events.process_wave_event",
     "worker.forget_old_log",

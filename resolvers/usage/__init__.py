@@ -1,0 +1,1 @@
+"""What developers use, and are given to use."""
