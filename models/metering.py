@@ -164,7 +164,7 @@ METERING = [
                 'of_bonus', CASE WHEN refused THEN 0 ELSE of_bonus END,
                 'calls', subscription.calls_this_month, 'limit', monthly,
                 'bonus_calls', subscription.bonus_calls_this_month, 'bonus_credits', subscription.bonus_credits,
-                'resets_at', extract(epoch FROM subscription.usage_resets_at)
+                'resets_at', subscription.usage_resets_at, 'at', clock_timestamp()
             )::text;
         END
         """,
@@ -187,12 +187,12 @@ METERING = [
             SET calls_this_month = s.calls_this_month - of_plan, bonus_credits = s.bonus_credits + of_bonus,
                 bonus_calls_this_month = s.bonus_calls_this_month - of_bonus
             WHERE s.user_id = developer AND s.calls_this_month >= of_plan AND s.bonus_calls_this_month >= of_bonus
-                AND s.usage_resets_at = to_timestamp(resets_at);
+                AND s.usage_resets_at = resets_at;
             RETURN FOUND;
         END
         """,
         "Takes back what was counted for a request of which nothing was done, if that month is not over.",
-        arguments="developer uuid, of_plan integer, of_bonus integer, resets_at float8",
+        arguments="developer uuid, of_plan integer, of_bonus integer, resets_at timestamptz",
         returns="boolean",
         language="plpgsql",
         definer=False,

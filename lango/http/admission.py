@@ -69,6 +69,7 @@ class Admission:
         request_log.usage_warning = usage.warning
         if call is not None:
             call.of_plan, call.of_bonus, call.resets_at = usage.of_plan, usage.of_bonus, usage.resets_at
+            call.created_at = usage.at
             call.operation = name or ",".join(
                 dict.fromkeys(node.name.value for _, node in document.roots(operation, variables))
             )

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -27,7 +27,7 @@ from lango.security.rate_limits import RateLimit, take
 log = structlog.get_logger("lango.security.api_calls")
 
 CHARGE = "SELECT lango.charge_api_calls($1::uuid, $2::integer, $3::text, $4::text[], $5::text[])"
-REFUND = "SELECT lango.refund_api_calls($1::uuid, $2::integer, $3::integer, $4::float8)::text"
+REFUND = "SELECT lango.refund_api_calls($1::uuid, $2::integer, $3::integer, $4::timestamptz)::text"
 # From how much of a plan on a request's answer says so.
 NEARLY, WHOLLY = 0.8, 1.0
 # Seconds between two batches, how many requests go in one, and how many are kept while the database cannot be reached.
@@ -78,6 +78,8 @@ class Usage:
     limit: int
     bonus_credits: int
     resets_at: datetime
+    # When it was counted, after whatever the month began with.
+    at: datetime
 
     @property
     def warning(self) -> dict[str, Any] | None:
@@ -125,7 +127,8 @@ async def charge(pipeline: Pipeline, actor: Actor, calls: int, keyed: Sequence[K
         found["calls"],
         found["limit"],
         found["bonus_credits"],
-        datetime.fromtimestamp(float(found["resets_at"]), UTC),
+        datetime.fromisoformat(found["resets_at"]),
+        datetime.fromisoformat(found["at"]),
     )
     if found["refused"]:
         raise UsageLimitReached(
@@ -141,7 +144,7 @@ async def refund(pipeline: Pipeline, actor: Actor, call: ApiCall) -> None:
     """Take back what a request was counted as: nothing was done for it."""
     assert call.resets_at is not None
     asking = Actor(request_id=actor.request_id, ip=actor.ip)
-    values = [actor.user_id, call.of_plan, call.of_bonus, call.resets_at.timestamp()]
+    values = [actor.user_id, call.of_plan, call.of_bonus, call.resets_at]
     await pipeline.run(asking, REFUND, values, role=DatabaseRole.RULES)
     call.of_plan = call.of_bonus = 0
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,13 +21,14 @@ from lango.errors import Forbidden, RateLimited
 from lango.lru import Lru
 from lango.security.api_keys import ApiKey, recognised
 from lango.security.authentication import ROLE_NAMES, InvalidToken
+from lango.security.rate_limits import RateLimit, address_of, take
 
 # As long as an active account is taken to be so (docs/adr/0020).
 REMEMBERED = 1.0
 MAX_REMEMBERED = 10_000
 STANDINGS = "SELECT lango.api_keys($1::uuid[], $2::text[])"
-# Keys that do not exist, of one address: how many are looked for, in how many seconds.
-MAX_FAILURES, FAILURE_WINDOW = 20, 300.0
+# Keys that do not exist, of one address: how many are looked for.
+FAILURES = RateLimit("invalid_api_keys", 20, 300)
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -126,27 +128,6 @@ def _stored_networks(listed: Sequence[Any] | None) -> tuple[Network, ...] | None
     return tuple(found) if listed else None
 
 
-class Failures:
-    """How many keys that do not exist came from each address lately: another is not even looked for."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        # Since when they have been counted, and how many there were.
-        self._counted: Lru[Address | None, tuple[float, int]] = Lru(MAX_REMEMBERED)
-
-    def check(self, address: Address | None) -> None:
-        """Raises TooManyFailures."""
-        since, count = self._counted.get(address) or (0.0, 0)
-        if count >= MAX_FAILURES and self._clock() - since < FAILURE_WINDOW:
-            raise TooManyFailures
-
-    def count(self, address: Address | None) -> None:
-        since, count = self._counted.get(address) or (self._clock(), 0)
-        if self._clock() - since >= FAILURE_WINDOW:
-            since, count = self._clock(), 0
-        self._counted.put(address, (since, count + 1))
-
-
 class KeyCallers:
     """Turns API keys into their owners, who call within what the key may do."""
 
@@ -157,7 +138,8 @@ class KeyCallers:
         self._timeout = timeout
         self._found: Lru[tuple[UUID, str | None], Found] = Lru(MAX_REMEMBERED)
         self._looking: dict[tuple[UUID, str | None], asyncio.Task[Found]] = {}
-        self._failures = Failures()
+        # The addresses from which too many keys came that do not exist, until when no other is looked for.
+        self._refused: Lru[str, float] = Lru(MAX_REMEMBERED)
 
     async def identify(self, text: str, actor: Actor) -> tuple[Actor, KeyClaims]:
         """The key's owner, in the place of nobody who calls from the same address.
@@ -185,13 +167,24 @@ class KeyCallers:
 
     async def _accepted(self, key: ApiKey, actor: Actor) -> Found:
         # Whoever has a key that is remembered does not suffer from others at their address.
-        if not self._is_remembered((key.id, key.digest)):
-            self._failures.check(actor.ip)
+        address = address_of(actor)
+        refused_for = (self._refused.get(address) or 0.0) - time.monotonic()
+        if refused_for > 0 and not self._is_remembered((key.id, key.digest)):
+            raise TooManyFailures(retryAfter=math.ceil(refused_for))
         try:
             return await self._standing(key.id, key.digest)
         except InvalidApiKey:
-            self._failures.count(actor.ip)
+            await self._count_failure(address)
             raise
+
+    async def _count_failure(self, address: str) -> None:
+        """Count a key that does not exist, across all workers. Raises TooManyFailures."""
+        try:
+            await take(self._pipeline, (FAILURES, address))
+        except RateLimited as error:
+            seconds = (error.extensions or {}).get("retryAfter", FAILURES.seconds)
+            self._refused.put(address, time.monotonic() + seconds)
+            raise TooManyFailures(retryAfter=seconds) from None
 
     def _is_remembered(self, key: tuple[UUID, str | None]) -> bool:
         found = self._found.get(key)

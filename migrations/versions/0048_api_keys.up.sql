@@ -145,7 +145,7 @@ BEGIN
         'of_bonus', CASE WHEN refused THEN 0 ELSE of_bonus END,
         'calls', subscription.calls_this_month, 'limit', monthly,
         'bonus_calls', subscription.bonus_calls_this_month, 'bonus_credits', subscription.bonus_credits,
-        'resets_at', extract(epoch FROM subscription.usage_resets_at)
+        'resets_at', subscription.usage_resets_at, 'at', clock_timestamp()
     )::text;
 END$$;
 
@@ -155,7 +155,7 @@ REVOKE ALL ON FUNCTION lango.charge_api_calls(uuid, integer, text, text[], text[
 
 GRANT EXECUTE ON FUNCTION lango.charge_api_calls(uuid, integer, text, text[], text[]) TO lango_rules;
 
-CREATE FUNCTION lango.refund_api_calls(developer uuid, of_plan integer, of_bonus integer, resets_at float8) RETURNS boolean
+CREATE FUNCTION lango.refund_api_calls(developer uuid, of_plan integer, of_bonus integer, resets_at timestamptz) RETURNS boolean
     LANGUAGE plpgsql VOLATILE
     AS $$BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -164,15 +164,15 @@ CREATE FUNCTION lango.refund_api_calls(developer uuid, of_plan integer, of_bonus
     SET calls_this_month = s.calls_this_month - of_plan, bonus_credits = s.bonus_credits + of_bonus,
         bonus_calls_this_month = s.bonus_calls_this_month - of_bonus
     WHERE s.user_id = developer AND s.calls_this_month >= of_plan AND s.bonus_calls_this_month >= of_bonus
-        AND s.usage_resets_at = to_timestamp(resets_at);
+        AND s.usage_resets_at = resets_at;
     RETURN FOUND;
 END$$;
 
-COMMENT ON FUNCTION lango.refund_api_calls(uuid, integer, integer, float8) IS 'Takes back what was counted for a request of which nothing was done, if that month is not over.';
+COMMENT ON FUNCTION lango.refund_api_calls(uuid, integer, integer, timestamptz) IS 'Takes back what was counted for a request of which nothing was done, if that month is not over.';
 
-REVOKE ALL ON FUNCTION lango.refund_api_calls(uuid, integer, integer, float8) FROM PUBLIC;
+REVOKE ALL ON FUNCTION lango.refund_api_calls(uuid, integer, integer, timestamptz) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION lango.refund_api_calls(uuid, integer, integer, float8) TO lango_rules;
+GRANT EXECUTE ON FUNCTION lango.refund_api_calls(uuid, integer, integer, timestamptz) TO lango_rules;
 
 COMMENT ON COLUMN security.api_keys.key_prefix IS 'What the key begins with, to tell it from others.';
 

@@ -73,7 +73,7 @@ async def test_a_token_is_deleted_by_its_owner_alone(api: Api, make: Factory, ow
     for other, roles in ((stranger, ()), (staff, ("admin",))):
         answer = await api.mutate("deleteUserToken", other, roles, userTokenId=key)
         assert answer.refusals("deleteUserToken") == ["NOT_FOUND"]
-    deleted = await api.mutate("deleteUserToken", developer, userTokenId=key, show="provider")
+    deleted = await api.mutate("deleteUserToken", developer, userTokenId=key)
 
     assert deleted["deleteUserToken"]["provider"] == "ANTHROPIC"
     assert await owner.fetchval("SELECT count(*) FROM usage.user_tokens WHERE user_id = $1", developer.id) == 0
