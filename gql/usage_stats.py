@@ -53,9 +53,9 @@ SELECT jsonb_build_object(
 """
 
 
-@strawberry.type(description="What was used on a day, in UTC.")
+@strawberry.type(description="What was used on a day.")
 class UsageOfDay:
-    day: date = strawberry.field(description="The day.")
+    day: date = strawberry.field(description="The day, from midnight to midnight in UTC.")
     requests: int = strawberry.field(description="How many requests were made.")
     calls: int = strawberry.field(description="How many API calls they were counted as.")
 
