@@ -137,7 +137,7 @@ class KeyCallers:
         self._environment = environment
         self._timeout = timeout
         self._found: Lru[tuple[UUID, str | None], Found] = Lru(MAX_REMEMBERED)
-        self._looking: dict[tuple[UUID, str | None], asyncio.Task[Found]] = {}
+        self._looking: dict[tuple[UUID, str | None], asyncio.Task[None]] = {}
         # The addresses from which too many keys came that do not exist, until when no other is looked for.
         self._refused: Lru[str, float] = Lru(MAX_REMEMBERED)
 
@@ -192,25 +192,25 @@ class KeyCallers:
 
     async def _standing(self, key_id: UUID, digest: str | None) -> Found:
         """How that key stands, from memory or by one look for all that ask at once. Raises InvalidToken."""
-        key = key_id, digest
-        found = self._found.get(key)
-        if found is None or time.monotonic() - found.looked_at >= REMEMBERED:
+        key, came = (key_id, digest), time.monotonic()
+        # A look that is under way is shared; one that began too long ago says how things were then.
+        while (found := self._found.get(key)) is None or came - found.looked_at >= REMEMBERED:
             task = self._looking.get(key)
             if task is None:
                 task = self._looking[key] = asyncio.create_task(self._look(key))
                 task.add_done_callback(lambda done: self._finish(key, done))
-            found = await asyncio.shield(task)
+            await asyncio.shield(task)
         if found.expires_at is not None and found.expires_at <= time.time():
             raise ApiKeyExpired
         return found
 
-    def _finish(self, key: tuple[UUID, str | None], task: asyncio.Task[Found]) -> None:
+    def _finish(self, key: tuple[UUID, str | None], task: asyncio.Task[None]) -> None:
         del self._looking[key]
         if not task.cancelled():
             # Those who wait raise it; where all have been cancelled, nobody does.
             task.exception()
 
-    async def _look(self, key: tuple[UUID, str | None]) -> Found:
+    async def _look(self, key: tuple[UUID, str | None]) -> None:
         began = time.monotonic()
         async with asyncio.timeout(self._timeout):
             (row,) = await self._look_up([key[0]], [key[1]])
@@ -219,9 +219,7 @@ class KeyCallers:
             self._found.drop(key)
             raise refusal
         assert row is not None
-        found = _found(key[0], row, began)
-        self._found.put(key, found)
-        return found
+        self._found.put(key, _found(key[0], row, began))
 
     async def _look_up(self, key_ids: Sequence[UUID], digests: Sequence[str | None]) -> list[dict[str, Any] | None]:
         found = await self._pipeline.run(NOBODY, STANDINGS, [[*key_ids], [*digests]], role=DatabaseRole.MEMBER)
