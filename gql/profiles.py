@@ -6,7 +6,9 @@ import models.profiles as m
 from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
-mirrors(m.Profile, m.UserAddress, m.PublicProfile, m.Colleague)
+mirrors(m.Profile, m.UserAddress, m.GuardianshipRequest, m.IdentityDocument, m.PublicProfile, m.Colleague)
 
 
-Query = root_fields(m.Profile, m.UserAddress, m.Colleague, unlisted=(m.PublicProfile,))
+Query = root_fields(
+    m.Profile, m.UserAddress, m.GuardianshipRequest, m.IdentityDocument, m.Colleague, unlisted=(m.PublicProfile,)
+)

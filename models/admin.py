@@ -28,6 +28,7 @@ from models.columns import (
     secret_column,
     to_one,
 )
+from models.locks import LockRank
 
 if TYPE_CHECKING:
     from models.cards import CardAccount
@@ -260,6 +261,7 @@ class AdminSession(Base):
     """A time in which an administrator works, opened on purpose and watched."""
 
     __tablename__ = "admin_sessions"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (Index(None, "user_id"), {"schema": "admin"})
     __access__ = read(own("user_id"), super_admin)
 

@@ -94,6 +94,18 @@ CONTEXT = [
         definer=False,
     ),
     Function(
+        "is_minor",
+        """
+        SELECT born > CURRENT_DATE - INTERVAL '18 years 2 days'
+            AND born > (now() AT TIME ZONE coalesce(zone, 'Africa/Dakar'))::date - INTERVAL '18 years'
+        """,
+        "Whether somebody born on that day is under 18 now: majority begins at midnight of the eighteenth birthday in "
+        "their time zone.",
+        arguments="born date, zone text",
+        returns="boolean",
+        definer=False,
+    ),
+    Function(
         "confirmed_roles",
         """
         SELECT ARRAY(
@@ -138,7 +150,7 @@ OWN = [
         SELECT CASE WHEN lango.user_id() IS NULL THEN '{}'::uuid[] ELSE lango.user_id() || ARRAY(
             SELECT p.user_id FROM profiles.profiles p
             WHERE p.guardian_user_id = lango.user_id() AND p.guardian_accepted_at IS NOT NULL
-              AND p.date_of_birth > (CURRENT_DATE - INTERVAL '18 years')
+              AND lango.is_minor(p.date_of_birth, p.timezone)
         ) END
         """,
         "The caller, and the minors whose accepted guardian the caller is.",

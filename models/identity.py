@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from models.notifications import Notification, NotificationPreferences
     from models.packs import PartnerMember
     from models.pots import Pot, PotInvitation
-    from models.profiles import Profile, PublicProfile, UserAddress
+    from models.profiles import GuardianshipRequest, IdentityDocument, Profile, PublicProfile, UserAddress
     from models.referrals import PointsConversion, PointsLedgerEntry, Referral
     from models.security import ApiKey, OauthAccount, TwoFactorAuth, UserDevice
     from models.trading import (
@@ -232,6 +232,12 @@ class User(Base):
     )
     mpesa_transactions: Mapped[list[MpesaTransaction]] = to_many(
         "MpesaTransaction.user_id", doc="Payments by M-Pesa to and from the user."
+    )
+    guardianship_requests: Mapped[list[GuardianshipRequest]] = to_many(
+        "GuardianshipRequest.guardian_user_id", doc="Requests that the user be the guardian of a minor."
+    )
+    identity_documents: Mapped[list[IdentityDocument]] = to_many(
+        "IdentityDocument.user_id", doc="The documents by which the user proved who they are, rejected ones too."
     )
     notification_preferences: Mapped[NotificationPreferences | None] = to_many(
         "NotificationPreferences.user_id",

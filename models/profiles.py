@@ -29,6 +29,8 @@ from models.columns import (
     secret_column,
     to_one,
 )
+from models.locks import LockRank
+from models.transitions import Transitions
 
 if TYPE_CHECKING:
     from models.identity import User
@@ -50,13 +52,34 @@ class UserAddressType(Choice):
     DELIVERY = "delivery", "Where goods are sent."
 
 
+class GuardianshipRequestStatus(Choice):
+    """Where a request to be somebody's guardian stands."""
+
+    PENDING = "pending", "Waiting for the guardian's answer."
+    ACCEPTED = "accepted", "The guardian agreed, and acts for the minor."
+    DECLINED = "declined", "The guardian does not want to."
+    CANCELLED = "cancelled", "Taken back, or replaced by another request."
+    EXPIRED = "expired", "Nobody answered in time."
+
+
+class IdentityDocumentStatus(Choice):
+    """Where an identity document stands."""
+
+    PENDING = "pending", "Waiting for staff to look at it."
+    VERIFIED = "verified", "Staff found it to be true."
+    REJECTED = "rejected", "Staff did not accept it; its number and picture are erased 30 days later."
+    REPLACED = "replaced", "Another one was submitted after it."
+    EXPIRED = "expired", "It was verified, and its own time has run out."
+
+
 class Profile(Base):
     """Who a user is: name, birthday, guardian, proof of identity and what others may see."""
 
     __tablename__ = "profiles"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint(
-            "CASE WHEN EXTRACT(YEAR FROM AGE(date_of_birth)) < 18 THEN guardian_user_id IS NOT NULL "
+            "CASE WHEN lango.is_minor(date_of_birth, timezone) THEN guardian_user_id IS NOT NULL "
             "AND relationship_type IS NOT NULL ELSE true END",
             name=conv("check_minor_has_guardian"),
         ),
@@ -137,17 +160,132 @@ class Profile(Base):
     guardian_accepted_at: Mapped[Moment | None] = mapped_column(
         doc="When the guardian agreed; null before, and until then the guardian sees and does nothing."
     )
+    majority_announced_at: Mapped[Moment | None] = mapped_column(
+        doc="When the person and the guardian were told that the person comes of age; null before."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
     guardian_user: Mapped[User | None] = to_one(guardian_user_id)
     id_verified_by_user: Mapped[User | None] = to_one(id_verified_by)
 
 
+class GuardianshipRequest(Base):
+    """A request to be the guardian of a minor, who is named by the first name alone until it is accepted."""
+
+    __tablename__ = "guardianship_requests"
+    __lock_rank__ = LockRank.DETAIL
+    __table_args__ = (
+        CheckConstraint("user_id <> guardian_user_id", name="nobody_is_their_own_guardian"),
+        Index(None, "guardian_user_id"),
+        Index(None, "requested_by"),
+        Index("uq_guardianship_requests_pending", "user_id", unique=True, postgresql_where=text("status = 'pending'")),
+        Index("ix_guardianship_requests_due", "expires_at", postgresql_where=text("status = 'pending'")),
+        {"schema": "profiles"},
+    )
+    __access__ = read(own("user_id", "guardian_user_id"), staff)
+    __transitions__ = Transitions("status", pending={"accepted", "declined", "cancelled", "expired"})
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = reference("identity.users.id", doc="The minor.", on_delete="CASCADE")
+    guardian_user_id: Mapped[UUID] = reference("identity.users.id", doc="Who is to act for the minor.")
+    relationship_type: Mapped[str] = mapped_column(
+        String(50), info=personal(), doc="What the guardian is to the minor: `parent`, `guardian`, `sibling` or other."
+    )
+    first_name: Mapped[str] = mapped_column(String(255), info=personal(), doc="The minor's first name.")
+    requested_by: Mapped[UUID] = reference(
+        "identity.users.id", doc="Who sent it: the minor, the guardian until then, or staff."
+    )
+    status: Mapped[GuardianshipRequestStatus] = choice(
+        GuardianshipRequestStatus, default=GuardianshipRequestStatus.PENDING, doc="Where it stands."
+    )
+    expires_at: Mapped[Moment] = mapped_column(doc="Until when it can be answered.")
+    answered_at: Mapped[Moment | None] = mapped_column(doc="When it was accepted or declined; null unless it was.")
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+    user: Mapped[User | None] = to_one(user_id)
+    guardian_user: Mapped[User | None] = to_one(guardian_user_id)
+    requested_by_user: Mapped[User | None] = to_one(requested_by)
+
+
+class IdentityDocument(Base):
+    """A document by which a person proves who they are, and what staff found of it. The profile shows the last one."""
+
+    __tablename__ = "identity_documents"
+    __lock_rank__ = LockRank.DETAIL
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "number_hash"),
+        Index(None, "decided_by"),
+        Index("uq_identity_documents_pending", "user_id", unique=True, postgresql_where=text("status = 'pending'")),
+        Index("ix_identity_documents_expiring", "expires_on", postgresql_where=text("status = 'verified'")),
+        Index(
+            "ix_identity_documents_to_erase",
+            "decided_at",
+            postgresql_where=text("status = 'rejected' AND erased_at IS NULL"),
+        ),
+        {"schema": "profiles"},
+    )
+    __access__ = read(own("user_id"), staff)
+    __transitions__ = Transitions(
+        "status", pending={"verified", "rejected", "replaced"}, verified={"replaced", "expired"}
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = reference("identity.users.id", doc="Whose document it is.", on_delete="CASCADE")
+    type: Mapped[ProfileIdType] = choice(ProfileIdType, 20, doc="Which document it is.")
+    country: Mapped[str] = mapped_column(
+        String(3), info=personal(), doc="The country that issued it, as in `SEN` (ISO 3166-1)."
+    )
+    number: Mapped[str | None] = secret_column(
+        Text(), doc="Its number, encrypted; null once it is erased.", encrypted=True
+    )
+    number_hash: Mapped[str | None] = secret_column(
+        String(255), doc="Keyed hash of type, country and number, by which two users of one document are found."
+    )
+    image: Mapped[str | None] = secret_column(
+        Text(), doc="Its picture, encrypted; null without one, or once it is erased.", encrypted=True
+    )
+    image_type: Mapped[str | None] = mapped_column(
+        String(50), doc="What kind of picture there is, as in `image/jpeg`; null without one."
+    )
+    expires_on: Mapped[Day | None] = mapped_column(
+        doc="The last day on which the document is valid; null where it has none."
+    )
+    status: Mapped[IdentityDocumentStatus] = choice(
+        IdentityDocumentStatus, default=IdentityDocumentStatus.PENDING, doc="Where it stands."
+    )
+    decided_by: Mapped[UUID | None] = reference("identity.users.id", doc="Who of the staff decided; null before.")
+    decided_at: Mapped[Moment | None] = mapped_column(doc="When staff decided; null before.")
+    reason: Mapped[str | None] = mapped_column(
+        info=personal(), doc="Why it was rejected, for the person; null unless it was."
+    )
+    erased_at: Mapped[Moment | None] = mapped_column(
+        doc="When number and picture were erased, after it was rejected or replaced; null while they are kept."
+    )
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+    user: Mapped[User | None] = to_one(user_id)
+    decided_by_user: Mapped[User | None] = to_one(decided_by)
+
+
 class UserAddress(Base):
     """A postal address of a user; one of each type is the default."""
 
     __tablename__ = "user_addresses"
-    __table_args__ = (Index(None, "user_id"), {"schema": "profiles"})
+    __lock_rank__ = LockRank.DETAIL
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(
+            "uq_user_addresses_default",
+            "user_id",
+            "type",
+            unique=True,
+            postgresql_where=text("is_default AND deleted_at IS NULL"),
+        ),
+        {"schema": "profiles"},
+    )
     __access__ = read(own("user_id"), staff)
 
     id: Mapped[Id]
@@ -187,7 +325,7 @@ class PublicProfile(Base):
         SELECT p.user_id, p.full_name, p.avatar_url, p.bio, p.locale
         FROM profiles.profiles p JOIN identity.users u ON u.id = p.user_id
         WHERE p.is_profile_public AND u.is_active AND u.deleted_at IS NULL
-          AND p.date_of_birth <= (CURRENT_DATE - INTERVAL '18 years')
+          AND NOT lango.is_minor(p.date_of_birth, p.timezone)
         """
     )
 

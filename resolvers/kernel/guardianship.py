@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, or_, select, text
+from sqlalchemy import ARRAY, Boolean, Select, Uuid, bindparam, func, or_, select
 
 from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
@@ -15,7 +15,8 @@ from models.profiles import Profile
 
 NAME = Lookup([Profile.full_name], lambda rows: rows.where(Profile.user_id == bindparam("user_id")))
 REPRESENTED = Lookup([func.lango.my_people(type_=ARRAY(Uuid))], lambda rows: rows)
-MINOR = Profile.date_of_birth > func.current_date() - text("INTERVAL '18 years'")
+# Majority begins at midnight in the person's own time zone.
+MINOR = func.lango.is_minor(Profile.date_of_birth, Profile.timezone, type_=Boolean)
 
 
 def _guarded(rows: Select[Any]) -> Select[Any]:

@@ -336,7 +336,7 @@ MAY_MATURE = """
     NOT EXISTS (
         SELECT FROM referrals.referrals r
         JOIN profiles.profiles p ON p.user_id IN (r.sponsor_user_id, r.sponsored_user_id)
-        WHERE r.id = e.referral_id AND p.date_of_birth > CURRENT_DATE - INTERVAL '18 years'
+        WHERE r.id = e.referral_id AND lango.is_minor(p.date_of_birth, p.timezone)
           AND NOT (r.both_ids_collected AND r.sponsor_id_verified AND r.sponsored_id_verified)
     )
 """

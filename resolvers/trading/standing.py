@@ -7,24 +7,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Date, Uuid, any_, bindparam, cast, func, literal_column
+from sqlalchemy import ARRAY, Uuid, any_, bindparam
 
 from lango.db.prepared import Lookup, Query
 from lango.db.transaction import Transaction
 from lango.errors import Refused
 from models.profiles import Profile
 from models.trading import CryptoProfile, CryptoProfileKycStatus
+from resolvers.kernel import guardianship
 from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, NotOfAge, TraderBanned
 
 BARRED: tuple[type[Refused], ...] = (TraderBanned, KycRejected, NotOfAge)
-# One comes of age at midnight of the own time zone.
-TODAY = cast(func.timezone(func.coalesce(Profile.timezone, "Africa/Dakar"), func.clock_timestamp()), Date)
 MINORS = Lookup(
     [Profile.user_id],
-    lambda rows: rows.where(
-        Profile.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))),
-        Profile.date_of_birth > TODAY - literal_column("interval '18 years'"),
-    ),
+    lambda rows: rows.where(Profile.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))), guardianship.MINOR),
 )
 OF_TRADER = Lookup([CryptoProfile], lambda rows: rows.where(CryptoProfile.user_id == bindparam("user_id")))
 
