@@ -29,7 +29,6 @@ from models.columns import (
     secret_column,
     to_one,
 )
-from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ class Profile(Base):
     """Who a user is: name, birthday, guardian, proof of identity and what others may see."""
 
     __tablename__ = "profiles"
-    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint(
             "CASE WHEN lango.is_minor(date_of_birth, timezone) THEN guardian_user_id IS NOT NULL "
@@ -173,7 +171,6 @@ class GuardianshipRequest(Base):
     """A request to be the guardian of a minor, who is named by the first name alone until it is accepted."""
 
     __tablename__ = "guardianship_requests"
-    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         CheckConstraint("user_id <> guardian_user_id", name="nobody_is_their_own_guardian"),
         Index(None, "guardian_user_id"),
@@ -212,7 +209,6 @@ class IdentityDocument(Base):
     """A document by which a person proves who they are, and what staff found of it. The profile shows the last one."""
 
     __tablename__ = "identity_documents"
-    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "user_id"),
         Index(None, "number_hash"),
@@ -274,7 +270,6 @@ class UserAddress(Base):
     """A postal address of a user; one of each type is the default."""
 
     __tablename__ = "user_addresses"
-    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "user_id"),
         Index(

@@ -44,10 +44,29 @@ TEMPLATES = {
         "Une validation annulée", "La validation de « {pack} » ({amount} francs) a été annulée : {reason}"
     ),
     "settlement_paid": ("Règlement effectué", "Votre règlement de {amount} francs est parti ; référence {reference}."),
+    "guardianship_requested": (
+        "On vous demande d'être tuteur", "{user_name} vous demande d'être son tuteur : répondez dans lango."
+    ),
+    "guardian_accepted": ("Votre tuteur a accepté", "{user_name} est désormais votre tuteur."),
+    "guardian_declined": ("Demande de tutelle refusée", "La demande de tutelle pour {user_name} a été refusée."),
+    "guardian_not_answered": (
+        "Demande de tutelle sans réponse", "Personne n'a répondu à la demande de tutelle pour {user_name}."
+    ),
+    "guardianship_ended": ("Votre tutelle a pris fin", "Vous n'êtes plus le tuteur de {user_name}."),
+    "majority_near": (
+        "Bientôt majeur",
+        "{user_name}, vous serez majeur dans {days} jours : votre tuteur n'aura plus accès à votre compte.",
+    ),
+    "ward_majority_near": (
+        "Bientôt majeur", "{user_name} sera majeur dans {days} jours : votre accès à son compte prendra fin."
+    ),
+    "identity_verified": ("Identité vérifiée", "Votre pièce d'identité a été vérifiée."),
+    "identity_rejected": ("Pièce d'identité refusée", "Votre pièce d'identité n'a pas été acceptée : {reason}"),
+    "identity_expired": ("Pièce d'identité expirée", "Votre pièce d'identité a expiré : envoyez-en une nouvelle."),
     "security_notice": ("Nouvelle connexion", "Une connexion depuis {city} a eu lieu."),
 }  # fmt: skip
 HOLE = re.compile(r"\{(\w+)\}")
-NUMBERS = frozenset({"amount", "points"})
+NUMBERS = frozenset({"amount", "points", "days"})
 STATES = ("delivered", "delivered", "delivered", "sent", "pending", "failed", "bounced")
 
 

@@ -71,6 +71,11 @@ MISSING = {
     ("SHARE_NOT_VALID", "buyerShare"),
     ("PASSWORD_MISSING", "current"),
     ("PROOF_MISSING", "state"),
+    ("PROFILE_INCOMPLETE", "fullName"),
+    ("PROFILE_INCOMPLETE", "dateOfBirth"),
+    ("GUARDIAN_REQUIRED", "guardianId"),
+    ("GUARDIAN_REQUIRED", "relationshipType"),
+    ("TEXT_MISSING", "reason"),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lango.errors import Refused
+from lango.values.time_zones import zones
 
 
 class TextMissing(Refused):
@@ -15,6 +16,10 @@ class TextMissing(Refused):
 
 class UrlNotValid(Refused):
     """This is not a web address: it must begin with https://."""
+
+
+class TimeZoneUnknown(Refused):
+    """There is no such time zone."""
 
 
 class TooMany(Refused):
@@ -36,6 +41,12 @@ def check_url(url: str, *, field: str) -> None:
         valid = False
     if not valid or any(letter.isspace() or letter in "<>\"'`\\" for letter in url):
         raise UrlNotValid(field=field)
+
+
+def check_time_zone(name: str, *, field: str) -> None:
+    """Raises TimeZoneUnknown for what is no zone of the IANA database."""
+    if name not in zones():
+        raise TimeZoneUnknown(field=field)
 
 
 def check_count(items: Sequence[Any], most: int, *, field: str) -> None:

@@ -29,7 +29,16 @@ from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.steps import step
 from resolvers.kernel.system_config import Configured
-from resolvers.kernel.texts import TextMissing, TooMany, UrlNotValid, check_count, check_text, check_url
+from resolvers.kernel.texts import (
+    TextMissing,
+    TimeZoneUnknown,
+    TooMany,
+    UrlNotValid,
+    check_count,
+    check_text,
+    check_time_zone,
+    check_url,
+)
 from resolvers.pots import lifecycle
 
 ENDED = frozenset({PotStatus.EXPIRED, PotStatus.CANCELLED})
@@ -59,10 +68,6 @@ class BirthdayNotInFuture(Refused):
 
 class BirthdayTooFar(Refused):
     """The birthday is too many years away."""
-
-
-class TimeZoneUnknown(Refused):
-    """There is no such time zone."""
 
 
 class TargetFixed(Refused):
@@ -218,8 +223,8 @@ async def create_pot(
     """
     owner_user_id = await guardianship.acting_for(tx, owner_id, field="owner_id")
     check_amount(target_amount_cfa, Pot.target_amount_cfa, field="target_amount_cfa")
-    if time_zone is not None and time_zone not in zones():
-        raise TimeZoneUnknown(field="time_zone")
+    if time_zone is not None:
+        check_time_zone(time_zone, field="time_zone")
     wanted = _checked(wishes)
     if title is not None:
         check_text(title, field="title")

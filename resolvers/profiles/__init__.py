@@ -1,0 +1,1 @@
+"""Who people are: their profiles, guardians, addresses, and the documents that prove it."""
