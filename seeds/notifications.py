@@ -104,7 +104,7 @@ def _put_notification(world: World, dice: Dice, person: Person, number: int) -> 
         "user_name": person.name.split()[0], "amount": dice.randrange(1, 20) * 500, "pot_title": "Anniversaire",
         "city": "Dakar", "points": 100, "message": "À bientôt !", "code": "DEMO-0000", "token": "demo",
         "reason": "compte en double", "reference": "VIR-0000",
-        "pack": "Soirée cinéma", "partner_name": "Cinéma Pathé", "role": "cashier",
+        "pack": "Soirée cinéma", "partner_name": "Cinéma Pathé", "role": "cashier", "days": 30,
     }  # fmt: skip
     # What was put in place of the template's own variables, and nothing else.
     data = {name: data[name] for name in variables_of(subject, body)}

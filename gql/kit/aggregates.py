@@ -50,7 +50,7 @@ MAX_GROUPS = 1000
 MAX_KEYS = 6
 NUMBERS = frozenset({"int", "big_int", "decimal"})
 EXTREMES = NUMBERS | {"moment", "date"}
-GROUPED = frozenset({"uuid", "text", "choice", "boolean", "int", "date", "moment"})
+GROUPED = frozenset({"uuid", "text", "choice", "boolean", "int", "date", "moment", "inet"})
 
 
 @strawberry.enum(description="The span of time that one group covers.")
