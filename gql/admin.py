@@ -26,4 +26,5 @@ Mutation = mutations(
     accounts.resolve_security_event,
     sessions.start_admin_session,
     sessions.terminate_admin_session,
+    in_person=True,
 )

@@ -46,4 +46,5 @@ Mutation = mutations(
     sign_out.revoke_session,
     reauthentication.request_reauthentication_code,
     reauthentication.reauthenticate,
+    in_person=True,
 )

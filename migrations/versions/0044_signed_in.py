@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0044"
-down_revision = "0046"
+down_revision = "0043"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0047"
-down_revision = "0043"
+down_revision = "0046"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0049"
-down_revision = "0046"
+down_revision = "0048"
 
 
 def upgrade() -> None:

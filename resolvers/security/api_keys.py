@@ -22,6 +22,7 @@ from models.security import ApiKey, SecurityEventSeverity
 from resolvers.identity.sessions import ReauthenticationRequired, demand_recent
 from resolvers.kernel import clock
 from resolvers.kernel.texts import TextMissing, TooMany, check_count, check_text
+from resolvers.messages.message import Message
 from resolvers.security import events
 
 LONGEST_NAME = 100
@@ -132,7 +133,7 @@ async def create_api_key(
     )  # fmt: skip
     tx.save(row)
     _record(tx, row, CREATED)
-    events.inform(tx, owner, "API_KEY_CREATED", name=row.name)
+    events.inform(tx, owner, Message.API_KEY_CREATED, name=row.name)
     return NewKey(row, made.text)
 
 
@@ -159,7 +160,7 @@ async def rotate_api_key(
     tx.save(api_key, replacing)
     _record(tx, api_key, ROTATED)
     for (owner,) in found:
-        events.inform(tx, owner, "API_KEY_CREATED", name=replacing.name)
+        events.inform(tx, owner, Message.API_KEY_CREATED, name=replacing.name)
     return NewKey(replacing, made.text)
 
 
