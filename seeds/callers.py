@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from seeds.world import DEMO_DOMAIN
 
+# All of them have it: whoever can reach a gateway over the demo data can be any of them.
+DEMO_PASSWORD = "pirogues au soleil"
+DEMO_PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$O+FZBSAvqpNdXvQ3NMv1hA$gB8bQ1Pb2AsOe8kuwgPJvJ7Z/5jWmahm3aLdrxmA4ik"
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody whom `lango token NAME` signs in."""
+    """Somebody who signs in by email and `DEMO_PASSWORD`, and for whom `lango token NAME` makes a token."""
 
     name: str
     title: str

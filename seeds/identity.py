@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from models.identity import PasswordResetToken, User, UserSession
 from models.profiles import Profile, UserAddress
 from seeds import names
-from seeds.callers import DEMO_CALLERS
+from seeds.callers import DEMO_CALLERS, DEMO_PASSWORD_HASH
 from seeds.world import Dice, Person, World, digest, named
 
 A_YEAR = 365.25
@@ -88,10 +88,18 @@ def _put_user(world: World, dice: Dice, number: int, person: Person, *, deleted:
         roles=list(caller.roles) if caller else ["user"], is_active=not suspended and not deleted,
         created_at=person.joined, updated_at=person.joined,
         last_login_at=dice.ago(30) if dice.happens(0.7) else None,
-        password_hash=dice.password_hash() if email else None,
+        # The same letters are thrown for the callers, so that all others stay as they are.
+        password_hash=_password_hash(dice, caller is not None) if email else None,
         login_attempts=3 if number % 90 == 50 else 0,
         deleted_at=dice.ago(25, 1) if deleted else None,
+        phone_verified_at=person.joined if caller or number % 4 != 3 else None,
+        email_verified_at=person.joined if email and (caller or number % 5 != 4) else None,
     )  # fmt: skip
+
+
+def _password_hash(dice: Dice, is_caller: bool) -> str:
+    of_nothing = dice.password_hash()
+    return DEMO_PASSWORD_HASH if is_caller else of_nothing
 
 
 def _put_profile(world: World, dice: Dice, number: int, person: Person, *, minor: bool) -> None:

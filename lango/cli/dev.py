@@ -77,20 +77,18 @@ async def demo_callers(current: Settings) -> list[DemoCaller]:
         for caller in DEMO_CALLERS:
             if caller.email in known:
                 user = await person(connection, caller.email)
-                found.append(DemoCaller(caller.name, caller.title, user.id, tuple(user.roles)))
+                found.append(DemoCaller(caller.name, caller.title, user.id, tuple(user.roles), caller.email))
     return found
 
 
 def greet(current: Settings, callers: Sequence[DemoCaller], seconds: float) -> None:
     place = f"http://{current.host}:{current.port}"
     address = f"{place}/graphql"
-    out.print("\n[bold]Tokens[/] (for a day; `lango token NAME` makes another)")
-    tokens = {caller.name: caller.token(current) for caller in callers}
-    for caller in callers:
-        out.print(f"\n[bold]{escape(caller.name)}[/], {escape(caller.title)}\n{tokens[caller.name]}")
-    owner = next((token for name, token in tokens.items() if "pot" in name), next(iter(tokens.values()), None))
+    if callers:
+        show_people(address, callers)
+    owner = next((caller for caller in callers if "pot" in caller.name), next(iter(callers), None))
     body = orjson.dumps({"query": " ".join(FIRST_QUERY.split())}).decode()
-    header = f" \\\n  -H 'Authorization: Bearer {owner}'" if owner else ""
+    header = f" \\\n  -H 'Authorization: Bearer {owner.token(current)}'" if owner else ""
     out.print(f"\n[bold]A first query[/] (GraphiQL opens with it)\n{escape(FIRST_QUERY)}")
     out.print(
         f"\n[bold]The same from a shell[/]\ncurl -s {address} \\\n  -H 'Content-Type: application/json'"
@@ -106,3 +104,19 @@ def sandbox_pages(current: Settings) -> set[str]:
     from lango.providers.registry import PROVIDERS
 
     return {str(getattr(route, "path", "")) for provider in PROVIDERS for route in provider.routes(current)}
+
+
+def show_people(address: str, callers: Sequence[DemoCaller]) -> None:
+    """How to sign in as each of the people, in GraphQL."""
+    from seeds import DEMO_PASSWORD
+
+    out.print(f"\n[bold]Sign in[/] by one of these, and the password [bold]{DEMO_PASSWORD}[/]\n")
+    width = max(len(caller.email) for caller in callers)
+    for caller in callers:
+        out.print(f"  {caller.email:{width}}  [bold]{escape(caller.name)}[/], {escape(caller.title)}")
+    input_ = f'identifier: "{callers[0].email}", password: "{DEMO_PASSWORD}"'
+    body = {"query": f"mutation {{ signInWithPassword(input: {{ {input_} }}) {{ accessToken refreshToken }} }}"}
+    out.print(
+        f"\n[bold]The same from a shell[/] (`lango token NAME` makes a token without)\ncurl -s {address} \\\n"
+        f"  -H 'Content-Type: application/json' \\\n  -d {escape(quote(orjson.dumps(body).decode()))}"
+    )

@@ -15,7 +15,7 @@ def seed(size: Size) -> None:
         if not asyncio.run(is_empty(current)):
             fail("There are users in this database already: demo data is only loaded into an empty one.")
         asyncio.run(load(current, size))
-    err.print(f"[green]✓[/] {size} demo data loaded")
+    err.print(f"[green]✓[/] {size} demo data loaded; its people, staff too, sign in by a password that is no secret")
 
 
 async def is_empty(current: Settings) -> bool:

@@ -34,6 +34,7 @@ class DemoCaller:
     title: str
     id: UUID
     roles: tuple[str, ...]
+    email: str = ""
 
     def token(self, settings: Settings) -> str:
         """An access token for a day."""
@@ -46,7 +47,8 @@ def written(callers: Sequence[DemoCaller]) -> str:
 
 def read(text: str) -> list[DemoCaller]:
     return [
-        DemoCaller(each["name"], each["title"], UUID(each["id"]), tuple(each["roles"])) for each in orjson.loads(text)
+        DemoCaller(each["name"], each["title"], UUID(each["id"]), tuple(each["roles"]), each.get("email", ""))
+        for each in orjson.loads(text)
     ]
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from lango.security import passwords
 from models.base import Base, models
 from resolvers.ledger.ledger import PROOFS
-from seeds import DEMO_CALLERS
+from seeds import DEMO_CALLERS, DEMO_PASSWORD, DEMO_PASSWORD_HASH
 
 TABLES = [model for model in models() if model.__face__ is None and model.__access__ is not None]
 
@@ -58,6 +59,18 @@ async def test_the_callers_are_there(connection: asyncpg.Connection[Any], caller
 
     assert row is not None
     assert (tuple(row["roles"]), row["is_active"]) == (caller.roles, True)
+
+
+async def test_the_callers_have_the_password_that_is_printed(connection: asyncpg.Connection[Any]) -> None:
+    rows = await connection.fetch(
+        "SELECT email, phone_verified_at, email_verified_at FROM identity.users WHERE password_hash = $1",
+        DEMO_PASSWORD_HASH,
+    )
+
+    assert {row["email"] for row in rows} == {caller.email for caller in DEMO_CALLERS}
+    assert all(row["phone_verified_at"] and row["email_verified_at"] for row in rows)
+    assert await passwords.matches(DEMO_PASSWORD, DEMO_PASSWORD_HASH)
+    assert not passwords.is_outdated(DEMO_PASSWORD_HASH)
 
 
 async def test_the_cashier_can_redeem_a_code_of_the_pot_owner_now(connection: asyncpg.Connection[Any]) -> None:
