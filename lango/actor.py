@@ -63,6 +63,8 @@ class Actor:
     assurance_level: int = 1
     # None for somebody who calls in person.
     api_key: ApiKeyUse | None = None
+    # Where the request comes from, by two letters; None where no proxy says so.
+    country: str | None = None
 
     def __post_init__(self) -> None:
         if not REQUEST_ID.fullmatch(self.request_id):

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         validation_alias="TRUSTED_PROXIES",
         description="Comma-separated addresses or networks whose X-Forwarded-For is believed; none by default.",
     )
+    country_header: str = Field(
+        "",
+        description="The header in which those proxies say from which country a request comes, by its two letters "
+        "(`CF-IPCountry`): a sign-in from one that is new is said to the user. Without it, countries are not known.",
+    )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Bytes of a request body; more is answered 413.")
     receive_timeout: float = Field(30.0, gt=0, description="Seconds that a client has to send a whole request.")
     max_tokens: int = Field(4_000, ge=100, description="Lexical tokens of a GraphQL document.")

@@ -148,13 +148,22 @@ def create_app(
     app = Gateway(
         routes=routes,
         middleware=[
-            Middleware(RequestLogMiddleware, metrics=metrics, trusted=trusted, hosts=endpoint.hosts, meter=meter),
+            Middleware(
+                RequestLogMiddleware,
+                metrics=metrics,
+                trusted=trusted,
+                hosts=endpoint.hosts,
+                meter=meter,
+                country_header=settings.country_header,
+            ),
             *cors(settings),
         ],
         exception_handlers={404: not_found},
         lifespan=lifespan,
     )
-    app.direct = RequestLogMiddleware(surrounded(endpoint, settings), metrics, trusted, endpoint.hosts, meter)
+    app.direct = RequestLogMiddleware(
+        surrounded(endpoint, settings), metrics, trusted, endpoint.hosts, meter, settings.country_header
+    )
     app.state.authenticator = authenticator
     app.state.metrics = metrics
     app.state.health = health

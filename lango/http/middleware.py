@@ -38,18 +38,27 @@ QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/graphql/assets/")
 class RequestLogMiddleware:
     """Opens the log of each request and closes it with a log line and its metrics."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, trusted: Networks, hosts: Hosts, meter: Meter) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        trusted: Networks,
+        hosts: Hosts,
+        meter: Meter,
+        country_header: str = "",
+    ) -> None:
         self.app = app
         self.hosts = hosts
         self.metrics = metrics
         self.meter = meter
         self.trusted = trusted
+        self.country_header = country_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_log = scope[KEY] = open_request_log(scope, self.trusted)
+        request_log = scope[KEY] = open_request_log(scope, self.trusted, self.country_header)
         started = False
         taken: list[Quota] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -12,6 +13,9 @@ from lango.http.headers import RequestHeaders
 from lango.http.proxies import Address, Networks, client_address, parsed
 from lango.observability.request_log import RequestLog
 
+COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
+# As Cloudflare has them: unknown, and by Tor (`T1` is no letters).
+UNKNOWN_COUNTRIES = ("XX", "ZZ")
 KEY = "lango.observability.request_log"
 
 
@@ -23,8 +27,9 @@ class HttpRequestLog(RequestLog):
     headers: RequestHeaders
 
 
-def open_request_log(scope: Scope, trusted: Networks) -> HttpRequestLog:
-    """Begins the log of a request that has just arrived: its id, taken over where it is well formed, and its client."""
+def open_request_log(scope: Scope, trusted: Networks, country_header: str = "") -> HttpRequestLog:
+    """Begins the log of a request that has just arrived: its id, taken over where it is well formed, its client, and
+    the country in which a trusted proxy says that is."""
     headers = RequestHeaders(scope)
     given = headers.get("x-request-id", "")
     peer = parsed(scope["client"][0]) if scope.get("client") else None
@@ -32,9 +37,15 @@ def open_request_log(scope: Scope, trusted: Networks) -> HttpRequestLog:
         request_id=given if REQUEST_ID.fullmatch(given) else str(uuid4()),
         client=client_address(peer, headers.getlist("x-forwarded-for"), trusted),
         user_agent=headers.get("user-agent"),
+        country=country_in(headers.get(country_header, "")) if country_header and peer in trusted else None,
         peer=peer,
         headers=headers,
     )
+
+
+def country_in(text: str) -> str | None:
+    """The two letters of a country; None for what is none, as proxies write where they do not know."""
+    return text.upper() if COUNTRY.fullmatch(text) and text.upper() not in UNKNOWN_COUNTRIES else None
 
 
 def request_log_of(scope: Scope) -> HttpRequestLog:

@@ -41,6 +41,8 @@ class RequestLog:
     request_id: str
     client: IPv4Address | IPv6Address | None
     user_agent: str | None
+    # From which country it comes, by two letters; None where that is not known.
+    country: str | None = None
     # What is logged in the place of the path, where that may hold a secret.
     path: str | None = None
     started: float = field(default_factory=time.perf_counter)

@@ -88,6 +88,13 @@ async def standings_of(pipeline: Pipeline, subjects: Sequence[Subject]) -> list[
     return [Standing(standing) for standing in found.decode().split(",")]
 
 
+def nobody(request_log: RequestLog, user_agent: str | None) -> Actor:
+    """Who calls before it is known who does."""
+    return Actor(
+        request_id=request_log.request_id, ip=request_log.client, user_agent=user_agent, country=request_log.country
+    )
+
+
 class Callers:
     """Turns the Authorization headers of a request into its caller."""
 
@@ -115,11 +122,10 @@ class Callers:
         a database that cannot be reached raises, and for a key AddressNotAllowed and TooManyFailures."""
         agent = (request_log.user_agent or "")[:LONGEST_USER_AGENT] or None
         if not authorization:
-            return Actor(request_id=request_log.request_id, ip=request_log.client, user_agent=agent), None
+            return nobody(request_log, agent), None
         token = bearer_token(authorization)
         if token.startswith(api_keys.PREFIX):
-            nobody = Actor(request_id=request_log.request_id, ip=request_log.client, user_agent=agent)
-            return await self._keys.identify(token, nobody)
+            return await self._keys.identify(token, nobody(request_log, agent))
         claims = await self._authenticator.verify(token)
         actor = Actor(
             claims.user_id,
@@ -130,6 +136,7 @@ class Callers:
             user_agent=agent,
             authenticated_at=claims.authenticated_at,
             assurance_level=claims.assurance_level,
+            country=request_log.country,
         )
         return await self.still(actor), claims
 

@@ -196,6 +196,7 @@ def attempt_of(
     return LoginAttempt(
         id=uuid4(), identifier=contact, user_id=user_id, ip_address=address_of(actor), user_agent=actor.user_agent,
         attempt_result=result, failure_reason=reason, device_fingerprint=fingerprint,
+        **events.location_of(actor),
     )  # fmt: skip
 
 

@@ -190,7 +190,8 @@ async def verify_two_factor(
         raise ChallengeExpired(field="challenge_id")
     kind = take_step(tx, user, step, code, backup_code, challenge=challenge)
     challenge.used_at = now
-    attempt = attempts.attempt_of(tx, challenge.identifier, user.id, "success", fingerprint=waited["fingerprint"])
-    tx.save(challenge, attempt)
-    device = Device(waited["fingerprint"])
-    return await sessions.begin(tx, user, methods=[*waited["methods"], kind], device=device)
+    tx.save(challenge)
+    fingerprint = waited["fingerprint"]
+    signed_in = await sessions.begin(tx, user, methods=[*waited["methods"], kind], device=Device(fingerprint))
+    tx.save(attempts.attempt_of(tx, challenge.identifier, user.id, signed_in.result, fingerprint=fingerprint))
+    return signed_in

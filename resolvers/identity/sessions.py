@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from sqlalchemy import Text, and_, bindparam, func, text
+from sqlalchemy import Text, and_, bindparam, cast, func, literal_column, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from lango.actor import Actor
 from lango.db.postgres import RawJson
@@ -22,6 +23,7 @@ from lango.security.issuing import AccessToken
 from lango.values.user_agents import Program, program_of
 from models.identity import User, UserSession, UserSessionEndReason
 from models.security import (
+    LoginAttempt,
     RefreshToken,
     RefreshTokenRevokedReason,
     SessionAudit,
@@ -81,6 +83,11 @@ class SignedIn:
         UUID | None, Value("What `verifyTwoFactor` takes, where a second factor is wanted; null where none is.")
     ] = None
 
+    @property
+    def result(self) -> str:
+        """What `login_attempts` says of it."""
+        return "success" if self.session is not None else "second_factor_wanted"
+
 
 # The second factor that is asked of whoever signs in.
 ENABLED = and_(
@@ -100,6 +107,16 @@ DEVICE = Lookup(
         UserDevice.user_id == bindparam("user_id"),
         UserDevice.device_fingerprint == bindparam("fingerprint", type_=Text),
     ).with_for_update(key_share=True),
+)
+# How often the user has signed in where the country was known, and how often in this one.
+COUNTRY = cast(LoginAttempt.location, JSONB)["country"].astext
+COUNTRIES = Lookup(
+    [func.count(), func.count().filter(bindparam("country", type_=Text) == COUNTRY)],
+    lambda rows: rows.where(
+        LoginAttempt.user_id == bindparam("user_id"),
+        LoginAttempt.attempt_result == literal_column("'success'"),
+        COUNTRY.is_not(None),
+    ),
 )
 # The live ones, of which the first has rested longest.
 LIVE = Lookup(
@@ -169,8 +186,9 @@ async def begin(
     """
     program = program_of(tx.actor.user_agent)
     fingerprint = _fingerprint(device, program)
-    configured, ((password_hash, factor_id),), devices, live, ((now,),) = await tx.fetch(
+    configured, ((located, same_country),), ((password_hash, factor_id),), devices, live, ((now,),) = await tx.fetch(
         system_config.reading(*NUMBERS),
+        COUNTRIES.query(user_id=user.id, country=tx.actor.country),
         FACTOR.query(user_id=user.id),
         DEVICE.query(user_id=user.id, fingerprint=fingerprint),
         LIVE.query(user_id=user.id),
@@ -190,8 +208,12 @@ async def begin(
         events.record(tx, user.id, "too_many_sessions", Severity.LOW, ended=[str(key) for key in surplus])
     known = devices[0][0] if devices else UserDevice(id=uuid4(), user_id=user.id, device_fingerprint=fingerprint)
     _note_use(tx, known, program, now)
+    is_elsewhere = tx.actor.country is not None and located > 0 and not same_country
     if not devices and not is_new:
         events.record(tx, user.id, "new_device", Severity.MEDIUM, device=program.name, deviceId=str(known.id))
+    if is_elsewhere:
+        events.record(tx, user.id, "new_country", Severity.MEDIUM, country=tx.actor.country)
+    if (not devices or is_elsewhere) and not is_new:
         events.inform(tx, user, Message.NEW_SIGN_IN, device=program.name or "?")
     user.last_login_at = now
     tx.save(user)
@@ -278,7 +300,7 @@ def address_of(actor: Actor) -> str:
 def audit(actor: Actor, session: UserSession, action: SessionAuditAction) -> SessionAudit:
     return SessionAudit(
         id=uuid4(), session_id=session.id, user_id=session.user_id, action=action, ip_address=_ip(actor),
-        user_agent=actor.user_agent, device_id=session.device_id,
+        user_agent=actor.user_agent, device_id=session.device_id, **events.location_of(actor),
     )  # fmt: skip
 
 
@@ -301,6 +323,8 @@ def _note_use(tx: RuleTransaction, device: UserDevice, program: Program, now: da
     device.device_name, device.browser, device.os = program.name, program.browser, program.system
     device.device_type = None if program.kind is None else UserDeviceDeviceType(program.kind)
     device.last_ip_address, device.last_used_at, device.updated_at = _ip(tx.actor), now, now
+    if located := events.location_of(tx.actor):
+        device.last_location = located["location"]
     tx.save(device)
 
 

@@ -131,8 +131,9 @@ async def sign_in_with_otp(
         user.phone_verified_at = user.phone_verified_at or redeemed.used_at
     else:
         user.email_verified_at = user.email_verified_at or redeemed.used_at
-    tx.save(user, attempts.attempt_of(tx, contact, user.id, "success", fingerprint=device_fingerprint))
-    return await sessions.begin(tx, user, methods=["otp"], device=Device(device_fingerprint))
+    signed_in = await sessions.begin(tx, user, methods=["otp"], device=Device(device_fingerprint))
+    tx.save(user, attempts.attempt_of(tx, contact, user.id, signed_in.result, fingerprint=device_fingerprint))
+    return signed_in
 
 
 @rule(
@@ -175,8 +176,7 @@ async def sign_in_with_password(
     tx.save(*dict.fromkeys((holder, user)))
     device = Device(counted.device.device_fingerprint if counted.device else device_fingerprint, token)
     signed_in = await sessions.begin(tx, user, methods=["pwd"], device=device)
-    result = "success" if signed_in.session else "second_factor_wanted"
-    tx.save(attempts.attempt_of(tx, contact, user.id, result, fingerprint=device_fingerprint))
+    tx.save(attempts.attempt_of(tx, contact, user.id, signed_in.result, fingerprint=device_fingerprint))
     return signed_in
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
+from lango.actor import Actor
 from lango.db.postgres import RawJson
 from lango.rules.transaction import RuleTransaction
 from models.identity import OneTimeCodeChannel, User
@@ -29,9 +30,14 @@ def event_of(
     actor = tx.actor
     return SecurityEvent(
         id=uuid4(), user_id=user_id, event_type=event_type, severity=severity,
-        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent,
-        details=RawJson.of(details) if details else None,
+        ip_address=str(actor.ip) if actor.ip else None, user_agent=actor.user_agent, **location_of(actor),
+        **({"details": RawJson.of(details)} if details else {}),
     )  # fmt: skip
+
+
+def location_of(actor: Actor) -> dict[str, RawJson]:
+    """The column `location` of a row about the caller; none of it where that is not known."""
+    return {} if actor.country is None else {"location": RawJson.of({"country": actor.country})}
 
 
 def inform(tx: RuleTransaction, user: User, message: Message, **values: Any) -> None:

@@ -18,8 +18,10 @@ import asyncpg
 import jwt
 import pytest
 
+from lango.db.pipeline import Pipeline
 from lango.rules.services import Services
 from lango.security import opaque_tokens, passwords
+from lango.settings import Settings
 from models.admin import SystemConfig
 from models.identity import User
 from models.security import UserDevice
@@ -315,6 +317,38 @@ async def test_a_device_that_is_new_is_said(
     assert {row["device_fingerprint"] for row in devices} == {"one", "two"}
     assert {(row["device_name"], row["device_type"]) for row in devices} == {("Chrome on Android", "mobile")}
     assert not any(row["trusted"] for row in devices)
+
+
+async def test_a_country_that_is_new_is_said(
+    pipeline: Pipeline, settings: Settings, person: Person, owner: asyncpg.Pool[Any], inbox: Inbox, events: Events
+) -> None:
+    user = await person()
+    proxied = settings.model_copy(update={"trusted_proxies": "127.0.0.1", "country_header": "CF-IPCountry"})
+
+    async with Api.over(pipeline, proxied) as api:
+        for country in ("SN", "sn", "XX", "T1", "KE", "KE"):
+            await api.mutate(
+                "signInWithPassword", headers={"CF-IPCountry": country}, identifier=user.email, password=PASSWORD,
+                deviceFingerprint="one",
+            )  # fmt: skip
+
+    assert await events(user.id) == ["new_device", "new_country"]
+    assert await inbox(user.email) == ["new_sign_in"] * 2
+    found = await owner.fetch(
+        "SELECT location ->> 'country' AS country FROM security.login_attempts WHERE user_id = $1 ORDER BY created_at",
+        user.id,
+    )
+    assert [row["country"] for row in found] == ["SN", "SN", None, None, "KE", "KE"]
+
+
+async def test_a_country_is_what_a_trusted_proxy_says(
+    pipeline: Pipeline, settings: Settings, person: Person, owner: asyncpg.Pool[Any]
+) -> None:
+    user = await person()
+    async with Api.over(pipeline, settings.model_copy(update={"country_header": "CF-IPCountry"})) as api:
+        await api.mutate("signInWithPassword", headers={"CF-IPCountry": "SN"}, identifier=user.email, password=PASSWORD)
+
+    assert await owner.fetchval("SELECT location FROM security.login_attempts WHERE user_id = $1", user.id) is None
 
 
 async def test_a_password_of_old_parameters_is_hashed_anew(api: Api, person: Person, owner: asyncpg.Pool[Any]) -> None:

@@ -87,7 +87,7 @@ class Sockets:
         self.hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_log = open_request_log(scope, self.trusted)
+        request_log = open_request_log(scope, self.trusted, self.settings.country_header)
         await receive()
         try:
             if not self.hosts.serves(request_log.headers.get("host")):
