@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class OpenIdSignIn:
 
     async def read(self, url: str) -> bytes:
         """A set of keys, as large as one may be. Raises what `PublishedKeys` takes for an outage."""
-        async with self.client.stream("GET", url) as answer:
+        async with asyncio.timeout(self.settings.timeout), self.client.stream("GET", url) as answer:
             if answer.status_code != httpx.codes.OK:
                 raise BadKey(f"the answer was {answer.status_code}")
             content = bytearray()

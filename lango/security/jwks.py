@@ -22,11 +22,18 @@ log = structlog.get_logger("lango.security.jwks")
 
 LARGEST_SET = 1_000_000
 FETCH_TIMEOUT = 5.0
+# Seconds until a set is read again that could not be read: a moment's outage is none of a minute.
+AFTER_FAILURE = 5.0
 
 
 async def fetch(url: str) -> bytes:
     """The document at that address. Redirects are not followed, and it may not be larger than a megabyte."""
-    async with httpx.AsyncClient(timeout=FETCH_TIMEOUT) as client, client.stream("GET", url) as answer:
+    # httpx counts the seconds of each step alone: an answer that drips in would keep everybody waiting.
+    async with (
+        asyncio.timeout(2 * FETCH_TIMEOUT),
+        httpx.AsyncClient(timeout=FETCH_TIMEOUT) as client,
+        client.stream("GET", url) as answer,
+    ):
         if answer.status_code != httpx.codes.OK:
             raise BadKey(f"the answer was {answer.status_code}")
         content = bytearray()
@@ -116,7 +123,9 @@ class PublishedKeys:
         seen = self._attempted
         async with self._lock:
             # Whoever waited for another's reading is served by it.
-            if self._attempted != seen or time.monotonic() - self._attempted < self.floor:
+            failed = self._succeeded < self._attempted
+            pause = min(self.floor, AFTER_FAILURE) if failed else self.floor
+            if self._attempted != seen or time.monotonic() - self._attempted < pause:
                 return
             self._attempted = time.monotonic()
             try:

@@ -44,6 +44,7 @@ from resolvers.identity.sessions import Device, ReauthenticationRequired, Signed
 from resolvers.identity.sign_in import Fingerprint
 from resolvers.identity.sign_up import TAKEN
 from resolvers.kernel import clock, contacts
+from resolvers.kernel.contacts import EmailNotValid
 from resolvers.messages.messages import Message
 from resolvers.security import events
 
@@ -325,7 +326,10 @@ async def _new_user(tx: RuleTransaction, proved: _Proved, now: datetime) -> User
     email = proved.account.email
     if proved.provider is not OauthAccountProvider.GOOGLE or email is None:
         raise NotConnected(field="challenge_id")
-    address = contacts.email(email, field="challenge_id")
+    try:
+        address = contacts.email(email, field="challenge_id")
+    except EmailNotValid:
+        raise NotConnected(field="challenge_id") from None
     (taken,) = await tx.fetch(TAKEN.query(contact=address))
     if taken:
         raise NotConnected(field="challenge_id")

@@ -191,3 +191,19 @@ async def test_before_the_first_reading_nobody_is_refused_for_an_outage() -> Non
 
     with pytest.raises(ServiceUnavailable):
         await google.issuer().claims(token(), NONCE)
+
+
+async def test_a_moments_outage_does_not_last_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lango.security.jwks.AFTER_FAILURE", 0.02)
+    google = Google()
+    google.down = True
+    issuer = google.issuer()
+    for _ in range(3):
+        with pytest.raises(ServiceUnavailable):
+            await issuer.claims(token(), NONCE)
+    assert google.reads == 1
+
+    google.down = False
+    await asyncio.sleep(0.03)
+
+    assert (await issuer.claims(token(), NONCE))["sub"] == "1001"
