@@ -16,7 +16,6 @@ from lango.security import opaque_tokens
 from lango.security.encryption import Keyring
 from tests.client import Answer, Api
 from tests.identity.conftest import (  # noqa: F401
-    SIGNED_IN,
     Person,
     no_limit_is_used_up,
     person,
@@ -65,7 +64,7 @@ def signed_in(api: Api) -> SignIn:
     async def begin(user: SimpleNamespace, code: str | None = None, **input: Any) -> Session:
         answer = (await sign_in(api, user, **input))["signInWithPassword"]
         if answer["challengeId"] is not None:
-            found = await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=answer["challengeId"], code=code)
+            found = await api.mutate("verifyTwoFactor", challengeId=answer["challengeId"], code=code)
             answer = found["verifyTwoFactor"]
         return Session(api, user, answer)
 

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import asyncpg
+import pyotp
 import pytest
 
 from lango.security import passwords
@@ -18,7 +19,7 @@ from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory, now
 from tests.identity.conftest import PASSWORD, Person, new_email, new_phone, sign_in, viewer
-from tests.security.conftest import SignIn, last
+from tests.security.conftest import Session, SignIn, last
 
 NEW = "trois mangues vertes au vent"
 NEWER = "quatre pirogues bleues à quai"
@@ -103,11 +104,9 @@ async def test_none_of_the_last_ten_is_taken_and_the_eleventh_is(
 async def test_whoever_has_none_sets_one_by_a_recent_proof(
     api: Api, person: Person, sent: list[str], account: Any
 ) -> None:
-    from tests.security.conftest import SIGNED_IN, Session
-
     user = await person(password_hash=None)
     challenge = (await api.mutate("requestOtp", identifier=user.email))["requestOtp"]["challengeId"]
-    answer = await api.mutate("signInWithOtp", show=SIGNED_IN, challengeId=challenge, code=sent[-1])
+    answer = await api.mutate("signInWithOtp", challengeId=challenge, code=sent[-1])
     session = Session(api, user, answer["signInWithOtp"])
     await account(user).pass_time()
 
@@ -120,8 +119,6 @@ async def test_whoever_has_none_sets_one_by_a_recent_proof(
 async def test_with_a_second_factor_twelve_characters_will_do_and_the_proof_is_recent(
     signed_in: SignIn, person: Person, second_factor: Any, account: Any
 ) -> None:
-    import pyotp
-
     user = await person()
     older = await signed_in(user)
     app = await second_factor(user)
@@ -176,10 +173,6 @@ async def test_a_link_sets_a_new_password_ends_every_session_and_lifts_the_lock(
 async def test_a_link_goes_no_way_round_the_second_factor(
     api: Api, person: Person, links: list[str], second_factor: Any, account: Any
 ) -> None:
-    import pyotp
-
-    from tests.identity.conftest import SIGNED_IN
-
     user = await person()
     app = await second_factor(user)
     await api.mutate("requestPasswordReset", identifier=user.email)
@@ -189,7 +182,7 @@ async def test_a_link_goes_no_way_round_the_second_factor(
     assert (reset["accessToken"], reset["refreshToken"], reset["session"]) == (None, None, None)
     assert await account(user).live_sessions() == []
     waiting = reset["challengeId"]
-    done = await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=waiting, code=pyotp.TOTP(app.secret).now())
+    done = await api.mutate("verifyTwoFactor", challengeId=waiting, code=pyotp.TOTP(app.secret).now())
     assert done["verifyTwoFactor"]["session"]["assuranceLevel"] == 2
 
 

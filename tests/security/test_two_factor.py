@@ -12,7 +12,7 @@ import pytest
 
 from resolvers.security import backup_codes
 from tests.client import Api
-from tests.identity.conftest import SIGNED_IN, Person, sign_in
+from tests.identity.conftest import Person, sign_in
 from tests.security.conftest import Session, SignIn
 
 
@@ -137,7 +137,7 @@ async def test_switching_it_off_lowers_every_session(
     assert await account(user).levels() == [1, 1]
     assert (await sign_in(api, user))["signInWithPassword"]["challengeId"] is None
     for proof in ({"code": app.now()}, {"backupCode": codes[0]}):
-        refused = await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=waiting, **proof)
+        refused = await api.mutate("verifyTwoFactor", challengeId=waiting, **proof)
         assert refused.refusals("verifyTwoFactor") == ["CHALLENGE_EXPIRED"]
     secrets = await owner.fetchrow(
         "SELECT secret, backup_codes FROM security.two_factor_auth WHERE user_id = $1", user.id
@@ -157,7 +157,7 @@ async def test_new_codes_take_the_place_of_the_old_ones(
 
     async def shows(code: str) -> list[str]:
         waiting = (await sign_in(api, user))["signInWithPassword"]["challengeId"]
-        answer = await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=waiting, backupCode=code)
+        answer = await api.mutate("verifyTwoFactor", challengeId=waiting, backupCode=code)
         return answer.refusals("verifyTwoFactor")
 
     assert await shows(old[0]) == ["TWO_FACTOR_INVALID"]
@@ -176,7 +176,7 @@ async def test_a_backup_code_opens_one_session_however_many_bring_it(
     waiting = [(await sign_in(api, user))["signInWithPassword"]["challengeId"] for _ in range(5)]
 
     answers = await asyncio.gather(
-        *(api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=each, backupCode=codes[0]) for each in waiting)
+        *(api.mutate("verifyTwoFactor", challengeId=each, backupCode=codes[0]) for each in waiting)
     )
 
     assert sorted(answer.refusals("verifyTwoFactor") for answer in answers) == [[], *[["TWO_FACTOR_INVALID"]] * 4]
@@ -190,7 +190,7 @@ async def test_with_two_left_there_is_a_notice(api: Api, signed_in: SignIn, pers
     _, codes = await enrolled(session)
     for number, code in enumerate(codes[:8], start=1):
         waiting = (await sign_in(api, user))["signInWithPassword"]["challengeId"]
-        answer = await api.mutate("verifyTwoFactor", show=SIGNED_IN, challengeId=waiting, backupCode=code)
+        answer = await api.mutate("verifyTwoFactor", challengeId=waiting, backupCode=code)
         assert answer.refusals("verifyTwoFactor") == []
         sent = [each for each, _ in await account(user).messages()]
         assert sent.count("backup_code_used") == number
