@@ -41,7 +41,9 @@ PLAIN = Peer("strawberry", "plain Strawberry", "plain")
 # Another checkout of lango, as before a change.
 BEFORE = Peer("before", "lango before", "lango")
 ALL = (LANGO, WITHOUT, POSTGRAPHILE, MERCURIUS, PLAIN)
-BY_NAME = {peer.name: peer for peer in (*ALL, BEFORE)}
+# lango without the check of its caller's account and session, to see what that costs.
+UNCHECKED = Peer("lango-unchecked", "lango without the check of its session", "lango")
+BY_NAME = {peer.name: peer for peer in (*ALL, BEFORE, UNCHECKED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def command(peer: Peer, setup: Setup, port: int) -> tuple[list[str], dict[str, s
         }
     if peer.dialect == "lango":
         served = ["-m", "lango", "serve", "--port", str(port), "--workers", str(setup.workers)]
+        if peer is UNCHECKED:
+            served = ["-m", "benchmarks.peers.unchecked", str(port), str(setup.workers)]
         if peer is BEFORE:
             assert setup.before is not None
             return [str(setup.before / ".venv/bin/python"), *served], environment, setup.before
