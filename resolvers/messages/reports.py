@@ -26,6 +26,7 @@ from lango.rules.services import Services
 from lango.rules.transaction import RuleTransaction
 from models.security import SmsDelivery, SmsDeliveryStatus
 from resolvers.kernel import clock
+from resolvers.messages.costs import look_up_later
 from resolvers.messages.sending import known_of
 
 log = structlog.get_logger("lango.messages")
@@ -160,6 +161,8 @@ def _apply(tx: RuleTransaction, row: SmsDelivery, report: Report, now: datetime)
     elif report.progress is Progress.FAILED:
         row.status, row.error_message = SmsDeliveryStatus.FAILED, report.reason
     tx.save(row)
+    if report.progress is not Progress.SENT:
+        look_up_later(tx, row)
 
 
 def _keep(tx: RuleTransaction, row: SmsDelivery, report: Report) -> None:

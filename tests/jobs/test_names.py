@@ -21,6 +21,7 @@ NAMES = {
     "impressions.count_impressions",
     "messages.apply_report",
     "messages.fail_abandoned",
+    "messages.look_up_cost",
     "messages.send_message",
     "openings.expire_due_pots",
     "openings.open_due_pots",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -17,9 +18,11 @@ from gql.schema import schema
 from lango.http.app import create_app
 from lango.providers.africastalking.settings import SANDBOX_SECRET
 from lango.providers.registry import PROVIDERS
+from lango.providers.twilio import TWILIO
 from lango.providers.twilio.settings import SANDBOX_TOKEN
 from lango.providers.twilio.signature import HEADER, sign
 from lango.rules.handlers import handlers_in
+from resolvers.messages.costs import look_up_cost
 from resolvers.messages.reports import PAUSES, apply_report
 from tests.mailbox import TAKEN, Mail
 from tests.messages.test_sending import phone, row, write
@@ -148,6 +151,52 @@ async def test_a_try_that_was_taken_for_lost_does_not_undo_the_next(
 
     after = await row(owner, sent)
     assert (after["status"], after["provider"]) == ("delivered", "africas_talking")
+
+
+async def test_what_twilio_took_is_looked_up_later(
+    http: httpx.AsyncClient, mail: Mail, owner: asyncpg.Pool[Any]
+) -> None:
+    delivery = await write(mail, phone("+221771230503"))
+    await mail.send()
+    key = await key_of(owner, delivery)
+    client, prices = cast(Any, mail.services.client(TWILIO)), []
+
+    async def unknown(message_id: str) -> None:
+        prices.append(message_id)
+
+    for status in ("sent", "delivered", "delivered"):
+        await by_twilio(http, delivery, status, sid=key)
+    at_once = await waiting_costs(owner)
+    client.cost = unknown
+    asked = [await look_up_what_waits(mail) for _ in range(2)]
+    del client.cost
+    asked += [await look_up_what_waits(mail) for _ in range(2)]
+
+    assert at_once == 1
+    assert asked == [1, 1, 1, 0]
+    assert prices == [key, key]
+    after = await row(owner, delivery)
+    assert (after["cost"], after["status"]) == (Decimal("0.0075"), "delivered")
+    assert after["metadata"] == '{"currency": "USD", "segments": 1}'
+
+
+async def test_what_africas_talking_took_has_its_cost(
+    http: httpx.AsyncClient, sent: UUID, owner: asyncpg.Pool[Any]
+) -> None:
+    await by_africas_talking(http, await key_of(owner, sent), "Success")
+
+    assert await waiting_costs(owner) == 0
+
+
+async def waiting_costs(owner: asyncpg.Pool[Any]) -> int:
+    return int(await owner.fetchval("SELECT count(*) FROM jobs.pgqueuer WHERE entrypoint = $1", look_up_cost.name))
+
+
+async def look_up_what_waits(mail: Mail) -> int:
+    waiting = await mail.owner.fetch(TAKEN, look_up_cost.name)
+    for _, payload in waiting:
+        await look_up_cost(mail.services, **look_up_cost.unpack(payload))
+    return len(waiting)
 
 
 @pytest.mark.parametrize("status", ["queued", "sending", "accepted", "whatever"])

@@ -124,6 +124,22 @@ async def test_silence_is_no_answer(twilio: HttpTwilio, server: FakeServer) -> N
         await twilio.send(SMS)
 
 
+@pytest.mark.parametrize(
+    ("price", "unit", "known"),
+    [("-0.00750", "USD", (Decimal("0.00750"), "USD")), (None, "USD", None), ("free", "USD", None), ("1", None, None)],
+)
+async def test_what_it_cost_is_known_later(
+    twilio: HttpTwilio, server: FakeServer, price: str | None, unit: str | None, known: Any
+) -> None:
+    server.will((200, MADE | {"price": price, "price_unit": unit}))
+
+    assert await twilio.cost("SM1/../x") == known
+
+    (request,) = server.requests
+    assert (request.method, request.path) == ("GET", "/2010-04-01/Accounts/AC1/Messages/SM1%2F..%2Fx.json")
+    assert request.body == b""
+
+
 @pytest.mark.parametrize("missing", LIVE)
 async def test_live_needs_all_of_it(settled: Settled, closing: AsyncExitStack, missing: str) -> None:
     given = {**LIVE, missing: None}

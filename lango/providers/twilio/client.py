@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import httpx
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from lango.providers.messages import Sms, Taken, words
+from lango.providers.messages import Sms, SmsCarrier, Taken, words
 from lango.providers.twilio.errors import TwilioRefused, TwilioUnavailable
 
 # Not a phone number, one that has opted out, one that takes no SMS.
@@ -21,6 +21,13 @@ OF_THE_NUMBER = frozenset({21211, 21610, 21614})
 # Seconds for which Twilio may keep a message that it cannot send yet.
 LONGEST_VALIDITY = 36_000
 SERVICE = "MG"
+
+
+class Twilio(SmsCarrier, Protocol):
+    """What the rules ask of Twilio."""
+
+    async def cost(self, message_id: str) -> tuple[Decimal, str] | None:
+        """What a message cost, and in which currency; None while Twilio does not know. Raises TwilioUnavailable."""
 
 
 class Message(BaseModel):
@@ -48,7 +55,7 @@ class HttpTwilio:
     ) -> None:
         """`report_url` is where Twilio reports what became of a message; `timeout` the seconds of a whole call."""
         self.client = client
-        self.path = f"/2010-04-01/Accounts/{quote(account, safe='')}/Messages.json"
+        self.path = f"/2010-04-01/Accounts/{quote(account, safe='')}/Messages"
         self.sender = sender
         self.timeout = timeout
         self.report_url = report_url
@@ -60,17 +67,22 @@ class HttpTwilio:
             form["ValidityPeriod"] = str(min(max(sms.valid_for, 1), LONGEST_VALIDITY))
         if (url := self.report_url(sms.reference)) is not None:
             form["StatusCallback"] = url
-        made = await self.call(form)
+        made = await self.call("POST", f"{self.path}.json", form)
         if made.status in ("failed", "undelivered", "canceled"):
             fail(made.error_code, made.error_message or made.status)
         return Taken(made.sid, decimal(made.price), made.price_unit)
 
-    async def call(self, form: dict[str, Any]) -> Message:
-        """The message as Twilio has taken it. Raises TwilioUnavailable and TwilioRefused."""
+    async def cost(self, message_id: str) -> tuple[Decimal, str] | None:
+        found = await self.call("GET", f"{self.path}/{quote(message_id, safe='')}.json")
+        amount = decimal(found.price)
+        return None if amount is None or found.price_unit is None else (amount, found.price_unit)
+
+    async def call(self, method: str, path: str, form: dict[str, Any] | None = None) -> Message:
+        """The message as Twilio has it. Raises TwilioUnavailable and TwilioRefused."""
         try:
             # httpx counts the seconds of each step alone.
             async with asyncio.timeout(self.timeout):
-                answer = await self.client.post(self.path, data=form)
+                answer = await self.client.request(method, path, data=form)
         except TimeoutError as error:
             raise TwilioUnavailable(f"no answer within {self.timeout:g} s") from error
         except httpx.HTTPError as error:
@@ -87,6 +99,9 @@ class NoTwilio:
     """Twilio switched off."""
 
     async def send(self, sms: Sms) -> Taken:  # noqa: ARG002
+        raise TwilioUnavailable("LANGO_TWILIO is off")
+
+    async def cost(self, message_id: str) -> tuple[Decimal, str] | None:  # noqa: ARG002
         raise TwilioUnavailable("LANGO_TWILIO is off")
 
 

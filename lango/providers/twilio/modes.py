@@ -13,15 +13,14 @@ from lango.observability.finding import Finding, Level
 from lango.providers.addresses import public_url
 from lango.providers.errors import BadProvider
 from lango.providers.mailbox import Mailbox
-from lango.providers.messages import SmsCarrier
-from lango.providers.twilio.client import HttpTwilio, NoTwilio
+from lango.providers.twilio.client import HttpTwilio, NoTwilio, Twilio
 from lango.providers.twilio.sandbox import SandboxTwilio
 from lango.providers.twilio.settings import SANDBOX_ACCOUNT, TwilioSettings
 from lango.providers.twilio.webhook import report_url
 from lango.settings import Settings
 
 
-def make(settings: Settings, closing: AsyncExitStack) -> SmsCarrier:
+def make(settings: Settings, closing: AsyncExitStack) -> Twilio:
     """The client. Raises BadProvider."""
     own = settings.section(TwilioSettings)
     if own.mode == "off":

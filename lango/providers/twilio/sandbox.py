@@ -31,6 +31,7 @@ REFUSED = {
     "0406": (21610, "Attempt to send to unsubscribed recipient"),
 }
 DOWN = "0500"
+PRICE = "-0.00750"
 OUTCOMES = {
     "delivered": {"MessageStatus": "delivered"},
     "failed": {"MessageStatus": "undelivered", "ErrorCode": "30003"},
@@ -44,12 +45,27 @@ class SandboxTwilio:
         self.mailbox = mailbox
         self.account = account
         self.token = token
-        path = f"/2010-04-01/Accounts/{account}/Messages.json"
-        self.app = Starlette(routes=[Route(path, self.send, methods=["POST"])])
+        path = f"/2010-04-01/Accounts/{account}/Messages"
+        self.app = Starlette(
+            routes=[
+                Route(f"{path}.json", self.send, methods=["POST"]),
+                Route(f"{path}/{{sid}}.json", self.show, methods=["GET"]),
+            ]
+        )
+
+    def knows(self, request: Request) -> bool:
+        known = b"Basic " + base64.b64encode(f"{self.account}:{self.token}".encode())
+        return hmac.compare_digest(request.headers.get("authorization", "").encode(), known)
+
+    async def show(self, request: Request) -> Response:
+        """A message some time after it was sent: what it cost is known then."""
+        if not self.knows(request):
+            return complaint(401, 20003, "Authenticate")
+        sid = request.path_params["sid"]
+        return JSONResponse({"sid": sid, "status": "delivered", "price": PRICE, "price_unit": "USD"})
 
     async def send(self, request: Request) -> Response:
-        known = b"Basic " + base64.b64encode(f"{self.account}:{self.token}".encode())
-        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), known):
+        if not self.knows(request):
             return complaint(401, 20003, "Authenticate")
         fields = {name: values[-1] for name, values in parse_qs((await request.body()).decode()).items()}
         to, sender = fields.get("To", ""), fields.get("From") or fields.get("MessagingServiceSid")
