@@ -329,6 +329,10 @@ class Socket:
             if self._running.get(id_) is mine:
                 await self._refuse(id_, error, request_log)
             return
+        finally:
+            if self._running.get(id_) is not mine:
+                # Nobody waits for its answer any more; it was counted all the same.
+                self._sockets.meter.record(request_log)
         if self._running.get(id_) is not mine or self._closing is not None:
             return
         del self._running[id_]
