@@ -178,6 +178,33 @@ METERING = [
         granted_to=("lango_rules",),
     ),
     Function(
+        "admit_api_call",
+        """
+        DECLARE
+            windows jsonb := lango.take_rate_limits(rates, most, seconds);
+            counted jsonb;
+        BEGIN
+            IF NOT (windows ->> 'refused')::boolean THEN
+                counted := lango.charge_api_calls(developer, calls, scope, operations, keys)::jsonb;
+                IF (counted ->> 'refused')::boolean THEN
+                    -- What is refused counts nowhere. Nobody else has changed these rows since they were taken.
+                    UPDATE security.rate_limits r SET taken = r.taken - 1 WHERE r.key = ANY (rates);
+                END IF;
+            END IF;
+            RETURN jsonb_build_object('rates', windows, 'usage', counted)::text;
+        END
+        """,
+        "Counts a request by an API key under its rates, and its API calls against its owner's plan: under all of them"
+        " or under none. What `take_rate_limits` and `charge_api_calls` say; null for the second where a rate refuses.",
+        arguments="rates text[], most integer[], seconds integer[], developer uuid, calls integer, scope text, "
+        "operations text[], keys text[]",
+        returns="text",
+        language="plpgsql",
+        definer=False,
+        volatility="VOLATILE",
+        granted_to=("lango_rules",),
+    ),
+    Function(
         "refund_api_calls",
         """
         BEGIN

@@ -22,11 +22,15 @@ from lango.actor import NOBODY, Actor, DatabaseRole
 from lango.db.pipeline import Pipeline
 from lango.errors import CallerError, is_passing
 from lango.observability.request_log import ApiCall, RequestLog
-from lango.security.rate_limits import RateLimit, take
+from lango.security.rate_limits import RateLimit, key_of, note_taken
 
 log = structlog.get_logger("lango.security.api_calls")
 
-CHARGE = "SELECT lango.charge_api_calls($1::uuid, $2::integer, $3::text, $4::text[], $5::text[])"
+ADMIT = """
+SELECT lango.admit_api_call(
+    $1::text[], $2::integer[], $3::integer[], $4::uuid, $5::integer, $6::text, $7::text[], $8::text[]
+)
+"""
 REFUND = "SELECT lango.refund_api_calls($1::uuid, $2::integer, $3::integer, $4::timestamptz)::text"
 # From how much of a plan on a request's answer says so.
 NEARLY, WHOLLY = 0.8, 1.0
@@ -105,7 +109,8 @@ class Keyed:
 
 
 async def charge(pipeline: Pipeline, actor: Actor, calls: int, keyed: Sequence[Keyed] = ()) -> Usage:
-    """Take the request of an actor with a key from its rate, and its calls from the owner's plan and bonus credits.
+    """Take the request of an actor with a key from its rate, and its calls from the owner's plan and bonus credits:
+    from all of them, or from none.
 
     `keyed` are the mutations of an operation of which every one has an idempotency key: where all have been answered,
     nothing is taken of the plan. Raises RateLimited, and UsageLimitReached.
@@ -115,12 +120,17 @@ async def charge(pipeline: Pipeline, actor: Actor, calls: int, keyed: Sequence[K
     limits = [(RateLimit("plan_per_minute", key.per_minute, 60), str(actor.user_id))] if key.per_minute >= 0 else []
     if key.hourly is not None:
         limits.append((RateLimit("key_per_hour", key.hourly, 3_600), str(key.id)))
-    if limits:
-        await take(pipeline, *limits)
+    rates = [limit for limit, _ in limits]
+    values = [
+        [key_of(limit, whose) for limit, whose in limits], [limit.most for limit in rates],
+        [limit.seconds for limit in rates], actor.user_id, calls, f"api_key:{key.id}",
+        [each.operation for each in keyed], [each.key for each in keyed],
+    ]  # fmt: skip
     asking = Actor(request_id=actor.request_id, ip=actor.ip)
-    operations, keys = [each.operation for each in keyed], [each.key for each in keyed]
-    values = [actor.user_id, calls, f"api_key:{key.id}", operations, keys]
-    found = orjson.loads(await pipeline.run(asking, CHARGE, values, role=DatabaseRole.RULES))
+    admitted = orjson.loads(await pipeline.run(asking, ADMIT, values, role=DatabaseRole.RULES))
+    if rates:
+        note_taken(rates, admitted["rates"])
+    found = admitted["usage"]
     usage = Usage(
         found["of_plan"],
         found["of_bonus"],

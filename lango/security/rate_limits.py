@@ -14,6 +14,7 @@ import hashlib
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from typing import Any
 
 import orjson
 
@@ -69,7 +70,11 @@ async def take(pipeline: Pipeline, *taken: tuple[RateLimit, str]) -> None:
     """
     wanted = {key_of(limit, whose): limit for limit, whose in taken}
     limits = [*wanted.values()]
-    found = orjson.loads(await _taken(pipeline, [*wanted], limits))
+    note_taken(limits, orjson.loads(await _taken(pipeline, [*wanted], limits)))
+
+
+def note_taken(limits: list[RateLimit], found: dict[str, Any]) -> None:
+    """Note what `lango.take_rate_limits` has said of these limits, for the answer's headers. Raises RateLimited."""
     quotas = [Quota(limit, left, max(1, end)) for limit, (left, end) in zip(limits, found["windows"], strict=True)]
     exhausted = [quota for quota in quotas if not quota.left] if found["refused"] else []
     # Of several that are exhausted the one that stays so the longest.

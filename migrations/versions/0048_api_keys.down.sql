@@ -8,6 +8,8 @@ DROP FUNCTION lango.begin_usage_month(uuid);
 
 DROP FUNCTION lango.charge_api_calls(uuid, integer, text, text[], text[]);
 
+DROP FUNCTION lango.admit_api_call(text[], integer[], integer[], uuid, integer, text, text[], text[]);
+
 DROP FUNCTION lango.refund_api_calls(uuid, integer, integer, timestamptz);
 
 DROP INDEX usage.ix_user_subscriptions_usage_resets_at;

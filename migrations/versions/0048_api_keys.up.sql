@@ -155,6 +155,28 @@ REVOKE ALL ON FUNCTION lango.charge_api_calls(uuid, integer, text, text[], text[
 
 GRANT EXECUTE ON FUNCTION lango.charge_api_calls(uuid, integer, text, text[], text[]) TO lango_rules;
 
+CREATE FUNCTION lango.admit_api_call(rates text[], most integer[], seconds integer[], developer uuid, calls integer, scope text, operations text[], keys text[]) RETURNS text
+    LANGUAGE plpgsql VOLATILE
+    AS $$DECLARE
+    windows jsonb := lango.take_rate_limits(rates, most, seconds);
+    counted jsonb;
+BEGIN
+    IF NOT (windows ->> 'refused')::boolean THEN
+        counted := lango.charge_api_calls(developer, calls, scope, operations, keys)::jsonb;
+        IF (counted ->> 'refused')::boolean THEN
+            -- What is refused counts nowhere. Nobody else has changed these rows since they were taken.
+            UPDATE security.rate_limits r SET taken = r.taken - 1 WHERE r.key = ANY (rates);
+        END IF;
+    END IF;
+    RETURN jsonb_build_object('rates', windows, 'usage', counted)::text;
+END$$;
+
+COMMENT ON FUNCTION lango.admit_api_call(text[], integer[], integer[], uuid, integer, text, text[], text[]) IS 'Counts a request by an API key under its rates, and its API calls against its owner''s plan: under all of them or under none. What `take_rate_limits` and `charge_api_calls` say; null for the second where a rate refuses.';
+
+REVOKE ALL ON FUNCTION lango.admit_api_call(text[], integer[], integer[], uuid, integer, text, text[], text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION lango.admit_api_call(text[], integer[], integer[], uuid, integer, text, text[], text[]) TO lango_rules;
+
 CREATE FUNCTION lango.refund_api_calls(developer uuid, of_plan integer, of_bonus integer, resets_at timestamptz) RETURNS boolean
     LANGUAGE plpgsql VOLATILE
     AS $$BEGIN

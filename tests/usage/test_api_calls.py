@@ -262,3 +262,15 @@ async def test_a_developer_without_a_subscription_gets_one(api: Api, make: Facto
     assert outcomes(answers) == {"OK": 50}
     row = await owner.fetchrow("SELECT * FROM usage.user_subscriptions WHERE user_id = $1", user.id)
     assert (row["plan"], row["calls_this_month"]) == ("free", 50)
+
+
+async def test_what_the_plan_refuses_counts_under_no_rate(api: Api, developers: Developers, owner: Any) -> None:
+    developer = await developers(limit=1, used=1, rateLimit=3, per_minute=3)
+    refused = [await with_key(api, developer.key, ONE) for _ in range(5)]
+
+    await owner.execute("UPDATE usage.user_subscriptions SET bonus_credits = 5 WHERE user_id = $1", developer.user.id)
+    after = [await with_key(api, developer.key, ONE) for _ in range(4)]
+
+    assert outcomes(refused) == {"USAGE_LIMIT_REACHED": 5}
+    assert outcomes(after) == {"OK": 3, "RATE_LIMITED": 1}
+    assert await developers.counted(developer) == (1, 3, 2)
