@@ -70,6 +70,9 @@ class RequestLogMiddleware:
                 own = message.get("headers", ())
                 if request_log.call is not None:
                     request_log.call.response_bytes = length_in(own)
+                    if request_log.call.response_bytes is None:
+                        # A stream, which may last for days.
+                        self.meter.record(request_log)
                 policy = () if POLICY in [name for name, _ in own] else (DEFAULT_POLICY,)
                 request_id = (b"x-request-id", request_log.request_id.encode())
                 limits = tightest(taken).headers if taken else ()

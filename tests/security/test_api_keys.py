@@ -253,6 +253,16 @@ async def test_nobody_revokes_or_rotates_anothers_key(
     assert await changes.since(before) == []
 
 
+async def test_staff_revoke_anybodys_key(
+    api: Api, make: Factory, owner_of_keys: SimpleNamespace, staff: SimpleNamespace
+) -> None:
+    key = await make_key(api, owner_of_keys)
+
+    answer = await api.mutate("revokeApiKey", staff, ("admin",), apiKeyId=key.id, reason="Leaked")
+
+    assert answer.refusals("revokeApiKey") == []
+
+
 async def test_a_removed_role_is_gone_within_a_second(api: Api, make: Factory, owner: asyncpg.Pool[Any]) -> None:
     staff = await make.staff()
     other = await make(User)

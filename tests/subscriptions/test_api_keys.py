@@ -109,3 +109,13 @@ async def test_a_key_that_is_not_valid_opens_no_socket(served: Served, watcher: 
         await client.send(type="connection_init", payload=payload)
         assert (await client.closed())[0] == 4403
     await until(lambda: served.metric("lango_sockets") == 0)
+
+
+async def test_a_stream_is_written_down_when_it_begins(served: Served, owner: Any, watcher: SimpleNamespace) -> None:
+    async with served.stream(POT_UPDATED, {"id": str(watcher.pot.id)}, token=watcher.key.text) as stream:
+        assert stream.response.status_code == 200
+        await served.app.state.meter.flush()
+        count = "SELECT operation, cost FROM usage.api_usage WHERE api_key_id = $1::text::uuid"
+        assert [tuple(row) for row in await owner.fetch(count, watcher.key.id)] == [("potUpdated", 1)]
+    await served.app.state.meter.flush()
+    assert len(await owner.fetch(count, watcher.key.id)) == 1
