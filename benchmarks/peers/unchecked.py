@@ -1,7 +1,7 @@
 """lango without a look at whoever calls: what the check of an account and its session costs is the difference.
 
-`python -m benchmarks.peers.unchecked PORT WORKERS` serves as `lango serve` does. A token is verified all the same; what
-it says is then believed.
+`python -m benchmarks.peers.unchecked 8000 1` serves as `lango serve` does, at that port with so many workers. A token
+is verified all the same; what it says is then believed.
 """
 
 from __future__ import annotations
