@@ -150,7 +150,7 @@ async def start_oauth(
 ) -> OauthStarted:
     """Begin to sign in with an account elsewhere, or to connect it. `signInWithOauth` and `connectOauth` take what
     comes of it, within ten minutes, once."""
-    await limits.take_code(tx)
+    await limits.take_sign_in(tx, None)
     client = tx.services.client(PROVIDERS[provider])
     if not client.is_on:
         raise ProviderNotAvailable(field="provider")
@@ -188,7 +188,7 @@ async def sign_in_with_oauth(
 
     One that is not connected opens a new account, where the provider has verified an email that is nobody's here.
     """
-    await limits.take_code(tx)
+    await limits.take_sign_in(tx, None)
     issuing.demand_key(tx.services.settings)
     proved = await _proved(tx, challenge_id, id_token, code, state)
     found, now = await _presented(tx, challenge_id, proved)
@@ -216,7 +216,7 @@ async def connect_oauth(
     state: State = None,
 ) -> OauthAccount:
     """Connect an account elsewhere, to sign in with. The challenge must have been begun in this session."""
-    await limits.take_code(tx)
+    await limits.take_sign_in(tx, None)
     async with tx.services.work(tx.actor) as looking:
         await demand_recent(looking)
     proved = await _proved(tx, challenge_id, id_token, code, state)

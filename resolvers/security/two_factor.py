@@ -109,7 +109,7 @@ async def confirm_two_factor(
 
     The session is from now on one of two proofs.
     """
-    await limits.take_code(tx)
+    await limits.take_reauthentication(tx)
     session = await demand_recent(tx)
     user, factor, sealed = await _locked(tx)
     if factor is None or sealed is None:
