@@ -19,9 +19,12 @@ from resolvers.kernel.system_config import Configured
 from resolvers.packs import partner_invitations
 from resolvers.points import points
 from resolvers.pots import invitations, lifecycle, point_conversions, pots
+from resolvers.profiles import guardians
 from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
+from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
+from resolvers.usage import referrals as usage_referrals
 
 
 class Limit(NamedTuple):
@@ -94,6 +97,16 @@ LIMITS = {
         trades.FUNDING_MINUTES, "How many minutes a seller has to put the coins into the escrow."
     ),
     "escrow_payment_minutes": Limit(escrows.PAYMENT_MINUTES, "How many minutes a buyer has to pay."),
+    "password_minimum": Limit(
+        passwords.MINIMUM, "How many characters a password has at least, where it is the only factor."
+    ),
+    "password_minimum_with_second_factor": Limit(
+        passwords.MINIMUM_WITH_SECOND_FACTOR, "How many characters a password has at least beside a second factor."
+    ),
+    "guardianship_request_days": Limit(
+        guardians.REQUEST_DAYS, "How many days a guardian has to answer the request of a minor."
+    ),
+    "developer_referral_bonus": Limit(usage_referrals.BONUS, "The API calls that both developers get for a referral."),
 }
 
 

@@ -173,6 +173,7 @@ class GuardianshipRequest(Base):
     __tablename__ = "guardianship_requests"
     __table_args__ = (
         CheckConstraint("user_id <> guardian_user_id", name="nobody_is_their_own_guardian"),
+        Index(None, "user_id"),
         Index(None, "guardian_user_id"),
         Index(None, "requested_by"),
         Index("uq_guardianship_requests_pending", "user_id", unique=True, postgresql_where=text("status = 'pending'")),

@@ -35,6 +35,7 @@ class Number(NamedTuple):
 
 # All that rules read (resolvers/kernel/system_config.py), as it is without a row, and what is planned.
 NUMBERS = {
+    "admin.session_minutes": Number(60, "How long a session of an administrator lasts.", least=5, most=720),
     "donations.hold_score": Number(80, "The risk, 0-100, above which a paid donation waits for staff.", most=100),
     "donations.maximum_cfa": Number(2_000_000, "The largest donation, in CFA francs.", least=1),
     "donations.minimum_cfa": Number(100, "The smallest donation, in CFA francs.", least=1),
@@ -67,6 +68,9 @@ NUMBERS = {
     "referrals.daily_limit": Number(50, "How many a sponsor may invite in a day."),
     "referrals.declined_days": Number(
         30, "How many days a sponsor may not invite somebody again who declined.", most=3_650
+    ),
+    "profiles.guardianship_request_days": Number(
+        14, "How many days a guardian may take to answer a request.", least=1, most=365
     ),
     "security.attempt_retention_days": Number(365, "How many days tries to sign in are kept.", least=30, most=3_650),
     "security.challenge_minutes": Number(5, "How long a sign-in may wait for its second factor.", least=1, most=60),

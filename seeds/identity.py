@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from models.identity import PasswordResetToken, User, UserSession
-from models.profiles import Profile, UserAddress
+from models.profiles import GuardianshipRequest, IdentityDocument, Profile, UserAddress
 from seeds import names
 from seeds.callers import DEMO_CALLERS, DEMO_PASSWORD_HASH
 from seeds.world import Dice, Person, World, digest, named
@@ -14,11 +14,12 @@ from seeds.world import Dice, Person, World, digest, named
 A_YEAR = 365.25
 # Where in the list the callers' first ward stands: a child of the member.
 WARD = len(DEMO_CALLERS)
+ADMIN = named(f"admin@{DEMO_CALLERS[0].email.partition('@')[2]}")
 
 
 async def load(world: World) -> int:
     """Every user with a profile; of twenty-five one is a minor, of fifty one deleted, of seventy one suspended."""
-    dice = world.dice("people")
+    dice, proofs = world.dice("people"), world.dice("proofs")
     for number, person in enumerate(_people(world, dice)):
         world.people.append(person)
         minor = _is_minor(number)
@@ -29,6 +30,7 @@ async def load(world: World) -> int:
             world.adults.append(person)
         _put_profile(world, dice, number, person, minor=minor)
         _put_addresses(world, dice, number, person)
+        _put_proofs(world, proofs, number, person, minor=minor)
         if dice.happens(0.3) or number < WARD:
             _put_session(world, dice, person)
         if number % 40 == 9:
@@ -120,9 +122,29 @@ def _put_profile(world: World, dice: Dice, number: int, person: Person, *, minor
         id_country=("KEN" if person.kenyan else "SEN") if verified else None,
         id_hash=digest(f"document {number}") if verified else None,
         id_verified_at=person.joined + timedelta(days=2) if verified else None,
-        id_verified_by=named(f"admin@{DEMO_CALLERS[0].email.partition('@')[2]}") if verified else None,
+        id_verified_by=ADMIN if verified else None,
         is_profile_public=number % 9 != 4, allow_contact_by_sponsors=number % 11 != 5, created_at=person.joined,
     )  # fmt: skip
+
+
+def _put_proofs(world: World, dice: Dice, number: int, person: Person, *, minor: bool) -> None:
+    """A document of every tenth, and of some minors a request that the guardian has not answered."""
+    if number % 10 == 4:
+        waits = number % 20 == 4
+        world.rows.put(
+            IdentityDocument, id=dice.id(), user_id=person.id, type="passport" if person.kenyan else "national_id",
+            country="KEN" if person.kenyan else "SEN", number=dice.opaque(), number_hash=digest(f"proof {number}"),
+            status="pending" if waits else "rejected", reason=None if waits else "Illisible",
+            decided_by=None if waits else ADMIN, decided_at=None if waits else world.today - timedelta(days=3),
+            created_at=person.joined,
+        )  # fmt: skip
+    if minor and number != WARD and number % 3 == 0:
+        sent = world.today - timedelta(days=4)
+        world.rows.put(
+            GuardianshipRequest, id=dice.id(), user_id=person.id, guardian_user_id=world.people[0].id,
+            relationship_type="parent", first_name=person.name.split()[0], requested_by=person.id, status="pending",
+            expires_at=sent + timedelta(days=14), created_at=sent, updated_at=sent,
+        )  # fmt: skip
 
 
 def _put_addresses(world: World, dice: Dice, number: int, person: Person) -> None:

@@ -59,6 +59,8 @@ CREATE INDEX ix_guardianship_requests_guardian_user_id ON profiles.guardianship_
 
 CREATE INDEX ix_guardianship_requests_requested_by ON profiles.guardianship_requests (requested_by);
 
+CREATE INDEX ix_guardianship_requests_user_id ON profiles.guardianship_requests (user_id);
+
 CREATE UNIQUE INDEX uq_guardianship_requests_pending ON profiles.guardianship_requests (user_id) WHERE status = 'pending';
 
 COMMENT ON TABLE profiles.guardianship_requests IS 'A request to be the guardian of a minor, who is named by the first name alone until it is accepted.';

@@ -29,7 +29,7 @@ from lango.rules.transaction import RuleTransaction
 from lango.security.encryption import Keyring, opened
 from lango.values.countries import COUNTRIES
 from lango.values.pictures import NotAPicture, cleaned
-from models.columns import Choice
+from models.columns import Documented
 from models.identity import User
 from models.profiles import IdentityDocument, Profile, ProfileIdType
 from models.profiles import IdentityDocumentStatus as Status
@@ -75,7 +75,7 @@ class DocumentUnreadable(Refused):
     """The number and the picture of this document can no longer be read."""
 
 
-class Decision(Choice):
+class Decision(Documented):
     """What staff find of a document."""
 
     VERIFIED = "verified", "It is true, and the person's own."

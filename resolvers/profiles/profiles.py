@@ -30,7 +30,7 @@ from resolvers.kernel.texts import (
     check_url,
 )
 from resolvers.profiles import guardians
-from resolvers.profiles.guardians import GuardianNotEligible, GuardianRequired
+from resolvers.profiles.guardians import GuardianNotEligible, GuardianRequired, NotMinor
 from resolvers.security import events
 
 LONGEST_BIO = 2_000
@@ -53,6 +53,10 @@ class LocaleNotValid(Refused):
 
 class ProfileIncomplete(Refused):
     """A new profile needs a name and a birth date."""
+
+
+class GuardianNamed(Refused):
+    """A guardian is named already: another one is requested by `requestGuardian`."""
 
 
 class ProfileChanges(Changes):
@@ -81,7 +85,10 @@ AGE = Lookup(
 CHECKED = (TextMissing, UrlNotValid, LocaleNotValid, TimeZoneUnknown, BirthDateNotValid)
 
 
-@rule(NotFound, ProfileIncomplete, BirthDateFixed, GuardianRequired, GuardianNotEligible, *CHECKED)
+@rule(
+    NotFound, ProfileIncomplete, BirthDateFixed, NotMinor, GuardianRequired, GuardianNamed, GuardianNotEligible,
+    *CHECKED,
+)  # fmt: skip
 async def update_profile(
     tx: RuleTransaction,
     changes: ProfileChanges,
@@ -119,10 +126,14 @@ async def update_profile(
         profile = Profile(user_id=whose, full_name=name, date_of_birth=born)
     for column, value in changes.given.items():
         setattr(profile, column, value)
+    if guardian_id is not None and not is_minor:
+        raise NotMinor(field="guardian_id")
     if is_minor and (new or profile.guardian_user_id is None):
         if guardian_id is None or relationship_type is None:
             raise GuardianRequired(field="guardian_id" if guardian_id is None else "relationship_type")
         await guardians.propose(tx, profile, requested, guardian_id, relationship_type)
+    elif guardian_id is not None:
+        raise GuardianNamed(field="guardian_id")
     tx.save(profile)
     return profile
 

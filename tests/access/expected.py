@@ -137,6 +137,15 @@ IDENTITY: dict[str, dict[str, Row]] = {
         "owner's": face("Profile.owner's"),
     },
     "UserAddress": own_or_gone(),
+    "GuardianshipRequest": {
+        "of the minor": row("minor guardian", user_id="@minor", guardian_user_id="@guardian",
+                            requested_by="@minor", status="accepted", expires_at=NOW),
+        "of the ward": row("ward would_be_guardian", user_id="@ward", guardian_user_id="@would_be_guardian",
+                           requested_by="@ward", expires_at=NOW),
+        "to a minor's guardian": row("grown guardian", user_id="@grown", guardian_user_id="@guardian",
+                                     requested_by="@staff", status="declined", expires_at=NOW),
+    },
+    "IdentityDocument": own(),
 }  # fmt: skip
 
 SECURITY: dict[str, dict[str, Row]] = {

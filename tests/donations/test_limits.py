@@ -15,7 +15,11 @@ QUERY = "{ limits { donationMinimumCfa donationMaximumCfa pointsRateCfa tradingF
 # What would help those whom it is to stop, or concerns nobody but those who run it.
 NOT_PUBLIC = {
     "donations.hold_score", "events.retention_hours", "partners.revenue_split_percentage",
-    "security.lockout_threshold", "security.lockout_minutes",
+    "security.lockout_threshold", "security.lockout_minutes", "security.refresh_leeway_seconds",
+    "security.sessions_per_user", "security.session_days", "security.session_idle_days", "security.challenge_minutes",
+    "security.recent_minutes", "security.code_retention_days", "security.token_retention_days",
+    "security.attempt_retention_days", "security.device_trust_days", "security.password_reset_minutes",
+    "admin.session_minutes",
 }  # fmt: skip
 
 

@@ -10,13 +10,18 @@ from lango.jobs.job import jobs_of
 
 # Rename one only when no release that enqueues it is in use, and nothing is queued under it.
 NAMES = {
+    "admin.end_lapsed_sessions",
     "campaigns.complete_ended_campaigns",
     "cancellations.refund_donations",
+    "documents.erase_rejected",
+    "documents.expire_documents",
     "donations.ask_about_checkouts",
     "donations.open_checkout",
     "escrows.end_due_escrows",
     "escrows.expire_lapsed_offers",
     "events.delete_old_events",
+    "guardians.announce_majority",
+    "guardians.expire_lapsed_requests",
     "idempotency.delete_expired_keys",
     "impressions.count_impressions",
     "messages.apply_report",
