@@ -56,6 +56,10 @@ SHOWN = {
     "trustDevice": "device { rowId trusted trustedUntil } deviceToken",
     "revokeDevice": "device { rowId trusted }",
     **dict.fromkeys(("connectOauth", "disconnectOauth"), OAUTH_ACCOUNT),
+    # people and staff
+    "removeAddress": "removedAddressId address { rowId isDefault }",
+    "revealIdentityDocument": "number image document { rowId }",
+    "startAdminSession": "token adminSession { rowId adminLevel expiresAt terminatedAt }",
     # partners and packs
     **dict.fromkeys(("registerPartner", "updatePartner", "setPartnerTerms", "verifyPartner"), PARTNER),
     **dict.fromkeys(("suspendPartner", "reinstatePartner", "terminatePartner"), "partner { status }"),
