@@ -98,7 +98,8 @@ async def _beside(act: Callable[[Unpack[Given]], Made], *given: *Given) -> Made:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, "passwords", _give_way)
+    # Of the processors one is left to everything else.
+    return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), "passwords", _give_way)
 
 
 def _give_way() -> None:
