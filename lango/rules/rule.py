@@ -64,6 +64,7 @@ class Rule(Generic[P, R]):
     staff: bool
     calls: bool
     once_an_operation: bool = False
+    hashes_passwords: bool = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.run(*args, **kwargs)
@@ -125,18 +126,20 @@ def rule(
     staff: bool = False,
     calls: bool = False,
     once_an_operation: bool = False,
+    hashes_passwords: bool = False,
 ) -> Callable[[Callable[P, Awaitable[R]]], Rule[P, R]]:
     """Declares a rule, whose first parameter is its transaction and says by its type how the rule begins: a
     `CallerTransaction` reads as the caller, a `RuleTransaction` is in the rules' role.
 
     `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff; `calls` asks an outside
     service when it is done, by `lango.jobs.calls.call_soon`. `once_an_operation` is for what somebody may try to guess
-    or to have sent: an operation has no more than one field of such rules. NOT_FOUND and the refusals of `OwnedBy` come
+    or to have sent: an operation has no more than one field of such rules. `hashes_passwords` is for what takes that
+    long: a process does a few of them at once (`Services.hashing`), the others wait for their turn. NOT_FOUND and the refusals of `OwnedBy` come
     by themselves.
     """
 
     def declare(run: Callable[P, Awaitable[R]]) -> Rule[P, R]:
-        return Rule(run, refusals, idempotent, anonymous, staff, calls, once_an_operation)
+        return Rule(run, refusals, idempotent, anonymous, staff, calls, once_an_operation, hashes_passwords)
 
     return declare
 

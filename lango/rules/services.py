@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from lango.observability.metrics import JobMetrics
 from lango.providers.provider import Provider
 from lango.providers.registry import PROVIDERS
 from lango.rules.transaction import RuleTransaction
+from lango.security import passwords
 from lango.security.encryption import Keyring, usable_keyring
 from lango.security.permissions import Known
 from lango.settings import Settings
@@ -33,6 +35,8 @@ class Services:
     metrics: JobMetrics | None = None
     # What an API key may be permitted; only the gateway knows its API.
     permissions: Known = field(default_factory=Known)
+    # The turns of rules that hash passwords: fifty who sign in at once come after each other, and others between them.
+    hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(passwords.AT_ONCE))
 
     def client(self, provider: Provider[Client]) -> Client:
         """What calls this provider: `services.client(WAVE).checkout(…)`.

@@ -26,8 +26,12 @@ LONGEST = 1_024
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
 # The hash of a random text that was thrown away: what is compared with it costs what a user's own costs.
 NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$cqp863PFKBRJF2obC7mIDg$4MXFoE3mqWBrnAJTZwY6wmQ9X0hdSO0E8+7sP3LgZXA"
-# The threads that hash give way to the one that serves.
-NICENESS = 10
+# Of the processors one is left to everything else.
+THREADS = max(1, (os.cpu_count() or 1) - 1)
+# While some are hashed, another is looked up or answered.
+AT_ONCE = THREADS + 1
+# The threads that hash give way to the one that serves; the lowest priority would wait for ever on a busy machine.
+NICENESS = 15
 
 
 class PasswordTooLong(Refused):
@@ -98,8 +102,7 @@ async def _beside(act: Callable[[Unpack[Given]], Made], *given: *Given) -> Made:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    # Of the processors one is left to everything else.
-    return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), "passwords", _give_way)
+    return ThreadPoolExecutor(THREADS, "passwords", _give_way)
 
 
 def _give_way() -> None:

@@ -79,7 +79,7 @@ async def request_reauthentication_code(
 
 @rule(
     ProofMissing, NoSession, CredentialsInvalid, ChallengeExpired, CodeInvalid, TwoFactorRequired, TwoFactorInvalid,
-    TwoFactorLocked, TwoFactorUnreadable, idempotent=False, once_an_operation=True,
+    TwoFactorLocked, TwoFactorUnreadable, idempotent=False, once_an_operation=True, hashes_passwords=True,
 )  # fmt: skip
 async def reauthenticate(
     tx: RuleTransaction,

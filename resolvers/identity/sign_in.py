@@ -137,7 +137,8 @@ async def sign_in_with_otp(
 
 
 @rule(
-    CredentialsInvalid, AccountLocked, AccountSuspended, anonymous=True, idempotent=False, once_an_operation=True
+    CredentialsInvalid, AccountLocked, AccountSuspended, anonymous=True, idempotent=False, once_an_operation=True,
+    hashes_passwords=True,
 )  # fmt: skip
 async def sign_in_with_password(
     tx: RuleTransaction,

@@ -76,7 +76,7 @@ TAKEN = Lookup([User], lambda rows: rows.where(NAMED))
 @rule(
     ContactMissing, PhoneNotValid, EmailNotValid, PhoneNotServed, PasswordTooShort, PasswordTooLong, PasswordCommon,
     PasswordPersonal,
-    anonymous=True, idempotent=False, once_an_operation=True,
+    anonymous=True, idempotent=False, once_an_operation=True, hashes_passwords=True,
 )  # fmt: skip
 async def sign_up(
     tx: RuleTransaction,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -104,7 +105,8 @@ async def run(
     Raises CallerError, OutcomeUnknown among them.
     """
     call = Arguments(rule, dict(arguments), None if validate_only else key, operation or rule.name, validate_only)
-    outcome = await _attempted(services, actor, call, committing, reading)
+    async with services.hashing if rule.hashes_passwords else nullcontext():
+        outcome = await _attempted(services, actor, call, committing, reading)
     return await _call_outside(services, actor, outcome, counting) if outcome.calls else outcome
 
 

@@ -131,7 +131,7 @@ def void_codes(tx: RuleTransaction, user_id: UUID) -> None:
 
 @rule(
     PasswordWrong, PasswordMissing, ReauthenticationRequired, *password_rules.REFUSALS,
-    idempotent=False, once_an_operation=True,
+    idempotent=False, once_an_operation=True, hashes_passwords=True,
 )  # fmt: skip
 async def change_password(
     tx: RuleTransaction,
@@ -196,7 +196,10 @@ async def request_password_reset(tx: RuleTransaction, identifier: Identifier) ->
     return ResetRequested(minutes)
 
 
-@rule(ResetLinkInvalid, *password_rules.REFUSALS, anonymous=True, idempotent=False, once_an_operation=True)
+@rule(
+    ResetLinkInvalid, *password_rules.REFUSALS,
+    anonymous=True, idempotent=False, once_an_operation=True, hashes_passwords=True,
+)  # fmt: skip
 async def reset_password(
     tx: RuleTransaction,
     token: Annotated[str, Text("What the link had.", opaque_tokens.LONGEST, exact=True)],

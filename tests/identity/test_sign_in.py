@@ -380,29 +380,32 @@ async def test_a_password_that_was_changed_while_it_was_hashed_opens_nothing(
 async def test_fifty_sign_ins_hold_no_connection_while_they_are_hashed(
     api: Api, person: Person, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user, gate, begun = await person(), threading.Event(), 0
+    user, gate, begun = await person(), threading.Event(), []
     verified = passwords._verified
 
     def waiting(text: str, stored: str) -> bool:
+        begun.append(text)
         gate.wait()
         return verified(text, stored)
 
     monkeypatch.setattr(passwords, "_verified", waiting)
     signing_in = [asyncio.create_task(sign_in(api, user, deviceFingerprint="one")) for _ in range(50)]
-    threads = passwords._threads()
+    queue = passwords._threads()._work_queue
     try:
         async with asyncio.timeout(30):
-            while begun < 50:
+            # The threads are busy, and one sign-in more has been looked up.
+            while len(begun) < passwords.THREADS or not queue.qsize():
                 await asyncio.sleep(0.01)
-                begun = threads._work_queue.qsize() + len(threads._threads)
-        held = sum(services.pipeline.shares._held.values())
+        await asyncio.sleep(0.2)
+        held, waits, hashing = sum(services.pipeline.shares._held.values()), queue.qsize(), len(begun)
     finally:
         gate.set()
     answers = await asyncio.gather(*signing_in)
 
     assert held == 0
-    assert len(threads._threads) <= (os.cpu_count() or 1)
+    assert (hashing, waits) == (passwords.THREADS, passwords.AT_ONCE - passwords.THREADS)
     assert all(answer["signInWithPassword"]["accessToken"] for answer in answers)
+    assert len(begun) == 50
 
 
 async def test_fifty_sign_ins_leave_the_gateway_to_others(api: Api, person: Person, make: Factory) -> None:
