@@ -133,9 +133,9 @@ def rule(
 
     `idempotent` takes an idempotency key, `anonymous` needs no token, `staff` is for staff; `calls` asks an outside
     service when it is done, by `lango.jobs.calls.call_soon`. `once_an_operation` is for what somebody may try to guess
-    or to have sent: an operation has no more than one field of such rules. `hashes_passwords` is for what takes that
-    long: a process does a few of them at once (`Services.hashing`), the others wait for their turn. NOT_FOUND and the refusals of `OwnedBy` come
-    by themselves.
+    or to have sent: an operation has no more than one field of such rules. `hashes_passwords` is for what takes as long
+    as a hash does: a process does a few of them at once (`Services.hashing`), others wait. NOT_FOUND and the refusals
+    of `OwnedBy` come by themselves.
     """
 
     def declare(run: Callable[P, Awaitable[R]]) -> Rule[P, R]:

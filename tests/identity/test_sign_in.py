@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -394,8 +393,9 @@ async def test_fifty_sign_ins_hold_no_connection_while_they_are_hashed(
     try:
         async with asyncio.timeout(30):
             # The threads are busy, and one sign-in more has been looked up.
-            while len(begun) < passwords.THREADS or not queue.qsize():
+            while len(begun) < passwords.THREADS or not queue.qsize():  # noqa: ASYNC110 - threads set no event of ours
                 await asyncio.sleep(0.01)
+        # Time for those that should wait for their turn.
         await asyncio.sleep(0.2)
         held, waits, hashing = sum(services.pipeline.shares._held.values()), queue.qsize(), len(begun)
     finally:
