@@ -29,7 +29,7 @@ from resolvers.kernel import clock, contacts
 from resolvers.kernel.contacts import LONGEST_EMAIL, EmailNotValid, PhoneNotValid
 from resolvers.messages import messages
 from resolvers.messages.messages import Address, Message
-from resolvers.security import devices, events, password_changes
+from resolvers.security import devices, events, password_changes, takeovers
 from resolvers.security.password_changes import cancel_links
 
 UNDO = "lu_"
@@ -198,8 +198,9 @@ async def confirm_contact_change(tx: RuleTransaction, challenge_id: Challenge, c
 async def undo_contact_change(
     tx: RuleTransaction, token: Annotated[str, Text("What the link had.", opaque_tokens.LONGEST, exact=True)]
 ) -> ContactRestored:
-    """Take a change of contact back, by the link that was sent to the old one. All sessions end, and codes, links and
-    trusted devices of the time since are good for nothing."""
+    """Take a change of contact back, by the link that was sent to the old one. All sessions end, and with them the
+    password, codes, links and trusted devices; so do API keys, connected accounts and a second factor that were set up
+    since the change. Sign in by a code, and set a new password."""
     await limits.take_code(tx)
     if not opaque_tokens.is_ours(tx.services.keyring, token, UNDO):
         raise UndoLinkInvalid(field="token")
@@ -219,8 +220,11 @@ async def undo_contact_change(
         raise ContactNotAvailable(field="token")
     # Whoever has the link reads what is sent there.
     _have(user, link.channel, link.identifier, now)
+    # Whoever made the change had a recent proof of who they were, and so may know it.
+    user.password_hash = None
     tx.save(user)
     devices.distrust_all(tx, user.id)
+    takeovers.end_since(tx, user.id, link.created_at)
     await sessions.end_all(tx, user.id, UserSessionEndReason.CREDENTIALS_CHANGED)
     events.record(tx, user.id, "contact_change_undone", Severity.CRITICAL, channel=link.channel.value)
     events.inform(tx, user, Message.CONTACT_RESTORED, contact=link.identifier)

@@ -161,12 +161,13 @@ TEXTS: Mapping[Message, Mapping[str, Wording]] = {
     Message.CONTACT_RESTORED: {
         FRENCH: Wording(
             "Votre contact est rétabli",
-            "{contact} est de nouveau le contact de votre compte. Vos sessions sont fermées. Changez votre mot de "
-            "passe.",
+            "{contact} est de nouveau le contact de votre compte. Vos sessions sont fermées et votre mot de passe ne "
+            "sert plus : connectez-vous par un code et choisissez-en un nouveau.",
         ),
         ENGLISH: Wording(
             "Your contact is back",
-            "{contact} is the contact of your account again. Your sessions have ended: change your password.",
+            "{contact} is the contact of your account again. Your sessions have ended and your password opens nothing "
+            "any more: sign in by a code, and set a new one.",
         ),
     },
     Message.NEW_SIGN_IN: {

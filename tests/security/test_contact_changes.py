@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
 
 from models.identity import User
+from models.security import ApiKey, OauthAccount, TwoFactorAuth
 from tests.changes import Changes
 from tests.client import Api
 from tests.factories import Factory
@@ -67,6 +69,34 @@ async def test_a_change_is_said_to_the_old_contact_which_takes_it_back(
     assert [each for each in await account(user).messages() if each[0].startswith(("contact", "verify"))] == [
         ("verify_contact_code", taken), ("contact_changed", user.email), ("contact_restored", user.email),
     ]  # fmt: skip
+
+
+async def test_taking_a_change_back_ends_what_was_set_up_since(
+    api: Api, signed_in: SignIn, person: Person, sent: list[str], links: list[str], account: Any, make: Factory
+) -> None:
+    user, intruders = await person(), new_email()
+    session = await signed_in(user)
+    old_key = await make(ApiKey, user_id=user.id)
+    old_connection = await make(OauthAccount, user_id=user.id, provider="github")
+    challenge = await requested(session, email=intruders)
+    assert await session.refused("confirmContactChange", challengeId=challenge, code=sent[-1]) == []
+    new_key = await make(ApiKey, user_id=user.id)
+    new_connection = await make(OauthAccount, user_id=user.id, provider="google")
+    now = datetime.now(UTC)
+    factor = await make(TwoFactorAuth, user_id=user.id, method="totp", enabled=True, enabled_at=now, secret="sealed")
+
+    undone = await api.mutate("undoContactChange", token=last(links, "lu_"))
+
+    assert undone.refusals("undoContactChange") == []
+    keys = await make.owner.fetch("SELECT id FROM security.api_keys WHERE user_id = $1 AND revoked_at IS NULL", user.id)
+    connections = await make.owner.fetch(
+        "SELECT id FROM security.oauth_connections WHERE user_id = $1 AND disconnected_at IS NULL", user.id
+    )
+    assert ([row["id"] for row in keys], [row["id"] for row in connections]) == ([old_key.id], [old_connection.id])
+    assert {old_key.id, old_connection.id}.isdisjoint({new_key.id, new_connection.id})
+    state = await make.owner.fetchrow("SELECT enabled, secret FROM security.two_factor_auth WHERE id = $1", factor.id)
+    assert tuple(state) == (False, None)
+    assert (await sign_in(api, user)).refusals("signInWithPassword") == ["CREDENTIALS_INVALID"]
 
 
 @pytest.mark.parametrize("by", ["use", "time", "another's making"])
