@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric, text
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.access import (
@@ -20,7 +20,7 @@ from models.access import (
     where,
 )
 from models.base import Base
-from models.columns import STAFF_ONLY, Choice, CreatedAt, Documented, Id, choice, reference, to_many, to_one
+from models.columns import STAFF_ONLY, BigInt, Choice, CreatedAt, Documented, Id, choice, reference, to_many, to_one
 
 if TYPE_CHECKING:
     from models.identity import User
@@ -71,6 +71,22 @@ class LedgerKind(Documented):
     ESCROW_RELEASE = "escrow_release", "They are the buyer's, less the fee."
     ESCROW_REFUND = "escrow_refund", "They are the seller's again."
     ESCROW_SPLIT = "escrow_split", "Both parties get a part, as staff decided."
+    MPESA_DEPOSIT = "mpesa_deposit", "What came by M-Pesa is the user's, less the fee."
+    MPESA_HELD = "mpesa_held", "What came by M-Pesa waits in suspense for staff."
+    MPESA_WITHDRAWAL = "mpesa_withdrawal", "What is to be sent to a phone is on the way, with its fee."
+    MPESA_WITHDRAWAL_PAID = "mpesa_withdrawal_paid", "M-Pesa has sent it."
+    MPESA_WITHDRAWAL_REVERSAL = "mpesa_withdrawal_reversal", "It is the user's again, as M-Pesa did not send it."
+    MPESA_REVERSAL = "mpesa_reversal", "A deposit leaves the user's balance, to be sent back."
+    MPESA_REVERSAL_UNDONE = "mpesa_reversal_undone", "It is the user's again, as M-Pesa did not send it back."
+    MPESA_RETURN = "mpesa_return", "M-Pesa has sent money back to whoever paid it."
+    TRANSFER = "transfer", "A user gives money to another."
+    DAO_CONTRIBUTION = "dao_contribution", "A user gives money to a DAO."
+    TREASURY_TRANSFER = "treasury_transfer", "A DAO pays a member, as its signers decided."
+    SWAP = "swap", "A user gives one currency for another, and the fee."
+    REFERRAL_PAYOUT = "referral_payout", "The platform owes a sponsor the reward of a referral."
+    REFERRAL_PAYOUT_PAID = "referral_payout_paid", "It was sent to the sponsor's phone."
+    REFERRAL_PAYOUT_REVERSAL = "referral_payout_reversal", "It is the platform's again, as it was not sent."
+    TREASURY_ALLOCATION = "treasury_allocation", "A DAO sets money aside, or frees it."
 
 
 class LedgerAccount(Base):
@@ -125,6 +141,12 @@ class LedgerTransaction(Base):
     __append_only__ = True
 
     id: Mapped[Id]
+    position: Mapped[BigInt] = mapped_column(
+        BigInteger,
+        Identity(always=True),
+        unique=True,
+        doc="Its place in the ledger: of two movements on an account whose balance is kept, the later has the higher.",
+    )
     kind: Mapped[str] = mapped_column(doc="What happened, such as `escrow_release`.")
     reference_type: Mapped[str | None] = mapped_column(doc="What `reference_id` leads to; null without one.")
     reference_id: Mapped[UUID | None] = mapped_column(

@@ -18,6 +18,10 @@ class LockRank(IntEnum):
     CHALLENGE = auto()
     REFERRAL = auto()
     POT = auto()
+    DAO = auto()
+    TREASURY = auto()
+    # What is decided about a treasury's money, and about who decides.
+    TREASURY_DECISION = auto()
     TRADE = auto()
     ESCROW = auto()
     DISPUTE = auto()
@@ -28,6 +32,8 @@ class LockRank(IntEnum):
     WALLET = auto()
     # What came to a wallet or left it is credited to a balance, or taken from it.
     COIN_MOVEMENT = auto()
+    # What is paid into a balance or out of it.
+    PAYMENT = auto()
     BALANCE = auto()
     PARTNER = auto()
     PACK = auto()

@@ -112,8 +112,42 @@ NUMBERS = {
     "trading.new_wallet_hours": Number(
         24, "How long a wallet that was just connected waits to be paid to.", most=8_760
     ),
-    "usage.referral_bonus": Number(50, "API calls that each of the two gets when a developer brings another."),
+    "treasury.daily_daos": Number(5, "How many DAOs a user may found in a day.", least=1),
+    "treasury.daily_withdrawal_limit": Number(300_000, "The most a user may withdraw in a day, in shillings.", least=1),
+    "treasury.maximum_deposit": Number(250_000, "The largest deposit by M-Pesa, in shillings.", least=1),
+    "treasury.maximum_withdrawal": Number(250_000, "The largest withdrawal by M-Pesa, in shillings.", least=1),
+    "treasury.minimum_deposit": Number(10, "The smallest deposit by M-Pesa, in shillings.", least=1),
+    "treasury.minimum_withdrawal": Number(10, "The smallest withdrawal by M-Pesa, in shillings.", least=1),
+    "treasury.monthly_withdrawal_limit": Number(
+        2_000_000, "The most a user may withdraw in a month, in shillings.", least=1
+    ),
     "treasury.mpesa_deposit_fee": Number(0.025, "The part of a deposit by M-Pesa that is kept.", most=1, whole=False),
+    "treasury.mpesa_withdrawal_fee": Number(
+        0.01, "The fee of a withdrawal by M-Pesa, as a part of it.", most=1, whole=False
+    ),
+    "treasury.push_repeat_seconds": Number(
+        120, "How long a second request for the same deposit answers as the first.", most=3_600
+    ),
+    "treasury.quote_seconds": Number(60, "How long a quote for a swap is good.", least=1, most=3_600),
+    "treasury.rate_max_age": Number(86_400, "How old an exchange rate may be, in seconds.", least=1),
+    "treasury.recurring_catch_up": Number(
+        12, "How many missed dates a recurring payment pays at most after an outage.", least=1, most=1_000
+    ),
+    "treasury.recurring_retry_hours": Number(
+        24, "After how many hours a recurring payment that failed is tried again.", least=1, most=720
+    ),
+    "treasury.referral_payout": Number(50, "What a referral is worth, in MTAA.", whole=False),
+    "treasury.step_up_amount": Number(
+        10_000, "Above which amount, in shillings, a second factor is wanted.", whole=False
+    ),
+    "treasury.swap_fee": Number(0.005, "The fee of a swap, as a part of what is given.", most=1, whole=False),
+    "treasury.transfer_days": Number(
+        7, "How many days the signers have to decide on a transfer or a change.", least=1, most=365
+    ),
+    "treasury.withdrawal_phone_hours": Number(
+        24, "How many hours a phone must have been verified before money is sent there.", most=8_760
+    ),
+    "usage.referral_bonus": Number(50, "API calls that each of the two gets when a developer brings another."),
 }
 # Key, text, and whether it is sensitive.
 TEXTS = (("support.email", "aide@lango.example", False), ("sms.sender_secret_hint", "kept elsewhere", True))

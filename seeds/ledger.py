@@ -13,18 +13,9 @@ from resolvers.ledger.ledger import Account, Movement, user_account
 from seeds.world import World, named
 
 
-def dao_account(dao_id: UUID, part: str, currency: str) -> Account:
-    """A DAO's `available`, `allocated` or `reserve` money."""
-    return Account(f"dao:{dao_id}:{part}:{currency}", "liability", "dao", dao_id, currency)
-
-
 def card_account(account_id: UUID, part: str, currency: str = "USD") -> Account:
     """A card account's `available` or `held` money."""
     return Account(f"card_account:{account_id}:{part}:{currency}", "liability", "card_account", account_id, currency)
-
-
-def exchange(currency: str) -> Account:
-    return Account(f"platform:fx:{currency}", "equity", "platform", None, currency)
 
 
 PROMOTION = Account("platform:promotion:XOF", "expense", "platform")

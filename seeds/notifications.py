@@ -63,6 +63,46 @@ TEMPLATES = {
     "identity_verified": ("Identité vérifiée", "Votre pièce d'identité a été vérifiée."),
     "identity_rejected": ("Pièce d'identité refusée", "Votre pièce d'identité n'a pas été acceptée : {reason}"),
     "identity_expired": ("Pièce d'identité expirée", "Votre pièce d'identité a expiré : envoyez-en une nouvelle."),
+    "mpesa_deposit_received": (
+        "Votre dépôt est arrivé", "{amount} KES ont été ajoutés à votre solde ; reçu {reference}."
+    ),
+    "mpesa_deposit_failed": ("Votre dépôt n'a pas abouti", "Le dépôt de {amount} KES n'a pas abouti : {reason}"),
+    "mpesa_payment_held": (
+        "Votre paiement est vérifié", "Nous vérifions votre paiement de {amount} KES ; reçu {reference}."
+    ),
+    "mpesa_withdrawal_paid": ("Votre retrait est parti", "{amount} KES ont été envoyés ; reçu {reference}."),
+    "mpesa_withdrawal_failed": (
+        "Votre retrait n'a pas abouti", "{amount} KES n'ont pas pu être envoyés et vous sont rendus : {reason}"
+    ),
+    "funds_received": ("Vous avez reçu de l'argent", "{user_name} vous a envoyé {amount} {currency}. {message}"),
+    "dao_membership_requested": ("Une demande d'adhésion", "{user_name} demande à rejoindre « {dao_name} »."),
+    "dao_membership_approved": ("Bienvenue", "Votre demande pour « {dao_name} » a été acceptée."),
+    "dao_membership_rejected": ("Demande refusée", "Votre demande pour « {dao_name} » n'a pas été acceptée."),
+    "dao_banned": ("Vous êtes exclu", "Vous avez été exclu de « {dao_name} » : {reason}"),
+    "treasury_transfer_proposed": (
+        "Un paiement à approuver", "{user_name} propose que « {dao_name} » verse {amount} {currency} : {purpose}"
+    ),
+    "treasury_transfer_executed": (
+        "Un paiement effectué", "« {dao_name} » vous a versé {amount} {currency} : {purpose}"
+    ),
+    "treasury_transfer_blocked": (
+        "Un paiement bloqué",
+        "Le paiement de {amount} {currency} de « {dao_name} » est approuvé, mais bloqué : {reason}",
+    ),
+    "signer_change_proposed": (
+        "Un changement à approuver", "{user_name} propose de changer les signataires de « {dao_name} »."
+    ),
+    "signer_changed": ("Signataires changés", "Les signataires ou les limites de « {dao_name} » ont changé."),
+    "recurring_paid": ("Paiement effectué", "{amount} {currency} ont été versés à « {dao_name} »."),
+    "recurring_failed": ("Paiement échoué", "Le versement de {amount} {currency} à « {dao_name} » a échoué : {reason}"),
+    "recurring_paused": ("Paiement suspendu", "Le versement à « {dao_name} » est suspendu : {reason}"),
+    "recurring_due_soon": ("Bientôt un versement", "{amount} {currency} seront versés à « {dao_name} » le {date}."),
+    "referral_payout_paid": ("Votre prime est payée", "{amount} {currency} vous ont été versés pour votre parrainage."),
+    "referral_payout_failed": (
+        "Votre prime n'est pas partie", "Le paiement de {amount} {currency} n'a pas abouti : {reason}"
+    ),
+    "referral_payout_rejected": ("Prime refusée", "Votre demande de prime n'a pas été acceptée : {reason}"),
+    "report_published": ("Un rapport est publié", "Le rapport {report} de « {dao_name} » est publié."),
     "security_notice": ("Nouvelle connexion", "Une connexion depuis {city} a eu lieu."),
 }  # fmt: skip
 HOLE = re.compile(r"\{(\w+)\}")
@@ -105,6 +145,7 @@ def _put_notification(world: World, dice: Dice, person: Person, number: int) -> 
         "city": "Dakar", "points": 100, "message": "À bientôt !", "code": "DEMO-0000", "token": "demo",
         "reason": "compte en double", "reference": "VIR-0000",
         "pack": "Soirée cinéma", "partner_name": "Cinéma Pathé", "role": "cashier", "days": 30,
+        "currency": "KES", "dao_name": "Tontine", "purpose": "Loyer", "date": "31 mars", "report": "mensuel",
     }  # fmt: skip
     # What was put in place of the template's own variables, and nothing else.
     data = {name: data[name] for name in variables_of(subject, body)}

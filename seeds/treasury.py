@@ -20,9 +20,9 @@ from models.treasury import (
     TreasuryTransfer,
     WalletTransaction,
 )
-from resolvers.ledger.ledger import Movement, fees, provider, user_account
+from resolvers.ledger.ledger import Movement, dao_account, exchange, fees, provider, user_account
 from seeds import treasury_reports
-from seeds.ledger import Books, dao_account, exchange
+from seeds.ledger import Books
 from seeds.referrals import Sponsoring
 from seeds.world import Dice, Person, World, named
 

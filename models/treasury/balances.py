@@ -167,7 +167,14 @@ class TransactionFee(Base):
     """A fee that was charged on a transaction, and who got which part of it."""
 
     __tablename__ = "transaction_fees"
-    __table_args__ = (Index(None, "paid_by"), Index(None, "dao_id"), {"schema": "treasury"})
+    __table_args__ = (
+        CheckConstraint("fee_amount > 0", name="fee_is_positive"),
+        CheckConstraint("fee_amount = platform_revenue + dao_revenue + protocol_revenue", name="split_adds_up"),
+        Index(None, "paid_by"),
+        Index(None, "dao_id"),
+        Index(None, "transaction_id"),
+        {"schema": "treasury"},
+    )
     __access__ = read(own("paid_by"), admins_of_dao("dao_id"), staff)
 
     id: Mapped[Id]

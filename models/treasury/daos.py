@@ -25,6 +25,7 @@ from models.columns import (
     to_many,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Dao(Base):
     """A group of people who save, decide and spend together."""
 
     __tablename__ = "daos"
+    __lock_rank__ = LockRank.DAO
     __table_args__ = (
         Index("uq_daos_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("uq_daos_invite_code", "invite_code", unique=True, postgresql_where=text("deleted_at IS NULL")),
@@ -135,6 +137,7 @@ class DaoMember(Base):
     """A user's place in a DAO, also one that is only asked for or was refused."""
 
     __tablename__ = "dao_members"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (UniqueConstraint("dao_id", "user_id"), Index(None, "user_id"), {"schema": "treasury"})
     __access__ = read(members_of_dao("dao_id"), staff)
     __transitions__ = Transitions(

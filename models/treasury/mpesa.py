@@ -25,6 +25,7 @@ from models.columns import (
     reference,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class MpesaTransaction(Base):
     """A payment by M-Pesa, from the request to the receipt."""
 
     __tablename__ = "mpesa_transactions"
+    __lock_rank__ = LockRank.PAYMENT
     __table_args__ = (Index(None, "user_id"), Index(None, "dao_id"), {"schema": "treasury"})
     __access__ = read(own("user_id"), staff)
     __transitions__ = Transitions(

@@ -25,6 +25,7 @@ from models.columns import (
     reference,
     to_one,
 )
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class RecurringPayment(Base):
     """An order to pay the same amount again and again, on fixed dates."""
 
     __tablename__ = "recurring_payments"
+    __lock_rank__ = LockRank.PAYMENT
     __table_args__ = (Index(None, "user_id"), Index(None, "dao_id"), {"schema": "treasury"})
     __access__ = read(own("user_id"), staff)
 
@@ -159,6 +161,7 @@ class ReferralPayout(Base):
     """A reward for a referral that the sponsor asked to be paid."""
 
     __tablename__ = "referral_payouts"
+    __lock_rank__ = LockRank.PAYMENT
     __table_args__ = (Index(None, "referrer_id"), Index(None, "referral_id"), {"schema": "treasury"})
     __access__ = read(own("referrer_id"), staff)
     __transitions__ = Transitions(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import members_of_dao, own, read, staff, where
 from models.base import Base
 from models.columns import NOW, Choice, CreatedAt, Id, Json, Moment, UpdatedAt, choice, reference, to_one
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class FinancialReport(Base):
     """The accounts of a DAO or of a user over a period."""
 
     __tablename__ = "financial_reports"
+    __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
         Index(None, "dao_id"),
         Index(None, "user_id"),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import everyone, own, read, staff
 from models.base import Base
 from models.columns import NOW, Choice, CreatedAt, Id, Json, Moment, choice, money, reference, to_one
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class SwapQuote(Base):
     """A swap as it was offered to a user; taken in time, it is made at exactly this rate."""
 
     __tablename__ = "swap_quotes"
+    __lock_rank__ = LockRank.PAYMENT
     __table_args__ = (
         CheckConstraint("from_amount > 0", name="amount_is_positive"),
         Index(None, "user_id"),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.access import holds, members_of_dao, read, staff
 from models.base import Base
 from models.columns import Choice, CreatedAt, Id, Json, Moment, UpdatedAt, choice, money, reference, to_many, to_one
+from models.locks import LockRank
 from models.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class DaoTreasury(Base):
     """The money a DAO holds, and the rules by which it may be spent."""
 
     __tablename__ = "dao_treasuries"
+    __lock_rank__ = LockRank.TREASURY
     __table_args__ = (
         CheckConstraint(
             "total_balance = available_balance + allocated_balance + reserve_balance", name="total_adds_up"
@@ -128,6 +130,7 @@ class TreasuryTransfer(Base):
     """A payment from a DAO's treasury, which its signers must approve."""
 
     __tablename__ = "treasury_transfers"
+    __lock_rank__ = LockRank.TREASURY_DECISION
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount_is_positive"),
         Index(None, "treasury_id"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, cast
@@ -19,8 +19,10 @@ from lango.rules.transaction import RuleTransaction
 from models.base import Base
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.pots import Pot
-from models.treasury import UserBalance
+from models.topics import Topic
+from models.treasury import DaoTreasury, UserBalance
 from resolvers.kernel.amounts import AmountOutOfRange, fits
+from resolvers.kernel.outbox import publish
 from resolvers.ledger import proofs
 
 XOF = "XOF"
@@ -98,10 +100,28 @@ def available(balance: UserBalance) -> Account:
     return user_account(balance.user_id, "available", balance.currency)._replace(projection=projection)
 
 
+def pending(balance: UserBalance) -> Account:
+    """What a user has on the way, by their locked balance."""
+    projection = Projection(balance, UserBalance.pending_balance, UserBalance.total_balance)
+    return user_account(balance.user_id, "pending", balance.currency)._replace(projection=projection)
+
+
 def locked(balance: UserBalance) -> Account:
     """What a user has set aside, by their locked balance."""
     projection = Projection(balance, UserBalance.locked_balance, UserBalance.total_balance)
     return user_account(balance.user_id, "locked", balance.currency)._replace(projection=projection)
+
+
+def dao_account(dao_id: UUID, part: Literal["available", "allocated", "reserve"], currency: str) -> Account:
+    """What a DAO may spend, has promised, or has put by, where its treasury is not at hand: its column does not
+    follow."""
+    return Account(f"dao:{dao_id}:{part}:{currency}", "liability", "dao", dao_id, currency)
+
+
+def dao_available(treasury: DaoTreasury) -> Account:
+    """What a DAO may spend, by its locked treasury."""
+    projection = Projection(treasury, DaoTreasury.available_balance, DaoTreasury.total_balance)
+    return dao_account(treasury.dao_id, "available", treasury.currency)._replace(projection=projection)
 
 
 def provider(name: str, currency: str = XOF) -> Account:
@@ -122,6 +142,11 @@ def promotion(currency: str = XOF) -> Account:
 def fees(currency: str) -> Account:
     """What the platform charges."""
     return Account(f"platform:fees:{currency}", "income", "platform", None, currency)
+
+
+def exchange(currency: str) -> Account:
+    """The platform's own position in a currency that it exchanges."""
+    return Account(f"platform:fx:{currency}", "equity", "platform", None, currency)
 
 
 def suspense(currency: str = XOF) -> Account:
@@ -156,6 +181,7 @@ def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *
             projection.add(-amount)
             changed[projection.row] = None
     tx.save(*changed)
+    _announce(tx, changed)
     about = cast(Any, of)
     # In the order of their codes, so that no two that open the same ones cross.
     codes = sorted([code for code, amount in sums.items() if amount])
@@ -170,6 +196,15 @@ def post(tx: RuleTransaction, kind: LedgerKind, movements: Sequence[Movement], *
         amounts=[sums[code] for code in codes],
         **{f"{name}s": [account[place] for account in posted] for place, name in enumerate(ACCOUNT)},
     )
+
+
+def _announce(tx: RuleTransaction, changed: Iterable[Base]) -> None:
+    for row in changed:
+        match row:
+            case UserBalance():
+                publish(tx, Topic.BALANCE_CHANGED, row.id, user_id=row.user_id)
+            case DaoTreasury():
+                publish(tx, Topic.TREASURY_CHANGED, row.id, dao_id=row.dao_id)
 
 
 # The columns of an account, in the order of its fields.

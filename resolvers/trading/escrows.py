@@ -18,6 +18,7 @@ from models.ledger import LedgerKind
 from models.topics import Topic
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade, CryptoTradeStatus
 from resolvers.kernel import clock, due, guardianship, own_matters, system_config
+from resolvers.kernel.ages import aging, minors_in
 from resolvers.kernel.amounts import AmountOutOfRange
 from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.system_config import Configured
@@ -38,7 +39,7 @@ from resolvers.trading.deals import (
     reopen,
 )
 from resolvers.trading.refusals import CounterpartyNotAvailable, EscrowExpired, NotTheBuyer, NotTheSeller, OwnTrade
-from resolvers.trading.standing import BARRED, aging, check_counterpartys_standing, check_standing, minors_in
+from resolvers.trading.standing import BARRED, check_counterpartys_standing, check_standing
 
 # How long a buyer has to pay once the coins are locked.
 PAYMENT_MINUTES = Configured("escrow.payment_minutes", 60)

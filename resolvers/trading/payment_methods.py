@@ -22,10 +22,10 @@ from models.trading import (
     CryptoPaymentMethodVerificationStatus,
 )
 from resolvers.kernel import audit, clock, guardianship, own_matters
+from resolvers.kernel.ages import NotOfAge, check_age
 from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.texts import TextMissing, TooMany, check_count, check_text
-from resolvers.trading.refusals import NotOfAge, NotYourPaymentMethod
-from resolvers.trading.standing import check_age
+from resolvers.trading.refusals import NotYourPaymentMethod
 
 MOST_METHODS = 50
 LONGEST_DETAILS = 4_000

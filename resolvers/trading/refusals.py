@@ -69,10 +69,6 @@ class KycRejected(Refused):
     """Your identity could not be confirmed, so you may neither trade nor withdraw."""
 
 
-class NotOfAge(Refused):
-    """Coins are traded, sent and paid for by adults alone: from the 18th birthday on."""
-
-
 class LimitExceeded(Refused):
     """This goes beyond your limit."""
 

@@ -7,34 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam
+from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup, Query
-from lango.db.transaction import Transaction
 from lango.errors import Refused
-from models.profiles import Profile
 from models.trading import CryptoProfile, CryptoProfileKycStatus
-from resolvers.kernel import guardianship
-from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, NotOfAge, TraderBanned
+from resolvers.kernel.ages import NotOfAge, aging, check_is_adult, minors_in
+from resolvers.trading.refusals import CounterpartyNotAvailable, KycRejected, TraderBanned
 
 BARRED: tuple[type[Refused], ...] = (TraderBanned, KycRejected, NotOfAge)
-MINORS = Lookup(
-    [Profile.user_id],
-    lambda rows: rows.where(Profile.user_id == any_(bindparam("user_ids", type_=ARRAY(Uuid))), guardianship.MINOR),
-)
 OF_TRADER = Lookup([CryptoProfile], lambda rows: rows.where(CryptoProfile.user_id == bindparam("user_id")))
-
-
-def aging(*user_ids: UUID) -> Query:
-    """The look-up of who of these is a minor, to be sent together with others; `minors_in` reads it.
-
-    Whose birthday is not known is taken for an adult whose identity is not checked yet. In the rules' role.
-    """
-    return MINORS.query(user_ids=user_ids)
-
-
-def minors_in(found: Sequence[tuple[Any, ...]]) -> frozenset[UUID]:
-    return frozenset(user_id for (user_id,) in found)
 
 
 def check_standing(trader: CryptoProfile, minors: Collection[UUID], now: datetime) -> None:
@@ -62,17 +44,6 @@ def check_counterpartys_standing(trader: CryptoProfile, minors: Collection[UUID]
         check_standing(trader, minors, now)
     except BARRED:
         raise CounterpartyNotAvailable(field=field) from None
-
-
-async def check_age(tx: Transaction, user_id: UUID, *, field: str | None = None) -> None:
-    """Refuses a minor. In the rules' role."""
-    check_is_adult(user_id, minors_in(await MINORS.all(tx, user_ids=[user_id])), field=field)
-
-
-def check_is_adult(user_id: UUID, minors: Collection[UUID], *, field: str | None = None) -> None:
-    """Refuses whom `minors_in` has found."""
-    if user_id in minors:
-        raise NotOfAge(field=field)
 
 
 def _check_profile(trader: CryptoProfile, now: datetime) -> None:

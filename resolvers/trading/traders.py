@@ -23,11 +23,12 @@ from models.identity import User
 from models.profiles import Profile
 from models.trading import CryptoPrice, CryptoProfile, CryptoProfileKycStatus, CryptoTrade, CryptoTradeStatus
 from resolvers.kernel import clock, due, own_matters, system_config
+from resolvers.kernel.ages import NotOfAge, aging, check_is_adult, minors_in
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange, check_amount
 from resolvers.kernel.own_matters import OwnMatter
 from resolvers.kernel.system_config import Configured
-from resolvers.trading.refusals import CounterpartyNotAvailable, LimitExceeded, NotOfAge
-from resolvers.trading.standing import BARRED, aging, check_is_adult, check_standing, minors_in
+from resolvers.trading.refusals import CounterpartyNotAvailable, LimitExceeded
+from resolvers.trading.standing import BARRED, check_standing
 
 # In US dollars; what a trader begins with, until staff set others.
 DAILY_LIMIT = Configured("trading.daily_limit", Decimal(1_000))

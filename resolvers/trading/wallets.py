@@ -18,11 +18,11 @@ from lango.rules.transaction import RuleTransaction
 from models.identity import User
 from models.trading import CryptoWallet
 from resolvers.kernel import clock, system_config
+from resolvers.kernel.ages import NotOfAge, check_age
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TooMany, check_count
 from resolvers.trading.market import CODE, LONGEST_CODE
-from resolvers.trading.refusals import CodeNotValid, NotOfAge, NotYourWallet
-from resolvers.trading.standing import check_age
+from resolvers.trading.refusals import CodeNotValid, NotYourWallet
 
 NEW_WALLET_HOURS = Configured("trading.new_wallet_hours", 24)
 MOST_WALLETS = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.pots import Pot
-from models.treasury import UserBalance
+from models.treasury import DaoTreasury, UserBalance
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the ledger's entries prove, and nothing else may change.
@@ -17,7 +17,8 @@ BALANCES = frozenset(
     column.key
     for column in (
         Pot.balance_cfa, Pot.raised_cfa, UserBalance.available_balance, UserBalance.pending_balance,
-        UserBalance.locked_balance, UserBalance.total_balance,
+        UserBalance.locked_balance, UserBalance.total_balance, DaoTreasury.available_balance,
+        DaoTreasury.allocated_balance, DaoTreasury.reserve_balance, DaoTreasury.total_balance,
     )
 )  # fmt: skip
 # Where a posting changes the balances of its accounts, and what a pot has raised with them.

@@ -1,0 +1,12 @@
+"""Rates, quotes, swaps and gas prices, as the API shows them."""
+
+from __future__ import annotations
+
+import models.treasury as m
+from gql.kit.mirror import mirrors
+from gql.kit.roots import root_fields
+
+MODELS = (m.ExchangeRate, m.SwapQuote, m.CurrencySwap, m.GasPrice)
+mirrors(*MODELS)
+
+Query = root_fields(*MODELS)

@@ -1,0 +1,12 @@
+"""Treasuries, the payments from them, and what their signers decide, as the API shows them."""
+
+from __future__ import annotations
+
+import models.treasury as m
+from gql.kit.mirror import mirrors
+from gql.kit.roots import root_fields
+
+MODELS = (m.DaoTreasury, m.TreasuryTransfer, m.TreasuryApproval)
+mirrors(*MODELS)
+
+Query = root_fields(*MODELS)

@@ -1,0 +1,1 @@
+"""DAOs and their money, mobile money, swaps, payments that recur, and what the ledger says of them."""
