@@ -141,12 +141,6 @@ class LedgerTransaction(Base):
     __append_only__ = True
 
     id: Mapped[Id]
-    position: Mapped[BigInt] = mapped_column(
-        BigInteger,
-        Identity(always=True),
-        unique=True,
-        doc="Its place in the ledger: of two movements on an account whose balance is kept, the later has the higher.",
-    )
     kind: Mapped[str] = mapped_column(doc="What happened, such as `escrow_release`.")
     reference_type: Mapped[str | None] = mapped_column(doc="What `reference_id` leads to; null without one.")
     reference_id: Mapped[UUID | None] = mapped_column(
@@ -166,6 +160,12 @@ class LedgerTransaction(Base):
         doc="Who caused it, for staff's eyes; null where the platform did by itself.",
     )
     created_at: Mapped[CreatedAt]
+    position: Mapped[BigInt] = mapped_column(
+        BigInteger,
+        Identity(always=True),
+        unique=True,
+        doc="Its place in the ledger: of two movements on an account whose balance is kept, the later has the higher.",
+    )
 
     created_by_user: Mapped[User | None] = to_one(created_by)
     entries: Mapped[list[LedgerEntry]] = to_many(

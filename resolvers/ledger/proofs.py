@@ -115,7 +115,7 @@ POSTINGS = (
     Posting(LedgerKind.ESCROW_SPLIT, "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
 )  # fmt: skip
 # What is posted for a balance alone, and proved by it.
-OF_BALANCES = frozenset({LedgerKind.POT_CARRY_OVER})
+OF_BALANCES = frozenset({LedgerKind.POT_CARRY_OVER, LedgerKind.TREASURY_ALLOCATION})
 UNREFERENCED = """
     SELECT 'ledger_transactions.reference_id', t.id::text, 0, 0 FROM ledger.ledger_transactions t
     WHERE t.reference_type IS NULL OR t.reference_id IS NULL
