@@ -32,6 +32,13 @@ SOFT_DELETE = "deleted_at"
 DIALECT = dialect()  # type: ignore[no-untyped-call]
 # What looks at a posting when the transaction ends: at its entries, and at whether there are any.
 BALANCE = {"ledger.ledger_entries": "balance_transaction", "ledger.ledger_transactions": "require_entries"}
+# When the transaction ends, an active DAO has an admin: after which changes that is looked at, and where its key is.
+ADMINISTERED = {
+    "treasury.daos": ("UPDATE OF status, deleted_at", "NEW.status = 'active' AND NEW.deleted_at IS NULL", "id"),
+    "treasury.dao_members": (
+        "UPDATE OF role, status OR DELETE", "OLD.role = 'admin' AND OLD.status = 'approved'", "dao_id"
+    ),
+}  # fmt: skip
 WITHHOLDING = frozenset({SECRET, ENCRYPTED, WITHHELD})
 
 
@@ -186,6 +193,12 @@ def _triggers(model: type[Base]) -> Iterator[str]:
         yield (
             f"CREATE CONSTRAINT TRIGGER balance AFTER INSERT ON {name} DEFERRABLE INITIALLY DEFERRED "
             f"FOR EACH ROW EXECUTE FUNCTION lango.{BALANCE[name]}()"
+        )
+    if name in ADMINISTERED:
+        changes, condition, key = ADMINISTERED[name]
+        yield (
+            f"CREATE CONSTRAINT TRIGGER require_admin AFTER {changes} ON {name} DEFERRABLE INITIALLY DEFERRED "
+            f"FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION lango.require_admin({literal(key)})"
         )
 
 

@@ -106,6 +106,30 @@ TRIGGERS = [
         granted_to=(),
     ),
     Function(
+        "require_admin",
+        """
+        DECLARE
+            dao uuid := (to_jsonb(OLD) ->> TG_ARGV[0])::uuid;
+        BEGIN
+            -- Locked, so that of two admins who go at once the second sees that the first has gone.
+            PERFORM FROM treasury.daos d
+            WHERE d.id = dao AND d.status = 'active' AND d.deleted_at IS NULL FOR NO KEY UPDATE;
+            IF FOUND AND NOT EXISTS (
+                SELECT FROM treasury.dao_members m
+                WHERE m.dao_id = dao AND m.role = 'admin' AND m.status = 'approved'
+            ) THEN
+                RAISE EXCEPTION 'DAO % has no admin', dao USING ERRCODE = 'LG004';
+            END IF;
+            RETURN NULL;
+        END
+        """,
+        "Refuses to leave an active DAO without an approved admin.",
+        returns="trigger",
+        language="plpgsql",
+        volatility="VOLATILE",
+        granted_to=(),
+    ),
+    Function(
         "masked",
         """
         BEGIN

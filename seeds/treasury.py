@@ -89,10 +89,9 @@ def _put_dao(world: World, dice: Dice, number: int) -> Group:
     for place, member in enumerate(members):
         role = "admin" if place == 0 else "elder" if place == 1 else "proposer" if place == 2 else "member"
         _put_member(world, dice, group, member, role, "approved")
-    # Those who requested to join, were declined or shut out.
-    for person, state in zip(
-        [one for one in others if one not in members], ("pending", "rejected", "banned"), strict=False
-    ):
+    # Those who requested to join, were declined or have left, or were shut out.
+    states = ("pending", "left" if number % 2 else "rejected", "banned")
+    for person, state in zip([one for one in others if one not in members], states, strict=False):
         _put_member(world, dice, group, person, "member", state)
     return group
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.access import everyone, members_of_dao, read, staff
+from models.access import everyone, holds, members_of_dao, read, staff
 from models.base import Base
 from models.columns import (
     NOW,
@@ -70,6 +70,7 @@ class DaoMemberStatus(Choice):
     PENDING = "pending", "Asked for, and waiting for approval."
     REJECTED = "rejected", "Declined; it may be requested again."
     BANNED = "banned", "Shut out of the DAO until the ban is lifted."
+    LEFT = "left", "Ended by the member, or taken back before it was approved; it may be requested again."
 
 
 class Dao(Base):
@@ -81,6 +82,9 @@ class Dao(Base):
         Index("uq_daos_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("uq_daos_invite_code", "invite_code", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index(None, "creator_id"),
+        CheckConstraint("btrim(name) <> ''", name="name_is_not_blank"),
+        CheckConstraint("quorum_percentage BETWEEN 0 AND 100", name="quorum_is_a_percentage"),
+        CheckConstraint("voting_period_hours > 0", name="voting_takes_time"),
         {"schema": "treasury"},
     )
     __access__ = read(everyone("{row}access = 'public'"), members_of_dao("id"), staff)
@@ -105,6 +109,13 @@ class Dao(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[DeletedAt | None]
+    time_zone: Mapped[str] = mapped_column(
+        server_default=text("'Africa/Nairobi'"),
+        doc="The IANA time zone of its days, as of the day within which `daily_spending_limit` holds.",
+    )
+    status_reason: Mapped[str | None] = mapped_column(
+        doc="Why it was suspended, reinstated or archived; null where nobody said so."
+    )
 
     creator: Mapped[User | None] = to_one(creator_id)
     balances: Mapped[list[UserBalance]] = to_many(
@@ -139,12 +150,14 @@ class DaoMember(Base):
     __tablename__ = "dao_members"
     __lock_rank__ = LockRank.DETAIL
     __table_args__ = (UniqueConstraint("dao_id", "user_id"), Index(None, "user_id"), {"schema": "treasury"})
-    __access__ = read(members_of_dao("dao_id"), staff)
+    # Who is no approved member sees their own row in the answer to what they did with it, and only there.
+    __access__ = read(holds("opened_rows", "id"), members_of_dao("dao_id"), staff)
     __transitions__ = Transitions(
         "status",
-        pending={"approved", "rejected", "banned"},
-        approved={"banned"},
-        rejected={"pending", "banned"},
+        pending={"approved", "rejected", "banned", "left"},
+        approved={"banned", "left"},
+        rejected={"pending", "approved", "banned"},
+        left={"pending", "approved", "banned"},
         banned={"approved"},
     )
 
@@ -160,6 +173,9 @@ class DaoMember(Base):
     joined_at: Mapped[Moment] = mapped_column(server_default=NOW, doc="When the user joined, or asked to.")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    status_reason: Mapped[str | None] = mapped_column(
+        doc="Why the member was banned or readmitted, in the words of the admin who did it; null for neither."
+    )
 
     dao: Mapped[Dao | None] = to_one(dao_id)
     user: Mapped[User | None] = to_one(user_id)
