@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# A capital begins a word also where the one before is a word by itself.
+WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @lru_cache(maxsize=4096)
