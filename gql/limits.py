@@ -24,6 +24,7 @@ from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
 from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
+from resolvers.treasury import daos, stepping_up
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -97,6 +98,12 @@ LIMITS = {
         trades.FUNDING_MINUTES, "How many minutes a seller has to put the coins into the escrow."
     ),
     "escrow_payment_minutes": Limit(escrows.PAYMENT_MINUTES, "How many minutes a buyer has to pay."),
+    # treasury: daos
+    "daily_daos": Limit(daos.DAILY_DAOS, "How many DAOs one may found within a day."),
+    "step_up_amount_kes": Limit(
+        stepping_up.STEP_UP_AMOUNT,
+        "The most that is sent without a second factor shown recently, in Kenyan shillings.",
+    ),
     "password_minimum": Limit(
         passwords.MINIMUM, "How many characters a password has at least, where it is the only factor."
     ),

@@ -35,6 +35,9 @@ DISPUTE = "dispute { rowId status reason resolution escrow { status buyerAmount 
 WALLET = "wallet { rowId isPrimary isConnected walletAddress chainType }"
 PAYMENT_METHOD = "paymentMethod { rowId isPrimary isVerified verificationStatus }"
 BACKUP_CODES = "backupCodes twoFactorAuth { enabled enabledAt }"
+DAO = "dao { rowId name description access status memberCount quorumPercentage votingPeriodHours timeZone statusReason }"
+MEMBERSHIP = "member { rowId daoId userId role status statusReason }"
+MOVEMENT = "walletTransaction { rowId type status amount currency fromUserId toUserId daoId description }"
 OAUTH_ACCOUNT = "oauthAccount { rowId userId provider providerUsername disconnectedAt }"
 
 SESSION = "session { id rowId userId assuranceLevel methods }"
@@ -124,6 +127,14 @@ SHOWN = {
     ),
     "withdrawCrypto": "transaction { rowId amount currency status toAddress }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
+    # treasury: daos
+    "createDao": f"{DAO} treasury {{ rowId currency signers requiredSignatures totalBalance }} inviteCode",
+    **dict.fromkeys(("updateDao", "suspendDao", "reinstateDao", "archiveDao"), DAO),
+    "rotateDaoInviteCode": f"{DAO} inviteCode",
+    **dict.fromkeys(("joinDao", "approveMember", "rejectMember", "leaveDao", "banMember", "readmitMember"), MEMBERSHIP),
+    "changeMemberRole": MEMBERSHIP,
+    "contributeToDao": f"{MOVEMENT} treasury {{ availableBalance totalBalance }}",
+    "transferFunds": MOVEMENT,
     "upsertCryptoPrices": "prices { symbol name priceUsd marketCapRank high24h }",
 }  # fmt: skip
 

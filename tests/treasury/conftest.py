@@ -11,6 +11,7 @@ import pytest
 from lango.rules.services import Services
 from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.client import Api
+from tests.donations.conftest import templates  # noqa: F401 - fixtures
 from tests.factories import Factory
 from tests.treasury.house import House
 

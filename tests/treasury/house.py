@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import pyotp
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup
 from lango.rules.services import Services
+from lango.security.authentication import mint
 from models.identity import User
 from models.ledger import LedgerKind
 from models.profiles import Profile
+from models.security import TwoFactorAuth
 from models.treasury import Dao, DaoMember, DaoTreasury
 from resolvers.ledger import ledger
 from resolvers.ledger.balances import lock_balance
@@ -42,13 +45,13 @@ class House:
     def owner(self) -> asyncpg.Pool[Any]:
         return self.make.owner
 
-    async def call(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> Answer:
+    async def call(self, mutation: str, as_: Any, roles: tuple[str, ...] = (), /, **given: Any) -> Answer:
         """`call("contributeToDao", person, daoId=dao, amount="100")`."""
-        return await self.api.mutate(name, as_, roles, **given)
+        return await self.api.mutate(mutation, as_, roles, **given)
 
-    async def refused(self, name: str, as_: Any, roles: tuple[str, ...] = (), **given: Any) -> list[str]:
+    async def refused(self, mutation: str, as_: Any, roles: tuple[str, ...] = (), /, **given: Any) -> list[str]:
         """The codes with which a mutation was refused; none where it was done."""
-        return (await self.call(name, as_, roles, **given)).refusals(name)
+        return (await self.call(mutation, as_, roles, **given)).refusals(mutation)
 
     async def person(
         self, *, user: dict[str, Any] | None = None, profile: dict[str, Any] | None = None, **holds: str
@@ -61,12 +64,26 @@ class House:
             await self.give(person, currency, amount)
         return person
 
+    async def minor(self, **holds: str) -> SimpleNamespace:
+        """Somebody of 17 years, and what they hold."""
+        guardian = await self.person()
+        guarded = {"guardian_user_id": guardian.id, "relationship_type": "parent"}
+        return await self.person(profile={"date_of_birth": date.today() - timedelta(days=17 * 365)} | guarded, **holds)
+
     async def give(self, person: Any, currency: str, amount: str) -> None:
         """So much more for somebody."""
         async with self.services.work() as tx:
             balance = await lock_balance(tx, currency, person.id)
             source, target = ledger.provider("bank", currency), ledger.available(balance)
             ledger.transfer(tx, BROUGHT, source, target, Decimal(amount), of=balance)
+
+    async def second_factor(self, person: Any) -> dict[str, str]:
+        """An authenticator app for somebody: the headers of a session in which it was shown just now."""
+        key = uuid4()
+        sealed = self.services.keyring.seal(pyotp.random_base32(), TwoFactorAuth.secret, key)
+        await self.make(TwoFactorAuth, id=key, user_id=person.id, method="totp", enabled=True, secret=sealed)
+        token = mint(self.api.settings, person.id, methods=["pwd", "totp"], assurance_level=2)
+        return {"Authorization": f"Bearer {token}"}
 
     async def dao(
         self,
@@ -147,6 +164,13 @@ class House:
             key_of(of),
         )
         return [(each["kind"], each["code"], plain(each["amount"])) for each in entries]
+
+    async def messages(self, person: Any) -> list[str]:
+        """What somebody was notified of: the texts, for which the fixture `templates` has put the wording."""
+        rows = await self.owner.fetch(
+            "SELECT body FROM notifications.notifications WHERE user_id = $1 ORDER BY created_at", key_of(person)
+        )
+        return [row["body"] for row in rows]
 
 
 def key_of(row: Any) -> UUID:
