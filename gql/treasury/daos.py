@@ -6,7 +6,7 @@ import models.treasury as m
 from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
-from resolvers.treasury import daos, memberships
+from resolvers.treasury import contributions, daos, memberships, transfers
 
 MODELS = (m.Dao, m.DaoMember)
 mirrors(*MODELS)
@@ -27,4 +27,6 @@ Mutation = mutations(
     memberships.leave_dao,
     memberships.ban_member,
     memberships.readmit_member,
+    contributions.contribute_to_dao,
+    transfers.transfer_funds,
 )

@@ -60,6 +60,7 @@ class Posting:
 
 CODES, DONATIONS, ESCROWS = "redemption.qr_codes", "donations.donations", "trading.crypto_escrows"
 CHAIN = "trading.crypto_transactions"
+WALLET = "treasury.wallet_transactions"
 FUNDED = "r.status IN ('funded', 'disputed', 'released', 'refunded', 'split')"
 POSTINGS = (
     Posting(
@@ -113,6 +114,9 @@ POSTINGS = (
     Posting(LedgerKind.ESCROW_RELEASE, "crypto_escrow", ESCROWS, "r.status = 'released'", "r.amount"),
     Posting(LedgerKind.ESCROW_REFUND, "crypto_escrow", ESCROWS, "r.status = 'refunded'", "r.amount"),
     Posting(LedgerKind.ESCROW_SPLIT, "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
+    # treasury: what users give to each other and to DAOs
+    Posting(LedgerKind.TRANSFER, "wallet_transaction", WALLET, "r.type = 'transfer'", "r.amount"),
+    Posting(LedgerKind.DAO_CONTRIBUTION, "wallet_transaction", WALLET, "r.type = 'contribution'", "r.amount"),
 )  # fmt: skip
 # What is posted for a balance alone, and proved by it.
 OF_BALANCES = frozenset({LedgerKind.POT_CARRY_OVER, LedgerKind.TREASURY_ALLOCATION})
