@@ -10,7 +10,18 @@ from models.treasury.balances import (
     WalletTransactionType,
 )
 from models.treasury.daos import Dao, DaoAccess, DaoMember, DaoMemberRole, DaoMemberStatus, DaoStatus
-from models.treasury.mpesa import MpesaTransaction, MpesaTransactionStatus, MpesaTransactionTransactionType
+from models.treasury.mpesa import (
+    MpesaAccount,
+    MpesaMessage,
+    MpesaMessageKind,
+    MpesaReceipt,
+    MpesaReceiptArrivedAs,
+    MpesaReceiptStatus,
+    MpesaTransaction,
+    MpesaTransactionPurpose,
+    MpesaTransactionStatus,
+    MpesaTransactionTransactionType,
+)
 from models.treasury.payouts import (
     RecurringPayment,
     RecurringPaymentFrequency,
@@ -64,7 +75,14 @@ __all__ = [
     "GasPrice",
     "GasPriceNetwork",
     "GasPriceNetworkCongestion",
+    "MpesaAccount",
+    "MpesaMessage",
+    "MpesaMessageKind",
+    "MpesaReceipt",
+    "MpesaReceiptArrivedAs",
+    "MpesaReceiptStatus",
     "MpesaTransaction",
+    "MpesaTransactionPurpose",
     "MpesaTransactionStatus",
     "MpesaTransactionTransactionType",
     "RecurringPayment",

@@ -441,6 +441,9 @@ TREASURY: dict[str, dict[str, Row]] = {
     },
     "CurrencySwap": own(dao_id="@Dao.ours"),
     "MpesaTransaction": own(dao_id="@Dao.ours"),
+    "MpesaMessage": {"one": row()},
+    "MpesaReceipt": {"one": row(status="held", mpesa_transaction_id=None)},
+    "MpesaAccount": own(),
     "GasPrice": FOR_ALL,
     "RecurringPayment": own(dao_id="@Dao.ours"),
     "FinancialReport": own() | {
