@@ -73,7 +73,7 @@ CREATE TABLE treasury.mpesa_messages (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
     CONSTRAINT pk_mpesa_messages PRIMARY KEY (id), 
     CONSTRAINT uq_mpesa_messages_message_key UNIQUE (message_key), 
-    CONSTRAINT ck_mpesa_messages_kind_is_known CHECK (kind IN ('push', 'confirmation', 'b2c', 'b2c_timeout', 'reversal', 'reversal_timeout', 'status', 'status_timeout')), 
+    CONSTRAINT ck_mpesa_messages_kind_is_known CHECK (kind IN ('push', 'confirmation', 'b2c', 'b2c_timeout', 'reversal', 'reversal_timeout', 'status', 'status_timeout', 'staff')), 
     CONSTRAINT ck_mpesa_messages_times_are_finite CHECK (processed_at >= '0001-01-01' AND processed_at < '9999-01-01' AND next_query_at >= '0001-01-01' AND next_query_at < '9999-01-01' AND created_at >= '0001-01-01' AND created_at < '9999-01-01')
 );
 
@@ -85,7 +85,7 @@ CREATE INDEX ix_mpesa_messages_receipt_number ON treasury.mpesa_messages (receip
 
 CREATE INDEX ix_mpesa_messages_unprocessed ON treasury.mpesa_messages (created_at) WHERE processed_at IS NULL;
 
-COMMENT ON TABLE treasury.mpesa_messages IS 'What M-Pesa posted, kept as it came.';
+COMMENT ON TABLE treasury.mpesa_messages IS 'What M-Pesa posted, or staff know of a payment, kept as it came.';
 
 COMMENT ON COLUMN treasury.mpesa_messages.id IS 'The row''s key.';
 
@@ -93,7 +93,7 @@ COMMENT ON COLUMN treasury.mpesa_messages.kind IS 'What it reports on.';
 
 COMMENT ON COLUMN treasury.mpesa_messages.message_key IS 'SHA-256 of kind, address and body, by which a redelivery is seen as one.';
 
-COMMENT ON COLUMN treasury.mpesa_messages.raw_payload IS 'What M-Pesa sent, whole.';
+COMMENT ON COLUMN treasury.mpesa_messages.raw_payload IS 'What was sent, whole.';
 
 COMMENT ON COLUMN treasury.mpesa_messages.addressed_id IS 'The payment that the address it was posted to names, whether there is one or not; null without.';
 

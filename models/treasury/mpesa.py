@@ -67,7 +67,7 @@ class MpesaTransactionPurpose(Choice):
 
 
 class MpesaMessageKind(Choice):
-    """What a message of M-Pesa reports on."""
+    """What a message reports on."""
 
     PUSH = "push", "What became of an STK push."
     CONFIRMATION = "confirmation", "A payment that the payer began in M-Pesa's own menu."
@@ -77,6 +77,7 @@ class MpesaMessageKind(Choice):
     REVERSAL_TIMEOUT = "reversal_timeout", "A reversal waited too long in a queue; its result is not known by that."
     STATUS = "status", "The answer to a query about a transaction's status."
     STATUS_TIMEOUT = "status_timeout", "A query about a status waited too long in a queue."
+    STAFF = "staff", "Staff name the receipt by which a payment was paid; M-Pesa is queried about it."
 
 
 class MpesaReceiptArrivedAs(Choice):
@@ -253,7 +254,7 @@ class MpesaTransaction(Base):
 
 
 class MpesaMessage(Base):
-    """What M-Pesa posted, kept as it came."""
+    """What M-Pesa posted, or staff know of a payment, kept as it came."""
 
     __tablename__ = "mpesa_messages"
     __lock_rank__ = LockRank.WEBHOOK
@@ -276,7 +277,7 @@ class MpesaMessage(Base):
     message_key: Mapped[str] = mapped_column(
         String(64), unique=True, doc="SHA-256 of kind, address and body, by which a redelivery is seen as one."
     )
-    raw_payload: Mapped[Json] = mapped_column(info=personal(), doc="What M-Pesa sent, whole.")
+    raw_payload: Mapped[Json] = mapped_column(info=personal(), doc="What was sent, whole.")
     addressed_id: Mapped[UUID | None] = mapped_column(
         doc="The payment that the address it was posted to names, whether there is one or not; null without."
     )
