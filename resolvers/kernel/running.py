@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -268,6 +269,9 @@ def _values(rule: Rule[..., Any], result: Any) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, DeclarativeBase):
         return [str(getattr(value, name)) for name in _key_names(type(value))]
+    if isinstance(value, Decimal):
+        # Kept with an idempotency key, it stays exact.
+        return format(value, "f")
     return [_value(item) for item in value] if isinstance(value, list) else value
 
 
