@@ -76,6 +76,9 @@ MISSING = {
     ("GUARDIAN_REQUIRED", "guardianId"),
     ("GUARDIAN_REQUIRED", "relationshipType"),
     ("TEXT_MISSING", "reason"),
+    # treasury: C
+    ("PHONE_NOT_VERIFIED", "phone"),
+    ("PHONE_NOT_SERVED", "phone"),
 }
 
 

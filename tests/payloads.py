@@ -43,7 +43,17 @@ OAUTH_ACCOUNT = "oauthAccount { rowId userId provider providerUsername disconnec
 SESSION = "session { id rowId userId assuranceLevel methods }"
 SIGNED_IN = f"accessToken accessTokenExpiresAt refreshToken challengeId {SESSION}"
 
+# treasury: C
+MPESA_TRANSACTION = """mpesaTransaction {
+  rowId transactionType status amount fee paidAmount purpose daoId phoneNumber accountReference expiresAt
+}"""
+MPESA_MESSAGE = "mpesaMessage { rowId kind receiptNumber processedAt processingError }"
+
 SHOWN = {
+    # treasury: C
+    "depositByMpesa": f"{MPESA_TRANSACTION} fee credited {WARNINGS}",
+    "openMpesaAccount": "mpesaAccount { rowId accountNumber daoId }",
+    "replayMpesaMessage": f"{MPESA_MESSAGE} {WARNINGS}",
     # signing in
     **dict.fromkeys(("signUp", "requestOtp", "requestReauthenticationCode"), "challengeId expiresAt"),
     **dict.fromkeys(("signInWithOtp", "signInWithPassword", "verifyTwoFactor", "refreshSession"), SIGNED_IN),

@@ -28,6 +28,11 @@ NAMES = {
     "messages.fail_abandoned",
     "messages.look_up_cost",
     "messages.send_message",
+    # treasury: C
+    "mpesa.process_message",
+    "mpesa.query_messages",
+    "mpesa.query_pushes",
+    "mpesa.send_push",
     "openings.expire_due_pots",
     "openings.open_due_pots",
     "partner_invitations.expire_lapsed_invitations",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
 
+from lango.db.pipeline import Pipeline
+from lango.providers.mpesa import MPESA
 from lango.rules.services import Services
+from lango.settings import Settings
 from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.client import Api
 from tests.donations.conftest import templates  # noqa: F401 - fixtures
 from tests.factories import Factory
+from tests.treasury.daraja import FakeMpesa
+from tests.treasury.depositing import Depositing
 from tests.treasury.house import House
 
 # DAOs that say that they have another number of approved members than they have.
@@ -29,3 +34,31 @@ async def house(api: Api, make: Factory, services: Services, owner: asyncpg.Pool
     before = set(map(tuple, await owner.fetch(MISCOUNTED)))
     yield House(api, make, services)
     assert set(map(tuple, await owner.fetch(MISCOUNTED))) - before == set()
+
+
+@pytest.fixture(scope="session")
+def the_daraja() -> FakeMpesa:
+    return FakeMpesa()
+
+
+@pytest.fixture
+def daraja(the_daraja: FakeMpesa) -> Iterator[FakeMpesa]:
+    yield the_daraja
+    the_daraja.restore()
+
+
+@pytest.fixture(scope="session")
+def services(pipeline: Pipeline, settings: Settings, the_daraja: FakeMpesa) -> Services:
+    """With an M-Pesa in memory."""
+    return Services(pipeline, settings, {MPESA: the_daraja})
+
+
+@pytest.fixture(scope="session")
+async def api(pipeline: Pipeline, settings: Settings, services: Services) -> AsyncIterator[Api]:
+    async with Api.over(pipeline, settings, services=services) as api:
+        yield api
+
+
+@pytest.fixture
+def depositing(house: House, daraja: FakeMpesa) -> Depositing:
+    return Depositing(house, daraja)
