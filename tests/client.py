@@ -79,6 +79,7 @@ MISSING = {
     # treasury: C
     ("PHONE_NOT_VERIFIED", "phone"),
     ("PHONE_NOT_SERVED", "phone"),
+    ("USER_MISSING", "userId"),
 }
 
 

@@ -47,12 +47,15 @@ SIGNED_IN = f"accessToken accessTokenExpiresAt refreshToken challengeId {SESSION
 MPESA_TRANSACTION = """mpesaTransaction {
   rowId transactionType status amount fee paidAmount purpose daoId phoneNumber accountReference expiresAt
 }"""
+MPESA_RECEIPT = "mpesaReceipt { rowId status amount receiptNumber heldReason decisionReason }"
 MPESA_MESSAGE = "mpesaMessage { rowId kind receiptNumber processedAt processingError }"
 
 SHOWN = {
     # treasury: C
     "depositByMpesa": f"{MPESA_TRANSACTION} fee credited {WARNINGS}",
     "openMpesaAccount": "mpesaAccount { rowId accountNumber daoId }",
+    "releaseHeldPayment": f"{MPESA_RECEIPT} {MPESA_TRANSACTION}",
+    "settleMpesaPayment": f"{MPESA_TRANSACTION} {MPESA_MESSAGE} {WARNINGS}",
     "replayMpesaMessage": f"{MPESA_MESSAGE} {WARNINGS}",
     # signing in
     **dict.fromkeys(("signUp", "requestOtp", "requestReauthenticationCode"), "challengeId expiresAt"),

@@ -6,7 +6,7 @@ import models.treasury as m
 from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
-from resolvers.treasury import deposits, mpesa_accounts, mpesa_messages
+from resolvers.treasury import deposits, held_payments, mpesa_accounts, mpesa_messages
 
 MODELS = (m.MpesaTransaction, m.MpesaMessage, m.MpesaReceipt, m.MpesaAccount)
 mirrors(*MODELS)
@@ -15,5 +15,7 @@ Query = root_fields(*MODELS)
 Mutation = mutations(
     deposits.deposit_by_mpesa,
     mpesa_accounts.open_mpesa_account,
+    held_payments.release_held_payment,
+    held_payments.settle_mpesa_payment,
     mpesa_messages.replay_mpesa_message,
 )
