@@ -24,7 +24,7 @@ from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
 from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
-from resolvers.treasury import daos, stepping_up
+from resolvers.treasury import daos, deposits, mpesa_payments, pushes, stepping_up
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -76,6 +76,15 @@ LIMITS = {
     ),
     "redemption_reversal_hours": Limit(
         reversals.REVERSAL_HOURS, "Within how many hours staff may take a redemption back."
+    ),
+    # treasury: C
+    "mpesa_deposit_minimum": Limit(deposits.MINIMUM, "The smallest deposit by M-Pesa, in Kenyan shillings."),
+    "mpesa_deposit_maximum": Limit(deposits.MAXIMUM, "The largest deposit by M-Pesa, in Kenyan shillings."),
+    "mpesa_deposit_fee_rate": Limit(
+        mpesa_payments.DEPOSIT_FEE, "The part of a deposit by M-Pesa that the platform keeps: 0.025 is 2.5 %."
+    ),
+    "mpesa_push_repeat_seconds": Limit(
+        pushes.PUSH_REPEAT, "Within how many seconds the same deposit by M-Pesa is the same one."
     ),
     "trading_fee_rate": Limit(deals.FEE_RATE, "The part of a trade's coins that the platform keeps: 0.005 is 0.5 %."),
     "trading_daily_limit_usd": Limit(traders.DAILY_LIMIT, "What a trader may trade in a day at first, in US dollars."),

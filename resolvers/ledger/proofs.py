@@ -61,6 +61,9 @@ class Posting:
 CODES, DONATIONS, ESCROWS = "redemption.qr_codes", "donations.donations", "trading.crypto_escrows"
 CHAIN = "trading.crypto_transactions"
 WALLET = "treasury.wallet_transactions"
+# treasury: C
+MPESA = "treasury.mpesa_transactions"
+DEPOSITED = "r.transaction_type IN ('stk_push', 'c2b')"
 FUNDED = "r.status IN ('funded', 'disputed', 'released', 'refunded', 'split')"
 POSTINGS = (
     Posting(
@@ -117,6 +120,12 @@ POSTINGS = (
     # treasury: what users give to each other and to DAOs
     Posting(LedgerKind.TRANSFER, "wallet_transaction", WALLET, "r.type = 'transfer'", "r.amount"),
     Posting(LedgerKind.DAO_CONTRIBUTION, "wallet_transaction", WALLET, "r.type = 'contribution'", "r.amount"),
+    # treasury: C
+    Posting(
+        LedgerKind.MPESA_DEPOSIT, "mpesa_transaction", MPESA, f"{DEPOSITED} AND r.status = 'completed'",
+        "r.paid_amount", may=f"{DEPOSITED} AND r.status IN ('completed', 'reversed')",
+    ),
+    Posting(LedgerKind.MPESA_HELD, "mpesa_receipt", "treasury.mpesa_receipts", "r.held_reason IS NOT NULL", "r.amount"),
 )  # fmt: skip
 # What is posted for a balance alone, and proved by it.
 OF_BALANCES = frozenset({LedgerKind.POT_CARRY_OVER, LedgerKind.TREASURY_ALLOCATION})
@@ -157,6 +166,34 @@ REFUNDED_BY_CANCELLING = """
     WHERE coalesce(d.back, 0) <> coalesce(t.taken, 0)
 """
 
+# treasury: C
+# Payments without a purpose are older than receipts.
+RECEIPTS_CREDITED = f"""
+    SELECT 'mpesa_receipts.amount', coalesce(c.receipt_number, p.id::text), coalesce(c.amount, 0),
+           coalesce(p.paid_amount, 0)
+    FROM (SELECT * FROM treasury.mpesa_receipts WHERE status = 'credited') c
+    FULL JOIN (
+        SELECT * FROM treasury.mpesa_transactions r
+        WHERE {DEPOSITED} AND r.status = 'completed' AND r.purpose IS NOT NULL
+    ) p ON p.id = c.mpesa_transaction_id AND p.mpesa_receipt_number = c.receipt_number
+    WHERE c.amount IS DISTINCT FROM p.paid_amount
+"""
+# What M-Pesa is sending back was taken from whom it had been credited to.
+SUSPENDED = """
+    SELECT 'platform:suspense:KES', 'KES', s.held, s.owed FROM (
+        SELECT (SELECT coalesce(sum(amount), 0) FROM treasury.mpesa_receipts WHERE status = 'held') + (
+                   SELECT coalesce(sum(r.amount), 0) FROM treasury.mpesa_transactions r
+                   WHERE r.transaction_type = 'reversal' AND r.status IN ('pending', 'processing', 'held') AND EXISTS (
+                       SELECT FROM ledger.ledger_transactions t
+                       WHERE t.kind = 'mpesa_reversal' AND t.reference_id = r.id
+                   )
+               ) AS held, (
+                   SELECT coalesce(-sum(e.amount), 0) FROM ledger.ledger_entries e
+                   JOIN ledger.ledger_accounts a ON a.id = e.account_id WHERE a.code = 'platform:suspense:KES'
+               ) AS owed
+    ) s WHERE s.held <> s.owed
+"""
+
 
 def proofs() -> dict[str, str]:
     """The proofs of all postings, by what they say."""
@@ -167,4 +204,7 @@ def proofs() -> dict[str, str]:
     return {
         "every posting says what it is about": UNREFERENCED,
         "a cancelled pot gave back what its donors get": REFUNDED_BY_CANCELLING,
+        # treasury: C
+        "a receipt that was credited has one deposit": RECEIPTS_CREDITED,
+        "what is held by M-Pesa is in suspense": SUSPENDED,
     } | named

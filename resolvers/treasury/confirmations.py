@@ -281,6 +281,7 @@ async def _confirmed(services: Services, message_id: UUID, number: str, amount: 
 
 async def _credit_confirmed(tx: RuleTransaction, message: MpesaMessage, number: str, amount: Decimal) -> Credited:
     arrived = Arrived(number, amount, ARRIVED_AS[message.kind])
+    reported: Decimal | None = None
     match message.kind:
         case Kind.CONFIRMATION:
             notice = confirmation(_payload(message))
@@ -291,7 +292,7 @@ async def _credit_confirmed(tx: RuleTransaction, message: MpesaMessage, number: 
             arrived = Arrived(number, amount, arrived.arrived_as, callback.paid_at, payer=callback.phone)
             reported, payee = callback.amount, await _payee_of_push(tx, message)
         case _:
-            reported, payee = None, await _payee_of_push(tx, message)
+            payee = await _payee_of_push(tx, message)
     if reported not in (None, amount):
         return Credited(problem=f"M-Pesa says that {amount} were paid, not {reported}.")
     return await credit(tx, payee, arrived)
