@@ -1,0 +1,596 @@
+"""The adapter against a server on loopback: what it asks of Daraja, and what it makes of each answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lango.providers import BadProvider
+from lango.providers.mpesa.client import Accepted, Mpesa, NoMpesa, Outcome, Push, StatementLine
+from lango.providers.mpesa.credentials import password, security_credential
+from lango.providers.mpesa.daraja import HttpMpesa
+from lango.providers.mpesa.errors import MpesaRefused, MpesaUnavailable, MpesaUndecided
+from lango.providers.mpesa.tokens import Token, Tokens
+from tests.providers.conftest import FakeServer
+from tests.providers.mpesa import KEY, LIVE, PASSKEY, PAYMENT, PHONE, SECRET, mpesa_of, settings_of
+
+TOKEN = (200, {"access_token": "token-1", "expires_in": "3599"})
+NEWER_TOKEN = (200, {"access_token": "token-2", "expires_in": "3599"})
+PUSHED = {
+    "MerchantRequestID": "29115-34620561-1",
+    "CheckoutRequestID": "ws_CO_191220191020363925",
+    "ResponseCode": "0",
+    "ResponseDescription": "Success. Request accepted for processing",
+    "CustomerMessage": "Success. Request accepted for processing",
+}
+TAKEN = {
+    "ConversationID": "AG_20191219_00005797af5d7d75f652",
+    "OriginatorConversationID": KEY,
+    "ResponseCode": "0",
+    "ResponseDescription": "Accept the service request successfully.",
+}
+PENDING = (500, {"requestId": "1", "errorCode": "500.001.1001", "errorMessage": "The transaction is being processed"})
+INVALID = (400, {"requestId": "1", "errorCode": "400.002.02", "errorMessage": "Bad Request - Invalid Amount"})
+BAD_TOKEN = (404, {"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"})
+
+
+async def push(mpesa: Mpesa, phone: str = PHONE) -> Push:
+    return await mpesa.push(
+        amount=100, phone=phone, reference="L7K2M9QX4TVA", description="Deposit to lango", payment=PAYMENT
+    )
+
+
+async def pay(mpesa: Mpesa) -> Accepted:
+    return await mpesa.pay_phone(amount=400, phone=PHONE, key=KEY, remarks="Withdrawal")
+
+
+async def reverse(mpesa: Mpesa) -> Accepted:
+    return await mpesa.reverse(receipt="SKT1AB2CD3", amount=100, key=KEY, remarks="Reversal")
+
+
+BEGINS: dict[str, Callable[[Mpesa], Awaitable[Any]]] = {"push": push, "pay_phone": pay, "reverse": reverse}
+ASKS: dict[str, Callable[[Mpesa], Awaitable[Any]]] = {
+    "push_outcome": lambda mpesa: mpesa.push_outcome("ws_CO_1"),
+    "ask_status": lambda mpesa: mpesa.ask_status(receipt="SKT1AB2CD3", key=KEY),
+    "statement": lambda mpesa: mpesa.statement(datetime.now(UTC), datetime.now(UTC)),
+}
+ALL = BEGINS | ASKS
+
+
+@pytest.fixture(scope="module")
+def safaricom() -> tuple[RSAPrivateKey, str]:
+    """A key, and a certificate of it in the place of Safaricom's."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "apigee.test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, SHA256())
+    )  # fmt: skip
+    return key, certificate.public_bytes(Encoding.PEM).decode()
+
+
+@pytest.fixture
+async def mpesa(server: FakeServer, tmp_path: Path, safaricom: tuple[RSAPrivateKey, str]) -> AsyncIterator[HttpMpesa]:
+    """The adapter, with the server in Daraja's place, whose first answer is a token."""
+    live = LIVE | {
+        "api_url": server.url, "timeout": 0.5, "pull": True, "initiator": "lango", "initiator_password": "Pass123!",
+        "certificate": safaricom[1], "payout_shortcode": "600988",
+    }  # fmt: skip
+    async with mpesa_of(settings_of(tmp_path, live)) as made:
+        assert isinstance(made, HttpMpesa)
+        yield made
+
+
+def test_the_password_is_the_one_that_daraja_shows() -> None:
+    expected = (
+        "MTc0Mzc5YmZiMjc5ZjlhYTliZGJjZjE1OGU5N2RkNzFhNDY3Y2QyZTBjODkzMDU5YjEwZjc4ZTZiNzJhZGExZWQyYzkxOTIwMTYwMjE2MTY1"
+        "NjI3"
+    )
+
+    assert password("174379", PASSKEY, "20160216165627") == expected
+    assert password("174379", f" {PASSKEY}\n", "20160216165627") == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "stamp"),
+    [
+        (datetime(2026, 3, 1, 10, 0, 5, tzinfo=UTC), "20260301130005"),
+        # The day there is not the server's.
+        (datetime(2026, 12, 31, 21, 30, tzinfo=UTC), "20270101003000"),
+    ],
+)
+async def test_a_push_has_the_form_that_daraja_takes(
+    mpesa: HttpMpesa, server: FakeServer, now: datetime, stamp: str
+) -> None:
+    server.will(TOKEN, (200, PUSHED))
+    mpesa.now = lambda: now
+
+    pushed = await push(mpesa, "+254712345678")
+
+    assert pushed == Push("29115-34620561-1", "ws_CO_191220191020363925")
+    token, request = server.requests
+    assert (token.method, token.path) == ("GET", "/oauth/v1/generate?grant_type=client_credentials")
+    assert token.headers["authorization"] == f"Basic {base64.b64encode(b'key:secret').decode()}"
+    assert (request.method, request.path) == ("POST", "/mpesa/stkpush/v1/processrequest")
+    assert request.headers["authorization"] == "Bearer token-1"
+    assert request.json == {
+        "BusinessShortCode": "174379",
+        "Password": password("174379", PASSKEY, stamp),
+        "Timestamp": stamp,
+        "TransactionType": "CustomerPayBillOnline",
+        "Amount": 100,
+        "PartyA": PHONE,
+        "PartyB": "174379",
+        "PhoneNumber": PHONE,
+        "CallBackURL": f"https://lango.test/webhooks/mpesa/{SECRET}/push/{PAYMENT}",
+        "AccountReference": "L7K2M9QX4TVA",
+        "TransactionDesc": "Deposit to la",
+    }
+
+
+async def test_a_payout_has_the_form_that_daraja_takes(
+    mpesa: HttpMpesa, server: FakeServer, safaricom: tuple[RSAPrivateKey, str]
+) -> None:
+    server.will(TOKEN, (200, TAKEN))
+
+    assert await pay(mpesa) == Accepted("AG_20191219_00005797af5d7d75f652", KEY)
+
+    request = server.requests[1]
+    assert request.path == "/mpesa/b2c/v3/paymentrequest"
+    sent = request.json
+    assert safaricom[0].decrypt(base64.b64decode(sent.pop("SecurityCredential")), PKCS1v15()) == b"Pass123!"
+    assert sent == {
+        "OriginatorConversationID": KEY,
+        "InitiatorName": "lango",
+        "CommandID": "BusinessPayment",
+        "Amount": 400,
+        "PartyA": "600988",
+        "PartyB": PHONE,
+        "Remarks": "Withdrawal",
+        "QueueTimeOutURL": f"https://lango.test/webhooks/mpesa/{SECRET}/b2c-timeout",
+        "ResultURL": f"https://lango.test/webhooks/mpesa/{SECRET}/b2c",
+        "Occassion": KEY,
+        "Occasion": KEY,
+    }
+
+
+async def test_a_reversal_has_the_form_that_daraja_takes(mpesa: HttpMpesa, server: FakeServer) -> None:
+    server.will(TOKEN, (200, TAKEN | {"OriginatorConversationID": "71840-27539181-07"}))
+
+    assert await reverse(mpesa) == Accepted("AG_20191219_00005797af5d7d75f652", "71840-27539181-07")
+
+    request = server.requests[1]
+    assert request.path == "/mpesa/reversal/v1/request"
+    assert {name: value for name, value in request.json.items() if name != "SecurityCredential"} == {
+        "Initiator": "lango",
+        "CommandID": "TransactionReversal",
+        "TransactionID": "SKT1AB2CD3",
+        "Amount": 100,
+        "ReceiverParty": "174379",
+        "RecieverIdentifierType": "11",
+        "ResultURL": f"https://lango.test/webhooks/mpesa/{SECRET}/reversal",
+        "QueueTimeOutURL": f"https://lango.test/webhooks/mpesa/{SECRET}/reversal-timeout",
+        "Remarks": "Reversal",
+        "Occasion": KEY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("about", "name", "party"),
+    [
+        ({"receipt": "SKT1AB2CD3"}, "TransactionID", "174379"),
+        ({"original_key": "k-1"}, "OriginalConversationID", "600988"),
+    ],
+)
+async def test_a_status_is_asked_for(
+    mpesa: HttpMpesa, server: FakeServer, about: dict[str, str], name: str, party: str
+) -> None:
+    server.will(TOKEN, (200, TAKEN))
+
+    await mpesa.ask_status(**about, key=KEY)
+
+    request = server.requests[1]
+    assert request.path == "/mpesa/transactionstatus/v1/query"
+    assert {name: value for name, value in request.json.items() if name != "SecurityCredential"} == {
+        "Initiator": "lango",
+        "CommandID": "TransactionStatusQuery",
+        name: next(iter(about.values())),
+        "PartyA": party,
+        "IdentifierType": "4",
+        "ResultURL": f"https://lango.test/webhooks/mpesa/{SECRET}/status",
+        "QueueTimeOutURL": f"https://lango.test/webhooks/mpesa/{SECRET}/status-timeout",
+        "Remarks": "Status",
+        "Occasion": KEY,
+    }
+
+
+@pytest.mark.parametrize("code", ["0", "1032", 1037])
+async def test_the_outcome_of_a_push_is_a_text(mpesa: HttpMpesa, server: FakeServer, code: str | int) -> None:
+    server.will(
+        TOKEN,
+        (200, {"ResponseCode": "0", "CheckoutRequestID": "ws_CO_1", "ResultCode": code, "ResultDesc": "So it is"}),
+    )
+
+    assert await mpesa.push_outcome("ws_CO_1") == Outcome(str(code), "So it is")
+    assert server.requests[1].path == "/mpesa/stkpushquery/v1/query"
+
+
+@pytest.mark.parametrize(
+    "answer", [PENDING, (200, {"ResponseCode": "0", "CheckoutRequestID": "ws_CO_1", "ResultCode": "4999"})]
+)
+async def test_a_push_that_waits_has_no_outcome(mpesa: HttpMpesa, server: FakeServer, answer: tuple[int, Any]) -> None:
+    server.will(TOKEN, answer)
+
+    with pytest.raises(MpesaUndecided):
+        await mpesa.push_outcome("ws_CO_1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"[]",
+        {},
+        {"ResponseCode": "0", "CheckoutRequestID": "ws_CO_1"},
+        # Of another push.
+        {"ResponseCode": "0", "CheckoutRequestID": "ws_CO_2", "ResultCode": "0"},
+    ],
+)
+async def test_an_outcome_that_cannot_be_understood_is_none(mpesa: HttpMpesa, server: FakeServer, body: Any) -> None:
+    server.will(TOKEN, (200, body))
+
+    with pytest.raises(MpesaUnavailable) as unavailable:
+        await mpesa.push_outcome("ws_CO_1")
+
+    assert not isinstance(unavailable.value, MpesaUndecided)
+
+
+@pytest.mark.parametrize("call", BEGINS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html>"),
+        (200, b""),
+        (200, {"ResponseCode": "0"}),
+        (200, TAKEN | PUSHED | {"ResponseCode": "1"}),
+        (302, b""),
+        (404, b"<html>"),
+        (408, {}),
+        (500, {"errorCode": "500.002.1001", "errorMessage": "Duplicate OriginatorConversationID."}),
+        (400, {"errorCode": "400.002.02", "errorMessage": "Duplicate OriginatorConversationID."}),
+        (502, b"<html>"),
+        (503, {"errorCode": "500.003.02", "errorMessage": "System is busy"}),
+        (504, b""),
+    ],
+)
+async def test_what_may_have_begun_is_never_called_failed(
+    mpesa: HttpMpesa, server: FakeServer, call: str, answer: tuple[int, Any]
+) -> None:
+    server.will(TOKEN, answer)
+
+    with pytest.raises(MpesaUndecided):
+        await BEGINS[call](mpesa)
+
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("call", BEGINS)
+async def test_a_call_whose_answer_is_late_may_have_begun(mpesa: HttpMpesa, server: FakeServer, call: str) -> None:
+    server.will(TOKEN)
+    await mpesa.tokens.get()
+    server.delay = 1.0
+    began = time.monotonic()
+
+    with pytest.raises(MpesaUndecided, match=r"no answer within 0\.5 s"):
+        await BEGINS[call](mpesa)
+
+    assert time.monotonic() - began < 0.9
+
+
+@pytest.mark.parametrize("call", BEGINS)
+@pytest.mark.parametrize(
+    "answer", [(401, b""), (403, b"<html>"), (429, {"errorCode": "429.001.01", "errorMessage": "Spike arrest"})]
+)
+async def test_what_is_turned_away_at_the_door_may_be_sent_again(
+    mpesa: HttpMpesa, server: FakeServer, call: str, answer: tuple[int, Any]
+) -> None:
+    server.will(TOKEN, answer, TOKEN, answer)
+
+    with pytest.raises(MpesaUnavailable) as unavailable:
+        await BEGINS[call](mpesa)
+
+    assert not isinstance(unavailable.value, MpesaUndecided)
+
+
+@pytest.mark.parametrize("call", BEGINS)
+async def test_daraja_refuses(mpesa: HttpMpesa, server: FakeServer, call: str) -> None:
+    server.will(TOKEN, INVALID)
+
+    with pytest.raises(MpesaRefused) as refused:
+        await BEGINS[call](mpesa)
+
+    assert (refused.value.code, str(refused.value)) == (
+        "400.002.02", "mpesa refused (400.002.02): Bad Request - Invalid Amount",
+    )  # fmt: skip
+
+
+async def test_a_push_to_a_phone_with_another_one_open_has_not_begun(mpesa: HttpMpesa, server: FakeServer) -> None:
+    message = "Unable to lock subscriber, a transaction is already in process for the current subscriber"
+    server.will(TOKEN, (500, {"errorCode": "500.001.1001", "errorMessage": message}))
+
+    with pytest.raises(MpesaRefused, match="Unable to lock subscriber"):
+        await push(mpesa)
+
+
+@pytest.mark.parametrize("call", ASKS)
+@pytest.mark.parametrize("answer", [(401, b""), (429, {}), (500, b"<html>"), (503, {})])
+async def test_a_query_may_always_be_made_again(
+    mpesa: HttpMpesa, server: FakeServer, call: str, answer: tuple[int, Any]
+) -> None:
+    server.will(TOKEN, answer, TOKEN, answer)
+
+    with pytest.raises(MpesaUnavailable) as unavailable:
+        await ASKS[call](mpesa)
+
+    assert not isinstance(unavailable.value, MpesaUndecided)
+
+
+@pytest.mark.parametrize("call", ASKS)
+async def test_a_query_may_be_refused(mpesa: HttpMpesa, server: FakeServer, call: str) -> None:
+    server.will(TOKEN, INVALID)
+
+    with pytest.raises(MpesaRefused):
+        await ASKS[call](mpesa)
+
+
+@pytest.mark.parametrize("call", ALL)
+async def test_without_a_token_nothing_is_sent(mpesa: HttpMpesa, server: FakeServer, call: str) -> None:
+    server.will((400, {"errorCode": "400.008.01", "errorMessage": "Invalid Authentication passed"}))
+
+    with pytest.raises(MpesaUnavailable) as unavailable:
+        await ALL[call](mpesa)
+
+    assert not isinstance(unavailable.value, MpesaUndecided)
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+@pytest.mark.parametrize("call", ALL)
+async def test_nothing_listens(tmp_path: Path, call: str, safaricom: tuple[RSAPrivateKey, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    live = LIVE | {
+        "api_url": f"http://127.0.0.1:{port}", "pull": True, "initiator": "lango", "initiator_password": "p",
+        "certificate": safaricom[1],
+    }  # fmt: skip
+    async with mpesa_of(settings_of(tmp_path, live)) as mpesa:
+        assert isinstance(mpesa, HttpMpesa)
+        for known in (False, True):
+            if known:
+                mpesa.tokens.token, mpesa.tokens.until = "token", time.monotonic() + 60
+            with pytest.raises(MpesaUnavailable) as unavailable:
+                await ALL[call](mpesa)
+            assert not isinstance(unavailable.value, MpesaUndecided)
+
+
+async def test_a_connection_that_ends_without_an_answer_may_have_begun_something(tmp_path: Path) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        async with mpesa_of(settings_of(tmp_path, LIVE | {"api_url": f"http://127.0.0.1:{port}"})) as mpesa:
+            assert isinstance(mpesa, HttpMpesa)
+            mpesa.tokens.token, mpesa.tokens.until = "token", time.monotonic() + 60
+
+            with pytest.raises(MpesaUndecided, match="the answer was lost"):
+                await push(mpesa)
+
+
+async def test_an_answer_that_drips_is_not_waited_for(tmp_path: Path) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
+        for _ in range(30):
+            writer.write(b" ")
+            await asyncio.sleep(0.1)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        settings = settings_of(tmp_path, LIVE | {"api_url": f"http://127.0.0.1:{port}", "timeout": 0.5})
+        async with mpesa_of(settings) as mpesa:
+            assert isinstance(mpesa, HttpMpesa)
+            mpesa.tokens.token, mpesa.tokens.until = "token", time.monotonic() + 60
+            began = time.monotonic()
+
+            with pytest.raises(MpesaUndecided, match="no answer within"):
+                await push(mpesa)
+
+            assert time.monotonic() - began < 1.5
+
+
+async def test_a_token_serves_many_calls(mpesa: HttpMpesa, server: FakeServer) -> None:
+    server.will(TOKEN, (200, PUSHED))
+
+    await asyncio.gather(*(push(mpesa) for _ in range(5)))
+    await push(mpesa)
+
+    assert [request.method for request in server.requests] == ["GET", *["POST"] * 6]
+
+
+@pytest.mark.parametrize("answer", [BAD_TOKEN, (401, b"")])
+async def test_a_token_that_is_taken_no_longer_is_replaced_once(
+    mpesa: HttpMpesa, server: FakeServer, answer: tuple[int, Any]
+) -> None:
+    server.will(TOKEN, answer, NEWER_TOKEN, (200, PUSHED))
+
+    await push(mpesa)
+
+    assert [request.headers["authorization"] for request in server.requests[1::2]] == [
+        "Bearer token-1", "Bearer token-2",
+    ]  # fmt: skip
+
+    server.will(answer, TOKEN, answer)
+    with pytest.raises(MpesaUnavailable) as unavailable:
+        await push(mpesa)
+    assert not isinstance(unavailable.value, MpesaUndecided)
+    assert len(server.requests) == 7
+
+
+async def test_a_token_is_replaced_a_minute_before_its_end() -> None:
+    now, fetched = 1000.0, 0
+
+    async def fetch() -> Token:
+        nonlocal fetched
+        fetched += 1
+        return Token(f"token-{fetched}", 3599)
+
+    tokens = Tokens(fetch, lambda: now)
+    assert await tokens.get() == "token-1"
+    now += 3538
+    assert await tokens.get() == "token-1"
+    now += 1
+    assert await tokens.get() == "token-2"
+    tokens.drop("token-1")
+    assert await tokens.get() == "token-2"
+
+
+async def test_who_gives_up_does_not_take_the_token_from_the_others() -> None:
+    go = asyncio.Event()
+
+    async def fetch() -> Token:
+        await go.wait()
+        return Token("token", 3599)
+
+    tokens = Tokens(fetch)
+    first, second = asyncio.create_task(tokens.get()), asyncio.create_task(tokens.get())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    go.set()
+
+    assert await second == "token"
+
+
+async def test_a_token_that_cannot_be_had_is_tried_again() -> None:
+    async def fetch() -> Token:
+        raise MpesaUnavailable("no")
+
+    tokens = Tokens(fetch)
+    for _ in range(2):
+        answers = await asyncio.gather(tokens.get(), tokens.get(), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [MpesaUnavailable] * 2
+
+
+async def test_a_statement_is_read_to_its_end(mpesa: HttpMpesa, server: FakeServer) -> None:
+    lines = [
+        {
+            "transactionId": f"SKT{number}", "trxDate": "2026-03-01T23:13:00Z", "msisdn": 1, "sender": "MPESA",
+            "transactiontype": "c2b-pay-bill-debit", "billreference": "L7K2", "amount": "168.00",
+        }
+        for number in range(3)
+    ]  # fmt: skip
+    found = {"ResponseRefID": "1", "ResponseCode": "1000", "ResponseMessage": "Success"}
+    server.will(
+        TOKEN, (200, found | {"Response": [lines[:2]]}), (200, found | {"Response": [lines[2:]]}),
+        (200, found | {"Response": [[]]}),
+    )  # fmt: skip
+    begin = datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
+
+    statement = await mpesa.statement(begin, begin + timedelta(days=1))
+
+    at = datetime(2026, 3, 1, 20, 13, tzinfo=UTC)
+    assert statement == [
+        StatementLine(f"SKT{number}", Decimal("168.00"), at, "L7K2", "c2b-pay-bill-debit") for number in range(3)
+    ]
+    assert [request.json["OffSetValue"] for request in server.requests[1:]] == ["0", "2", "3"]
+    assert server.requests[1].json | {"OffSetValue": "0"} == {
+        "ShortCode": "174379", "StartDate": "2026-03-02 00:00:00", "EndDate": "2026-03-03 00:00:00", "OffSetValue": "0",
+    }  # fmt: skip
+
+
+async def test_a_statement_that_is_not_given_is_refused(tmp_path: Path, server: FakeServer) -> None:
+    async with mpesa_of(settings_of(tmp_path, LIVE | {"api_url": server.url})) as mpesa:
+        with pytest.raises(MpesaRefused, match="LANGO_MPESA_PULL"):
+            await ASKS["statement"](mpesa)
+
+    assert server.requests == []
+
+
+async def test_without_a_certificate_money_only_comes(tmp_path: Path, server: FakeServer) -> None:
+    async with mpesa_of(settings_of(tmp_path, LIVE | {"api_url": server.url})) as mpesa:
+        for call in (pay, reverse, ASKS["ask_status"]):
+            with pytest.raises(MpesaUnavailable, match="LANGO_MPESA_CERTIFICATE"):
+                await call(mpesa)
+        server.will(TOKEN, (200, PUSHED))
+        await push(mpesa)
+
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("phone", ["+221771234567", "254812345678", "25471234567", "2547123456789", "", "254٧12345678"])
+async def test_other_phones_are_not_served(mpesa: HttpMpesa, server: FakeServer, phone: str) -> None:
+    with pytest.raises(MpesaRefused, match="phone-not-served"):
+        await push(mpesa, phone)
+
+    assert server.requests == []
+
+
+async def test_an_account_is_never_cut_off(mpesa: HttpMpesa, server: FakeServer) -> None:
+    with pytest.raises(ValueError, match="would not be found"):
+        await mpesa.push(amount=1, phone=PHONE, reference="1234567890123", description="", payment=PAYMENT)
+
+    assert server.requests == []
+
+
+async def test_neither_phone_nor_secrets_are_repeated(mpesa: HttpMpesa, server: FakeServer) -> None:
+    message = "PartyA 254712345678 is unknown"
+    server.will(TOKEN, (400, {"errorCode": "400.002.02", "errorMessage": message}))
+
+    with pytest.raises(MpesaRefused) as refused:
+        await push(mpesa)
+
+    assert "254712345678" not in str(refused.value)
+    for secret in ("Pass123!", "token-1", SECRET):
+        assert secret not in str(refused.value) + repr(refused.value.__cause__)
+
+
+@pytest.mark.parametrize("given", ["no such file", "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----"])
+def test_what_is_no_certificate_is_said_at_the_start(given: str) -> None:
+    with pytest.raises(BadProvider, match="LANGO_MPESA_CERTIFICATE"):
+        security_credential("Pass123!", given)
+
+
+def test_a_certificate_may_be_a_file(tmp_path: Path, safaricom: tuple[RSAPrivateKey, str]) -> None:
+    certificate = x509.load_pem_x509_certificate(safaricom[1].encode())
+    for name, form in (("pem.cer", Encoding.PEM), ("der.cer", Encoding.DER)):
+        file = tmp_path / name
+        file.write_bytes(certificate.public_bytes(form))
+
+        credential = security_credential("Pass123!", str(file))
+
+        assert safaricom[0].decrypt(base64.b64decode(credential), PKCS1v15()) == b"Pass123!"
+
+
+@pytest.mark.parametrize("call", ALL)
+async def test_switched_off_no_call_can_be_made(tmp_path: Path, call: str) -> None:
+    async with mpesa_of(settings_of(tmp_path)) as mpesa:
+        assert isinstance(mpesa, NoMpesa)
+        with pytest.raises(MpesaUnavailable, match="LANGO_MPESA is off"):
+            await ALL[call](mpesa)
