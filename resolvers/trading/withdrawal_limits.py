@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Any
 
-from sqlalchemy import DateTime, bindparam, func, literal, or_, select
+from sqlalchemy import bindparam, func, or_
 
 from lango.db.prepared import Lookup, Query
-from models.profiles import Profile
 from models.trading import (
     CryptoTransaction,
     CryptoTransactionStatus,
@@ -18,31 +17,20 @@ from models.trading import (
 )
 from resolvers.kernel import system_config
 from resolvers.kernel.amounts import DIGITS
+from resolvers.kernel.periods import begin_of
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger.balances import ZERO
 from resolvers.trading import market
 from resolvers.trading.refusals import LimitExceeded
-from resolvers.trading.traders import ZONE
 
 # The value in US dollars of what a user may withdraw of one coin, where it has a price.
 DAILY_WITHDRAWALS = Configured("trading.daily_withdrawal_limit", Decimal(10_000))
 MONTHLY_WITHDRAWALS = Configured("trading.monthly_withdrawal_limit", Decimal(100_000))
 
-ITS_ZONE = func.coalesce(
-    select(ZONE).where(Profile.user_id == bindparam("user_id")).scalar_subquery(), literal("Africa/Dakar")
-)
-
-
-def _begin_of(period: str) -> object:
-    """When this day or month began, where the user is."""
-    local = func.timezone(ITS_ZONE, func.clock_timestamp(), type_=DateTime(timezone=False))
-    return func.timezone(ITS_ZONE, func.date_trunc(period, local), type_=DateTime(timezone=True))
-
-
 # What failed came back, and counts no more.
 TAKEN_OUT = Lookup(
     [
-        func.coalesce(func.sum(CryptoTransaction.amount).filter(CryptoTransaction.timestamp >= _begin_of("day")), 0),
+        func.coalesce(func.sum(CryptoTransaction.amount).filter(CryptoTransaction.timestamp >= begin_of("day")), 0),
         func.coalesce(func.sum(CryptoTransaction.amount), 0),
     ],
     lambda rows: rows.where(
@@ -53,7 +41,7 @@ TAKEN_OUT = Lookup(
             CryptoTransaction.status == CryptoTransactionStatus.PENDING,
             CryptoTransaction.status == CryptoTransactionStatus.CONFIRMED,
         ),
-        CryptoTransaction.timestamp >= _begin_of("month"),
+        CryptoTransaction.timestamp >= begin_of("month"),
     ),
 )
 # The narrowest of all wallets for the coin, also of those that were disconnected.
