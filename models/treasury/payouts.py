@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from models.identity import User
     from models.referrals import Referral
     from models.treasury.daos import Dao
+    from models.treasury.mpesa import MpesaTransaction
 
 
 class ReferralPayoutPayoutMethod(Choice):
     """The way a referral's reward is paid."""
 
-    WALLET = "wallet", "To the wallet at `destination_address`."
+    WALLET = "wallet", "To the sponsor's own balance on the platform."
     MPESA = "mpesa", "By M-Pesa to `destination_phone`."
     BANK_TRANSFER = "bank_transfer", "To the bank account in `destination_account`."
 
@@ -162,12 +163,25 @@ class ReferralPayout(Base):
 
     __tablename__ = "referral_payouts"
     __lock_rank__ = LockRank.PAYMENT
-    __table_args__ = (Index(None, "referrer_id"), Index(None, "referral_id"), {"schema": "treasury"})
+    __table_args__ = (
+        Index(None, "referrer_id"),
+        Index(None, "referral_id"),
+        Index(None, "mpesa_transaction_id"),
+        # A referral is paid for once; what was declined may be requested anew.
+        Index(
+            "uq_referral_payouts_referral",
+            "referral_id",
+            "referrer_id",
+            unique=True,
+            postgresql_where=text("status IS DISTINCT FROM 'rejected'"),
+        ),
+        {"schema": "treasury"},
+    )
     __access__ = read(own("referrer_id"), staff)
     __transitions__ = Transitions(
         "status",
         pending={"approved", "rejected"},
-        approved={"processing", "failed"},
+        approved={"processing", "completed", "failed"},
         processing={"completed", "failed"},
         failed={"processing"},
     )
@@ -182,7 +196,8 @@ class ReferralPayout(Base):
     )
     payout_method: Mapped[ReferralPayoutPayoutMethod] = choice(ReferralPayoutPayoutMethod, doc="The way it is paid.")
     destination_address: Mapped[str | None] = mapped_column(
-        info=personal(), doc="The wallet's address; null unless it is paid to a wallet."
+        info=personal(),
+        doc="The address of a wallet outside; null where it is paid to the sponsor's balance, or otherwise.",
     )
     destination_phone: Mapped[str | None] = mapped_column(
         info=personal(), doc="The phone; null unless it is paid by M-Pesa."
@@ -208,6 +223,11 @@ class ReferralPayout(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     referral_id: Mapped[UUID] = reference("referrals.referrals.id", doc="The referral it rewards.")
+    mpesa_transaction_id: Mapped[UUID | None] = reference(
+        "treasury.mpesa_transactions.id",
+        doc="The newest payment by M-Pesa that is to pay it; null before, and where it is paid otherwise.",
+    )
 
     referrer: Mapped[User | None] = to_one(referrer_id)
     referral: Mapped[Referral | None] = to_one(referral_id)
+    mpesa_transaction: Mapped[MpesaTransaction | None] = to_one(mpesa_transaction_id)
