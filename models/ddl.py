@@ -39,6 +39,8 @@ ADMINISTERED = {
         "UPDATE OF role, status OR DELETE", "OLD.role = 'admin' AND OLD.status = 'approved'", "dao_id"
     ),
 }  # fmt: skip
+# When the transaction ends, its signers are members, each once, and enough of them.
+SIGNED = "treasury.dao_treasuries"
 WITHHOLDING = frozenset({SECRET, ENCRYPTED, WITHHELD})
 
 
@@ -193,6 +195,11 @@ def _triggers(model: type[Base]) -> Iterator[str]:
         yield (
             f"CREATE CONSTRAINT TRIGGER balance AFTER INSERT ON {name} DEFERRABLE INITIALLY DEFERRED "
             f"FOR EACH ROW EXECUTE FUNCTION lango.{BALANCE[name]}()"
+        )
+    if name == SIGNED:
+        yield (
+            f"CREATE CONSTRAINT TRIGGER check_signers AFTER INSERT OR UPDATE OF signers, required_signatures ON {name} "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION lango.check_signers()"
         )
     if name in ADMINISTERED:
         changes, condition, key = ADMINISTERED[name]

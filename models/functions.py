@@ -246,6 +246,27 @@ OWN = [
         "The transfers from the treasuries of the caller's DAOs.",
     ),
     mine(
+        "my_signer_changes",
+        "treasury.signer_changes",
+        "r.treasury_id = ANY ((SELECT lango.my_dao_treasuries())::uuid[])",
+        "The changes of signers at the treasuries of the caller's DAOs.",
+    ),
+    Function(
+        "counting_signers",
+        """
+        SELECT t.id, m.user_id
+        FROM treasury.dao_treasuries t
+        JOIN treasury.dao_members m ON m.dao_id = t.dao_id AND m.user_id = ANY (t.signers) AND m.status = 'approved'
+        JOIN identity.users u ON u.id = m.user_id AND u.is_active AND u.deleted_at IS NULL
+        WHERE t.id = ANY (treasuries)
+          AND (lango.is_staff() OR t.id = ANY ((SELECT lango.my_dao_treasuries())::uuid[]))
+        """,
+        "The signers whose decisions count now, of those of these treasuries that the caller sees: approved members"
+        " whose account is active.",
+        arguments="treasuries uuid[]",
+        returns="TABLE (treasury_id uuid, user_id uuid)",
+    ),
+    mine(
         "my_card_accounts",
         "cards.account_members",
         "r.user_id = (SELECT lango.user_id())",

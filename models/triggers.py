@@ -130,6 +130,39 @@ TRIGGERS = [
         granted_to=(),
     ),
     Function(
+        "check_signers",
+        """
+        DECLARE
+            before uuid[] := CASE TG_OP WHEN 'UPDATE' THEN OLD.signers ELSE '{}' END;
+        BEGIN
+            IF cardinality(NEW.signers) <> (SELECT count(DISTINCT signer) FROM unnest(NEW.signers) signer) THEN
+                RAISE EXCEPTION 'treasury % has a signer twice', NEW.id USING ERRCODE = 'LG005';
+            END IF;
+            -- Without signers nobody can spend anything, whatever the number.
+            IF cardinality(NEW.signers) BETWEEN 1 AND coalesce(NEW.required_signatures, 1) - 1 THEN
+                RAISE EXCEPTION 'treasury % has fewer signers than it requires', NEW.id USING ERRCODE = 'LG005';
+            END IF;
+            -- Of those who are signers already some may have left or been suspended: they do not count.
+            IF EXISTS (
+                SELECT FROM unnest(NEW.signers) signer
+                WHERE signer <> ALL (before) AND NOT EXISTS (
+                    SELECT FROM treasury.dao_members m JOIN identity.users u ON u.id = m.user_id
+                    WHERE m.dao_id = NEW.dao_id AND m.user_id = signer AND m.status = 'approved'
+                      AND u.is_active AND u.deleted_at IS NULL
+                )
+            ) THEN
+                RAISE EXCEPTION 'treasury % has a signer who is no member', NEW.id USING ERRCODE = 'LG005';
+            END IF;
+            RETURN NULL;
+        END
+        """,
+        "Refuses signers who are named twice, are no active members when they are set, or are too few to ever agree.",
+        returns="trigger",
+        language="plpgsql",
+        volatility="VOLATILE",
+        granted_to=(),
+    ),
+    Function(
         "masked",
         """
         BEGIN

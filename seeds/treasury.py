@@ -14,6 +14,8 @@ from models.treasury import (
     DaoTreasury,
     MpesaTransaction,
     ReferralPayout,
+    SignerChange,
+    SignerChangeApproval,
     SwapQuote,
     TransactionFee,
     TreasuryApproval,
@@ -31,7 +33,17 @@ FEE_RATE = Decimal("0.025")
 SWAP_FEE = Decimal("0.005")
 RATE = Decimal("0.0077")  # cUSD for one shilling
 UNIT = Decimal("0.00000001")
+SIGNATURES = 2
 AN_HOUR = timedelta(hours=1)
+# What signers have said of a transfer or a change of signers in that state.
+DECISIONS = {
+    "executed": ("approve", "approve"),
+    "applied": ("approve", "approve"),
+    "approved": ("approve", "approve"),
+    "rejected": ("reject", "reject"),
+    "proposed": ("approve",),
+}
+COMMENTS = {"approve": "D'accord.", "reject": "Trop cher cette année."}
 NAMES = (
     "Tontine Médina",
     "Chama ya Wanjiku",
@@ -44,12 +56,16 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A DAO and its members; the first is its admin, the first two its signers."""
+    """A DAO and its members; the first is its admin, the first three its signers."""
 
     id: UUID
     treasury: UUID
     members: list[Person]
     founded: datetime
+
+    @property
+    def signers(self) -> list[UUID]:
+        return [member.id for member in self.members[:3]]
 
 
 async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
@@ -62,6 +78,7 @@ async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
         _put_reserve(books, group)
         transfers = _decide_transfers(dice, group, number)
         _put_treasury(world, books, group, number, transfers, dice)
+        _put_signer_changes(world, dice, group)
         treasury_reports.put_reports(world, dice, group.id, group.members[0].id, number)
         treasury_reports.put_recurring(world, dice, group.members, group.id)
         await world.rows.flush_if_many()
@@ -223,7 +240,7 @@ def _put_reserve(books: Books, group: Group) -> None:
 def _decide_transfers(dice: Dice, group: Group, number: int) -> list[tuple[str, datetime]]:
     """States and days of the transfers that were proposed."""
     day = group.founded + timedelta(days=78)
-    states = ("executed", "proposed", "rejected", "expired", "cancelled")
+    states = ("executed", "proposed", "rejected", "expired", "cancelled", "approved")
     return [(state, day + AN_HOUR * place) for place, state in enumerate(states) if number < 4 or dice.happens(0.6)]
 
 
@@ -238,7 +255,7 @@ def _put_treasury(
         DaoTreasury, id=group.treasury, dao_id=group.id, total_balance=sum(parts.values(), Decimal()),
         available_balance=parts["available"], allocated_balance=parts["allocated"], reserve_balance=parts["reserve"],
         minimum_reserve=Decimal(100), daily_spending_limit=Decimal(20_000), proposal_threshold=Decimal(1_000),
-        required_signatures=2, signers=[member.id for member in group.members[:3]],
+        required_signatures=SIGNATURES, signers=group.signers,
         last_audit_date=group.founded + timedelta(days=70) if number % 2 else None,
         audited_by=world.staff if number % 2 else None,
         audit_report={"findings": []} if number % 2 else None, notes="Deux signatures suffisent.",
@@ -249,24 +266,51 @@ def _put_treasury(
 def _put_transfer(
     world: World, dice: Dice, books: Books, group: Group, state: str, when: datetime, amount: Decimal
 ) -> None:
-    transfer, recipient = dice.id(), group.members[-1]
+    transfer, recipient, second = dice.id(), group.members[-1], group.members[1]
     executed = when + 2 * AN_HOUR if state == "executed" else None
     expires = when + timedelta(hours=4) if state == "expired" else world.today + timedelta(days=5)
+    payment = dice.id() if executed else None
+    if payment and executed:
+        _put_movement(world, payment, None, recipient, amount, "payout", executed, dao=group.id)
+        paid = Movement(dao_account(group.id, "available", KES), user_account(recipient.id, "available", KES), amount)
+        books.post("treasury_transfer", executed, [paid], of=("treasury_transfer", transfer), by=second.id)
     world.rows.put(
         TreasuryTransfer, id=transfer, treasury_id=group.treasury, proposed_by=group.members[2].id,
         recipient_user_id=recipient.id, amount=amount, currency=KES, purpose="Achat de semences", status=state,
-        executed_at=executed, expires_at=expires, created_at=when, updated_at=executed or when,
+        executed_at=executed, executed_by=second.id if executed else None, wallet_transaction_id=payment,
+        closed_by={"rejected": second.id, "cancelled": group.members[2].id}.get(state),
+        closing_reason="Le prix a monté." if state == "cancelled" else None,
+        blocked_by="DAILY_LIMIT" if state == "approved" else None, threshold_at_proposal=SIGNATURES,
+        signers_at_proposal=group.signers, expires_at=expires, created_at=when, updated_at=executed or when,
     )  # fmt: skip
-    decisions = {"executed": ("approve", "approve"), "rejected": ("reject", "reject"), "proposed": ("approve",)}
-    for signer, decision in zip(group.members, decisions.get(state, ()), strict=False):
+    for signer, decision in zip(group.members, DECISIONS.get(state, ()), strict=False):
         world.rows.put(
             TreasuryApproval, id=dice.id(), transfer_id=transfer, signer_id=signer.id, decision=decision,
-            comment="D'accord." if decision == "approve" else "Trop cher cette année.", created_at=when + AN_HOUR,
+            comment=COMMENTS[decision], created_at=when + AN_HOUR,
         )  # fmt: skip
-    if executed:
-        _put_movement(world, dice.id(), None, recipient, amount, "payout", executed, dao=group.id)
-        paid = Movement(dao_account(group.id, "available", KES), user_account(recipient.id, "available", KES), amount)
-        books.post("treasury_transfer", executed, [paid], of=("treasury_transfer", transfer), by=group.members[1].id)
+
+
+def _put_signer_changes(world: World, dice: Dice, group: Group) -> None:
+    """Changes of signers and limits that were proposed; those that were applied made the treasury what it is."""
+    day = group.founded + timedelta(days=76)
+    for place, state in enumerate(("applied", "rejected", "cancelled", "expired", "proposed")):
+        change, when = dice.id(), day + AN_HOUR * 6 * place
+        by = {"applied": 1, "rejected": 1, "cancelled": 0}.get(state)
+        world.rows.put(
+            SignerChange, id=change, treasury_id=group.treasury, proposed_by=group.members[0].id,
+            added=[group.members[2].id] if state == "applied" else [group.members[3].id], removed=[],
+            threshold=SIGNATURES if state == "applied" else None,
+            minimum_reserve=Decimal(100) if state == "applied" else None,
+            daily_spending_limit=Decimal(20_000) if state == "applied" else None, currency=KES, status=state,
+            expires_at=when + timedelta(days=7) if state != "proposed" else world.today + timedelta(days=5),
+            applied_at=when + AN_HOUR if state == "applied" else None,
+            closed_by=None if by is None else group.members[by].id, created_at=when, updated_at=when + AN_HOUR,
+        )  # fmt: skip
+        for signer, decision in zip(group.members, DECISIONS.get(state, ()), strict=False):
+            world.rows.put(
+                SignerChangeApproval, id=dice.id(), change_id=change, signer_id=signer.id, decision=decision,
+                comment=COMMENTS[decision], created_at=when + AN_HOUR,
+            )  # fmt: skip
 
 
 def _put_payouts(world: World, dice: Dice, sponsoring: Sponsoring) -> None:

@@ -6,7 +6,7 @@ import models.treasury as m
 from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
-MODELS = (m.DaoTreasury, m.TreasuryTransfer, m.TreasuryApproval)
+MODELS = (m.DaoTreasury, m.TreasuryTransfer, m.TreasuryApproval, m.SignerChange, m.SignerChangeApproval)
 mirrors(*MODELS)
 
 Query = root_fields(*MODELS)

@@ -37,6 +37,7 @@ from models.treasury.reports import (
     FinancialReportReportType,
     FinancialReportStatus,
 )
+from models.treasury.signer_changes import SignerChange, SignerChangeApproval, SignerChangeStatus
 from models.treasury.swaps import (
     CurrencySwap,
     CurrencySwapProvider,
@@ -51,6 +52,7 @@ from models.treasury.treasuries import (
     DaoTreasury,
     TreasuryApproval,
     TreasuryApprovalDecision,
+    TreasuryApprovalVoidReason,
     TreasuryTransfer,
     TreasuryTransferStatus,
 )
@@ -91,12 +93,16 @@ __all__ = [
     "ReferralPayout",
     "ReferralPayoutPayoutMethod",
     "ReferralPayoutStatus",
+    "SignerChange",
+    "SignerChangeApproval",
+    "SignerChangeStatus",
     "SwapQuote",
     "TransactionFee",
     "TransactionFeeCollectedBy",
     "TransactionFeeFeeType",
     "TreasuryApproval",
     "TreasuryApprovalDecision",
+    "TreasuryApprovalVoidReason",
     "TreasuryTransfer",
     "TreasuryTransferStatus",
     "UserBalance",

@@ -465,6 +465,14 @@ TREASURY: dict[str, dict[str, Row]] = {
         "ours": row(DAO, transfer_id="@TreasuryTransfer.ours", signer_id="@dao_admin"),
         "theirs": row("rival", transfer_id="@TreasuryTransfer.theirs", signer_id="@rival"),
     },
+    "SignerChange": {
+        "ours": row(DAO, treasury_id="@DaoTreasury.ours", proposed_by="@dao_admin"),
+        "theirs": row("rival", treasury_id="@DaoTreasury.theirs", proposed_by="@rival"),
+    },
+    "SignerChangeApproval": {
+        "ours": row(DAO, change_id="@SignerChange.ours", signer_id="@dao_admin"),
+        "theirs": row("rival", change_id="@SignerChange.theirs", signer_id="@rival"),
+    },
     "ExchangeRate": FOR_ALL,
     "SwapQuote": own(),
 }  # fmt: skip
