@@ -16,7 +16,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_
 from gql.kit.node import MIRRORED
 from gql.schema import schema
 from tests.planner.scopes import Entry, Scope
-from tests.planner.values import ABSENT, ZONES, Known, Values, Variable
+from tests.planner.values import ABSENT, PAST, STRANGE, ZONES, Known, Values, Variable
 
 GRAPHQL = schema._schema
 QUERY = GRAPHQL.query_type
@@ -281,6 +281,11 @@ class Writer:
             likely = self.types_of([given_id])
             arguments["id"] = self.values.written(each.args["id"].type, given_id)
             self.ways.add("argument id")
+        elif "at" in each.args:
+            # Mostly a moment that has been: of the future nothing is known.
+            at = self.random.choice(STRANGE["DateTime"] if self.sometimes(0.05) else PAST)
+            arguments["at"] = self.values.written(each.args["at"].type, at)
+            self.ways.add("argument at")
         written = self.in_brackets(arguments)
         if get_named_type(each.type).name == "Node":
             below = Scope()

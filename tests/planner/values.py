@@ -21,6 +21,7 @@ ABSENT: Any = object()
 NOTHING = "00000000-0000-4000-8000-000000000000"
 WRONG_IDS = [NOTHING, "", "x", "VXNlcjp4", "////", "é", "Tm9uZTox", f"UG90:{NOTHING}"]
 ZONES = ["Africa/Dakar", "Europe/Paris", "Asia/Kathmandu", "America/New_York", "UTC", "Pacific/Apia"]
+PAST = ["0001-01-01T00:00:00Z", "2026-01-01T00:00:00.5+02:00", "2026-07-01T23:59:58Z"]
 # Where the rows hold nothing of a kind, and now and then beside what they hold.
 STRANGE: dict[str, list[Any]] = {
     "String": ["", "%", "_", "\\\\", "😀\u202e", "a\u2028b", "'; --", "$1 :a %s", "x" * 300, "ordinary", "O", 'say "it"'],

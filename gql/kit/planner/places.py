@@ -50,9 +50,10 @@ class Rows:
         self._numbers: dict[str, ColumnElement[int]] = {}
 
     def __call__(self, attribute: str) -> ColumnElement[Any]:
-        """A column by its attribute."""
+        """A column by its attribute. Raises AttributeError."""
+        column = column_of(self.source, self._row.row_model, attribute)
         self._read.add(attribute)
-        return column_of(self.source, self._row.row_model, attribute)
+        return column
 
     @property
     def place(self) -> ColumnElement[int]:

@@ -1,0 +1,54 @@
+"""Balances at a moment: what a user or a DAO held then, as the ledger's entries until then say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Numeric, Select, Text, cast, func, literal_column, select
+
+from models.ledger import LedgerAccount, LedgerEntry
+
+# As the balances' own columns.
+EXACT = Numeric(28, 8)
+OF_USER, OF_DAO = ("available", "pending", "locked"), ("available", "allocated", "reserve")
+
+
+def code_of(owner: str, owner_id: Any, part: str, currency: Any) -> ColumnElement[str]:
+    """The code of an account of the chart, over a row's columns: `user:<id>:available:KES`."""
+    code: ColumnElement[str] = (
+        literal_column(f"'{owner}:'", Text) + cast(owner_id, Text) + literal_column(f"':{part}:'", Text) + currency
+    )
+    return code
+
+
+def user_balance_at(balance: Any, *, at: ColumnElement[Any]) -> Select[Any]:
+    """The parts of a balance at that moment, over a row of it; none of one within a DAO: the ledger keeps no such.
+
+    What was posted by a transaction that had begun by then counts: its entries bear the time of its begin.
+    """
+    return _held(balance, "user", balance.user_id, OF_USER, at).where(balance.dao_id.is_(None))
+
+
+def treasury_balance_at(treasury: Any, *, at: ColumnElement[Any]) -> Select[Any]:
+    """The parts of a treasury at that moment, as `user_balance_at` gives those of a balance."""
+    return _held(treasury, "dao", treasury.dao_id, OF_DAO, at)
+
+
+def _held(row: Any, owner: str, owner_id: Any, parts: Sequence[str], at: ColumnElement[Any]) -> Select[Any]:
+    account, entry = LedgerAccount.table().alias(), LedgerEntry.table().alias()
+    codes = {part: code_of(owner, owner_id, part, row.currency) for part in parts}
+
+    def owed(*condition: ColumnElement[bool]) -> ColumnElement[Any]:
+        # What is owed grows by credits, which are negative.
+        credited: Any = func.sum(-entry.c.amount)
+        return cast(func.coalesce(credited.filter(*condition) if condition else credited, literal_column("0")), EXACT)
+
+    sums = (
+        select(*(owed(account.c.code == code).label(part) for part, code in codes.items()), owed().label("total"))
+        .join_from(account, entry, entry.c.account_id == account.c.id)
+        .where(account.c.code.in_(list(codes.values())), entry.c.created_at <= at)
+        .correlate(row)
+        .subquery("sums")
+    )
+    return select(*sums.c, row.currency.label("currency")).select_from(sums)
