@@ -41,6 +41,8 @@ ADMINISTERED = {
 }  # fmt: skip
 # When the transaction ends, its signers are members, each once, and enough of them.
 SIGNED = "treasury.dao_treasuries"
+# What is published stays as it was.
+PUBLISHED = {"treasury.financial_reports": "keep_published"}
 WITHHOLDING = frozenset({SECRET, ENCRYPTED, WITHHELD})
 
 
@@ -184,6 +186,11 @@ def _triggers(model: type[Base]) -> Iterator[str]:
         yield (
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {name} "
             "FOR EACH ROW EXECUTE FUNCTION lango.refuse_change()"
+        )
+    if name in PUBLISHED:
+        yield (
+            f"CREATE TRIGGER keep_published BEFORE UPDATE OR DELETE ON {name} "
+            f"FOR EACH ROW EXECUTE FUNCTION lango.{PUBLISHED[name]}()"
         )
     if model.__unaudited__ is None:
         arguments = ", ".join(literal(argument) for argument in audit_arguments(model))

@@ -163,6 +163,26 @@ TRIGGERS = [
         granted_to=(),
     ),
     Function(
+        "keep_published",
+        """
+        BEGIN
+            IF OLD.published_at IS NULL AND OLD.status IS DISTINCT FROM 'published' THEN
+                RETURN coalesce(NEW, OLD);
+            END IF;
+            IF to_jsonb(NEW) - ARRAY['status', 'updated_at'] = to_jsonb(OLD) - ARRAY['status', 'updated_at'] THEN
+                RETURN NEW;
+            END IF;
+            RAISE EXCEPTION '%.% % is published', TG_TABLE_SCHEMA, TG_TABLE_NAME, OLD.id
+                USING ERRCODE = 'LG002', HINT = 'A correction is a new version.';
+        END
+        """,
+        "Refuses to change what is published, but for the step into the archive, and to delete it.",
+        returns="trigger",
+        language="plpgsql",
+        volatility="VOLATILE",
+        granted_to=(),
+    ),
+    Function(
         "masked",
         """
         BEGIN

@@ -26,6 +26,7 @@ from seeds.rollups import load as load_rollups
 from seeds.security import load as load_security
 from seeds.trading import load as load_trading
 from seeds.treasury import load as load_treasury
+from seeds.treasury_reports import draw_up
 from seeds.world import DAYS, SIZES, World, midnight
 
 Progress = Callable[[str, int, int], None]
@@ -85,7 +86,7 @@ async def _load_parts(world: World, progress: Progress) -> None:
     progress("cards", accounts, accounts)
     for name, part in (
         ("security", load_security), ("notifications", load_notifications), ("analytics", load_analytics),
-        ("admin", load_admin), ("rollups", load_rollups),
+        ("admin", load_admin), ("rollups", load_rollups), ("reports", draw_up),
     ):  # fmt: skip
         before = world.rows.written
         await part(world)

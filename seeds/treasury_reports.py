@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+from lango.db.postgres import RawJson
 from models.treasury import ExchangeRate, FinancialReport, GasPrice, RecurringPayment
+from resolvers.treasury.report_lines import FIND_LAST, FIND_LINES, totals_of
 from seeds.world import Dice, Person, World, named
 
 # Who made each rate's row: units of the second for one of the first.
@@ -18,25 +21,45 @@ RATES = {
 
 
 def put_reports(world: World, dice: Dice, dao: UUID, admin: UUID, number: int) -> None:
-    """A monthly report, published; for every second DAO a draft besides."""
+    """A monthly report, published, and another in one of the other states; their figures come when all is posted."""
     end = world.today.replace(day=1)
     begin = (end - timedelta(days=1)).replace(day=1)
-    for state in ("published", "draft")[: 1 + number % 2]:
-        shown = state == "published"
-        revenue, expenses = Decimal(dice.randrange(5_000, 40_000)), Decimal(dice.randrange(500, 5_000))
-        drawn = min(end + timedelta(hours=5), world.today)
+    drawn, states = min(end + timedelta(hours=5), world.today), ("draft", "pending_review", "approved", "archived")
+    for state, kind in (("published", "monthly"), (states[number % 4], "cash_flow")):
+        shown, reviewed = state == "published", state in ("published", "approved")
         world.rows.put(
-            FinancialReport, id=dice.id(), dao_id=dao, report_type="monthly" if shown else "cash_flow",
-            period_start=begin, period_end=end, fiscal_year=begin.year, fiscal_quarter=(begin.month + 2) // 3,
-            report_data={"contributions": str(revenue), "transfers": str(expenses)},
-            report_url=f"https://media.lango.example/reports/{dao}.pdf" if shown else None, total_revenue=revenue,
-            total_expenses=expenses, net_profit=revenue - expenses,
+            FinancialReport, id=dice.id(), dao_id=dao, user_id=admin, report_type=kind, period_start=begin,
+            period_end=end, fiscal_year=begin.year, report_data={}, report_format="json",
             ai_summary="Contributions grew, spending stayed low." if shown else None, anomalies_detected=[],
             generated_by="system", generated_by_user_id=admin, generated_at=drawn, status=state,
-            reviewed_by=world.staff if shown else None, reviewed_at=drawn if shown else None,
-            approved_by=world.staff if shown else None, approved_at=drawn if shown else None,
-            published_at=drawn if shown else None, tags=["monthly"], created_at=drawn,
+            reviewed_by=world.staff if reviewed else None, reviewed_at=drawn if reviewed else None,
+            approved_by=world.staff if reviewed else None, approved_at=drawn if reviewed else None,
+            published_at=drawn if shown else None, tags=["monthly"], version=1, created_at=drawn,
         )  # fmt: skip
+
+
+async def draw_up(world: World) -> None:
+    """Give each report what the ledger says of its period, as `generateFinancialReport` would have."""
+    connection = world.rows.connection
+    for row in await connection.fetch(
+        "SELECT id, dao_id, report_type, period_start, period_end FROM treasury.financial_reports ORDER BY id"
+    ):
+        given = {"owner_id": row["dao_id"], "start": row["period_start"], "end": row["period_end"], "detailed": False}
+        last = await connection.fetchrow(FIND_LAST[True].sql, *(given[name] for name in FIND_LAST[True].names))
+        given |= {"position": last["position"] if last else 0, "transaction_id": last["id"] if last else None}
+        figures = RawJson(
+            await connection.fetchval(FIND_LINES[True].sql, *(given[name] for name in FIND_LINES[True].names))
+        )
+        sums: tuple[Any, ...] = (None,) * 5
+        for total in totals_of(figures):
+            sums = (total.currency, total.came, total.went, total.came - total.went, total.closing)
+        await connection.execute(
+            "UPDATE treasury.financial_reports SET report_data = $2::text::jsonb, ledger_position = $3,"
+            " ledger_transaction_id = $4, currency = $5, total_revenue = $6, total_expenses = $7, net_profit = $8,"
+            " total_assets = $9 WHERE id = $1",
+            row["id"], str(figures), given["position"], given["transaction_id"], *sums,
+        )  # fmt: skip
+        world.rows.written += 1
 
 
 def put_recurring(world: World, dice: Dice, members: list[Person], dao: UUID) -> None:

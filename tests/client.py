@@ -80,6 +80,8 @@ MISSING = {
     ("PHONE_NOT_VERIFIED", "phone"),
     ("PHONE_NOT_SERVED", "phone"),
     ("USER_MISSING", "userId"),
+    # treasury: reports
+    ("TEXT_MISSING", "notes"),
 }
 
 

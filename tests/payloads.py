@@ -34,6 +34,10 @@ ESCROW = "escrow { rowId status amount currency buyerAmount sellerAmount expires
 DISPUTE = "dispute { rowId status reason resolution escrow { status buyerAmount sellerAmount } }"
 WALLET = "wallet { rowId isPrimary isConnected walletAddress chainType }"
 PAYMENT_METHOD = "paymentMethod { rowId isPrimary isVerified verificationStatus }"
+REPORT = """report {
+  rowId status reportType daoId userId periodStart periodEnd version supersedesId ledgerPosition ledgerTransactionId
+  currency totalRevenue totalExpenses netProfit totalAssets reportData reviewedBy approvedBy notes
+}"""
 BACKUP_CODES = "backupCodes twoFactorAuth { enabled enabledAt }"
 DAO = "dao { rowId name description access status memberCount quorumPercentage votingPeriodHours timeZone statusReason }"
 MEMBERSHIP = "member { rowId daoId userId role status statusReason }"
@@ -149,6 +153,10 @@ SHOWN = {
     "contributeToDao": f"{MOVEMENT} treasury {{ availableBalance totalBalance }}",
     "transferFunds": MOVEMENT,
     "upsertCryptoPrices": "prices { symbol name priceUsd marketCapRank high24h }",
+    # treasury: reports
+    **dict.fromkeys(("generateFinancialReport", "reviewFinancialReport"), REPORT),
+    **dict.fromkeys(("submitFinancialReport", "archiveFinancialReport"), "report { rowId status }"),
+    "publishFinancialReport": "report { rowId status publishedAt }",
 }  # fmt: skip
 
 

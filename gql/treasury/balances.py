@@ -30,10 +30,12 @@ AT = Argument(
 CURRENCY = Column("currency", Text, nullable=False, doc="What every amount in it is counted in.")
 
 
-def amount(name: str, doc: str) -> Column[Numeric[Any]]:
+def amount(name: str, doc: str) -> Column[Any]:
     return Column(name, Numeric(28, 8), nullable=False, info=money(of="currency"), doc=doc)
 
 
+# Of no table, so of no CHECK.
+PART = ChoiceType(HeldPart)  # type: ignore[arg-type]
 TOTAL = amount("total", "All parts together.")
 BALANCE_AT = Computed(
     m.UserBalance,
@@ -68,7 +70,7 @@ HOLD = Computed(
     "BalanceHold",
     "A part of a balance that waits for something. The holds of a part add up to it.",
     (
-        Column("part", ChoiceType(HeldPart), nullable=False, doc="In which part of the balance it is."),
+        Column("part", PART, nullable=False, doc="In which part of the balance it is."),
         amount("amount", "How much."),
         CURRENCY,
         Column("kind", Text, nullable=False, doc="What put it there: the ledger's kind, such as `escrow_fund`."),

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Index, Numeric, text
+from sqlalchemy import BigInteger, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.access import members_of_dao, own, read, staff, where
 from models.base import Base
-from models.columns import NOW, Choice, CreatedAt, Id, Json, Moment, UpdatedAt, choice, reference, to_one
+from models.columns import NOW, BigInt, Choice, CreatedAt, Id, Json, Moment, UpdatedAt, choice, money, reference, to_one
 from models.locks import LockRank
 from models.transitions import Transitions
 
@@ -61,14 +61,24 @@ class FinancialReportStatus(Choice):
     ARCHIVED = "archived", "No longer current; the DAO's members still see it."
 
 
+OF_PERIOD = ("report_type", "period_start", "period_end", "version")
+
+
 class FinancialReport(Base):
-    """The accounts of a DAO or of a user over a period."""
+    """The accounts of a DAO or of a user over a period. Once published it does not change: a correction is the next
+    version of it."""
 
     __tablename__ = "financial_reports"
     __lock_rank__ = LockRank.DETAIL
     __table_args__ = (
+        # The versions of a period are counted for the DAO, whoever draws them up; else for the user.
+        Index("uq_financial_reports_dao_id", "dao_id", *OF_PERIOD, unique=True),
+        Index(
+            "uq_financial_reports_user_id", "user_id", *OF_PERIOD, unique=True, postgresql_where=text("dao_id IS NULL")
+        ),
         Index(None, "dao_id"),
         Index(None, "user_id"),
+        Index(None, "supersedes_id"),
         Index(None, "generated_by_user_id"),
         Index(None, "reviewed_by"),
         Index(None, "approved_by"),
@@ -107,26 +117,34 @@ class FinancialReport(Base):
         FinancialReportReportFormat, default=FinancialReportReportFormat.PDF, doc="The form of that file."
     )
     total_revenue: Mapped[Decimal | None] = mapped_column(
-        Numeric(18, 8),
-        doc="What came in, in the currency of the DAO's treasury; null where the report has no such figure.",
+        Numeric(28, 8),
+        info=money(of="currency"),
+        doc="What came in, in `currency`; null where the report has no such figure.",
     )
     total_expenses: Mapped[Decimal | None] = mapped_column(
-        Numeric(18, 8),
-        doc="What went out, in the currency of the DAO's treasury; null where the report has no such figure.",
+        Numeric(28, 8),
+        info=money(of="currency"),
+        doc="What went out, in `currency`; null where the report has no such figure.",
     )
     net_profit: Mapped[Decimal | None] = mapped_column(
-        Numeric(18, 8), doc="Revenue less expenses, negative for a loss, in the same currency; null without them."
+        Numeric(28, 8),
+        info=money(of="currency"),
+        doc="Revenue less expenses, negative for a loss, in the same currency; null without them.",
     )
     total_assets: Mapped[Decimal | None] = mapped_column(
-        Numeric(18, 8),
-        doc="What was owned at the end, in the currency of the DAO's treasury; null where it is not reported.",
+        Numeric(28, 8),
+        info=money(of="currency"),
+        doc="What was owned at the end, in `currency`; null where it is not reported.",
     )
     total_liabilities: Mapped[Decimal | None] = mapped_column(
-        Numeric(18, 8),
-        doc="What was owed at the end, in the currency of the DAO's treasury; null where it is not reported.",
+        Numeric(28, 8),
+        info=money(of="currency"),
+        doc="What was owed at the end, in `currency`; null where it is not reported.",
     )
     equity: Mapped[Decimal | None] = mapped_column(
-        Numeric(18, 8), doc="Assets less liabilities, in the same currency; null without them."
+        Numeric(28, 8),
+        info=money(of="currency"),
+        doc="Assets less liabilities, in the same currency; null without them.",
     )
     ai_summary: Mapped[str | None] = mapped_column(
         doc="The report in a few sentences by a language model; null where none was asked."
@@ -160,6 +178,20 @@ class FinancialReport(Base):
     )
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    ledger_position: Mapped[BigInt] = mapped_column(
+        BigInteger,
+        server_default=text("0"),
+        doc="The `position` in the ledger up to which postings are in it; 0 where there was none.",
+    )
+    ledger_transaction_id: Mapped[UUID | None] = mapped_column(
+        doc="The ledger transaction at that position, the last that it takes in; null where there was none."
+    )
+    currency: Mapped[str | None] = mapped_column(
+        doc="What its totals are counted in; null where they would be of several currencies, or of none."
+    )
+    supersedes_id: Mapped[UUID | None] = reference(
+        "treasury.financial_reports.id", doc="The version before it, which it corrects; null for the first."
+    )
 
     dao: Mapped[Dao | None] = to_one(dao_id)
     user: Mapped[User | None] = to_one(user_id)

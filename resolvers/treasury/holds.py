@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, case, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from models.columns import Choice
+from models.columns import Documented
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade
 from resolvers.treasury.balances_at import EXACT, code_of
@@ -26,7 +26,7 @@ REASONS = {
 NONE: ColumnElement[Any] = literal_column("0")
 
 
-class HeldPart(Choice):
+class HeldPart(Documented):
     """Where money lies that its owner cannot spend."""
 
     PENDING = "pending", "On its way, and not yet confirmed."

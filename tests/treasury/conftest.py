@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -18,7 +19,10 @@ from tests.donations.conftest import templates  # noqa: F401 - fixtures
 from tests.factories import Factory
 from tests.treasury.daraja import FakeMpesa
 from tests.treasury.depositing import Depositing
+from tests.factories import Factory, now
 from tests.treasury.house import House
+from tests.treasury.past import Past
+from tests.treasury.reporting import Reports
 
 # DAOs that say that they have another number of approved members than they have.
 MISCOUNTED = """
@@ -62,3 +66,29 @@ async def api(pipeline: Pipeline, settings: Settings, services: Services) -> Asy
 @pytest.fixture
 def depositing(house: House, daraja: FakeMpesa) -> Depositing:
     return Depositing(house, daraja)
+@pytest.fixture(autouse=True)
+async def _members_are_counted(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
+    """After every test, a DAO says how many approved members it has."""
+    yield
+    wrong = await owner.fetch(
+        "SELECT d.id, d.member_count, count(*) FILTER (WHERE m.status = 'approved') AS counted FROM treasury.daos d"
+        " JOIN treasury.dao_members m ON m.dao_id = d.id"
+        " GROUP BY d.id HAVING d.member_count <> count(*) FILTER (WHERE m.status = 'approved')"
+    )
+    assert [tuple(each) for each in wrong] == []
+
+
+@pytest.fixture
+def past(owner: asyncpg.Pool[Any]) -> Past:
+    return Past(owner)
+
+
+@pytest.fixture
+def start() -> datetime:
+    """Where the period of most reports begins: thirty days long, it ended ten days ago."""
+    return (now() - timedelta(days=40)).replace(microsecond=0)
+
+
+@pytest.fixture
+def reports(house: House, start: datetime) -> Reports:
+    return Reports(house, start)
