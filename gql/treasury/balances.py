@@ -1,18 +1,22 @@
-"""What users and DAOs hold, each movement of it, and the fees that were taken, as the API shows them."""
+"""What users and DAOs hold, each movement of it, and the fees that were taken, as the API shows and sends them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
+import strawberry
 from sqlalchemy import Column, DateTime, Numeric, Text, Uuid
 
 import models.treasury as m
 from gql.kit.computed import Argument, Computed
 from gql.kit.mirror import mirror, mirrors
 from gql.kit.roots import root_fields
+from gql.kit.subscription import subscription
 from lango.errors import BadUserInput
 from models.columns import ChoiceType, money
+from models.identity import User
+from models.topics import Topic
 from resolvers.treasury.balances_at import treasury_balance_at, user_balance_at
 from resolvers.treasury.holds import HeldPart, holds_of
 
@@ -101,3 +105,29 @@ class DaoTreasury:
 mirrors(m.WalletTransaction, m.TransactionFee)
 
 Query = root_fields(m.UserBalance, m.DaoTreasury, m.WalletTransaction, m.TransactionFee)
+
+
+@strawberry.type
+class Subscription:
+    balance_updated = subscription(
+        m.UserBalance,
+        name="balanceUpdated",
+        topics=(Topic.BALANCE_CHANGED,),
+        by="user_id",
+        of=User,
+        doc="Whenever what a user holds changes, in whichever currency: also in one that they never held before.",
+    )
+    treasury_transfer_updated = subscription(
+        m.TreasuryTransfer,
+        name="treasuryTransferUpdated",
+        topics=("treasury_transfer.*",),
+        by="transfer_id",
+        doc="Whenever a payment from a treasury is changed, decided on, paid or ended: for its signers and members.",
+    )
+    mpesa_transaction_updated = subscription(
+        m.MpesaTransaction,
+        name="mpesaTransactionUpdated",
+        topics=("mpesa_payment.*",),
+        by="mpesa_transaction_id",
+        doc="Whenever a payment by M-Pesa comes a step further: for the page that waits for it.",
+    )
