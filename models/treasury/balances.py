@@ -173,6 +173,8 @@ class TransactionFee(Base):
         Index(None, "paid_by"),
         Index(None, "dao_id"),
         Index(None, "transaction_id"),
+        # What was charged in a period.
+        Index(None, "created_at"),
         {"schema": "treasury"},
     )
     __access__ = read(own("paid_by"), admins_of_dao("dao_id"), staff)
@@ -225,6 +227,9 @@ class TransactionFee(Base):
         "metadata", doc="Further details, as structured data; null without any."
     )
     created_at: Mapped[CreatedAt]
+    reversed_at: Mapped[Moment | None] = mapped_column(
+        doc="When it was given back, as what it was charged on was undone; null while it is kept."
+    )
 
     paid_by_user: Mapped[User | None] = to_one(paid_by)
     dao: Mapped[Dao | None] = to_one(dao_id)
