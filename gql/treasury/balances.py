@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import Column, DateTime, Numeric, Text, Uuid
+from sqlalchemy import Column, Date, DateTime, Numeric, Text, Uuid
 
 import models.treasury as m
 from gql.kit.computed import Argument, Computed
@@ -17,7 +17,7 @@ from lango.errors import BadUserInput
 from models.columns import ChoiceType, money
 from models.identity import User
 from models.topics import Topic
-from resolvers.treasury.balances_at import treasury_balance_at, user_balance_at
+from resolvers.treasury.balances_at import spent_today, treasury_balance_at, user_balance_at
 from resolvers.treasury.holds import HeldPart, holds_of
 
 
@@ -69,6 +69,23 @@ TREASURY_AT = Computed(
     treasury_balance_at,
     (AT,),
 )
+TODAY = Computed(
+    m.DaoTreasury,
+    "TreasuryToday",
+    "What transfers have taken of a treasury on the day that it is now in the DAO's time zone.",
+    (
+        Column("day", Date, nullable=False, doc="The day in the DAO's time zone."),
+        amount("spent", "What transfers took since it began."),
+        Column(
+            "left",
+            Numeric(28, 8),
+            info=money(of="currency"),
+            doc="What `dailySpendingLimit` leaves for the rest of it; null where there is no limit.",
+        ),
+        CURRENCY,
+    ),
+    spent_today,
+)
 HOLD = Computed(
     m.UserBalance,
     "BalanceHold",
@@ -100,6 +117,7 @@ class UserBalance:
 @mirror(m.DaoTreasury)
 class DaoTreasury:
     as_of = TREASURY_AT.field("as_of", doc="What it came to at a moment.")
+    today = TODAY.field("today", doc="What was spent of it today, and what its daily limit leaves.")
 
 
 mirrors(m.WalletTransaction, m.TransactionFee)

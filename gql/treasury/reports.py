@@ -1,4 +1,4 @@
-"""Financial reports, as the API shows them."""
+"""Financial reports and dashboards, as the API shows them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from gql.kit.mutation import mutations
 from gql.kit.node import parse_id
 from gql.kit.roots import root_fields
 from gql.kit.scalars import Json
+from gql.treasury import dashboards
 from lango.actor import NOBODY, DatabaseRole
 from lango.db.fair_queue import SYSTEM
 from lango.db.transaction import acting_as
+from lango.graphql.permissions import FOR_STAFF
 from resolvers.treasury import reports
 
 mirrors(m.FinancialReport)
@@ -48,6 +50,12 @@ _reproduce.__annotations__["return"] = ReproducedReport | None
 @strawberry.type
 class Query(root_fields(m.FinancialReport)):  # type: ignore[misc]
     reproduce_financial_report = strawberry.field(_reproduce, description=_reproduce.__doc__)
+    financial_dashboard = strawberry.field(
+        dashboards.financial_dashboard,
+        description=dashboards.financial_dashboard.__doc__,
+        metadata={FOR_STAFF: True},
+    )
+    dao_dashboard = strawberry.field(dashboards.dao_dashboard, description=dashboards.dao_dashboard.__doc__)
 
 
 Mutation = mutations(

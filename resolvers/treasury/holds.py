@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from models.columns import Documented
 from models.ledger import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
 from models.trading import CryptoEscrow, CryptoEscrowStatus, CryptoTrade
-from resolvers.treasury.balances_at import EXACT, code_of
+from resolvers.treasury.balances_at import EXACT, NONE, code_of
 
 # What puts money aside, in words for whoever wonders where it is.
 REASONS = {
@@ -22,8 +22,6 @@ REASONS = {
     LedgerKind.MPESA_WITHDRAWAL: "On its way to a phone by M-Pesa, with its fee.",
     LedgerKind.REFERRAL_PAYOUT: "The reward of a referral, on its way to a phone by M-Pesa.",
 }
-
-NONE: ColumnElement[Any] = literal_column("0")
 
 
 class HeldPart(Documented):

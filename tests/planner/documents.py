@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_leaf_type
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_leaf_type, is_required_argument
 
 from gql.kit.node import MIRRORED
 from gql.schema import schema
@@ -35,6 +35,9 @@ def field_kinds() -> dict[str, list[str]]:
     for name, each in QUERY.fields.items():
         if name in kinds:
             kinds[name].append(name)
+        elif any(is_required_argument(given) and key not in ("id", "ids") for key, given in each.args.items()):
+            # Answered in Python both ways.
+            continue
         elif "groupBy" in each.args:
             kinds["aggregate"].append(name)
         else:
