@@ -232,7 +232,7 @@ async def leave_dao(
     )  # fmt: skip
     if member.status not in (Status.APPROVED, Status.PENDING):
         raise InvalidState(f"Your membership is {member.status}.", field="dao_id", state=member.status)
-    is_open = dao.status != DaoStatus.ARCHIVED
+    is_open = dao.status != DaoStatus.ARCHIVED and dao.deleted_at is None
     if member.status == Status.APPROVED and is_open and others:
         if member.role == Role.ADMIN and not other_admins:
             raise LastAdmin(field="dao_id")

@@ -112,10 +112,10 @@ async def transfer_funds(
 
 async def _colleague(caller: CallerTransaction, user_id: UUID) -> UUID:
     """Somebody on the same DAO, partner or card account, who can be paid. Raises NotOfAge and RecipientNotFound."""
-    seen = await COLLEAGUE.all(caller, user_id=user_id)
-    tx = caller.as_rules()
-    minors, found = await tx.fetch(ages.aging(tx.user_id), BY_ID.query(id=user_id))
-    check_is_adult(tx.user_id, minors_in(minors))
+    seen, minors, found = await caller.fetch_and_lock(
+        [COLLEAGUE.query(user_id=user_id)], [ages.aging(caller.user_id), BY_ID.query(id=user_id)]
+    )
+    check_is_adult(caller.user_id, minors_in(minors))
     if not seen or not found:
         raise RecipientNotFound(field="recipient_id")
     return user_id

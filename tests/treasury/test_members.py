@@ -437,3 +437,36 @@ async def test_members_are_counted_whatever_happens_in_whichever_order(house: Ho
 
     for _ in range(12):
         await asyncio.gather(*(act(person) for person in people + people[:2]))
+
+
+async def test_a_code_that_is_replaced_meanwhile_lets_one_in_before_it_or_not_at_all(house: House) -> None:
+    for _ in range(5):
+        dao, person = await house.dao(), await house.person()
+
+        joined, replaced = await asyncio.gather(
+            house.refused("joinDao", person, inviteCode=dao.invite_code),
+            house.refused("rotateDaoInviteCode", dao.admin, daoId=dao),
+        )
+
+        assert replaced == []
+        assert (joined, await count(house, dao)) in (([], 2), (["INVITE_CODE_INVALID"], 1))
+
+
+async def test_a_private_dao_takes_as_many_round_trips_as_none(house: House) -> None:
+    dao, person = await house.dao(dao={"access": "private"}), await house.person()
+
+    async def sent(name: str, key: Any) -> list[list[str]]:
+        async with house.api.sending() as batches:
+            assert await house.refused(name, person, daoId=key) == ["NOT_FOUND"]
+        return batches
+
+    for name in ("joinDao", "leaveDao"):
+        assert await sent(name, dao) == await sent(name, uuid4())
+
+
+async def test_a_deleted_dao_is_left_by_all(house: House) -> None:
+    dao = await house.dao(members=2)
+    await house.owner.execute("UPDATE treasury.daos SET deleted_at = now() WHERE id = $1", dao.id)
+
+    assert await house.refused("leaveDao", dao.admin, daoId=dao) == []
+    assert await house.refused("leaveDao", dao.members[1], daoId=dao) == []
