@@ -20,7 +20,7 @@ from lango.security.rate_limits import take
 from lango.values import codes
 from models.identity import User
 from models.topics import Topic
-from models.treasury import Dao, DaoMember, DaoMemberRole, DaoMemberStatus, DaoStatus
+from models.treasury import Dao, DaoAccess, DaoMember, DaoMemberRole, DaoMemberStatus, DaoStatus
 from resolvers.kernel import clock
 from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
@@ -43,6 +43,7 @@ Role, Status = DaoMemberRole, DaoMemberStatus
 # Who lets people in.
 ADMITS = frozenset({Role.ELDER, Role.ADMIN})
 LONGEST_CODE, LONGEST_REASON = 64, 2_000
+NO_SUCH_DAO = "There is no such DAO."
 
 
 class DaoNotNamed(Refused):
@@ -119,38 +120,8 @@ async def join_dao(
     if (dao_id is None) == (invite_code is None):
         raise DaoNotNamed
     await take(caller.services.pipeline, (DAO_JOINS, str(caller.user_id)))
-    if dao_id is not None and await rows.find(caller, Dao, dao_id) is None:
-        raise NotFound("There is no such DAO.", field="dao_id")
-    tx = caller.as_rules()
-    field = "dao_id" if invite_code is None else "invite_code"
-    key = dao_id or await _dao_of(tx, codes.readings(invite_code or ""))
-    ((dao,),), theirs, code, ((now,),), admins = await tx.fetch(
-        rows.locking(Dao, key), LOCKED.query(dao_id=key, user_id=tx.user_id), CODE.query(id=key), clock.reading(),
-        ADMINS.query(dao_id=key),
-    )  # fmt: skip
-    # Read again under the lock: it may have been replaced meanwhile.
-    if invite_code is not None and not _is_code(code, codes.readings(invite_code)):
-        raise InviteCodeInvalid(field=field)
-    check_dao(dao, field=field)
-    member = theirs[0][0] if theirs else None
-    if member is None:
-        member = DaoMember(id=uuid4(), dao_id=key, user_id=tx.user_id, role=Role.MEMBER)
-    elif member.status == Status.BANNED:
-        raise Banned(field=field)
-    elif member.status == Status.APPROVED or (member.status == Status.PENDING and invite_code is None):
-        raise AlreadyMember(field=field, state=member.status)
-    member.joined_at = now
-    if invite_code is None:
-        member.status = Status.PENDING
-        for (user_id,) in admins:
-            notify(
-                tx, user_id, "dao_membership_requested", user_name=FirstName(tx.user_id), dao_name=dao.name
-            )  # fmt: skip
-    else:
-        _let_in(dao, member)
-    tx.save(member, dao)
-    _announce(tx, Topic.DAO_MEMBER_REQUESTED if invite_code is None else Topic.DAO_MEMBER_JOINED, member)
-    tx.open_to_caller(member.id)
+    member = await (_requested(caller, dao_id) if dao_id is not None else _joined(caller.as_rules(), invite_code or ""))
+    caller.open_to_caller(member.id)
     return member
 
 
@@ -224,7 +195,7 @@ async def leave_dao(
     """
     # Who has only requested to join does not see the row, and not always the DAO. Strangers lock nothing.
     if not await MEMBER.all(tx, dao_id=dao_id, user_id=tx.user_id):
-        raise NotFound("There is no such DAO.", field="dao_id")
+        raise NotFound(NO_SUCH_DAO, field="dao_id")
     member: DaoMember
     ((dao,),), ((treasury,),), ((member,),), ((others, other_admins),) = await tx.fetch(
         rows.locking(Dao, dao_id), locking_treasury(dao_id), LOCKED.query(dao_id=dao_id, user_id=tx.user_id),
@@ -305,13 +276,62 @@ async def check_role(tx: RuleTransaction, dao_id: UUID, roles: Collection[DaoMem
     demand_role(members_in(found), tx.user_id, roles, field=field)
 
 
-async def _dao_of(tx: RuleTransaction, readings: Sequence[str]) -> UUID:
-    """The DAO of an invite code. Raises InviteCodeInvalid, also where the DAO is deleted."""
+async def _requested(caller: CallerTransaction, dao_id: UUID) -> DaoMember:
+    """The caller's request to join a public DAO, of which its admins are notified."""
+    if await rows.find(caller, Dao, dao_id) is None:
+        raise NotFound(NO_SUCH_DAO, field="dao_id")
+    tx = caller.as_rules()
+    ((dao,),), theirs, ((now,),), admins = await tx.fetch(
+        rows.locking(Dao, dao_id), LOCKED.query(dao_id=dao_id, user_id=tx.user_id), clock.reading(),
+        ADMINS.query(dao_id=dao_id),
+    )  # fmt: skip
+    # Also for staff, who see it, and where it has just become private; its members see it.
+    if dao.access == DaoAccess.PRIVATE and [row.status for (row,) in theirs] != [Status.APPROVED]:
+        raise NotFound(NO_SUCH_DAO, field="dao_id")
+    member = _comer(theirs, dao, tx.user_id, Status.PENDING, field="dao_id")
+    member.status, member.joined_at = Status.PENDING, now
+    tx.save(member)
+    _announce(tx, Topic.DAO_MEMBER_REQUESTED, member)
+    for (user_id,) in admins:
+        notify(tx, user_id, "dao_membership_requested", user_name=FirstName(tx.user_id), dao_name=dao.name)
+    return member
+
+
+async def _joined(tx: RuleTransaction, invite_code: str) -> DaoMember:
+    """The membership of a caller who has a DAO's code."""
+    readings = codes.readings(invite_code)
     found = await BY_CODE.one(tx, readings=readings)
     if found is None:
         raise InviteCodeInvalid(field="invite_code")
-    key: UUID = found[0]
-    return key
+    (key,) = found
+    ((dao,),), theirs, code, ((now,),) = await tx.fetch(
+        rows.locking(Dao, key), LOCKED.query(dao_id=key, user_id=tx.user_id), CODE.query(id=key), clock.reading()
+    )
+    # Read again under the lock: it may have been replaced meanwhile.
+    if not _is_code(code, readings):
+        raise InviteCodeInvalid(field="invite_code")
+    member = _comer(theirs, dao, tx.user_id, field="invite_code")
+    member.joined_at = now
+    _let_in(dao, member)
+    tx.save(member, dao)
+    _announce(tx, Topic.DAO_MEMBER_JOINED, member)
+    return member
+
+
+def _comer(
+    theirs: Sequence[tuple[Any, ...]], dao: Dao, user_id: UUID, *already: DaoMemberStatus, field: str
+) -> DaoMember:
+    """The row of somebody who comes to a locked DAO, a new one for who never came. Raises DaoNotActive, Banned, and
+    AlreadyMember for a member, and in the states in which there is nothing more to do."""
+    check_dao(dao, field=field)
+    if not theirs:
+        return DaoMember(id=uuid4(), dao_id=dao.id, user_id=user_id, role=Role.MEMBER)
+    member: DaoMember = theirs[0][0]
+    if member.status == Status.BANNED:
+        raise Banned(field=field)
+    if member.status in (Status.APPROVED, *already):
+        raise AlreadyMember(field=field, state=member.status)
+    return member
 
 
 def _is_code(found: Sequence[tuple[Any, ...]], readings: Sequence[str]) -> bool:

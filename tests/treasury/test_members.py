@@ -11,7 +11,7 @@ import pytest
 
 from tests.books import Books
 from tests.changes import Changes
-from tests.client import Answer
+from tests.client import STAFF, Answer
 from tests.treasury.house import House
 
 COUNTED = ("security.rate_limits",)
@@ -55,18 +55,19 @@ async def test_the_invite_code_lets_one_in_at_once(house: House, books: Books, a
     assert await books.events(member["rowId"]) == ["dao_member.joined"]
 
 
-async def test_a_private_dao_is_like_none(house: House, changes: Changes) -> None:
+async def test_a_private_dao_is_like_none(house: House, staff: Any, changes: Changes) -> None:
     dao, person = await house.dao(dao={"access": "private"}), await house.person()
     banned = await house.join(dao, status="banned")
     before = await changes.mark()
 
-    async def errors(as_: Any, key: Any) -> Any:
-        (error,) = (await house.call("joinDao", as_, daoId=key))["joinDao"]["userErrors"]
+    async def errors(as_: Any, key: Any, roles: tuple[str, ...] = ()) -> Any:
+        (error,) = (await house.call("joinDao", as_, roles, daoId=key))["joinDao"]["userErrors"]
         return error
 
     nothing = await errors(person, uuid4())
     assert nothing["code"] == "NOT_FOUND"
-    assert await errors(person, dao) == await errors(banned, dao) == nothing
+    assert await errors(person, dao) == await errors(banned, dao) == await errors(staff, dao, STAFF) == nothing
+    assert (await errors(dao.admin, dao))["code"] == "ALREADY_MEMBER"
     assert await changes.since(before, but=COUNTED) == []
 
 
@@ -197,7 +198,7 @@ async def test_others_let_nobody_in(house: House, changes: Changes) -> None:
         assert await house.refused(name, proposer, memberId=key) == ["ROLE_TOO_LOW"]
         assert await house.refused(name, applicant, memberId=key) == ["NOT_FOUND"]
         assert await house.refused(name, stranger, memberId=key) == ["NOT_FOUND"]
-        assert await house.refused(name, staff, ("admin",), memberId=key) == ["NOT_A_MEMBER"]
+        assert await house.refused(name, staff, STAFF, memberId=key) == ["NOT_A_MEMBER"]
     assert await changes.since(before) == []
 
 
