@@ -23,7 +23,7 @@ from models.treasury import (
     WalletTransaction,
 )
 from resolvers.ledger.ledger import Movement, dao_account, exchange, fees, provider, user_account
-from seeds import treasury_reports
+from seeds import mpesa, treasury_reports
 from seeds.ledger import Books
 from seeds.referrals import Sponsoring
 from seeds.world import Dice, Person, World, named
@@ -75,6 +75,9 @@ async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
         group = _put_dao(world, dice, number)
         for member in group.members:
             _save(world, dice, books, member, group)
+        mpesa.put_account(world, dice, group.members[0], None, group.founded)
+        mpesa.put_account(world, dice, group.members[0], group.id, group.founded)
+        mpesa.put_nobodys(world, dice, books, group.founded + timedelta(days=70))
         _put_reserve(books, group)
         transfers = _decide_transfers(dice, group, number)
         _put_treasury(world, books, group, number, transfers, dice)
@@ -127,16 +130,14 @@ def _save(world: World, dice: Dice, books: Books, member: Person, group: Group) 
         when = dice.moment(
             group.founded + timedelta(days=4 + 24 * number), group.founded + timedelta(days=24 + 24 * number)
         )
-        status = "completed" if dice.happens(0.85) or number == 0 else dice.choice(("failed", "cancelled", "held"))
+        status = "completed" if dice.happens(0.85) or number == 0 else dice.choice((*mpesa.UNPAID, "held"))
         amount = Decimal(dice.choice((500, 1_000, 2_000, 5_000)))
-        deposit = _put_mpesa(world, dice, member, amount, when, status)
+        fee = amount * FEE_RATE
+        deposit = mpesa.put_deposit(world, dice, books, member, amount, fee, when, status)
         if status != "completed":
             continue
-        fee = amount * FEE_RATE
         own, given = user_account(member.id, "available", KES), (amount - fee) * Decimal("0.6")
         _put_fee(world, dice, deposit, "wallet", "mpesa_deposit", amount, fee, FEE_RATE, member, when)
-        credit = [Movement(provider("mpesa", KES), own, amount - fee), Movement(provider("mpesa", KES), fees(KES), fee)]
-        books.post("mpesa_deposit", when, credit, of=("mpesa_transaction", deposit), by=member.id)
         _put_movement(world, dice.id(), None, member, amount - fee, "deposit", when)
         movement = dice.id()
         _put_movement(world, movement, member, None, given, "contribution", when + AN_HOUR, dao=group.id)
@@ -153,22 +154,15 @@ def _save(world: World, dice: Dice, books: Books, member: Person, group: Group) 
             books.post("transfer", when + 2 * AN_HOUR, [paid], of=("wallet_transaction", sent), by=member.id)
 
 
-def _put_mpesa(
-    world: World, dice: Dice, member: Person, amount: Decimal, when: datetime, status: str, kind: str = "stk_push"
-) -> UUID:
-    key, done = dice.id(), status in ("completed", "held")
-    receipt = f"Q{dice.hexadecimal(9).upper()}" if done else None
+def _put_payout(world: World, dice: Dice, member: Person, amount: Decimal, when: datetime) -> UUID:
+    key = dice.id()
     world.rows.put(
-        MpesaTransaction, id=key, user_id=member.id, transaction_type=kind, phone_number=member.phone, amount=amount,
-        account_reference="LANGO", transaction_desc="Savings", merchant_request_id=dice.hexadecimal(16),
-        checkout_request_id=f"ws_CO_{key.hex[:20]}" if kind == "stk_push" else None,
-        conversation_id=f"AG_{key.hex[:20]}" if kind == "b2c" else None,
-        mpesa_receipt_number=receipt, transaction_date=when if done else None,
-        result_code="0" if done else "1032" if status == "cancelled" else "1",
-        result_desc="Processed successfully." if done else "Request failed or cancelled by user.",
-        callback_data={"ResultCode": 0 if done else 1}, callback_received=True, callback_at=when, status=status,
-        failure_reason="Insufficient funds" if status == "failed" else None, ip_address=dice.address(),
-        created_at=when - AN_HOUR / 60, updated_at=when,
+        MpesaTransaction, id=key, user_id=member.id, transaction_type="b2c", phone_number=member.phone, amount=amount,
+        paid_amount=amount, purpose="withdrawal", originator_conversation_id=str(key),
+        conversation_id=f"AG_{key.hex[:20]}", mpesa_receipt_number=f"Q{dice.code(9)}", transaction_date=when,
+        result_code="0", result_desc=mpesa.PAID, callback_data={"ResultCode": 0}, callback_received=True,
+        callback_at=when, status="completed", ip_address=dice.address(), created_at=when - AN_HOUR / 60,
+        updated_at=when,
     )  # fmt: skip
     return key
 
@@ -221,7 +215,7 @@ def _swap(world: World, dice: Dice, books: Books, member: Person, when: datetime
 
 def _withdraw(world: World, dice: Dice, books: Books, member: Person, when: datetime) -> None:
     amount = Decimal(100)
-    payout = _put_mpesa(world, dice, member, amount, when, "completed", "b2c")
+    payout = _put_payout(world, dice, member, amount, when)
     _put_movement(world, dice.id(), member, None, amount, "withdrawal", when)
     taken = Movement(user_account(member.id, "available", KES), provider("mpesa", KES), amount)
     books.post("mpesa_withdrawal", when, [taken], of=("mpesa_transaction", payout), by=member.id)

@@ -116,6 +116,8 @@ async def test_the_member_is_invited_and_has_given_and_has_points(connection: as
         ("packs.sponsor_campaigns", "status", {"draft", "active", "paused", "completed"}),
         ("cards.account_members", "role", {"owner", "admin", "user", "analyst"}),
         ("treasury.daos", "access", {"public", "private"}),
+        ("treasury.mpesa_transactions", "status", {"completed", "failed", "cancelled", "expired", "held"}),
+        ("treasury.mpesa_receipts", "status", {"credited", "held"}),
         ("analytics.ab_tests", "status", {"draft", "running", "paused", "completed"}),
     ],
 )
