@@ -45,6 +45,8 @@ PUSH_REPEAT = Configured("treasury.push_repeat_seconds", 120)
 Status = MpesaTransactionStatus
 # What was paid shows in the statement under a moment that may differ from ours.
 CLOCKS_DIFFER = timedelta(minutes=5)
+# It is requested in whole seconds, of which the last has begun.
+A_SECOND = timedelta(seconds=1)
 UNHEARD_OF = due.Due(
     MpesaTransaction.id,
     lambda rows: rows.where(
@@ -205,7 +207,7 @@ async def _in_statement(services: Services, payment: MpesaTransaction) -> Statem
     begin = payment.created_at - CLOCKS_DIFFER
     end = (payment.expires_at or payment.created_at) + CLOCKS_DIFFER
     try:
-        lines = await services.client(MPESA).statement(begin, min(end, datetime.now(UTC)))
+        lines = await services.client(MPESA).statement(begin, min(end, datetime.now(UTC) + A_SECOND))
     except (ProviderUnavailable, ProviderRefused) as error:
         log.info("statement_not_had", reason=str(error))
         return None
