@@ -7,6 +7,7 @@ from lango.providers.mpesa.errors import NAME, MpesaRefused, MpesaUnavailable
 from lango.providers.mpesa.modes import checks, in_development, make
 from lango.providers.mpesa.sandbox.page import routes
 from lango.providers.mpesa.settings import MpesaSettings
+from lango.providers.mpesa.webhook import CALLBACKS, NOTICES, PAYMENT_CALLBACKS, RESULTS
 from lango.providers.provider import Provider
 
 __all__ = ["MPESA", "MpesaSettings"]
@@ -16,6 +17,7 @@ MPESA: Provider[Mpesa] = Provider(
     make,
     settings=MpesaSettings,
     errors=[MpesaUnavailable, MpesaRefused],
+    webhooks=[CALLBACKS, PAYMENT_CALLBACKS, RESULTS, NOTICES],
     routes=routes,
     checks=checks,
     development=in_development,
