@@ -5,6 +5,7 @@ So help, completion and a mistyped option cost a tenth of a second, not the seco
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,8 @@ app = typer.Typer(
 migrations = typer.Typer(no_args_is_help=True, help="Bring the database up to date, or back, or show its version.")
 books = typer.Typer(no_args_is_help=True)
 token_keys = typer.Typer(no_args_is_help=True)
+statements = typer.Typer(no_args_is_help=True)
+of_mpesa = typer.Typer(no_args_is_help=True)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.")]
@@ -286,6 +289,64 @@ def verify() -> None:
     from lango.cli import ledger
 
     ledger.verify()
+
+
+app.add_typer(statements, name="reconcile")
+
+
+@statements.callback()
+def reconcile() -> None:
+    """Whether our books and a provider's statement agree."""
+
+
+@statements.command("mpesa")
+def reconcile_mpesa(
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day, in M-Pesa's zone.")],
+    statement: Annotated[
+        list[Path] | None, typer.Option(help="A file (CSV) that M-Pesa's portal has exported; may be repeated.")
+    ] = None,
+) -> None:
+    """Compare a day's receipts and payouts with M-Pesa's statement, and list what only one side has.
+
+    Without a file M-Pesa gives the statement itself, where LANGO_MPESA_PULL is on, of what came. Changes nothing, and
+    fails where something is listed.
+
+    Examples:
+
+        lango reconcile mpesa --day 2026-11-30
+        lango reconcile mpesa --day 2026-11-30 --statement paybill.csv --statement payouts.csv
+    """
+    from lango.cli import reconcile
+
+    reconcile.mpesa(day.date(), statement or [])
+
+
+app.add_typer(of_mpesa, name="mpesa")
+
+
+@of_mpesa.callback()
+def mpesa() -> None:
+    """What M-Pesa must be told once."""
+
+
+@of_mpesa.command()
+def register(
+    refuse_unanswered: Annotated[
+        bool, typer.Option("--refuse-unanswered", help="Have M-Pesa refuse payments that we do not validate in time.")
+    ] = False,
+) -> None:
+    """Have M-Pesa report payments from its own menu to this gateway, at LANGO_MPESA_CALLBACK_URL.
+
+    Once for each Paybill number, and again when the address or its secret changes. A payment that we do not validate in
+    time is made all the same, and waits for staff where it names no account.
+
+    Example:
+
+        lango mpesa register
+    """
+    from lango.cli import mpesa
+
+    mpesa.register(refuse_unanswered=refuse_unanswered)
 
 
 @app.command()

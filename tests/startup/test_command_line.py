@@ -21,10 +21,14 @@ HEAVY = {
     "gql", "resolvers", "models", "seeds", "strawberry", "graphql", "sqlalchemy", "asyncpg", "alembic", "pgqueuer",
     "uvicorn", "starlette", "httpx", "cryptography", "pydantic_settings", "structlog", "prometheus_client", "asyncio",
 }  # fmt: skip
-COMMANDS = ["dev", "serve", "work", "migrate", "schema", "seed", "token", "grant", "explain", "ledger", "doctor"]
+COMMANDS = [
+    "dev", "serve", "work", "migrate", "schema", "seed", "token", "grant", "explain", "ledger", "reconcile", "mpesa",
+    "doctor",
+]  # fmt: skip
+NESTED = ["migrate up", "migrate down", "migrate status", "ledger verify", "reconcile mpesa", "mpesa register"]
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, "migrate up", "migrate down", "migrate status", "ledger verify"])
+@pytest.mark.parametrize("command", ["", *COMMANDS, *NESTED])
 def test_help_reads_no_library_that_only_the_command_needs(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *command.split()], check=True, capture_output=True, text=True, timeout=60
