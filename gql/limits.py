@@ -24,7 +24,7 @@ from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
 from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
-from resolvers.treasury import daos, deposits, mpesa_payments, pushes, stepping_up
+from resolvers.treasury import daos, deposits, mpesa_payments, pushes, stepping_up, withdrawal_limits as mpesa_limits, withdrawals
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -112,6 +112,20 @@ LIMITS = {
     "step_up_amount_kes": Limit(
         stepping_up.STEP_UP_AMOUNT,
         "The most that is sent without a second factor shown recently, in Kenyan shillings.",
+    # treasury: payouts
+    "mpesa_minimum_withdrawal": Limit(withdrawals.MINIMUM, "The smallest withdrawal by M-Pesa, in Kenyan shillings."),
+    "mpesa_maximum_withdrawal": Limit(withdrawals.MAXIMUM, "The largest withdrawal by M-Pesa, in Kenyan shillings."),
+    "mpesa_withdrawal_fee_rate": Limit(
+        withdrawals.FEE_RATE, "The fee of a withdrawal by M-Pesa, as a part of it: 0.01 is 1 %."
+    ),
+    "mpesa_daily_withdrawals": Limit(
+        mpesa_limits.DAILY_WITHDRAWALS, "What may be withdrawn by M-Pesa in a day, in Kenyan shillings."
+    ),
+    "mpesa_monthly_withdrawals": Limit(
+        mpesa_limits.MONTHLY_WITHDRAWALS, "What may be withdrawn by M-Pesa in a month, in Kenyan shillings."
+    ),
+    "mpesa_withdrawal_phone_hours": Limit(
+        withdrawals.PHONE_HOURS, "How many hours after a phone was verified money may be sent to it."
     ),
     "password_minimum": Limit(
         passwords.MINIMUM, "How many characters a password has at least, where it is the only factor."

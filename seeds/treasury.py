@@ -22,7 +22,7 @@ from models.treasury import (
     TreasuryTransfer,
     WalletTransaction,
 )
-from resolvers.ledger.ledger import Movement, dao_account, exchange, fees, provider, user_account
+from resolvers.ledger.ledger import Movement, dao_account, exchange, fees, promotion, provider, user_account
 from seeds import mpesa, treasury_reports
 from seeds.ledger import Books
 from seeds.referrals import Sponsoring
@@ -31,6 +31,12 @@ from seeds.world import Dice, Person, World, named
 KES = "KES"
 FEE_RATE = Decimal("0.025")
 SWAP_FEE = Decimal("0.005")
+PAYOUT_FEE = Decimal("0.01")
+# How sponsors wish to be paid, and how far that is.
+REWARDS = (
+    ("mpesa", "pending"), ("wallet", "completed"), ("mpesa", "rejected"), ("mpesa", "processing"), ("mpesa", "failed"),
+    ("mpesa", "approved"), ("bank_transfer", "rejected"),
+)  # fmt: skip
 RATE = Decimal("0.0077")  # cUSD for one shilling
 UNIT = Decimal("0.00000001")
 SIGNATURES = 2
@@ -86,7 +92,7 @@ async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
         treasury_reports.put_reports(world, dice, group.id, group.members[0].id, number)
         treasury_reports.put_recurring(world, dice, group.members, group.id)
         await world.rows.flush_if_many()
-    _put_payouts(world, dice, sponsoring)
+    _put_payouts(world, dice, books, sponsoring)
     treasury_reports.put_rates(world, dice)
     await world.rows.flush()
     return world.size.daos
@@ -157,19 +163,6 @@ def _save(world: World, dice: Dice, books: Books, member: Person, group: Group) 
             books.post("transfer", when + 2 * AN_HOUR, [paid], of=("wallet_transaction", sent), by=member.id)
 
 
-def _put_payout(world: World, dice: Dice, member: Person, amount: Decimal, when: datetime) -> UUID:
-    key = dice.id()
-    world.rows.put(
-        MpesaTransaction, id=key, user_id=member.id, transaction_type="b2c", phone_number=member.phone, amount=amount,
-        paid_amount=amount, purpose="withdrawal", originator_conversation_id=str(key),
-        conversation_id=f"AG_{key.hex[:20]}", mpesa_receipt_number=f"Q{dice.code(9)}", transaction_date=when,
-        result_code="0", result_desc=mpesa.PAID, callback_data={"ResultCode": 0}, callback_received=True,
-        callback_at=when, status="completed", ip_address=dice.address(), created_at=when - AN_HOUR / 60,
-        updated_at=when,
-    )  # fmt: skip
-    return key
-
-
 def _put_fee(
     world: World, dice: Dice, of: UUID, kind: str, category: str, base: Decimal, fee: Decimal, rate: Decimal,
     payer: Person, when: datetime, currency: str = KES,
@@ -183,12 +176,12 @@ def _put_fee(
 
 def _put_movement(
     world: World, key: UUID, sender: Person | None, receiver: Person | None, amount: Decimal, kind: str,
-    when: datetime, *, dao: UUID | None = None, currency: str = KES,
+    when: datetime, *, dao: UUID | None = None, currency: str = KES, status: str = "completed",
 ) -> None:  # fmt: skip
     world.rows.put(
         WalletTransaction, id=key, from_user_id=sender.id if sender else None,
         to_user_id=receiver.id if receiver else None, dao_id=dao, amount=amount, currency=currency, type=kind,
-        status="completed", created_at=when,
+        status=status, created_at=when,
     )  # fmt: skip
 
 
@@ -217,11 +210,41 @@ def _swap(world: World, dice: Dice, books: Books, member: Person, when: datetime
 
 
 def _withdraw(world: World, dice: Dice, books: Books, member: Person, when: datetime) -> None:
-    amount = Decimal(100)
-    payout = _put_payout(world, dice, member, amount, when)
-    _put_movement(world, dice.id(), member, None, amount, "withdrawal", when)
-    taken = Movement(user_account(member.id, "available", KES), provider("mpesa", KES), amount)
-    books.post("mpesa_withdrawal", when, [taken], of=("mpesa_transaction", payout), by=member.id)
+    """A withdrawal: most were sent, some came back, and a few are on their way."""
+    status = dice.choice(("completed", "completed", "completed", "failed", "processing"))
+    amount, fee = Decimal(100), Decimal(1)
+    payout, movement = dice.id(), dice.id()
+    shown = {"completed": "completed", "failed": "failed", "processing": "pending"}[status]
+    _put_movement(world, movement, member, None, amount, "withdrawal", when, status=shown)
+    _put_payout(world, dice, member, payout, movement, amount, when, status, "withdrawal", fee)
+    available, pending = (user_account(member.id, part, KES) for part in ("available", "pending"))
+    steps = {"mpesa_withdrawal": [Movement(available, pending, amount + fee)]}
+    if status == "completed":
+        sent = [Movement(pending, provider("mpesa", KES), amount), Movement(pending, fees(KES), fee)]
+        steps["mpesa_withdrawal_paid"] = sent
+        _put_fee(world, dice, movement, "wallet", "mpesa_withdrawal", amount, fee, PAYOUT_FEE, member, when)
+    elif status == "failed":
+        steps["mpesa_withdrawal_reversal"] = [Movement(pending, available, amount + fee)]
+    for kind, movements in steps.items():
+        books.post(kind, when, movements, of=("mpesa_transaction", payout), by=member.id)
+
+
+def _put_payout(
+    world: World, dice: Dice, member: Person, key: UUID, movement: UUID, amount: Decimal, when: datetime, status: str,
+    purpose: str, fee: Decimal = Decimal(0),
+) -> None:  # fmt: skip
+    done = status != "processing"
+    world.rows.put(
+        MpesaTransaction, id=key, user_id=member.id, transaction_type="b2c", phone_number=member.phone, amount=amount,
+        fee=fee, purpose=purpose, originator_conversation_id=str(key), conversation_id=f"AG_{key.hex[:20]}",
+        mpesa_receipt_number=f"Q{dice.hexadecimal(9).upper()}" if status == "completed" else None,
+        paid_amount=amount if status == "completed" else None, transaction_date=when if status == "completed" else None,
+        result_code={"completed": "0", "failed": "1"}.get(status), callback_received=done,
+        callback_at=when if done else None, status=status,
+        failure_reason="The account is not registered." if status == "failed" else None, last_retry_at=when,
+        next_query_at=None if done else world.today, metadata={"walletTransactionId": str(movement)},
+        created_at=when - AN_HOUR / 60, updated_at=when,
+    )  # fmt: skip
 
 
 def _put_reserve(books: Books, group: Group) -> None:
@@ -310,18 +333,30 @@ def _put_signer_changes(world: World, dice: Dice, group: Group) -> None:
             )  # fmt: skip
 
 
-def _put_payouts(world: World, dice: Dice, sponsoring: Sponsoring) -> None:
-    """Rewards that are requested; none is paid yet, so no money has moved."""
-    states = ("pending", "approved", "rejected", "processing", "failed")
+def _put_payouts(world: World, dice: Dice, books: Books, sponsoring: Sponsoring) -> None:
+    """Rewards that are requested; some are paid, to a balance or a phone."""
     for number, (sponsor, referral, accepted) in enumerate(sponsoring.accepted[::3]):
-        state, requested = states[number % len(states)], min(accepted + timedelta(days=1), world.today)
-        method = ("mpesa", "wallet", "bank_transfer")[number % 3]
+        method, state = REWARDS[number % len(REWARDS)]
+        requested = min(accepted + timedelta(days=1), world.today)
+        reward, payout, movement = dice.id(), dice.id(), dice.id()
+        by_phone, moved = method == "mpesa", state in ("processing", "completed")
+        currency, amount = (KES, Decimal(495)) if by_phone else ("MTAA", Decimal(50))
+        if moved:
+            shown = "completed" if state == "completed" else "pending"
+            _put_movement(world, movement, None, sponsor, amount, "payout", requested, currency=currency, status=shown)
+            part = user_account(sponsor.id, "pending" if by_phone else "available", currency)
+            granted = Movement(promotion(currency), part, amount)
+            books.post("referral_payout", requested, [granted], of=("referral_payout", reward), by=world.staff)
+        if moved and by_phone:
+            _put_payout(world, dice, sponsor, payout, movement, amount, requested, state, "referral_payout")
         world.rows.put(
-            ReferralPayout, id=dice.id(), referrer_id=sponsor.id, amount=Decimal(50), currency="MTAA",
-            payout_method=method, destination_phone=sponsor.phone if method == "mpesa" else None,
-            destination_address=f"0x{dice.hexadecimal(40)}" if method == "wallet" else None,
+            ReferralPayout, id=reward, referrer_id=sponsor.id, amount=amount, currency=currency, payout_method=method,
+            destination_phone=sponsor.phone if by_phone else None,
             destination_account=f"SN{dice.randrange(10**10):010d}" if method == "bank_transfer" else None,
-            status=state, requested_at=requested, processed_at=requested if state in ("processing", "failed") else None,
-            failure_reason="The bank did not answer." if state == "failed" else None,
+            status=state, requested_at=requested,
+            processed_at=requested if state in ("processing", "failed", "completed") else None,
+            completed_at=requested if state == "completed" else None, transaction_id=movement if moved else None,
+            mpesa_transaction_id=payout if moved and by_phone else None,
+            failure_reason="The account is not registered." if state == "failed" else None,
             notes="Already rewarded." if state == "rejected" else None, referral_id=referral, created_at=requested,
         )  # fmt: skip

@@ -82,6 +82,9 @@ MISSING = {
     ("USER_MISSING", "userId"),
     # treasury: reports
     ("TEXT_MISSING", "notes"),
+    # treasury: payouts
+    ("PHONE_TOO_NEW", "phone"),
+    ("RECEIPT_MISSING", "receiptNumber"),
 }
 
 

@@ -143,6 +143,12 @@ SHOWN = {
         ("confirmCryptoWithdrawal", "failCryptoWithdrawal"), "transaction { rowId status transactionHash metadata }"
     ),
     "withdrawCrypto": "transaction { rowId amount currency status toAddress }",
+    # treasury: payouts
+    "withdrawByMpesa": "mpesaTransaction { rowId status amount phoneNumber } fee total",
+    **dict.fromkeys(
+        ("cancelMpesaWithdrawal", "settleMpesaPayout"), "mpesaTransaction { rowId status failureReason }"
+    ),
+    "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee reversesId }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
     # treasury: daos
     "createDao": f"{DAO} treasury {{ rowId currency signers requiredSignatures totalBalance }} inviteCode",

@@ -64,6 +64,8 @@ WALLET = "treasury.wallet_transactions"
 # treasury: C
 MPESA = "treasury.mpesa_transactions"
 DEPOSITED = "r.transaction_type IN ('stk_push', 'c2b')"
+OUT = "treasury.mpesa_transactions"
+WITHDRAWAL, REVERSAL = "r.transaction_type = 'b2c' AND r.purpose = 'withdrawal'", "r.transaction_type = 'reversal'"
 FUNDED = "r.status IN ('funded', 'disputed', 'released', 'refunded', 'split')"
 POSTINGS = (
     Posting(
@@ -126,6 +128,33 @@ POSTINGS = (
         "r.paid_amount", may=f"{DEPOSITED} AND r.status IN ('completed', 'reversed')",
     ),
     Posting(LedgerKind.MPESA_HELD, "mpesa_receipt", "treasury.mpesa_receipts", "r.held_reason IS NOT NULL", "r.amount"),
+    # treasury: payouts
+    Posting(LedgerKind.MPESA_WITHDRAWAL, "mpesa_transaction", OUT, WITHDRAWAL, "r.amount + r.fee"),
+    Posting(
+        LedgerKind.MPESA_WITHDRAWAL_PAID, "mpesa_transaction", OUT, f"{WITHDRAWAL} AND r.status = 'completed'",
+        "r.amount + r.fee",
+    ),
+    Posting(
+        LedgerKind.MPESA_WITHDRAWAL_REVERSAL, "mpesa_transaction", OUT,
+        f"{WITHDRAWAL} AND r.status IN ('failed', 'cancelled')", "r.amount + r.fee",
+    ),
+    # What goes back without having been credited was in suspense already.
+    Posting(
+        LedgerKind.MPESA_REVERSAL, "mpesa_transaction", OUT, "false", "r.amount",
+        may=f"{REVERSAL} AND r.status <> 'failed'", undone_by=LedgerKind.MPESA_REVERSAL_UNDONE,
+    ),
+    Posting(
+        LedgerKind.MPESA_RETURN, "mpesa_transaction", OUT, f"{REVERSAL} AND r.status = 'completed'", "r.amount"
+    ),
+    # One that failed and is tried again is posted anew.
+    Posting(
+        LedgerKind.REFERRAL_PAYOUT, "referral_payout", "treasury.referral_payouts",
+        "r.status IN ('processing', 'completed')", "r.amount", undone_by=LedgerKind.REFERRAL_PAYOUT_REVERSAL,
+    ),
+    Posting(
+        LedgerKind.REFERRAL_PAYOUT_PAID, "referral_payout", "treasury.referral_payouts",
+        "r.status = 'completed' AND r.payout_method = 'mpesa'", "r.amount",
+    ),
 )  # fmt: skip
 # What is posted for a balance alone, and proved by it.
 OF_BALANCES = frozenset({LedgerKind.POT_CARRY_OVER, LedgerKind.TREASURY_ALLOCATION})
@@ -192,6 +221,16 @@ SUSPENDED = """
                    JOIN ledger.ledger_accounts a ON a.id = e.account_id WHERE a.code = 'platform:suspense:KES'
                ) AS owed
     ) s WHERE s.held <> s.owed
+# treasury: payouts
+# Nothing else puts money on the way: what a payout set aside is pending until its end is known.
+PENDING = """
+    SELECT 'user_balances.pending_balance', b.user_id || ' in ' || b.currency, b.pending_balance, coalesce(p.amount, 0)
+    FROM treasury.user_balances b LEFT JOIN (
+        SELECT user_id, sum(amount + fee) AS amount FROM treasury.mpesa_transactions
+        WHERE transaction_type = 'b2c' AND purpose IS NOT NULL AND status IN ('pending', 'processing', 'held')
+        GROUP BY user_id
+    ) p ON p.user_id = b.user_id AND b.currency = 'KES'
+    WHERE b.dao_id IS NULL AND b.pending_balance <> coalesce(p.amount, 0)
 """
 
 
@@ -207,4 +246,5 @@ def proofs() -> dict[str, str]:
         # treasury: C
         "a receipt that was credited has one deposit": RECEIPTS_CREDITED,
         "what is held by M-Pesa is in suspense": SUSPENDED,
+        "what users have pending is on its way to a phone": PENDING,
     } | named

@@ -39,6 +39,7 @@ from models.treasury import (
 )
 from resolvers.kernel import clock
 from resolvers.kernel.outbox import publish
+from resolvers.treasury import phone_payouts
 from resolvers.treasury.mpesa_accounts import ACCOUNTS, PUSHES, readings
 from resolvers.treasury.mpesa_payments import (
     OPEN,
@@ -96,8 +97,12 @@ async def act_on(services: Services, message: MpesaMessage) -> None:
                 await _query_status(services, message.id, notice.receipt)
         case Kind.STAFF:
             await _query_status(services, message.id, message.receipt_number or "")
+        case Kind.B2C | Kind.REVERSAL:
+            await _act_on_payout(services, message.id, result(_payload(message)))
         case Kind.STATUS:
-            await _act_on_status(services, message.id, result(_payload(message)))
+            answer = result(_payload(message))
+            if not await _act_on_payout(services, message.id, answer):
+                await _act_on_status(services, message.id, answer)
         case Kind.STATUS_TIMEOUT | Kind.B2C_TIMEOUT | Kind.REVERSAL_TIMEOUT:
             # It waited too long in a queue of M-Pesa's, which says nothing of what became of it.
             await end(services, message.id, Credited())
@@ -257,6 +262,18 @@ async def _ask_status(services: Services, receipt: str) -> None:
         await services.client(MPESA).ask_status(receipt=receipt, key=str(uuid4()))
     except (ProviderUnavailable, ProviderRefused) as error:
         log.info("status_not_asked", receipt=receipt, reason=str(error))
+
+
+async def _act_on_payout(services: Services, message_id: UUID, answer: Result) -> bool:
+    """Act on what became of a payout or a reversal; false for an answer that is about none of ours."""
+    async with services.work() as tx:
+        ((message,),), ((now,),) = await tx.fetch(rows.locking(MpesaMessage, message_id), clock.reading())
+        if message.processed_at is not None:
+            return True
+        if message.kind == Kind.STATUS and await phone_payouts.reported(tx, message.kind, answer) is None:
+            return False
+        close(tx, message, Credited(problem=await phone_payouts.act_on_result(tx, message, answer, now)), now)
+    return True
 
 
 async def _act_on_status(services: Services, message_id: UUID, answer: Result) -> None:

@@ -33,6 +33,10 @@ NAMES = {
     "mpesa.query_messages",
     "mpesa.query_pushes",
     "mpesa.send_push",
+    # treasury: payouts
+    "mpesa.query_payouts",
+    "mpesa.send_payout",
+    "mpesa.send_reversal",
     "openings.expire_due_pots",
     "openings.open_due_pots",
     "partner_invitations.expire_lapsed_invitations",

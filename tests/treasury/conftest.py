@@ -30,6 +30,7 @@ MISCOUNTED = """
     FROM treasury.daos d JOIN treasury.dao_members m ON m.dao_id = d.id
     GROUP BY d.id HAVING d.member_count <> count(*) FILTER (WHERE m.status = 'approved')
 """
+from tests.treasury.withdrawing import Withdrawing
 
 
 @pytest.fixture
@@ -92,3 +93,8 @@ def start() -> datetime:
 @pytest.fixture
 def reports(house: House, start: datetime) -> Reports:
     return Reports(house, start)
+
+
+@pytest.fixture
+def withdrawing(house: House, daraja: FakeMpesa, depositing: Depositing) -> Withdrawing:
+    return Withdrawing(house, daraja, depositing)
