@@ -24,7 +24,7 @@ from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
 from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
-from resolvers.treasury import daos, deposits, mpesa_payments, pushes, stepping_up, withdrawal_limits as mpesa_limits, withdrawals
+from resolvers.treasury import daos, deposits, mpesa_payments, proposals, pushes, stepping_up, withdrawal_limits as mpesa_limits, withdrawals
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -135,6 +135,9 @@ LIMITS = {
     ),
     "guardianship_request_days": Limit(
         guardians.REQUEST_DAYS, "How many days a guardian has to answer the request of a minor."
+    ),
+    "treasury_transfer_days": Limit(
+        proposals.TRANSFER_DAYS, "How many days the signers of a DAO have to decide on a payment."
     ),
     "developer_referral_bonus": Limit(usage_referrals.BONUS, "The API calls that both developers get for a referral."),
 }

@@ -38,6 +38,10 @@ REPORT = """report {
   rowId status reportType daoId userId periodStart periodEnd version supersedesId ledgerPosition ledgerTransactionId
   currency totalRevenue totalExpenses netProfit totalAssets reportData reviewedBy approvedBy notes
 }"""
+TREASURY_TRANSFER = """rowId status amount currency recipientUser { rowId } purpose expiresAt executedAt blockedBy
+    availableTransitions"""
+SIGNER_CHANGE = """rowId status added removed threshold minimumReserve dailySpendingLimit liftsDailyLimit expiresAt
+    treasury { signers requiredSignatures minimumReserve dailySpendingLimit }"""
 BACKUP_CODES = "backupCodes twoFactorAuth { enabled enabledAt }"
 DAO = "dao { rowId name description access status memberCount quorumPercentage votingPeriodHours timeZone statusReason }"
 MEMBERSHIP = "member { rowId daoId userId role status statusReason }"
@@ -158,6 +162,21 @@ SHOWN = {
     "changeMemberRole": MEMBERSHIP,
     "contributeToDao": f"{MOVEMENT} treasury {{ availableBalance totalBalance }}",
     "transferFunds": MOVEMENT,
+    # treasury: signatures
+    **dict.fromkeys(
+        ("proposeTreasuryTransfer", "changeTreasuryTransfer", "cancelTreasuryTransfer", "executeTreasuryTransfer",
+         "closeExpiredTreasuryTransfer"),
+        f"transfer {{ {TREASURY_TRANSFER} }}",
+    ),
+    **dict.fromkeys(
+        ("approveTreasuryTransfer", "rejectTreasuryTransfer"),
+        f"transfer {{ {TREASURY_TRANSFER} }} approval {{ rowId decision comment }}",
+    ),
+    **dict.fromkeys(("proposeSignerChange", "cancelSignerChange"), f"change {{ {SIGNER_CHANGE} }}"),
+    **dict.fromkeys(
+        ("approveSignerChange", "rejectSignerChange"),
+        f"change {{ {SIGNER_CHANGE} }} approval {{ rowId decision comment }}",
+    ),
     "upsertCryptoPrices": "prices { symbol name priceUsd marketCapRank high24h }",
     # treasury: reports
     **dict.fromkeys(("generateFinancialReport", "reviewFinancialReport"), REPORT),

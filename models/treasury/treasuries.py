@@ -213,8 +213,8 @@ class TreasuryTransfer(Base):
         doc="Why it was withdrawn, in the words of whoever did; null without."
     )
     blocked_by: Mapped[str | None] = mapped_column(
-        doc="What last prevented the payment although enough had approved: a refusal's code, such as `DAILY_LIMIT`; null"
-        " where nothing did."
+        doc="What last prevented the payment although enough had approved: a refusal's code, such as `DAILY_LIMIT`;"
+        " null where nothing did."
     )
     wallet_transaction_id: Mapped[UUID | None] = reference(
         "treasury.wallet_transactions.id", doc="The movement by which it was paid; null before."

@@ -154,6 +154,10 @@ POSTINGS = (
     Posting(
         LedgerKind.REFERRAL_PAYOUT_PAID, "referral_payout", "treasury.referral_payouts",
         "r.status = 'completed' AND r.payout_method = 'mpesa'", "r.amount",
+    # treasury: signatures
+    Posting(
+        LedgerKind.TREASURY_TRANSFER, "treasury_transfer", "treasury.treasury_transfers", "r.status = 'executed'",
+        "r.amount",
     ),
 )  # fmt: skip
 # What is posted for a balance alone, and proved by it.

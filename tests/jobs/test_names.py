@@ -55,6 +55,9 @@ NAMES = {
     "visits.count_visits",
     "wave_events.process_wave_event",
     "worker.forget_old_log",
+    # treasury: signatures
+    "signer_changes.expire_due",
+    "treasury_transfers.expire_due",
 }
 
 
