@@ -6,7 +6,7 @@ import models.treasury as m
 from gql.kit.mirror import mirrors
 from gql.kit.roots import root_fields
 
-MODELS = (m.RecurringPayment,)
+MODELS = (m.RecurringPayment, m.RecurringOccurrence)
 mirrors(*MODELS)
 
 Query = root_fields(*MODELS)

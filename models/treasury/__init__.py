@@ -23,6 +23,8 @@ from models.treasury.mpesa import (
     MpesaTransactionTransactionType,
 )
 from models.treasury.payouts import (
+    RecurringOccurrence,
+    RecurringOccurrenceOutcome,
     RecurringPayment,
     RecurringPaymentFrequency,
     RecurringPaymentPaymentMethod,
@@ -87,6 +89,8 @@ __all__ = [
     "MpesaTransactionPurpose",
     "MpesaTransactionStatus",
     "MpesaTransactionTransactionType",
+    "RecurringOccurrence",
+    "RecurringOccurrenceOutcome",
     "RecurringPayment",
     "RecurringPaymentFrequency",
     "RecurringPaymentPaymentMethod",

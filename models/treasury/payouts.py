@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Index, Numeric, text
+from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.access import own, read, staff
@@ -23,6 +23,7 @@ from models.columns import (
     money,
     personal,
     reference,
+    to_many,
     to_one,
 )
 from models.locks import LockRank
@@ -31,6 +32,7 @@ from models.transitions import Transitions
 if TYPE_CHECKING:
     from models.identity import User
     from models.referrals import Referral
+    from models.treasury.balances import WalletTransaction
     from models.treasury.daos import Dao
     from models.treasury.mpesa import MpesaTransaction
 
@@ -73,12 +75,32 @@ class RecurringPaymentPaymentMethod(Choice):
     CARD = "card", "The payer's card."
 
 
+class RecurringOccurrenceOutcome(Choice):
+    """What became of one date of a recurring payment."""
+
+    PAID = "paid", "It was paid."
+    FAILED = "failed", "The balance did not cover it, three times."
+    MISSED = "missed", "It fell due during an outage, with more others than are paid afterwards."
+    SKIPPED = "skipped", "It fell due while the order rested."
+
+
 class RecurringPayment(Base):
     """An order to pay the same amount again and again, on fixed dates."""
 
     __tablename__ = "recurring_payments"
     __lock_rank__ = LockRank.PAYMENT
-    __table_args__ = (Index(None, "user_id"), Index(None, "dao_id"), {"schema": "treasury"})
+    __table_args__ = (
+        CheckConstraint('"interval" BETWEEN 1 AND 366', name="interval_is_in_range"),
+        CheckConstraint("amount > 0", name="amount_is_positive"),
+        CheckConstraint("max_payments > 0", name="max_payments_is_positive"),
+        Index(None, "user_id"),
+        Index(None, "dao_id"),
+        Index(
+            "ix_recurring_payments_due", "next_payment_date", "id",
+            postgresql_where=text("is_active AND NOT is_paused"),
+        ),
+        {"schema": "treasury"},
+    )  # fmt: skip
     __access__ = read(own("user_id"), staff)
 
     id: Mapped[Id]
@@ -117,9 +139,7 @@ class RecurringPayment(Base):
     successful_payments: Mapped[int | None] = mapped_column(
         server_default=text("0"), doc="How many payments went through."
     )
-    failed_attempts: Mapped[int | None] = mapped_column(
-        server_default=text("0"), doc="How many tries failed; the third pauses it."
-    )
+    failed_attempts: Mapped[int | None] = mapped_column(server_default=text("0"), doc="How many tries failed.")
     last_payment_id: Mapped[UUID | None] = mapped_column(
         doc="The transaction of the newest payment; null before the first."
     )
@@ -153,9 +173,66 @@ class RecurringPayment(Base):
     cancelled_reason: Mapped[str | None] = mapped_column(
         doc="Why it was cancelled; null unless it was and a reason was given."
     )
+    occurrence: Mapped[int] = mapped_column(
+        server_default=text("0"),
+        doc="Which of its dates is next, or the last where it has ended: 0 is `start_date`, 1 the one after it.",
+    )
+    missed_payments: Mapped[int] = mapped_column(
+        server_default=text("0"), doc="How many dates fell due during an outage and were not paid afterwards."
+    )
+    consecutive_failures: Mapped[int] = mapped_column(
+        server_default=text("0"),
+        doc="How many tries have failed since the last that went through; the third pauses it.",
+    )
+    retry_at: Mapped[Moment | None] = mapped_column(
+        doc="When the payment that failed is tried again; null where none has."
+    )
+    noticed_occurrence: Mapped[int | None] = mapped_column(
+        doc="Of which date, counted as `occurrence` is, the payer was notified beforehand; null before any notice."
+    )
+    time_zone: Mapped[str] = mapped_column(
+        server_default=text("'Africa/Nairobi'"), doc="The zone whose clock and calendar its dates keep to."
+    )
+    ended_at: Mapped[Moment | None] = mapped_column(
+        doc="When it ended by itself, by `end_date` or `max_payments`; null where it has not."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
     dao: Mapped[Dao | None] = to_one(dao_id)
+    occurrences: Mapped[list[RecurringOccurrence]] = to_many(
+        "RecurringOccurrence.recurring_payment_id", doc="What became of each of its dates that are past."
+    )
+
+
+class RecurringOccurrence(Base):
+    """What became of one date of a recurring payment, each of which is paid once at most."""
+
+    __tablename__ = "recurring_occurrences"
+    __table_args__ = (
+        UniqueConstraint("recurring_payment_id", "occurrence"),
+        CheckConstraint("(outcome = 'paid') = (wallet_transaction_id IS NOT NULL)", name="paid_by_a_transaction"),
+        Index(None, "user_id"),
+        Index(None, "wallet_transaction_id"),
+        {"schema": "treasury"},
+    )
+    __access__ = read(own("user_id"), staff)
+    __unaudited__ = "Written once, beside the payment that it says the outcome of."
+    __append_only__ = True
+
+    id: Mapped[Id]
+    recurring_payment_id: Mapped[UUID] = reference("treasury.recurring_payments.id", doc="The order it is a date of.")
+    user_id: Mapped[UUID] = reference("identity.users.id", doc="Whose order it is.")
+    occurrence: Mapped[int] = mapped_column(doc="Which of the dates: 0 is the order's `start_date`.")
+    due_at: Mapped[Moment] = mapped_column(doc="When it fell due.")
+    outcome: Mapped[RecurringOccurrenceOutcome] = choice(RecurringOccurrenceOutcome, doc="What became of it.")
+    wallet_transaction_id: Mapped[UUID | None] = reference(
+        "treasury.wallet_transactions.id", doc="The movement that paid it; null unless it was paid."
+    )
+    created_at: Mapped[CreatedAt]
+
+    recurring_payment: Mapped[RecurringPayment | None] = to_one(recurring_payment_id)
+    user: Mapped[User | None] = to_one(user_id)
+    wallet_transaction: Mapped[WalletTransaction | None] = to_one(wallet_transaction_id)
 
 
 class ReferralPayout(Base):

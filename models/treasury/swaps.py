@@ -59,6 +59,8 @@ class ExchangeRate(Base):
     __table_args__ = (
         UniqueConstraint("from_currency", "to_currency", "valid_from"),
         CheckConstraint("rate > 0", name="rate_is_positive"),
+        CheckConstraint("from_currency <> to_currency", name="currencies_differ"),
+        CheckConstraint("spread >= 0 AND spread < 1", name="spread_is_a_part"),
         {"schema": "treasury"},
     )
     __access__ = read(everyone(), staff)
@@ -87,7 +89,9 @@ class SwapQuote(Base):
     __lock_rank__ = LockRank.PAYMENT
     __table_args__ = (
         CheckConstraint("from_amount > 0", name="amount_is_positive"),
+        CheckConstraint("from_currency <> to_currency", name="currencies_differ"),
         Index(None, "user_id"),
+        Index(None, "rate_id"),
         {"schema": "treasury"},
     )
     __access__ = read(own("user_id"), staff)
@@ -114,15 +118,30 @@ class SwapQuote(Base):
     expires_at: Mapped[Moment] = mapped_column(doc="Until when it may be taken.")
     used_at: Mapped[Moment | None] = mapped_column(doc="When it was taken; null before.")
     created_at: Mapped[CreatedAt]
+    rate_id: Mapped[UUID | None] = reference(
+        "treasury.exchange_rates.id",
+        doc="The stored rate that it was made from; null for quotes of before it was kept.",
+    )
+    fee_rate: Mapped[Decimal | None] = mapped_column(
+        Numeric(5, 4),
+        doc="The fee as a fraction of `from_amount`, before it is rounded up; null for quotes of before it was kept.",
+    )
 
     user: Mapped[User | None] = to_one(user_id)
+    exchange_rate: Mapped[ExchangeRate | None] = to_one(rate_id)
 
 
 class CurrencySwap(Base):
     """An exchange of one currency for another."""
 
     __tablename__ = "currency_swaps"
-    __table_args__ = (Index(None, "user_id"), Index(None, "dao_id"), {"schema": "treasury"})
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "dao_id"),
+        # A quote is taken once.
+        UniqueConstraint("quote_id"),
+        {"schema": "treasury"},
+    )
     __access__ = read(own("user_id"), staff)
     __transitions__ = Transitions("status", pending={"completed", "failed", "expired"})
 
@@ -204,16 +223,24 @@ class CurrencySwap(Base):
     )
     created_at: Mapped[CreatedAt]
     completed_at: Mapped[Moment | None] = mapped_column(doc="When it was exchanged; null before.")
+    quote_id: Mapped[UUID | None] = reference(
+        "treasury.swap_quotes.id", doc="The quote that was taken; null for swaps of before it was kept."
+    )
 
     user: Mapped[User | None] = to_one(user_id)
     dao: Mapped[Dao | None] = to_one(dao_id)
+    quote: Mapped[SwapQuote | None] = to_one(quote_id)
 
 
 class GasPrice(Base):
     """What computation on a chain cost at one moment, in gwei for each unit of gas."""
 
     __tablename__ = "gas_price_history"
-    __table_args__ = ({"schema": "treasury"},)
+    __table_args__ = (
+        UniqueConstraint("network", "block_number"),
+        Index(None, "network", "timestamp"),
+        {"schema": "treasury"},
+    )
     __access__ = read(everyone(), staff)
     __unaudited__ = "Market data, appended."
 
