@@ -24,7 +24,7 @@ from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
 from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
-from resolvers.treasury import daos, deposits, mpesa_payments, proposals, pushes, stepping_up, withdrawal_limits as mpesa_limits, withdrawals
+from resolvers.treasury import daos, deposits, mpesa_payments, proposals, pushes, quotes, stepping_up, withdrawal_limits as mpesa_limits, withdrawals
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -127,6 +127,9 @@ LIMITS = {
     "mpesa_withdrawal_phone_hours": Limit(
         withdrawals.PHONE_HOURS, "How many hours after a phone was verified money may be sent to it."
     ),
+    # treasury: swaps
+    "swap_fee_rate": Limit(quotes.SWAP_FEE, "The part of what is given that a swap costs: 0.005 is 0.5 %."),
+    "swap_quote_seconds": Limit(quotes.QUOTE_SECONDS, "How many seconds a quote for a swap is good."),
     "password_minimum": Limit(
         passwords.MINIMUM, "How many characters a password has at least, where it is the only factor."
     ),

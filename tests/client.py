@@ -85,6 +85,9 @@ MISSING = {
     # treasury: payouts
     ("PHONE_TOO_NEW", "phone"),
     ("RECEIPT_MISSING", "receiptNumber"),
+    # treasury: swaps
+    ("SWAP_NOT_NAMED", "quoteId"),
+    ("EXPECTED_RATE_MISSING", "expectedRate"),
 }
 
 

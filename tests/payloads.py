@@ -43,7 +43,9 @@ TREASURY_TRANSFER = """rowId status amount currency recipientUser { rowId } purp
 SIGNER_CHANGE = """rowId status added removed threshold minimumReserve dailySpendingLimit liftsDailyLimit expiresAt
     treasury { signers requiredSignatures minimumReserve dailySpendingLimit }"""
 BACKUP_CODES = "backupCodes twoFactorAuth { enabled enabledAt }"
-DAO = "dao { rowId name description access status memberCount quorumPercentage votingPeriodHours timeZone statusReason }"
+DAO = (
+    "dao { rowId name description access status memberCount quorumPercentage votingPeriodHours timeZone statusReason }"
+)
 MEMBERSHIP = "member { rowId daoId userId role status statusReason }"
 MOVEMENT = "walletTransaction { rowId type status amount currency fromUserId toUserId daoId description }"
 OAUTH_ACCOUNT = "oauthAccount { rowId userId provider providerUsername disconnectedAt }"
@@ -154,6 +156,11 @@ SHOWN = {
     ),
     "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee reversesId }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
+    # treasury: swaps
+    "quoteSwap": "quote { rowId fromCurrency toCurrency fromAmount toAmount rate fee expiresAt }",
+    "swapCurrency": "swap { rowId fromAmount toAmount exchangeRate totalFee status } walletTransaction { rowId type amount }",
+    "upsertExchangeRates": "rates { rowId fromCurrency toCurrency rate spread validFrom source }",
+    "recordGasPrice": "gasPrice { rowId gasPrice avgGasPrice1h avgGasPrice24h minGasPrice24h maxGasPrice24h blockNumber }",
     # treasury: daos
     "createDao": f"{DAO} treasury {{ rowId currency signers requiredSignatures totalBalance }} inviteCode",
     **dict.fromkeys(("updateDao", "suspendDao", "reinstateDao", "archiveDao"), DAO),

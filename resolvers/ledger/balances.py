@@ -45,6 +45,28 @@ LOCKED = Lookup(
         .with_for_update(key_share=True)
     ),
 )
+# Of one user in several currencies: all of them by id, as those of several users are.
+OPEN_OF = Prepared(
+    upsert(UserBalance.table())
+    .from_select(
+        ["user_id", "currency"],
+        select(bindparam("user_id", type_=Uuid), func.unnest(bindparam("currencies", type_=ARRAY(Text)))),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing()
+)
+LOCKED_OF = Lookup(
+    [UserBalance, func.clock_timestamp()],
+    lambda rows: (
+        rows.where(
+            UserBalance.user_id == bindparam("user_id"),
+            UserBalance.dao_id.is_(None),
+            UserBalance.currency == any_(bindparam("currencies", type_=ARRAY(Text))),
+        )
+        .order_by(UserBalance.id)
+        .with_for_update(key_share=True)
+    ),
+)
 
 
 def locking_balances(currency: str, *user_ids: UUID) -> tuple[Query, Query]:
@@ -68,6 +90,20 @@ def balances_in(found: Sequence[Sequence[tuple[Any, ...]]]) -> dict[UUID, UserBa
 async def lock_balance(tx: RuleTransaction, currency: str, user_id: UUID) -> UserBalance:
     """The user's balance, as `locking_balances` locks it."""
     return balances_in(await tx.fetch(*locking_balances(currency, user_id)))[user_id]
+
+
+def locking_balances_of(user_id: UUID, *currencies: str) -> tuple[Query, Query]:
+    """As `locking_balances`, of one user in several currencies; `balances_by_currency` reads them."""
+    of_user = {"user_id": user_id, "currencies": sorted(set(currencies))}
+    return OPEN_OF.query(**of_user), LOCKED_OF.query(**of_user)
+
+
+def balances_by_currency(found: Sequence[Sequence[tuple[Any, ...]]]) -> dict[str, UserBalance]:
+    """As `balances_in`, by their currencies."""
+    _, locked = found
+    for balance, now in locked:
+        balance.last_updated = now
+    return {balance.currency: balance for balance, _ in locked}
 
 
 def check_funds(balance: UserBalance, amount: Decimal, *, field: str) -> None:

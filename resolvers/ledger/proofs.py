@@ -119,6 +119,15 @@ POSTINGS = (
     Posting(LedgerKind.ESCROW_RELEASE, "crypto_escrow", ESCROWS, "r.status = 'released'", "r.amount"),
     Posting(LedgerKind.ESCROW_REFUND, "crypto_escrow", ESCROWS, "r.status = 'refunded'", "r.amount"),
     Posting(LedgerKind.ESCROW_SPLIT, "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
+    # treasury: swaps: what the user gives, and what the platform gives for it
+    Posting(
+        LedgerKind.SWAP, "currency_swap", "treasury.currency_swaps", "r.status = 'completed'",
+        "r.from_amount + r.to_amount",
+    ),
+    Posting(
+        LedgerKind.SWAP, "currency_swap", "treasury.currency_swaps", "r.status = 'completed' AND r.total_fee > 0",
+        "r.total_fee", account="platform:fees:%",
+    ),
     # treasury: what users give to each other and to DAOs
     Posting(LedgerKind.TRANSFER, "wallet_transaction", WALLET, "r.type = 'transfer'", "r.amount"),
     Posting(LedgerKind.DAO_CONTRIBUTION, "wallet_transaction", WALLET, "r.type = 'contribution'", "r.amount"),

@@ -20,6 +20,7 @@ NOT_PUBLIC = {
     "security.recent_minutes", "security.code_retention_days", "security.token_retention_days",
     "security.attempt_retention_days", "security.device_trust_days", "security.password_reset_minutes",
     "admin.session_minutes",
+    "treasury.rate_max_age",
 }  # fmt: skip
 
 

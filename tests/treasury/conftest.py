@@ -23,6 +23,7 @@ from tests.factories import Factory, now
 from tests.treasury.house import House
 from tests.treasury.past import Past
 from tests.treasury.reporting import Reports
+from tests.treasury.market import Market
 
 # DAOs that say that they have another number of approved members than they have.
 MISCOUNTED = """
@@ -98,3 +99,9 @@ def reports(house: House, start: datetime) -> Reports:
 @pytest.fixture
 def withdrawing(house: House, daraja: FakeMpesa, depositing: Depositing) -> Withdrawing:
     return Withdrawing(house, daraja, depositing)
+@pytest.fixture
+async def market(make: Factory, owner: asyncpg.Pool[Any]) -> Market:
+    """Rates that no other test has stored."""
+    opened = Market(make, owner)
+    await opened.close()
+    return opened
