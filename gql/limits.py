@@ -24,7 +24,17 @@ from resolvers.redemption import reversals
 from resolvers.referrals import daily_limits
 from resolvers.security import passwords
 from resolvers.trading import deals, escrows, traders, trades, wallets, withdrawal_limits
-from resolvers.treasury import daos, deposits, mpesa_payments, proposals, pushes, quotes, stepping_up, withdrawal_limits as mpesa_limits, withdrawals
+from resolvers.treasury import (
+    daos,
+    deposits,
+    mpesa_payments,
+    proposals,
+    pushes,
+    quotes,
+    stepping_up,
+    withdrawals,
+)
+from resolvers.treasury import withdrawal_limits as mpesa_limits
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -112,6 +122,7 @@ LIMITS = {
     "step_up_amount_kes": Limit(
         stepping_up.STEP_UP_AMOUNT,
         "The most that is sent without a second factor shown recently, in Kenyan shillings.",
+    ),
     # treasury: payouts
     "mpesa_minimum_withdrawal": Limit(withdrawals.MINIMUM, "The smallest withdrawal by M-Pesa, in Kenyan shillings."),
     "mpesa_maximum_withdrawal": Limit(withdrawals.MAXIMUM, "The largest withdrawal by M-Pesa, in Kenyan shillings."),

@@ -163,6 +163,7 @@ POSTINGS = (
     Posting(
         LedgerKind.REFERRAL_PAYOUT_PAID, "referral_payout", "treasury.referral_payouts",
         "r.status = 'completed' AND r.payout_method = 'mpesa'", "r.amount",
+    ),
     # treasury: signatures
     Posting(
         LedgerKind.TREASURY_TRANSFER, "treasury_transfer", "treasury.treasury_transfers", "r.status = 'executed'",
@@ -234,6 +235,7 @@ SUSPENDED = """
                    JOIN ledger.ledger_accounts a ON a.id = e.account_id WHERE a.code = 'platform:suspense:KES'
                ) AS owed
     ) s WHERE s.held <> s.owed
+"""
 # treasury: payouts
 # Nothing else puts money on the way: what a payout set aside is pending until its end is known.
 PENDING = """

@@ -116,7 +116,11 @@ class TreasuryWorld(World):
 
     async def transfer(self, n: int) -> None:
         """From one to another, who is a colleague or not."""
-        given = {"amount": f"{1 + n % 900}.{n % 100:02d}", "currency": KES, "recipientId": str(pick(self.people, n // 7).id)}
+        given = {
+            "amount": f"{1 + n % 900}.{n % 100:02d}",
+            "currency": KES,
+            "recipientId": str(pick(self.people, n // 7).id),
+        }
         await self.call("transferFunds", pick(self.people, n), "walletTransaction { rowId }", **given)
 
     async def contribute(self, n: int) -> None:
@@ -267,7 +271,9 @@ class TreasuryWorld(World):
             nodes = (await self.api(query % at, as_=person))["viewer"]["balances"]["nodes"]
             for each in nodes:
                 for part in ("pending", "locked"):
-                    held = sum((Decimal(hold["amount"]) for hold in each["holds"] if hold["part"] == part.upper()), Decimal())
+                    held = sum(
+                        (Decimal(hold["amount"]) for hold in each["holds"] if hold["part"] == part.upper()), Decimal()
+                    )
                     if held != Decimal(each[f"{part}Balance"]):
                         wrong.append((each["rowId"], part, plain(held), each[f"{part}Balance"]))
                 wrong += [

@@ -16,14 +16,14 @@ from lango.settings import Settings
 from tests.books import balanced, books, configure, owner_engine  # noqa: F401 - fixtures
 from tests.client import Api
 from tests.donations.conftest import templates  # noqa: F401 - fixtures
-from tests.factories import Factory
+from tests.factories import Factory, now
 from tests.treasury.daraja import FakeMpesa
 from tests.treasury.depositing import Depositing
-from tests.factories import Factory, now
 from tests.treasury.house import House
+from tests.treasury.market import Market
 from tests.treasury.past import Past
 from tests.treasury.reporting import Reports
-from tests.treasury.market import Market
+from tests.treasury.withdrawing import Withdrawing
 
 # DAOs that say that they have another number of approved members than they have.
 MISCOUNTED = """
@@ -31,7 +31,6 @@ MISCOUNTED = """
     FROM treasury.daos d JOIN treasury.dao_members m ON m.dao_id = d.id
     GROUP BY d.id HAVING d.member_count <> count(*) FILTER (WHERE m.status = 'approved')
 """
-from tests.treasury.withdrawing import Withdrawing
 
 
 @pytest.fixture
@@ -68,6 +67,8 @@ async def api(pipeline: Pipeline, settings: Settings, services: Services) -> Asy
 @pytest.fixture
 def depositing(house: House, daraja: FakeMpesa) -> Depositing:
     return Depositing(house, daraja)
+
+
 @pytest.fixture(autouse=True)
 async def _members_are_counted(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
     """After every test, a DAO says how many approved members it has."""
@@ -99,6 +100,8 @@ def reports(house: House, start: datetime) -> Reports:
 @pytest.fixture
 def withdrawing(house: House, daraja: FakeMpesa, depositing: Depositing) -> Withdrawing:
     return Withdrawing(house, daraja, depositing)
+
+
 @pytest.fixture
 async def market(make: Factory, owner: asyncpg.Pool[Any]) -> Market:
     """Rates that no other test has stored."""
