@@ -144,3 +144,11 @@ async def test_the_same_key_gives_once_and_a_dry_run_nothing(house: House, dao: 
     codes = [*first.refusals("contributeToDao"), *again.refusals("contributeToDao")]
     assert codes in ([], ["IN_PROGRESS"])
     assert await house.balance(dao.member, "KES") == "990"
+
+
+async def test_a_treasury_that_would_not_hold_the_sum_is_refused(house: House, dao: Any, changes: Changes) -> None:
+    await house.fill(dao, "9999999899")
+    before = await changes.mark()
+
+    assert await house.refused("contributeToDao", dao.member, daoId=dao, amount="1") == ["AMOUNT_OUT_OF_RANGE"]
+    assert await changes.since(before) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.changes import Changes
-from tests.client import STAFF
+from tests.client import STAFF, Api
 from tests.treasury.house import House
 
 # Who calls it, and with what; `idempotencyKey` where it takes one.
@@ -65,3 +65,18 @@ async def test_the_same_key_does_it_once(house: House, it: Any, name: str, chang
 
     assert (first.refusals(name), again[name]) == ([], first[name])
     assert await changes.since(before) == []
+
+
+async def test_the_ordinary_executor_shows_the_same(house: House, ordinary: Api) -> None:
+    """Who only requests to join sees the request in the answer, and nowhere else."""
+    dao = await house.dao()
+    one, other = await house.person(), await house.person()
+    shown = "member { status role dao { name } }"
+
+    planned = await house.api.mutate("joinDao", one, show=shown, daoId=dao)
+    executed = await ordinary.mutate("joinDao", other, show=shown, daoId=dao)
+    afterwards = await house.api("{ daoMembers { nodes { status } } }", as_=one)
+
+    assert planned["joinDao"] == executed["joinDao"]
+    assert planned["joinDao"]["member"] == {"status": "PENDING", "role": "MEMBER", "dao": {"name": dao.name}}
+    assert afterwards["daoMembers"]["nodes"] == []

@@ -235,3 +235,18 @@ async def test_the_same_key_sends_once_and_a_dry_run_nothing(house: House, pair:
 
     assert {code for each in codes for code in each} <= {"IN_PROGRESS"}
     assert await house.balance(pair[1], "KES") == "100"
+
+
+async def test_a_number_without_a_prefix_is_read_as_in_the_senders_country(house: House) -> None:
+    sender, recipient = await house.person(profile={"locale": "en-KE"}, KES="100"), await house.person()
+
+    assert await send(house, sender, recipientPhone=f"0{recipient.phone.removeprefix('+254')}") == []
+    assert await house.balance(recipient, "KES") == "100"
+
+
+async def test_a_balance_that_would_not_hold_the_sum_is_refused(house: House, pair: Any, changes: Changes) -> None:
+    await house.give(pair[1], "KES", "99999999999999999999")
+    before = await changes.mark()
+
+    assert await send(house, pair[0], "1", recipientId=pair[1]) == ["AMOUNT_OUT_OF_RANGE"]
+    assert await changes.since(before) == []
