@@ -64,7 +64,6 @@ WALLET = "treasury.wallet_transactions"
 # treasury: C
 MPESA = "treasury.mpesa_transactions"
 DEPOSITED = "r.transaction_type IN ('stk_push', 'c2b')"
-OUT = "treasury.mpesa_transactions"
 WITHDRAWAL, REVERSAL = "r.transaction_type = 'b2c' AND r.purpose = 'withdrawal'", "r.transaction_type = 'reversal'"
 FUNDED = "r.status IN ('funded', 'disputed', 'released', 'refunded', 'split')"
 POSTINGS = (
@@ -138,22 +137,22 @@ POSTINGS = (
     ),
     Posting(LedgerKind.MPESA_HELD, "mpesa_receipt", "treasury.mpesa_receipts", "r.held_reason IS NOT NULL", "r.amount"),
     # treasury: payouts
-    Posting(LedgerKind.MPESA_WITHDRAWAL, "mpesa_transaction", OUT, WITHDRAWAL, "r.amount + r.fee"),
+    Posting(LedgerKind.MPESA_WITHDRAWAL, "mpesa_transaction", MPESA, WITHDRAWAL, "r.amount + r.fee"),
     Posting(
-        LedgerKind.MPESA_WITHDRAWAL_PAID, "mpesa_transaction", OUT, f"{WITHDRAWAL} AND r.status = 'completed'",
+        LedgerKind.MPESA_WITHDRAWAL_PAID, "mpesa_transaction", MPESA, f"{WITHDRAWAL} AND r.status = 'completed'",
         "r.amount + r.fee",
     ),
     Posting(
-        LedgerKind.MPESA_WITHDRAWAL_REVERSAL, "mpesa_transaction", OUT,
+        LedgerKind.MPESA_WITHDRAWAL_REVERSAL, "mpesa_transaction", MPESA,
         f"{WITHDRAWAL} AND r.status IN ('failed', 'cancelled')", "r.amount + r.fee",
     ),
     # What goes back without having been credited was in suspense already.
     Posting(
-        LedgerKind.MPESA_REVERSAL, "mpesa_transaction", OUT, "false", "r.amount",
+        LedgerKind.MPESA_REVERSAL, "mpesa_transaction", MPESA, "false", "r.amount",
         may=f"{REVERSAL} AND r.status <> 'failed'", undone_by=LedgerKind.MPESA_REVERSAL_UNDONE,
     ),
     Posting(
-        LedgerKind.MPESA_RETURN, "mpesa_transaction", OUT, f"{REVERSAL} AND r.status = 'completed'", "r.amount"
+        LedgerKind.MPESA_RETURN, "mpesa_transaction", MPESA, f"{REVERSAL} AND r.status = 'completed'", "r.amount"
     ),
     # One that failed and is tried again is posted anew.
     Posting(
@@ -261,5 +260,6 @@ def proofs() -> dict[str, str]:
         # treasury: C
         "a receipt that was credited has one deposit": RECEIPTS_CREDITED,
         "what is held by M-Pesa is in suspense": SUSPENDED,
+        # treasury: payouts
         "what users have pending is on its way to a phone": PENDING,
     } | named
