@@ -34,6 +34,7 @@ from resolvers.treasury import (
     stepping_up,
     withdrawals,
 )
+from resolvers.treasury import deposits, mpesa_payments, pushes, referral_payouts, withdrawals
 from resolvers.treasury import withdrawal_limits as mpesa_limits
 from resolvers.usage import referrals as usage_referrals
 
@@ -135,6 +136,7 @@ LIMITS = {
     "mpesa_monthly_withdrawals": Limit(
         mpesa_limits.MONTHLY_WITHDRAWALS, "What may be withdrawn by M-Pesa in a month, in Kenyan shillings."
     ),
+    "referral_payout_mtaa": Limit(referral_payouts.REWARD, "What the reward of a referral is, in MTAA."),
     "mpesa_withdrawal_phone_hours": Limit(
         withdrawals.PHONE_HOURS, "How many hours after a phone was verified money may be sent to it."
     ),

@@ -154,6 +154,10 @@ SHOWN = {
     **dict.fromkeys(
         ("cancelMpesaWithdrawal", "settleMpesaPayout"), "mpesaTransaction { rowId status failureReason }"
     ),
+    **dict.fromkeys(
+        ("requestReferralPayout", "approveReferralPayout", "rejectReferralPayout", "retryReferralPayout"),
+        "referralPayout { rowId status amount currency destinationPhone failureReason notes retryCount }",
+    ),
     "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee reversesId }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
     # treasury: swaps

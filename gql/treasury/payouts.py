@@ -6,7 +6,7 @@ import models.treasury as m
 from gql.kit.mirror import mirrors
 from gql.kit.mutation import mutations
 from gql.kit.roots import root_fields
-from resolvers.treasury import reversals, withdrawals
+from resolvers.treasury import referral_payouts, reversals, withdrawals
 
 MODELS = (m.ReferralPayout,)
 mirrors(*MODELS)
@@ -17,4 +17,8 @@ Mutation = mutations(
     withdrawals.cancel_mpesa_withdrawal,
     withdrawals.settle_mpesa_payout,
     reversals.reverse_mpesa_payment,
+    referral_payouts.request_referral_payout,
+    referral_payouts.approve_referral_payout,
+    referral_payouts.reject_referral_payout,
+    referral_payouts.retry_referral_payout,
 )
