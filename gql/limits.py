@@ -31,10 +31,10 @@ from resolvers.treasury import (
     proposals,
     pushes,
     quotes,
+    referral_payouts,
     stepping_up,
     withdrawals,
 )
-from resolvers.treasury import deposits, mpesa_payments, pushes, referral_payouts, withdrawals
 from resolvers.treasury import withdrawal_limits as mpesa_limits
 from resolvers.usage import referrals as usage_referrals
 
