@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0052"
-down_revision = "0050"
+down_revision = "0051"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0054"
-down_revision = "0052"
+down_revision = "0053"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0056"
-down_revision = "0051"
+down_revision = "0055"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from migrations.sql import run
 
 revision = "0057"
-down_revision = "0055"
+down_revision = "0056"
 
 
 def upgrade() -> None:
