@@ -229,3 +229,17 @@ async def test_messages_and_receipts_are_staffs(depositing: Depositing, house: H
     await depositing.paid(person)
 
     assert (await house.api(f"{{ {name} {{ nodes {{ id }} }} }}", as_=person))[name]["nodes"] == []
+
+
+async def test_a_payment_shows_the_one_that_it_reverses(depositing: Depositing, house: House) -> None:
+    person = await house.person()
+    paid, other = await depositing.paid(person), await depositing.paid(person)
+    await house.owner.execute(
+        "UPDATE treasury.mpesa_transactions SET reverses_id = $2 WHERE id = $1", other.id, paid.id
+    )
+
+    shown = await house.api("{ mpesaTransactions { nodes { rowId reverses { rowId } } } }", as_=person)
+
+    assert {each["rowId"]: each["reverses"] for each in shown["mpesaTransactions"]["nodes"]} == {
+        str(paid.id): None, str(other.id): {"rowId": str(paid.id)},
+    }  # fmt: skip
