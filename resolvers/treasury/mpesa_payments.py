@@ -284,7 +284,7 @@ def complete(
     )  # fmt: skip
     publish(tx, Topic.MPESA_PAYMENT_COMPLETED, payment.id, user_id=payment.user_id)
     notify(tx, payment.user_id, "mpesa_deposit_received", amount=shown(net), reference=receipt.receipt_number)
-    if treasury is not None:
+    if treasury is not None and fits(treasury.total_balance + net, DaoTreasury.total_balance):
         _contribute(tx, balance, treasury, net)
 
 

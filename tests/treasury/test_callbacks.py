@@ -17,6 +17,8 @@ from tests.treasury.house import House
 
 # A message that is not acted on is stored, with the job that tries it again.
 KEPT = ("treasury.mpesa_messages", "jobs.pgqueuer")
+# As much as a treasury can hold.
+FULL = "9" * 10
 ORDERS = list(itertools.permutations(("callback", "notice", "status")))
 
 
@@ -399,6 +401,16 @@ async def test_what_was_paid_for_a_dao_that_is_gone_stays_with_the_user(
 
     assert await depositing.status(push) == "completed"
     assert (await house.balance(member, "KES"), await house.holds(dao)) == ("975", "0")
+
+
+async def test_what_a_treasury_cannot_hold_stays_with_the_user(depositing: Depositing, house: House) -> None:
+    dao = await house.dao(members=2, KES=FULL)
+    member = dao.members[1]
+
+    push = await depositing.paid(member, daoId=dao.id)
+
+    assert await depositing.status(push) == "completed"
+    assert (await house.balance(member, "KES"), await house.holds(dao)) == ("975", FULL)
 
 
 async def test_a_deposit_of_before_receipts_were_kept_is_not_credited_again(
