@@ -18,6 +18,7 @@ from lango.providers.wave import WAVE
 from lango.providers.wave.client import Wave
 from lango.providers.wave.settings import WaveSettings
 from lango.settings import Settings
+from tests.providers.mpesa import inbox, mpesa, phone, safaricom, twin  # noqa: F401 - fixtures
 
 SESSION = {
     "id": "cos-18qq25rgr100a",

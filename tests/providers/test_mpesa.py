@@ -7,28 +7,22 @@ import base64
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from lango.providers import BadProvider
-from lango.providers.mpesa.client import Accepted, Mpesa, NoMpesa, Outcome, Push, StatementLine
-from lango.providers.mpesa.credentials import password, security_credential
+from lango.providers.mpesa.client import Accepted, Mpesa, NoMpesa, Outcome, Push
+from lango.providers.mpesa.credentials import password
 from lango.providers.mpesa.daraja import HttpMpesa
 from lango.providers.mpesa.errors import MpesaRefused, MpesaUnavailable, MpesaUndecided
-from lango.providers.mpesa.tokens import Token, Tokens
 from tests.providers.conftest import FakeServer
-from tests.providers.mpesa import KEY, LIVE, PASSKEY, PAYMENT, PHONE, SECRET, mpesa_of, settings_of
+from tests.providers.mpesa import KEY, LIVE, PASSKEY, PAYMENT, PHONE, SECRET, TOKEN, mpesa_of, settings_of
 
-TOKEN = (200, {"access_token": "token-1", "expires_in": "3599"})
 NEWER_TOKEN = (200, {"access_token": "token-2", "expires_in": "3599"})
 PUSHED = {
     "MerchantRequestID": "29115-34620561-1",
@@ -69,41 +63,6 @@ ASKS: dict[str, Callable[[Mpesa], Awaitable[Any]]] = {
     "statement": lambda mpesa: mpesa.statement(datetime.now(UTC), datetime.now(UTC)),
 }
 ALL = BEGINS | ASKS
-
-
-@pytest.fixture(scope="module")
-def safaricom() -> tuple[RSAPrivateKey, str]:
-    """A key, and a certificate of it in the place of Safaricom's."""
-    key = generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "apigee.test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, SHA256())
-    )  # fmt: skip
-    return key, certificate.public_bytes(Encoding.PEM).decode()
-
-
-@pytest.fixture
-async def mpesa(server: FakeServer, tmp_path: Path, safaricom: tuple[RSAPrivateKey, str]) -> AsyncIterator[HttpMpesa]:
-    """The adapter, with the server in Daraja's place, whose first answer is a token."""
-    live = LIVE | {
-        "api_url": server.url, "timeout": 0.5, "pull": True, "initiator": "lango", "initiator_password": "Pass123!",
-        "certificate": safaricom[1], "payout_shortcode": "600988",
-    }  # fmt: skip
-    async with mpesa_of(settings_of(tmp_path, live)) as made:
-        assert isinstance(made, HttpMpesa)
-        yield made
-
-
-def test_the_password_is_the_one_that_daraja_shows() -> None:
-    expected = (
-        "MTc0Mzc5YmZiMjc5ZjlhYTliZGJjZjE1OGU5N2RkNzFhNDY3Y2QyZTBjODkzMDU5YjEwZjc4ZTZiNzJhZGExZWQyYzkxOTIwMTYwMjE2MTY1"
-        "NjI3"
-    )
-
-    assert password("174379", PASSKEY, "20160216165627") == expected
-    assert password("174379", f" {PASSKEY}\n", "20160216165627") == expected
 
 
 @pytest.mark.parametrize(
@@ -387,42 +346,44 @@ async def test_nothing_listens(tmp_path: Path, call: str, safaricom: tuple[RSAPr
             assert not isinstance(unavailable.value, MpesaUndecided)
 
 
-async def test_a_connection_that_ends_without_an_answer_may_have_begun_something(tmp_path: Path) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@asynccontextmanager
+async def answered_by(answer: Callable[[asyncio.StreamWriter], Awaitable[None]], folder: Path) -> AsyncIterator[Mpesa]:
+    """The adapter, which has its token, and whose calls are answered byte by byte."""
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        await answer(writer)
         writer.close()
 
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
-        async with mpesa_of(settings_of(tmp_path, LIVE | {"api_url": f"http://127.0.0.1:{port}"})) as mpesa:
+    async with await asyncio.start_server(answered, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        async with mpesa_of(settings_of(folder, LIVE | {"api_url": url, "timeout": 0.5})) as mpesa:
             assert isinstance(mpesa, HttpMpesa)
             mpesa.tokens.token, mpesa.tokens.until = "token", time.monotonic() + 60
+            yield mpesa
 
-            with pytest.raises(MpesaUndecided, match="the answer was lost"):
-                await push(mpesa)
+
+async def test_a_connection_that_ends_without_an_answer_may_have_begun_something(tmp_path: Path) -> None:
+    async def hang_up(writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with answered_by(hang_up, tmp_path) as mpesa:
+        with pytest.raises(MpesaUndecided, match="the answer was lost"):
+            await push(mpesa)
 
 
 async def test_an_answer_that_drips_is_not_waited_for(tmp_path: Path) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+    async def drip(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
         for _ in range(30):
             writer.write(b" ")
             await asyncio.sleep(0.1)
-        writer.close()
 
-    async with await asyncio.start_server(drip, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
-        settings = settings_of(tmp_path, LIVE | {"api_url": f"http://127.0.0.1:{port}", "timeout": 0.5})
-        async with mpesa_of(settings) as mpesa:
-            assert isinstance(mpesa, HttpMpesa)
-            mpesa.tokens.token, mpesa.tokens.until = "token", time.monotonic() + 60
-            began = time.monotonic()
-
-            with pytest.raises(MpesaUndecided, match="no answer within"):
-                await push(mpesa)
-
-            assert time.monotonic() - began < 1.5
+    async with answered_by(drip, tmp_path) as mpesa:
+        began = time.monotonic()
+        with pytest.raises(MpesaUndecided, match="no answer within"):
+            await push(mpesa)
+        assert time.monotonic() - began < 1.5
 
 
 async def test_a_token_serves_many_calls(mpesa: HttpMpesa, server: FakeServer) -> None:
@@ -451,86 +412,6 @@ async def test_a_token_that_is_taken_no_longer_is_replaced_once(
         await push(mpesa)
     assert not isinstance(unavailable.value, MpesaUndecided)
     assert len(server.requests) == 7
-
-
-async def test_a_token_is_replaced_a_minute_before_its_end() -> None:
-    now, fetched = 1000.0, 0
-
-    async def fetch() -> Token:
-        nonlocal fetched
-        fetched += 1
-        return Token(f"token-{fetched}", 3599)
-
-    tokens = Tokens(fetch, lambda: now)
-    assert await tokens.get() == "token-1"
-    now += 3538
-    assert await tokens.get() == "token-1"
-    now += 1
-    assert await tokens.get() == "token-2"
-    tokens.drop("token-1")
-    assert await tokens.get() == "token-2"
-
-
-async def test_who_gives_up_does_not_take_the_token_from_the_others() -> None:
-    go = asyncio.Event()
-
-    async def fetch() -> Token:
-        await go.wait()
-        return Token("token", 3599)
-
-    tokens = Tokens(fetch)
-    first, second = asyncio.create_task(tokens.get()), asyncio.create_task(tokens.get())
-    await asyncio.sleep(0)
-    first.cancel()
-    await asyncio.sleep(0)
-    go.set()
-
-    assert await second == "token"
-
-
-async def test_a_token_that_cannot_be_had_is_tried_again() -> None:
-    async def fetch() -> Token:
-        raise MpesaUnavailable("no")
-
-    tokens = Tokens(fetch)
-    for _ in range(2):
-        answers = await asyncio.gather(tokens.get(), tokens.get(), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [MpesaUnavailable] * 2
-
-
-async def test_a_statement_is_read_to_its_end(mpesa: HttpMpesa, server: FakeServer) -> None:
-    lines = [
-        {
-            "transactionId": f"SKT{number}", "trxDate": "2026-03-01T23:13:00Z", "msisdn": 1, "sender": "MPESA",
-            "transactiontype": "c2b-pay-bill-debit", "billreference": "L7K2", "amount": "168.00",
-        }
-        for number in range(3)
-    ]  # fmt: skip
-    found = {"ResponseRefID": "1", "ResponseCode": "1000", "ResponseMessage": "Success"}
-    server.will(
-        TOKEN, (200, found | {"Response": [lines[:2]]}), (200, found | {"Response": [lines[2:]]}),
-        (200, found | {"Response": [[]]}),
-    )  # fmt: skip
-    begin = datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
-
-    statement = await mpesa.statement(begin, begin + timedelta(days=1))
-
-    at = datetime(2026, 3, 1, 20, 13, tzinfo=UTC)
-    assert statement == [
-        StatementLine(f"SKT{number}", Decimal("168.00"), at, "L7K2", "c2b-pay-bill-debit") for number in range(3)
-    ]
-    assert [request.json["OffSetValue"] for request in server.requests[1:]] == ["0", "2", "3"]
-    assert server.requests[1].json | {"OffSetValue": "0"} == {
-        "ShortCode": "174379", "StartDate": "2026-03-02 00:00:00", "EndDate": "2026-03-03 00:00:00", "OffSetValue": "0",
-    }  # fmt: skip
-
-
-async def test_a_statement_that_is_not_given_is_refused(tmp_path: Path, server: FakeServer) -> None:
-    async with mpesa_of(settings_of(tmp_path, LIVE | {"api_url": server.url})) as mpesa:
-        with pytest.raises(MpesaRefused, match="LANGO_MPESA_PULL"):
-            await ASKS["statement"](mpesa)
-
-    assert server.requests == []
 
 
 async def test_without_a_certificate_money_only_comes(tmp_path: Path, server: FakeServer) -> None:
@@ -569,23 +450,6 @@ async def test_neither_phone_nor_secrets_are_repeated(mpesa: HttpMpesa, server: 
     assert "254712345678" not in str(refused.value)
     for secret in ("Pass123!", "token-1", SECRET):
         assert secret not in str(refused.value) + repr(refused.value.__cause__)
-
-
-@pytest.mark.parametrize("given", ["no such file", "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----"])
-def test_what_is_no_certificate_is_said_at_the_start(given: str) -> None:
-    with pytest.raises(BadProvider, match="LANGO_MPESA_CERTIFICATE"):
-        security_credential("Pass123!", given)
-
-
-def test_a_certificate_may_be_a_file(tmp_path: Path, safaricom: tuple[RSAPrivateKey, str]) -> None:
-    certificate = x509.load_pem_x509_certificate(safaricom[1].encode())
-    for name, form in (("pem.cer", Encoding.PEM), ("der.cer", Encoding.DER)):
-        file = tmp_path / name
-        file.write_bytes(certificate.public_bytes(form))
-
-        credential = security_credential("Pass123!", str(file))
-
-        assert safaricom[0].decrypt(base64.b64decode(credential), PKCS1v15()) == b"Pass123!"
 
 
 @pytest.mark.parametrize("call", ALL)

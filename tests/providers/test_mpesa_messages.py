@@ -1,4 +1,4 @@
-"""What M-Pesa posts, in all the forms in which it has been seen; and its statements."""
+"""What M-Pesa posts, in all the forms in which it has been seen."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from lango.providers.mpesa.client import StatementLine
 from lango.providers.mpesa.messages import (
-    EAST_AFRICA,
     Confirmation,
     PushCallback,
     Result,
@@ -20,7 +18,6 @@ from lango.providers.mpesa.messages import (
     push_callback,
     result,
 )
-from lango.providers.mpesa.statements import exported
 from lango.providers.payloads import BadPayload, json_object
 
 PAID = b"""{"Body": {"stkCallback": {
@@ -56,16 +53,6 @@ NOTICE = {
     "MSISDN": "2547*****126",
     "FirstName": "John",
 }
-STATEMENT = """\ufeffShort Code,600638
-Time Period,From 2026-03-01 to 2026-03-02
-
-Receipt No.,Completion Time,Initiation Time,Details,Transaction Status,Paid In,Withdrawn,Balance,Reason Type,A/C No.
-SKT1,2026-03-01 23:59:59,2026-03-01 23:59:58,Pay Bill from 2547*****126,Completed,"1,000.00",,"2,000.00",Pay Bill,L7K2
-SKT1,2026-03-01 23:59:59,2026-03-01 23:59:58,Pay merchant Charge,Completed,,-11.00,1989.00,Charge,
-SKT2,02-03-2026 00:00:00,02-03-2026 00:00:00,Business Payment to 2547*****126,Completed,,-400.00,1589.00,B2C,
-SKT3,2026-03-02 00:00:01,2026-03-02 00:00:01,Pay Bill,Declined,5.00,,1589.00,Pay Bill,L7K2
-
-"""
 
 
 def with_items(items: Any) -> dict[str, Any]:
@@ -234,26 +221,3 @@ def test_moments_are_written_in_many_ways(value: Any) -> None:
 @pytest.mark.parametrize("value", [None, "", 0, "20261301130005", "yesterday", {}, True])
 def test_a_moment_that_cannot_be_read_is_none(value: Any) -> None:
     assert moment(value) is None
-
-
-def test_the_portals_statement_is_read() -> None:
-    assert exported(STATEMENT, EAST_AFRICA) == [
-        StatementLine("SKT1", Decimal("1000.00"), datetime(2026, 3, 1, 20, 59, 59, tzinfo=UTC), "L7K2", "Pay Bill"),
-        StatementLine("SKT1", Decimal("11.00"), datetime(2026, 3, 1, 20, 59, 59, tzinfo=UTC), "", "Charge"),
-        StatementLine("SKT2", Decimal("400.00"), datetime(2026, 3, 1, 21, 0, tzinfo=UTC), "", "B2C"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "no line with the columns"),
-        ("Receipt No.,Amount\nSKT1,5\n", "no line with the columns"),
-        ("Receipt No.,Completion Time,Paid In\nSKT1,soon,5\n", "completion time of SKT1"),
-        ("Receipt No.,Completion Time,Paid In\nSKT1,20260301130005,much\n", "no amount"),
-        ("Receipt No.,Completion Time\nSKT1,20260301130005\n", "SKT1 has no amount"),
-    ],
-)
-def test_a_file_that_is_no_statement_is_not_read(content: str, message: str) -> None:
-    with pytest.raises(BadPayload, match=message):
-        exported(content, EAST_AFRICA)
