@@ -158,7 +158,8 @@ SHOWN = {
         ("requestReferralPayout", "approveReferralPayout", "rejectReferralPayout", "retryReferralPayout"),
         "referralPayout { rowId status amount currency destinationPhone failureReason notes retryCount }",
     ),
-    "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee reversesId }",
+    "returnHeldPayment": "mpesaReceipt { rowId status } reversal { rowId status amount reverses { rowId } }",
+    "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
     # treasury: swaps
     "quoteSwap": "quote { rowId fromCurrency toCurrency fromAmount toAmount rate fee expiresAt }",

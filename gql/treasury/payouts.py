@@ -17,6 +17,7 @@ Mutation = mutations(
     withdrawals.cancel_mpesa_withdrawal,
     withdrawals.settle_mpesa_payout,
     reversals.reverse_mpesa_payment,
+    reversals.return_held_payment,
     referral_payouts.request_referral_payout,
     referral_payouts.approve_referral_payout,
     referral_payouts.reject_referral_payout,

@@ -24,6 +24,7 @@ from models.treasury import (
     MpesaReceipt,
     MpesaReceiptStatus,
     MpesaTransaction,
+    MpesaTransactionStatus,
     ReferralPayout,
     ReferralPayoutStatus,
     TransactionFee,
@@ -143,7 +144,9 @@ def complete(tx: RuleTransaction, out: Outgoing, receipt_number: str, paid_at: d
         _complete_withdrawal(tx, out)
 
 
-def give_back(tx: RuleTransaction, out: Outgoing, reason: str, *, status: Status = Status.FAILED) -> None:
+def give_back(
+    tx: RuleTransaction, out: Outgoing, reason: str, *, status: MpesaTransactionStatus = Status.FAILED
+) -> None:
     """It was not carried out, and will not be: the money goes back to where it was taken from."""
     payment = out.payment
     payment.status, payment.next_query_at, payment.failure_reason = status, None, reason

@@ -116,7 +116,9 @@ async def request_referral_payout(
     referral: Annotated[
         Referral, Locked("The invitation that was accepted."), OwnedBy(Referral.sponsor_user_id, NotYourReferral)
     ],
-    method: Annotated[Method, Value("How it is paid: to the `WALLET` on the platform, or by `MPESA`.")],
+    method: Annotated[
+        ReferralPayoutPayoutMethod, Value("How it is paid: to the `WALLET` on the platform, or by `MPESA`.")
+    ],
     phone: Annotated[str | None, Text("Your own verified phone, where the client shows it.", LONGEST_PHONE)] = None,
 ) -> ReferralPayout:
     """Request the reward of a referral, once: in MTAA to one's balance, or in shillings to one's own verified phone.

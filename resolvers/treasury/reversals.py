@@ -10,15 +10,16 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam
 
+from lango.db import rows
 from lango.db.prepared import Lookup
 from lango.errors import Refused
 from lango.jobs.calls import call_soon
-from lango.rules.inputs import Locked, Text
+from lango.rules.inputs import Locked, Seen, Text
 from lango.rules.rule import InvalidState, rule
 from lango.rules.transaction import RuleTransaction
 from models.ledger import LedgerKind
 from models.topics import Topic
-from models.treasury import MpesaTransaction
+from models.treasury import MpesaReceipt, MpesaReceiptStatus, MpesaTransaction
 from resolvers.kernel import audit, clock, own_matters
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter
@@ -26,6 +27,7 @@ from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
 from resolvers.ledger.balances import InsufficientFunds, balances_in, check_funds, locking_balances
 from resolvers.ledger.ledger import Movement
+from resolvers.treasury.held_payments import GOING_BACK
 from resolvers.treasury.mpesa_amounts import KES, AmountNotWhole, is_whole
 from resolvers.treasury.mpesa_payments import Kind, Status
 from resolvers.treasury.outgoing import OVERDUE, send_reversal
@@ -126,3 +128,44 @@ async def reverse_mpesa_payment(
     tx.save(payment)
     audit.decided(tx, "mpesa_payment_reversed", "mpesa_transaction", payment.id, reason.strip())
     return Reversing(mpesa_transaction=payment, reversal=made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returning:
+    """Held money that goes back, and the reversal by which it does."""
+
+    mpesa_receipt: MpesaReceipt
+    reversal: MpesaTransaction
+
+
+@rule(OwnMatter, InvalidState, AmountNotWhole, TextMissing, staff=True, calls=True)
+async def return_held_payment(
+    tx: RuleTransaction,
+    receipt: Annotated[MpesaReceipt, Seen("The receipt whose money is held.")],
+    reason: Annotated[str, Text("Why, for those who look at it later.", LONGEST_REASON)],
+) -> Returning:
+    """Send held money back to the phone that paid it. Should M-Pesa not carry it out, it is held as before."""
+    check_text(reason, field="reason")
+    owner = receipt.mpesa_transaction_id
+    wards, ((held,),), *payments, going_back, ((now,),) = await tx.fetch(
+        own_matters.relating(tx),
+        rows.locking(MpesaReceipt, receipt.id),
+        *([] if owner is None else [rows.locking(MpesaTransaction, owner)]),
+        GOING_BACK.query(number=receipt.receipt_number),
+        clock.reading(),
+    )
+    original: MpesaTransaction | None = payments[0][0][0] if payments else None
+    own_matters.refuse_related(tx, wards, original and original.user_id, field="receipt_id")
+    if held.status != MpesaReceiptStatus.HELD or going_back or held.mpesa_transaction_id != owner:
+        state = "going_back" if going_back else held.status
+        raise InvalidState(f"The receipt is {state}.", field="receipt_id", state=state)
+    if not is_whole(held.amount):
+        raise AmountNotWhole(field="receipt_id")
+    # What is nobody's goes back in the name of whoever decided it.
+    made = begin(
+        tx, receipt=held.receipt_number, amount=held.amount, user_id=original.user_id if original else tx.user_id,
+        phone=original.phone_number if original else "", original=original, now=now,
+    )  # fmt: skip
+    held.decided_by, held.decided_at, held.decision_reason = tx.user_id, now, reason.strip()
+    tx.save(held)
+    return Returning(mpesa_receipt=held, reversal=made)

@@ -13,7 +13,7 @@ from tests.client import STAFF
 from tests.treasury.house import House
 from tests.treasury.withdrawing import SETTLE, Withdrawing
 
-REVERSE = "reverseMpesaPayment"
+REVERSE, RETURN = "reverseMpesaPayment", "returnHeldPayment"
 
 
 async def reversing(withdrawing: Withdrawing, deposit: Any, **more: Any) -> SimpleNamespace:
@@ -167,3 +167,95 @@ async def test_staff_settle_a_reversal_that_was_never_reported(withdrawing: With
         assert (await withdrawing.settle(reversal, paid, **receipt)).refusals(SETTLE) == []
 
         assert (await withdrawing.status_of(deposit), (await withdrawing.money(person))[0]) == (status, money)
+
+
+async def held_receipt(withdrawing: Withdrawing, person: Any = None) -> SimpleNamespace:
+    """A deposit of 1,000 of which 900 came."""
+    deposit = await withdrawing.depositing.held(person or await withdrawing.house.person())
+    deposit.key = (await withdrawing.depositing.receipt(deposit.receipt))["id"]
+    return deposit
+
+
+async def returning(withdrawing: Withdrawing, held: Any, staff: Any = None) -> Any:
+    staff = staff or await withdrawing.house.make.staff()
+    return await withdrawing.house.call(RETURN, staff, STAFF, receiptId=held.key, reason="not what was requested")
+
+
+async def test_what_is_held_goes_back_from_suspense(withdrawing: Withdrawing, house: House, books: Books) -> None:
+    held = await held_receipt(withdrawing)
+
+    answer = await returning(withdrawing, held)
+
+    shown = answer[RETURN]["reversal"]
+    assert (shown["status"], shown["amount"], shown["reverses"]["rowId"]) == (
+        "PROCESSING",
+        "900.00",
+        str(held.id),
+    )
+    assert answer[RETURN]["mpesaReceipt"]["status"] == "HELD"
+    assert withdrawing.daraja.called("reverse", held.receipt) == 1
+    reversal = UUID(shown["rowId"])
+    assert await house.posted(reversal) == []
+    assert (await returning(withdrawing, held)).refusals(RETURN) == ["INVALID_STATE"]
+    await withdrawing.hear(withdrawing.result(reversal, 0, withdrawing.daraja.receipt()), "reversal")
+
+    assert (await withdrawing.depositing.receipt(held.receipt))["status"] == "returned"
+    assert await withdrawing.status_of(held) == "reversed"
+    assert await house.posted(reversal) == [
+        ("mpesa_return", "platform:suspense:KES", "900"), ("mpesa_return", "provider:mpesa:KES", "-900"),
+    ]  # fmt: skip
+    assert (await books.events(held.id))[-1] == "mpesa_payment.returned"
+
+
+async def test_what_m_pesa_did_not_send_back_is_held_as_before(withdrawing: Withdrawing, house: House) -> None:
+    held = await held_receipt(withdrawing)
+    first = (await returning(withdrawing, held))[RETURN]["reversal"]["rowId"]
+
+    await withdrawing.hear(withdrawing.result(UUID(first), 1), "reversal")
+
+    assert (await withdrawing.depositing.receipt(held.receipt))["status"] == "held"
+    assert await withdrawing.status_of(held) == "held"
+    again = (await returning(withdrawing, held))[RETURN]["reversal"]["rowId"]
+    assert again != first
+
+
+async def test_what_is_nobodys_goes_back_too(withdrawing: Withdrawing, house: House) -> None:
+    number = withdrawing.daraja.receipt()
+    await withdrawing.depositing.hear_confirmed("NOBODY", number, "700")
+    nobodys = SimpleNamespace(key=(await withdrawing.depositing.receipt(number))["id"])
+
+    reversal = UUID((await returning(withdrawing, nobodys))[RETURN]["reversal"]["rowId"])
+    await withdrawing.hear(withdrawing.result(reversal, 0, withdrawing.daraja.receipt()), "reversal")
+
+    assert (await withdrawing.depositing.receipt(number))["status"] == "returned"
+    assert await withdrawing.status_of(reversal) == "completed"
+
+
+async def test_what_is_not_returned(withdrawing: Withdrawing, house: House, changes: Changes) -> None:
+    own = await house.person(user={"roles": ["user", "admin"]})
+    owned, held = await held_receipt(withdrawing, own), await held_receipt(withdrawing)
+    deposit = await withdrawing.depositing.paid(await house.person(), "1000")
+    deposit.key = (await withdrawing.depositing.receipt(deposit.receipt))["id"]
+    staff = await house.make.staff()
+    before = await changes.mark()
+
+    assert (await returning(withdrawing, owned, own)).refusals(RETURN) == ["OWN_MATTER"]
+    assert (await returning(withdrawing, deposit, staff)).refusals(RETURN) == ["INVALID_STATE"]
+    blank = await house.call(RETURN, staff, STAFF, receiptId=held.key, reason=" ")
+    assert blank.refusals(RETURN) == ["TEXT_MISSING"]
+    assert await changes.since(before) == []
+
+
+async def test_returning_and_releasing_at_once_do_one_of_the_two(withdrawing: Withdrawing, house: House) -> None:
+    for _ in range(4):
+        person = await house.person()
+        held, staff = await held_receipt(withdrawing, person), await house.make.staff()
+
+        returned, released = await asyncio.gather(
+            returning(withdrawing, held, staff),
+            house.call("releaseHeldPayment", staff, STAFF, receiptId=held.key, reason="it is theirs"),
+        )
+
+        refusals = [returned.refusals(RETURN), released.refusals("releaseHeldPayment")]
+        assert sorted(refusals) == [[], ["INVALID_STATE"]]
+        assert (await withdrawing.money(person))[0] == ("0" if refusals[0] == [] else "877.5")
