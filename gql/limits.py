@@ -36,6 +36,7 @@ from resolvers.treasury import (
     withdrawals,
 )
 from resolvers.treasury import withdrawal_limits as mpesa_limits
+from resolvers.treasury import daos, quotes, recurring_work, stepping_up
 from resolvers.usage import referrals as usage_referrals
 
 
@@ -142,6 +143,12 @@ LIMITS = {
     ),
     # treasury: swaps
     "swap_fee_rate": Limit(quotes.SWAP_FEE, "The part of what is given that a swap costs: 0.005 is 0.5 %."),
+    "recurring_catch_up": Limit(
+        recurring_work.CATCH_UP, "How many dates of a recurring payment are paid at most after an outage."
+    ),
+    "recurring_retry_hours": Limit(
+        recurring_work.RETRY_HOURS, "After how many hours a recurring payment that failed is tried again."
+    ),
     "swap_quote_seconds": Limit(quotes.QUOTE_SECONDS, "How many seconds a quote for a swap is good."),
     "password_minimum": Limit(
         passwords.MINIMUM, "How many characters a password has at least, where it is the only factor."

@@ -161,6 +161,12 @@ SHOWN = {
     "returnHeldPayment": "mpesaReceipt { rowId status } reversal { rowId status amount reverses { rowId } }",
     "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
+    # treasury: orders
+    **dict.fromkeys(
+        ("createRecurringPayment", "updateRecurringPayment", "pauseRecurringPayment", "resumeRecurringPayment",
+         "cancelRecurringPayment"),
+        "recurringPayment { rowId amount currency nextPaymentDate isActive isPaused pausedReason occurrence timeZone }",
+    ),
     # treasury: swaps
     "quoteSwap": "quote { rowId fromCurrency toCurrency fromAmount toAmount rate fee expiresAt }",
     "swapCurrency": "swap { rowId fromAmount toAmount exchangeRate totalFee status } walletTransaction { rowId type amount }",

@@ -42,6 +42,8 @@ NAMES = {
     "partner_invitations.expire_lapsed_invitations",
     "points.mature_points",
     "rate_limits.forget_old_windows",
+    "recurring.pay_due",
+    "recurring.send_notices",
     "redemption.expire_due_codes",
     "referrals.expire_referrals",
     "refunds.send_pending_refunds",
