@@ -40,6 +40,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Donation": {"status": "succeeded"},
     "Card": {"last_four": "4242"},
     "Address": {"state": "CA", "country": "US"},
+    "MpesaReceipt": {"status": "held"},
     "TransactionFee": {"fee_amount": Decimal(1), "platform_revenue": Decimal(1)},
 }  # fmt: skip
 
