@@ -119,7 +119,7 @@ def inbox(tmp_path: Path) -> Inbox:
 @pytest.fixture
 async def twin(inbox: Inbox) -> AsyncIterator[HttpMpesa]:
     """The adapter with the sandbox, as a worker has it, whose results the application gets."""
-    settings = settings_of(inbox.folder, {"chosen": "sandbox", "timeout": 0.5})
+    settings = settings_of(inbox.folder, {"chosen": "sandbox", "timeout": 5.0})
     async with AsyncExitStack() as closing:
         yield make_sandbox(settings, closing, inbox.deliver)
 
@@ -148,7 +148,7 @@ def callbacks(came: Sequence[tuple[str, Any]]) -> list[PushCallback]:
 async def mpesa(server: FakeServer, tmp_path: Path, safaricom: tuple[RSAPrivateKey, str]) -> AsyncIterator[HttpMpesa]:
     """The adapter, with the server in Daraja's place, whose first answer is a token."""
     live = LIVE | {
-        "api_url": server.url, "timeout": 0.5, "pull": True, "initiator": "lango", "initiator_password": "Pass123!",
+        "api_url": server.url, "timeout": 5.0, "pull": True, "initiator": "lango", "initiator_password": "Pass123!",
         "certificate": safaricom[1], "payout_shortcode": "600988",
     }  # fmt: skip
     async with mpesa_of(settings_of(tmp_path, live)) as made:

@@ -53,7 +53,9 @@ async def output_of(*command: str, env: dict[str, str]) -> str:
 async def test_it_is_in_the_registry_the_settings_and_the_warnings(tmp_path: Path) -> None:
     found = orjson.loads(await output_of("-c", FACTS, env=environment(tmp_path)))
 
-    assert found["names"] == ["africas_talking", "github", "google", "kiosk", "smtp", "telegram", "twilio", "wave"]
+    assert found["names"] == [
+        "africas_talking", "github", "google", "kiosk", "mpesa", "smtp", "telegram", "twilio", "wave",
+    ]  # fmt: skip
     assert found["warnings"] == [
         "KIOSK_CLOSED", "PAYMENT_PROVIDER_UNAVAILABLE", "PAYMENT_PROVIDER_REFUSED", "NOT_YET_FINISHED",
     ]  # fmt: skip

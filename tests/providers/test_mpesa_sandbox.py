@@ -69,6 +69,8 @@ async def test_a_payout_fails(twin: HttpMpesa, inbox: Inbox) -> None:
 
 
 async def test_a_payout_without_an_answer_is_paid(twin: HttpMpesa, inbox: Inbox) -> None:
+    await twin.tokens.get()
+    twin.timeout = 0.5
     with pytest.raises(MpesaUndecided, match="no answer"):
         await paid_out(twin, 504)
 
@@ -78,6 +80,8 @@ async def test_a_payout_without_an_answer_is_paid(twin: HttpMpesa, inbox: Inbox)
 async def test_a_push_without_an_answer_waits_on_the_phone(
     twin: HttpMpesa, inbox: Inbox, phone: httpx.AsyncClient
 ) -> None:
+    await twin.tokens.get()
+    twin.timeout = 0.5
     with pytest.raises(MpesaUndecided, match="no answer"):
         await pushed(twin, 504)
 
