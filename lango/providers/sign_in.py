@@ -8,18 +8,18 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlencode
 
 import httpx
 from pydantic import Field, SecretStr
 
-from lango.db.postgres import is_loopback
-from lango.observability.finding import Finding, Level
+from lango.observability.finding import Finding
 from lango.providers.addresses import is_private
 from lango.providers.errors import BadProvider, ProviderRefused, ProviderUnavailable
+from lango.providers.sandboxes import Mode, Sandboxed, exposed
 from lango.providers.warnings import WarningKind
-from lango.settings import Section, Settings
+from lango.settings import Settings
 
 # Answers of these endpoints are small; what is larger is not read.
 LARGEST_ANSWER = 100_000
@@ -98,10 +98,9 @@ class Off:
         raise SignInUnavailable("switched off")
 
 
-class SignInSettings(Section):
+class SignInSettings(Sandboxed):
     """What is alike in the settings of all of them; a subclass says `chosen`, and where the provider is."""
 
-    chosen: Literal["live", "sandbox", "off"] | None = None
     client_id: str = Field(
         "",
         description="The id of this application there. Of several, separated by commas, the first exchanges codes; the "
@@ -111,7 +110,7 @@ class SignInSettings(Section):
     timeout: float = Field(10.0, gt=0, description="Seconds that one call may take.")
 
     @property
-    def mode(self) -> Literal["live", "sandbox", "off"]:
+    def mode(self) -> Mode:
         return self.chosen or ("live" if self.client_id else "off")
 
     @property
@@ -183,23 +182,12 @@ def checks_of(name: str, kind: type[SignInSettings]) -> Callable[[Settings], Ite
     """What `lango doctor` says of such a provider."""
 
     def checks(settings: Settings) -> Iterator[Finding]:
-        if settings.section(kind).mode == "sandbox" and not is_loopback(settings.host):
-            yield Finding(
-                "settings", Level.ERROR,
-                f"Signing in by {name} is a sandbox while lango listens on {settings.host}: anybody is anybody.",
-                f"Set LANGO_{name.upper()} to live, with LANGO_{name.upper()}_CLIENT_ID, or to off.",
-            )  # fmt: skip
+        yield from exposed(
+            settings, settings.section(kind).mode, f"Signing in by {name} is", "anybody is anybody",
+            f"Set LANGO_{name.upper()} to live, with LANGO_{name.upper()}_CLIENT_ID, or to off.",
+        )  # fmt: skip
 
     return checks
-
-
-def in_development(name: str, kind: type[SignInSettings]) -> Callable[[Settings], Mapping[str, str]]:
-    """The sandbox, unless the settings say what shall be."""
-
-    def chosen(settings: Settings) -> Mapping[str, str]:
-        return {f"LANGO_{name.upper()}": "sandbox"} if settings.section(kind).chosen is None else {}
-
-    return chosen
 
 
 def client_of(

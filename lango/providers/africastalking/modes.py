@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import httpx
 
-from lango.db.postgres import is_loopback
 from lango.observability.finding import Finding, Level
+from lango.providers import sandboxes
 from lango.providers.africastalking.client import HttpAfricasTalking, NoAfricasTalking
 from lango.providers.africastalking.sandbox import SandboxAfricasTalking
 from lango.providers.africastalking.settings import AfricasTalkingSettings
@@ -48,19 +48,15 @@ def is_sandbox(settings: Settings) -> bool:
     return settings.section(AfricasTalkingSettings).mode == "sandbox"
 
 
-def in_development(settings: Settings) -> Mapping[str, str]:
-    """The sandbox, unless the settings say what shall be."""
-    return {} if settings.section(AfricasTalkingSettings).chosen else {"LANGO_AFRICAS_TALKING": "sandbox"}
+in_development = sandboxes.in_development(AfricasTalkingSettings)
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
     own = settings.section(AfricasTalkingSettings)
-    if own.mode == "sandbox" and not is_loopback(settings.host):
-        yield Finding(
-            "settings", Level.ERROR,
-            f"Africa's Talking is a sandbox while lango listens on {settings.host}: nobody gets an SMS.",
-            "Set LANGO_AFRICAS_TALKING to live, with LANGO_AFRICAS_TALKING_API_KEY, or to off.",
-        )  # fmt: skip
+    yield from sandboxes.exposed(
+        settings, own.mode, "Africa's Talking is", "nobody gets an SMS",
+        "Set LANGO_AFRICAS_TALKING to live, with LANGO_AFRICAS_TALKING_API_KEY, or to off.",
+    )  # fmt: skip
     if own.mode != "live":
         return
     try:

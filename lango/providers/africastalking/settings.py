@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, SecretStr
 
 from lango.providers.addresses import is_private
 from lango.providers.errors import BadProvider
-from lango.settings import Section, named
+from lango.providers.sandboxes import Mode, Sandboxed
+from lango.settings import named
 
 SHORTEST_SECRET = 16
 # It guards nothing: in the sandbox whoever opens the page may report.
 SANDBOX_SECRET = "africas_talking_sandbox_secret"
 
 
-class AfricasTalkingSettings(Section):
+class AfricasTalkingSettings(Sandboxed):
     """How SMS are sent by Africa's Talking."""
 
     model_config = named("LANGO_AFRICAS_TALKING_")
 
-    chosen: Literal["live", "sandbox", "off"] | None = Field(
+    chosen: Mode | None = Field(
         None,
         validation_alias="LANGO_AFRICAS_TALKING",
         description="SMS by Africa's Talking: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango "
@@ -41,7 +40,7 @@ class AfricasTalkingSettings(Section):
     timeout: float = Field(8.0, gt=0, description="Seconds that one call of the API may take.")
 
     @property
-    def mode(self) -> Literal["live", "sandbox", "off"]:
+    def mode(self) -> Mode:
         return self.chosen or ("live" if self.api_key else "off")
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lango.providers.github.client import NAME, make
 from lango.providers.github.settings import GithubSettings
 from lango.providers.provider import Provider
-from lango.providers.sign_in import SignIn, checks_of, in_development
+from lango.providers.sandboxes import in_development
+from lango.providers.sign_in import SignIn, checks_of
 from lango.providers.sign_in_sandbox import routes_of
 
 GITHUB: Provider[SignIn] = Provider(
@@ -14,5 +15,5 @@ GITHUB: Provider[SignIn] = Provider(
     settings=GithubSettings,
     routes=routes_of(NAME, GithubSettings, NAME),
     checks=checks_of(NAME, GithubSettings),
-    development=in_development(NAME, GithubSettings),
+    development=in_development(GithubSettings),
 )

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from lango.providers.google.settings import ISSUERS, GoogleSettings
 from lango.providers.openid import make_openid
 from lango.providers.provider import Provider
-from lango.providers.sign_in import SignIn, checks_of, in_development
+from lango.providers.sandboxes import in_development
+from lango.providers.sign_in import SignIn, checks_of
 from lango.providers.sign_in_sandbox import routes_of
 from lango.settings import Settings
 
@@ -26,5 +27,5 @@ GOOGLE: Provider[SignIn] = Provider(
     settings=GoogleSettings,
     routes=routes_of(NAME, GoogleSettings, ISSUERS[0]),
     checks=checks_of(NAME, GoogleSettings),
-    development=in_development(NAME, GoogleSettings),
+    development=in_development(GoogleSettings),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import httpx
 
-from lango.db.postgres import is_loopback
 from lango.observability.finding import Finding, Level
+from lango.providers import sandboxes
 from lango.providers.errors import BadProvider
 from lango.providers.mpesa.client import Mpesa, NoMpesa
 from lango.providers.mpesa.daraja import Business, HttpMpesa
@@ -76,19 +76,15 @@ def _business(own: MpesaSettings, passkey: str, initiator: str, credential: str)
     )
 
 
-def in_development(settings: Settings) -> Mapping[str, str]:
-    """The sandbox, unless the settings say what shall be."""
-    return {"LANGO_MPESA": "sandbox"} if settings.section(MpesaSettings).chosen is None else {}
+in_development = sandboxes.in_development(MpesaSettings)
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
     own = settings.section(MpesaSettings)
-    if own.mode == "sandbox" and not is_loopback(settings.host):
-        yield Finding(
-            "settings", Level.ERROR,
-            f"M-Pesa is a sandbox while lango listens on {settings.host}: balances fill for nothing.",
-            "Set LANGO_MPESA to live, with what it needs, or to off.",
-        )  # fmt: skip
+    yield from sandboxes.exposed(
+        settings, own.mode, "M-Pesa is", "balances fill for nothing",
+        "Set LANGO_MPESA to live, with what it needs, or to off.",
+    )  # fmt: skip
     if own.mode != "live":
         return
     try:

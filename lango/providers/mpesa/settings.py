@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
@@ -11,7 +10,8 @@ from pydantic import Field, SecretStr, field_validator
 from lango.providers.addresses import is_private
 from lango.providers.errors import BadProvider
 from lango.providers.mpesa.credentials import security_credential
-from lango.settings import Section, named
+from lango.providers.sandboxes import Mode, Sandboxed
+from lango.settings import named
 
 # They guard nothing: in the sandbox whoever opens the page may pay.
 SANDBOX_SECRET, SANDBOX_PASSKEY = "sandbox-callbacks", "mpesa-sandbox-passkey"
@@ -20,12 +20,12 @@ SANDBOX_SHORTCODE = "174379"
 PRODUCTION = "https://api.safaricom.co.ke"
 
 
-class MpesaSettings(Section):
+class MpesaSettings(Sandboxed):
     """How money comes and goes by M-Pesa."""
 
     model_config = named("LANGO_MPESA_")
 
-    chosen: Literal["live", "sandbox", "off"] | None = Field(
+    chosen: Mode | None = Field(
         None,
         validation_alias="LANGO_MPESA",
         description="Payments by M-Pesa: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango dev` "
@@ -92,7 +92,7 @@ class MpesaSettings(Section):
         return given
 
     @property
-    def mode(self) -> Literal["live", "sandbox", "off"]:
+    def mode(self) -> Mode:
         return self.chosen or ("live" if self.consumer_key else "off")
 
     @property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
-from lango.db.postgres import is_loopback
 from lango.observability.finding import Finding, Level
+from lango.providers import sandboxes
 from lango.providers.errors import BadProvider
 from lango.providers.mailbox import Mailbox
 from lango.providers.messages import EmailCarrier
@@ -34,9 +34,7 @@ def is_sandbox(settings: Settings) -> bool:
     return settings.section(SmtpSettings).mode == "sandbox"
 
 
-def in_development(settings: Settings) -> Mapping[str, str]:
-    """The sandbox, unless the settings say what shall be."""
-    return {"LANGO_SMTP": "sandbox"} if settings.section(SmtpSettings).chosen is None else {}
+in_development = sandboxes.in_development(SmtpSettings)
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
@@ -46,12 +44,10 @@ def checks(settings: Settings) -> Iterator[Finding]:
             "settings", Level.WARNING, "No mail server is set: nobody signs in, or is warned, by email.",
             "Set LANGO_SMTP_HOST and LANGO_SMTP_SENDER.",
         )  # fmt: skip
-    if own.mode == "sandbox" and not is_loopback(settings.host):
-        yield Finding(
-            "settings", Level.ERROR,
-            f"Emails go to a sandbox while lango listens on {settings.host}: nobody gets any.",
-            "Set LANGO_SMTP to live, with LANGO_SMTP_HOST, or to off.",
-        )  # fmt: skip
+    yield from sandboxes.exposed(
+        settings, own.mode, "Emails go to", "nobody gets any",
+        "Set LANGO_SMTP to live, with LANGO_SMTP_HOST, or to off.",
+    )  # fmt: skip
     if own.mode != "live":
         return
     try:

@@ -10,15 +10,16 @@ from pydantic import Field, SecretStr
 
 from lango.providers.addresses import LOOPBACK
 from lango.providers.errors import BadProvider
-from lango.settings import Section, named
+from lango.providers.sandboxes import Mode, Sandboxed
+from lango.settings import named
 
 
-class SmtpSettings(Section):
+class SmtpSettings(Sandboxed):
     """How emails are sent."""
 
     model_config = named("LANGO_SMTP_")
 
-    chosen: Literal["live", "sandbox", "off"] | None = Field(
+    chosen: Mode | None = Field(
         None,
         validation_alias="LANGO_SMTP",
         description="Emails by a mail server: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango "
@@ -40,7 +41,7 @@ class SmtpSettings(Section):
     timeout: float = Field(15.0, gt=0, description="Seconds that sending one email may take.")
 
     @property
-    def mode(self) -> Literal["live", "sandbox", "off"]:
+    def mode(self) -> Mode:
         return self.chosen or ("live" if self.host else "off")
 
     @property

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 
 from lango.providers.openid import make_openid
 from lango.providers.provider import Provider
-from lango.providers.sign_in import SignIn, checks_of, in_development
+from lango.providers.sandboxes import in_development
+from lango.providers.sign_in import SignIn, checks_of
 from lango.providers.sign_in_sandbox import routes_of
 from lango.providers.telegram.settings import ISSUERS, TelegramSettings
 from lango.settings import Settings
@@ -26,5 +27,5 @@ TELEGRAM: Provider[SignIn] = Provider(
     settings=TelegramSettings,
     routes=routes_of(NAME, TelegramSettings, ISSUERS[0]),
     checks=checks_of(NAME, TelegramSettings),
-    development=in_development(NAME, TelegramSettings),
+    development=in_development(TelegramSettings),
 )

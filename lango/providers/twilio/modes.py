@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from uuid import UUID
 
 import httpx
 
-from lango.db.postgres import is_loopback
 from lango.observability.finding import Finding, Level
+from lango.providers import sandboxes
 from lango.providers.addresses import public_url
 from lango.providers.errors import BadProvider
 from lango.providers.mailbox import Mailbox
@@ -48,19 +48,15 @@ def is_sandbox(settings: Settings) -> bool:
     return settings.section(TwilioSettings).mode == "sandbox"
 
 
-def in_development(settings: Settings) -> Mapping[str, str]:
-    """The sandbox, unless the settings say what shall be."""
-    return {"LANGO_TWILIO": "sandbox"} if settings.section(TwilioSettings).chosen is None else {}
+in_development = sandboxes.in_development(TwilioSettings)
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
     own = settings.section(TwilioSettings)
-    if own.mode == "sandbox" and not is_loopback(settings.host):
-        yield Finding(
-            "settings", Level.ERROR,
-            f"Twilio is a sandbox while lango listens on {settings.host}: nobody gets an SMS.",
-            "Set LANGO_TWILIO to live, with LANGO_TWILIO_AUTH_TOKENS, or to off.",
-        )  # fmt: skip
+    yield from sandboxes.exposed(
+        settings, own.mode, "Twilio is", "nobody gets an SMS",
+        "Set LANGO_TWILIO to live, with LANGO_TWILIO_AUTH_TOKENS, or to off.",
+    )  # fmt: skip
     if own.mode != "live":
         return
     try:

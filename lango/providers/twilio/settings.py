@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, SecretStr
 
 from lango.providers.addresses import is_private
 from lango.providers.errors import BadProvider
-from lango.settings import Section, named
+from lango.providers.sandboxes import Mode, Sandboxed
+from lango.settings import named
 
 # They guard nothing: in the sandbox whoever opens the page may report.
 SANDBOX_ACCOUNT, SANDBOX_TOKEN = "ACsandbox", "twilio_sandbox_token"
 
 
-class TwilioSettings(Section):
+class TwilioSettings(Sandboxed):
     """How SMS are sent by Twilio."""
 
     model_config = named("LANGO_TWILIO_")
 
-    chosen: Literal["live", "sandbox", "off"] | None = Field(
+    chosen: Mode | None = Field(
         None,
         validation_alias="LANGO_TWILIO",
         description="SMS by Twilio: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango dev` and "
@@ -38,7 +37,7 @@ class TwilioSettings(Section):
     timeout: float = Field(8.0, gt=0, description="Seconds that one call of Twilio's API may take.")
 
     @property
-    def mode(self) -> Literal["live", "sandbox", "off"]:
+    def mode(self) -> Mode:
         return self.chosen or ("live" if self.auth_tokens else "off")
 
     @property

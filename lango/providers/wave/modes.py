@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import httpx
 
-from lango.db.postgres import is_loopback
 from lango.observability.finding import Finding, Level
+from lango.providers import sandboxes
 from lango.providers.addresses import public_url, return_url
 from lango.providers.errors import BadProvider
 from lango.providers.wave.client import HttpWave, NoWave, Wave
@@ -43,19 +43,15 @@ def make(settings: Settings, closing: AsyncExitStack) -> Wave:
     return HttpWave(client, return_url=return_url(settings), timeout=own.timeout)
 
 
-def in_development(settings: Settings) -> Mapping[str, str]:
-    """The sandbox, unless the settings say what shall be."""
-    return {"LANGO_WAVE": "sandbox"} if settings.section(WaveSettings).chosen is None else {}
+in_development = sandboxes.in_development(WaveSettings)
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
     own = settings.section(WaveSettings)
-    if own.mode == "sandbox" and not is_loopback(settings.host):
-        yield Finding(
-            "settings", Level.ERROR,
-            f"Wave is a sandbox while lango listens on {settings.host}: pots fill for nothing.",
-            "Set LANGO_WAVE to live, with LANGO_WAVE_API_KEY, or to off.",
-        )  # fmt: skip
+    yield from sandboxes.exposed(
+        settings, own.mode, "Wave is", "pots fill for nothing",
+        "Set LANGO_WAVE to live, with LANGO_WAVE_API_KEY, or to off.",
+    )  # fmt: skip
     if own.mode != "live":
         return
     try:

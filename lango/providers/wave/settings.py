@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, SecretStr
 
 from lango.providers.addresses import is_private
 from lango.providers.errors import BadProvider
-from lango.settings import Section, named
+from lango.providers.sandboxes import Mode, Sandboxed
+from lango.settings import named
 
 # It guards nothing: in the sandbox whoever opens the page may pay.
 SANDBOX_SECRET = "wave_sandbox_secret"
 
 
-class WaveSettings(Section):
+class WaveSettings(Sandboxed):
     """How payments are made by Wave."""
 
     model_config = named("LANGO_WAVE_")
 
-    chosen: Literal["live", "sandbox", "off"] | None = Field(
+    chosen: Mode | None = Field(
         None,
         validation_alias="LANGO_WAVE",
         description="Payments by Wave: `live`, in a `sandbox` inside the gateway, or `off`. Without it `lango dev` and "
@@ -34,7 +33,7 @@ class WaveSettings(Section):
     timeout: float = Field(10.0, gt=0, description="Seconds that one call of Wave's API may take.")
 
     @property
-    def mode(self) -> Literal["live", "sandbox", "off"]:
+    def mode(self) -> Mode:
         return self.chosen or ("live" if self.api_key else "off")
 
     @property
