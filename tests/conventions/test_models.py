@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import ARRAY
+from sqlalchemy.orm import RelationshipDirection
 
 from gql.kit.node import MIRRORED
 from lango.actor import Role
@@ -195,3 +196,15 @@ async def test_functions_are_nobodys_by_default_and_pinned(owner: asyncpg.Pool[A
             OR p.proowner <> 'lango_owner'::regrole)
     """
     assert await names(owner, loose) == []
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_who_has_a_foreign_key_has_one_parent(model: type[Base]) -> None:
+    """Also where the parent is in the same table: the other way round it would be some child."""
+    assert [
+        relation.key
+        for relation in model.__mapper__.relationships
+        if relation.mapper.class_ is model
+        and not relation.uselist
+        and relation.direction is not RelationshipDirection.MANYTOONE
+    ] == []
