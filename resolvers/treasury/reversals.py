@@ -155,7 +155,8 @@ async def return_held_payment(
         clock.reading(),
     )
     original: MpesaTransaction | None = payments[0][0][0] if payments else None
-    own_matters.refuse_related(tx, wards, original and original.user_id, field="receipt_id")
+    payer = None if original is None else original.user_id
+    own_matters.refuse_related(tx, wards, payer, field="receipt_id")
     if held.status != MpesaReceiptStatus.HELD or going_back or held.mpesa_transaction_id != owner:
         state = "going_back" if going_back else held.status
         raise InvalidState(f"The receipt is {state}.", field="receipt_id", state=state)
@@ -163,7 +164,7 @@ async def return_held_payment(
         raise AmountNotWhole(field="receipt_id")
     # What is nobody's goes back in the name of whoever decided it.
     made = begin(
-        tx, receipt=held.receipt_number, amount=held.amount, user_id=original.user_id if original else tx.user_id,
+        tx, receipt=held.receipt_number, amount=held.amount, user_id=payer or tx.user_id,
         phone=original.phone_number if original else "", original=original, now=now,
     )  # fmt: skip
     held.decided_by, held.decided_at, held.decision_reason = tx.user_id, now, reason.strip()
