@@ -218,10 +218,11 @@ def reference(
 
 def to_one(column: Mapped[Any]) -> Mapped[Any]:
     """The parent behind a foreign key. Null where a policy hides it."""
+    declared: Any = column
 
     def parents_key() -> list[Any]:
         # Said for a parent in the same table, which SQLAlchemy takes for a child otherwise.
-        return [key.column for key in column.column.foreign_keys]
+        return [key.column for key in declared.column.foreign_keys]
 
     return relationship(foreign_keys=[column], remote_side=parents_key, viewonly=True, lazy="raise", doc=_doc(column))
 
