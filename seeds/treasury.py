@@ -86,11 +86,11 @@ async def load(world: World, books: Books, sponsoring: Sponsoring) -> int:
         mpesa.put_account(world, dice, group.members[0], group.id, group.founded)
         mpesa.put_nobodys(world, dice, books, group.founded + timedelta(days=70))
         _put_reserve(books, group)
+        treasury_reports.put_recurring(world, dice, books, group.members, group.id)
         transfers = _decide_transfers(dice, group, number)
         _put_treasury(world, books, group, number, transfers, dice)
         _put_signer_changes(world, dice, group)
         treasury_reports.put_reports(world, dice, group.id, group.members[0].id, number)
-        treasury_reports.put_recurring(world, dice, group.members, group.id)
         await world.rows.flush_if_many()
     _put_payouts(world, dice, books, sponsoring)
     treasury_reports.put_rates(world, dice)
@@ -189,16 +189,17 @@ def _swap(world: World, dice: Dice, books: Books, member: Person, when: datetime
     given = Decimal(100)
     fee = given * SWAP_FEE
     got = ((given - fee) * RATE).quantize(UNIT)
-    swap = dice.id()
+    swap, quote = dice.id(), dice.id()
     world.rows.put(
-        SwapQuote, id=dice.id(), user_id=member.id, from_currency=KES, to_currency="cUSD", from_amount=given,
-        to_amount=got, rate=RATE, fee=fee, expires_at=when + AN_HOUR / 60, used_at=when, created_at=when,
+        SwapQuote, id=quote, user_id=member.id, from_currency=KES, to_currency="cUSD", from_amount=given,
+        to_amount=got, rate=RATE, fee=fee, fee_rate=SWAP_FEE, expires_at=when + AN_HOUR / 60, used_at=when,
+        created_at=when,
     )  # fmt: skip
     world.rows.put(
         CurrencySwap, id=swap, user_id=member.id, from_currency=KES, to_currency="cUSD", from_amount=given,
         to_amount=got, exchange_rate=RATE, market_rate=RATE * Decimal("1.01"), spread=Decimal("0.01"),
         slippage=Decimal(0), platform_fee=fee, total_fee=fee, provider="manual", status="completed", created_at=when,
-        completed_at=when,
+        completed_at=when, quote_id=quote,
     )  # fmt: skip
     _put_fee(world, dice, swap, "swap", "currency_swap", given, fee, SWAP_FEE, member, when)
     movements = [

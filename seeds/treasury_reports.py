@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from lango.db.postgres import RawJson
-from models.treasury import ExchangeRate, FinancialReport, GasPrice, RecurringPayment
+from models.treasury import (
+    ExchangeRate,
+    FinancialReport,
+    GasPrice,
+    RecurringOccurrence,
+    RecurringPayment,
+    WalletTransaction,
+)
+from resolvers.ledger.ledger import Movement, dao_account, user_account
 from resolvers.treasury.report_lines import FIND_LAST, FIND_LINES, totals_of
+from seeds.ledger import Books
 from seeds.world import Dice, Person, World, named
 
+# What members pay their DAO each time.
+ORDERED = Decimal(50)
 # Who made each rate's row: units of the second for one of the first.
 RATES = {
     ("KES", "cUSD"): "0.0077", ("cUSD", "KES"): "129.5", ("CELO", "cUSD"): "0.62", ("cUSD", "CELO"): "1.6",
@@ -62,21 +73,44 @@ async def draw_up(world: World) -> None:
         world.rows.written += 1
 
 
-def put_recurring(world: World, dice: Dice, members: list[Person], dao: UUID) -> None:
-    """Orders that run, rest after failures, or were cancelled; none has fallen due yet."""
-    for number, member in enumerate(members[:3]):
-        began = dice.ago(20, 3)
-        paused, cancelled = number == 1, number == 2
+def put_recurring(world: World, dice: Dice, books: Books, members: list[Person], dao: UUID) -> None:
+    """Orders that run, rest or were cancelled, and what became of their dates; the next one is some days ahead."""
+    orders = (("weekly", 10, ("paid", "paid")), ("weekly", 17, ("missed", "skipped")), ("biweekly", 17, ("failed",)))
+    for number, (member, (frequency, days, outcomes)) in enumerate(zip(members, orders, strict=False)):
+        starts, key, period = world.today - timedelta(days=days), dice.id(), timedelta(days=7 if number < 2 else 14)
+        paused, cancelled, paid = number == 1, number == 2, outcomes.count("paid")
+        dates = [
+            (place, starts + place * period, outcome, dice.id() if outcome == "paid" else None)
+            for place, outcome in enumerate(outcomes)
+        ]
         world.rows.put(
-            RecurringPayment, id=dice.id(), user_id=member.id, dao_id=dao, amount=Decimal(200), currency="KES",
-            description="Cotisation mensuelle", frequency=("monthly", "weekly", "biweekly")[number], interval=1,
-            start_date=world.today + timedelta(days=4), next_payment_date=world.today + timedelta(days=4),
-            is_active=not cancelled, is_paused=paused, paused_at=began + timedelta(days=1) if paused else None,
-            paused_reason="By the payer" if paused else None, payment_method=("wallet", "mpesa", "wallet")[number],
-            payment_method_details={"phone": member.phone} if paused else None, created_at=began,
-            cancelled_at=began + timedelta(days=2) if cancelled else None,
-            cancelled_reason="No longer wanted" if cancelled else None,
+            RecurringPayment, id=key, user_id=member.id, dao_id=dao, amount=ORDERED, currency="KES",
+            description="Cotisation", frequency=frequency, interval=1, start_date=starts,
+            next_payment_date=starts + len(dates) * period, is_active=not cancelled, is_paused=paused,
+            paused_at=starts + period - timedelta(days=1) if paused else None,
+            paused_reason="By the payer" if paused else None, payment_method="wallet",
+            created_at=starts - timedelta(days=1), cancelled_at=world.today - timedelta(days=4) if cancelled else None,
+            cancelled_reason="No longer wanted" if cancelled else None, occurrence=len(dates),
+            total_payments=paid + 3 * cancelled, successful_payments=paid, failed_attempts=3 * cancelled,
+            missed_payments=outcomes.count("missed"), last_payment_id=dates[-1][3] if paid else None,
+            last_payment_date=dates[-1][1] if paid else None,
         )  # fmt: skip
+        for place, due_at, outcome, movement in dates:
+            if movement is not None:
+                _contribute(world, books, member, dao, movement, due_at)
+            world.rows.put(
+                RecurringOccurrence, id=dice.id(), recurring_payment_id=key, user_id=member.id, occurrence=place,
+                due_at=due_at, outcome=outcome, wallet_transaction_id=movement, created_at=due_at,
+            )  # fmt: skip
+
+
+def _contribute(world: World, books: Books, member: Person, dao: UUID, movement: UUID, when: datetime) -> None:
+    world.rows.put(
+        WalletTransaction, id=movement, from_user_id=member.id, dao_id=dao, amount=ORDERED, currency="KES",
+        type="contribution", status="completed", description="Cotisation", created_at=when,
+    )  # fmt: skip
+    given = Movement(user_account(member.id, "available", "KES"), dao_account(dao, "available", "KES"), ORDERED)
+    books.post("dao_contribution", when, [given], of=("wallet_transaction", movement), by=member.id)
 
 
 def put_rates(world: World, dice: Dice) -> None:

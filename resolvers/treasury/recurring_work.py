@@ -152,7 +152,10 @@ def _pay_dates(
             payment.consecutive_failures, payment.retry_at = 0, None
             announce(tx, payment, Topic.RECURRING_PAYMENT_PAID)
             if payment.notify_on_success:
-                notify(tx, payment.user_id, "recurring_paid", **_said_of(payment, dao))
+                notify(
+                    tx, payment.user_id, "recurring_paid", amount=_amount_of(payment), currency=payment.currency,
+                    dao_name=dao.name,
+                )  # fmt: skip
     wait_for_next(tx, payment, now)
 
 
@@ -165,7 +168,10 @@ def _fail(tx: RuleTransaction, payment: RecurringPayment, dao: Dao, now: datetim
     payment.retry_at = now + pause
     announce(tx, payment, Topic.RECURRING_PAYMENT_FAILED)
     if payment.notify_on_failure:
-        notify(tx, payment.user_id, "recurring_failed", reason=IN_FRENCH[NO_FUNDS], **_said_of(payment, dao))
+        notify(
+            tx, payment.user_id, "recurring_failed", amount=_amount_of(payment), currency=payment.currency,
+            dao_name=dao.name, reason=IN_FRENCH[NO_FUNDS],
+        )  # fmt: skip
     if payment.consecutive_failures >= MOST_FAILURES:
         _pause(tx, payment, dao, THREE_FAILURES, now)
 
@@ -190,9 +196,11 @@ async def _notice(tx: RuleTransaction, payment_id: UUID) -> None:
     payment.noticed_occurrence = payment.occurrence
     tx.save(payment)
     day = payment.next_payment_date.astimezone(ZoneInfo(payment.time_zone))
-    notify(tx, payment.user_id, "recurring_due_soon", date=f"{day:%d/%m/%Y}", **_said_of(payment, dao))
+    notify(
+        tx, payment.user_id, "recurring_due_soon", amount=_amount_of(payment), currency=payment.currency,
+        dao_name=dao.name, date=f"{day:%d/%m/%Y}",
+    )  # fmt: skip
 
 
-def _said_of(payment: RecurringPayment, dao: Dao) -> dict[str, str]:
-    amount = format(rounded_down(payment.amount, payment.currency), "f")
-    return {"amount": amount, "currency": payment.currency, "dao_name": dao.name}
+def _amount_of(payment: RecurringPayment) -> str:
+    return format(rounded_down(payment.amount, payment.currency), "f")
