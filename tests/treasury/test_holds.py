@@ -81,31 +81,31 @@ async def test_what_was_released_or_given_back_is_held_no_more(ask: Api, desk: D
 
 async def test_a_partial_release_keeps_the_rest(ask: Api, house: House, owner: asyncpg.Pool[Any]) -> None:
     person = await house.person()
-    past, row, at = Past(owner), ("mpesa_transaction", uuid4()), now()
+    past, row, at = Past(owner), ("wish", uuid4()), now()
     await house.make(UserBalance, user_id=person.id, currency="KES")
     user = f"user:{person.id}"
     await past.moves(at, "provider:bank", f"{user}:available", "5000")
-    await past.moves(at, f"{user}:available", f"{user}:pending", "1010", kind="mpesa_hold", of=row)
-    await past.moves(at, f"{user}:pending", f"{user}:available", "10", kind="mpesa_part", of=row)
+    await past.moves(at, f"{user}:available", f"{user}:locked", "1010", kind="a_hold", of=row)
+    await past.moves(at, f"{user}:locked", f"{user}:available", "10", kind="a_part_of_it", of=row)
     await past.proves(person)
 
     balance = await balance_of(ask, person, "KES")
 
     (hold,) = balance["holds"]
-    assert (hold["part"], hold["amount"], hold["kind"]) == ("PENDING", "1000.00000000", "mpesa_hold")
-    assert (hold["rowId"], hold["referenceType"], hold["reason"]) == (str(row[1]), "mpesa_transaction", None)
-    assert balance["pendingBalance"] == "1000.00000000"
+    assert (hold["part"], hold["amount"], hold["kind"]) == ("LOCKED", "1000.00000000", "a_hold")
+    assert (hold["rowId"], hold["referenceType"], hold["reason"]) == (str(row[1]), "wish", None)
+    assert balance["lockedBalance"] == "1000.00000000"
 
 
 async def test_what_is_put_in_once_more_is_held_since_then(ask: Api, house: House, owner: asyncpg.Pool[Any]) -> None:
     person = await house.person()
-    past, row = Past(owner), ("referral_payout", uuid4())
+    past, row = Past(owner), ("wish", uuid4())
     await house.make(UserBalance, user_id=person.id, currency="KES")
-    pending, promotion = f"user:{person.id}:pending", "platform:promotion"
+    locked, promotion = f"user:{person.id}:locked", "platform:promotion"
     first, second = now().replace(microsecond=0), now()
-    await past.moves(first, promotion, pending, "50", kind="a_payout", of=row)
-    await past.moves(first, pending, promotion, "50", kind="its_reversal", of=row)
-    await past.moves(second, promotion, pending, "50", kind="a_payout", of=row)
+    await past.moves(first, promotion, locked, "50", kind="a_payout", of=row)
+    await past.moves(first, locked, promotion, "50", kind="its_reversal", of=row)
+    await past.moves(second, promotion, locked, "50", kind="a_payout", of=row)
     await past.proves(person)
 
     (hold,) = (await balance_of(ask, person, "KES"))["holds"]
