@@ -31,12 +31,12 @@ from resolvers.treasury import (
     proposals,
     pushes,
     quotes,
+    recurring_work,
     referral_payouts,
     stepping_up,
     withdrawals,
 )
 from resolvers.treasury import withdrawal_limits as mpesa_limits
-from resolvers.treasury import daos, quotes, recurring_work, stepping_up
 from resolvers.usage import referrals as usage_referrals
 
 
