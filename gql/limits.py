@@ -89,15 +89,6 @@ LIMITS = {
     "redemption_reversal_hours": Limit(
         reversals.REVERSAL_HOURS, "Within how many hours staff may take a redemption back."
     ),
-    # treasury: C
-    "mpesa_deposit_minimum": Limit(deposits.MINIMUM, "The smallest deposit by M-Pesa, in Kenyan shillings."),
-    "mpesa_deposit_maximum": Limit(deposits.MAXIMUM, "The largest deposit by M-Pesa, in Kenyan shillings."),
-    "mpesa_deposit_fee_rate": Limit(
-        mpesa_payments.DEPOSIT_FEE, "The part of a deposit by M-Pesa that the platform keeps: 0.025 is 2.5 %."
-    ),
-    "mpesa_push_repeat_seconds": Limit(
-        pushes.PUSH_REPEAT, "Within how many seconds the same deposit by M-Pesa is the same one."
-    ),
     "trading_fee_rate": Limit(deals.FEE_RATE, "The part of a trade's coins that the platform keeps: 0.005 is 0.5 %."),
     "trading_daily_limit_usd": Limit(traders.DAILY_LIMIT, "What a trader may trade in a day at first, in US dollars."),
     "trading_monthly_limit_usd": Limit(
@@ -119,37 +110,49 @@ LIMITS = {
         trades.FUNDING_MINUTES, "How many minutes a seller has to put the coins into the escrow."
     ),
     "escrow_payment_minutes": Limit(escrows.PAYMENT_MINUTES, "How many minutes a buyer has to pay."),
-    # treasury: daos
     "daily_daos": Limit(daos.DAILY_DAOS, "How many DAOs one may found within a day."),
     "step_up_amount_kes": Limit(
         stepping_up.STEP_UP_AMOUNT,
         "The most that is sent without a second factor shown recently, in Kenyan shillings.",
     ),
-    # treasury: payouts
-    "mpesa_minimum_withdrawal": Limit(withdrawals.MINIMUM, "The smallest withdrawal by M-Pesa, in Kenyan shillings."),
-    "mpesa_maximum_withdrawal": Limit(withdrawals.MAXIMUM, "The largest withdrawal by M-Pesa, in Kenyan shillings."),
+    "treasury_transfer_days": Limit(
+        proposals.TRANSFER_DAYS, "How many days the signers of a DAO have to decide on a payment."
+    ),
+    "mpesa_deposit_minimum_kes": Limit(deposits.MINIMUM, "The smallest deposit by M-Pesa, in Kenyan shillings."),
+    "mpesa_deposit_maximum_kes": Limit(deposits.MAXIMUM, "The largest deposit by M-Pesa, in Kenyan shillings."),
+    "mpesa_deposit_fee_rate": Limit(
+        mpesa_payments.DEPOSIT_FEE, "The part of a deposit by M-Pesa that the platform keeps: 0.025 is 2.5 %."
+    ),
+    "mpesa_push_repeat_seconds": Limit(
+        pushes.PUSH_REPEAT, "Within how many seconds the same deposit by M-Pesa is the same one."
+    ),
+    "mpesa_withdrawal_minimum_kes": Limit(
+        withdrawals.MINIMUM, "The smallest withdrawal by M-Pesa, in Kenyan shillings."
+    ),
+    "mpesa_withdrawal_maximum_kes": Limit(
+        withdrawals.MAXIMUM, "The largest withdrawal by M-Pesa, in Kenyan shillings."
+    ),
     "mpesa_withdrawal_fee_rate": Limit(
         withdrawals.FEE_RATE, "The fee of a withdrawal by M-Pesa, as a part of it: 0.01 is 1 %."
     ),
-    "mpesa_daily_withdrawals": Limit(
+    "mpesa_daily_withdrawals_kes": Limit(
         mpesa_limits.DAILY_WITHDRAWALS, "What may be withdrawn by M-Pesa in a day, in Kenyan shillings."
     ),
-    "mpesa_monthly_withdrawals": Limit(
+    "mpesa_monthly_withdrawals_kes": Limit(
         mpesa_limits.MONTHLY_WITHDRAWALS, "What may be withdrawn by M-Pesa in a month, in Kenyan shillings."
     ),
-    "referral_payout_mtaa": Limit(referral_payouts.REWARD, "What the reward of a referral is, in MTAA."),
     "mpesa_withdrawal_phone_hours": Limit(
         withdrawals.PHONE_HOURS, "How many hours after a phone was verified money may be sent to it."
     ),
-    # treasury: swaps
     "swap_fee_rate": Limit(quotes.SWAP_FEE, "The part of what is given that a swap costs: 0.005 is 0.5 %."),
+    "swap_quote_seconds": Limit(quotes.QUOTE_SECONDS, "How many seconds a quote for a swap is good."),
     "recurring_catch_up": Limit(
         recurring_work.CATCH_UP, "How many dates of a recurring payment are paid at most after an outage."
     ),
     "recurring_retry_hours": Limit(
         recurring_work.RETRY_HOURS, "After how many hours a recurring payment that failed is tried again."
     ),
-    "swap_quote_seconds": Limit(quotes.QUOTE_SECONDS, "How many seconds a quote for a swap is good."),
+    "referral_payout_mtaa": Limit(referral_payouts.REWARD, "What the reward of a referral is, in MTAA."),
     "password_minimum": Limit(
         passwords.MINIMUM, "How many characters a password has at least, where it is the only factor."
     ),
@@ -158,9 +161,6 @@ LIMITS = {
     ),
     "guardianship_request_days": Limit(
         guardians.REQUEST_DAYS, "How many days a guardian has to answer the request of a minor."
-    ),
-    "treasury_transfer_days": Limit(
-        proposals.TRANSFER_DAYS, "How many days the signers of a DAO have to decide on a payment."
     ),
     "developer_referral_bonus": Limit(usage_referrals.BONUS, "The API calls that both developers get for a referral."),
 }

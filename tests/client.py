@@ -76,16 +76,12 @@ MISSING = {
     ("GUARDIAN_REQUIRED", "guardianId"),
     ("GUARDIAN_REQUIRED", "relationshipType"),
     ("TEXT_MISSING", "reason"),
-    # treasury: C
     ("PHONE_NOT_VERIFIED", "phone"),
     ("PHONE_NOT_SERVED", "phone"),
     ("USER_MISSING", "userId"),
-    # treasury: reports
     ("TEXT_MISSING", "notes"),
-    # treasury: payouts
     ("PHONE_TOO_NEW", "phone"),
     ("RECEIPT_MISSING", "receiptNumber"),
-    # treasury: swaps
     ("SWAP_NOT_NAMED", "quoteId"),
     ("EXPECTED_RATE_MISSING", "expectedRate"),
 }

@@ -53,7 +53,6 @@ OAUTH_ACCOUNT = "oauthAccount { rowId userId provider providerUsername disconnec
 SESSION = "session { id rowId userId assuranceLevel methods }"
 SIGNED_IN = f"accessToken accessTokenExpiresAt refreshToken challengeId {SESSION}"
 
-# treasury: C
 MPESA_TRANSACTION = """mpesaTransaction {
   rowId transactionType status amount fee paidAmount purpose daoId phoneNumber accountReference expiresAt
 }"""
@@ -61,7 +60,6 @@ MPESA_RECEIPT = "mpesaReceipt { rowId status amount receiptNumber heldReason dec
 MPESA_MESSAGE = "mpesaMessage { rowId kind receiptNumber processedAt processingError }"
 
 SHOWN = {
-    # treasury: C
     "depositByMpesa": f"{MPESA_TRANSACTION} fee credited {WARNINGS}",
     "openMpesaAccount": "mpesaAccount { rowId accountNumber daoId }",
     "releaseHeldPayment": f"{MPESA_RECEIPT} {MPESA_TRANSACTION}",
@@ -149,7 +147,6 @@ SHOWN = {
         ("confirmCryptoWithdrawal", "failCryptoWithdrawal"), "transaction { rowId status transactionHash metadata }"
     ),
     "withdrawCrypto": "transaction { rowId amount currency status toAddress }",
-    # treasury: payouts
     "withdrawByMpesa": "mpesaTransaction { rowId status amount phoneNumber } fee total",
     **dict.fromkeys(
         ("cancelMpesaWithdrawal", "settleMpesaPayout"), "mpesaTransaction { rowId status failureReason }"
@@ -161,18 +158,15 @@ SHOWN = {
     "returnHeldPayment": "mpesaReceipt { rowId status } reversal { rowId status amount reverses { rowId } }",
     "reverseMpesaPayment": "mpesaTransaction { rowId status } reversal { rowId status amount fee }",
     "setKycStatus": "profile { kycStatus kycVerifiedAt isVerifiedTrader dailyLimit monthlyLimit }",
-    # treasury: orders
     **dict.fromkeys(
         ("createRecurringPayment", "updateRecurringPayment", "pauseRecurringPayment", "resumeRecurringPayment",
          "cancelRecurringPayment"),
         "recurringPayment { rowId amount currency nextPaymentDate isActive isPaused pausedReason occurrence timeZone }",
     ),
-    # treasury: swaps
     "quoteSwap": "quote { rowId fromCurrency toCurrency fromAmount toAmount rate fee expiresAt }",
     "swapCurrency": "swap { rowId fromAmount toAmount exchangeRate totalFee status } walletTransaction { rowId type amount }",
     "upsertExchangeRates": "rates { rowId fromCurrency toCurrency rate spread validFrom source }",
     "recordGasPrice": "gasPrice { rowId gasPrice avgGasPrice1h avgGasPrice24h minGasPrice24h maxGasPrice24h blockNumber }",
-    # treasury: daos
     "createDao": f"{DAO} treasury {{ rowId currency signers requiredSignatures totalBalance }} inviteCode",
     **dict.fromkeys(("updateDao", "suspendDao", "reinstateDao", "archiveDao"), DAO),
     "rotateDaoInviteCode": f"{DAO} inviteCode",
@@ -180,7 +174,6 @@ SHOWN = {
     "changeMemberRole": MEMBERSHIP,
     "contributeToDao": f"{MOVEMENT} treasury {{ availableBalance totalBalance }}",
     "transferFunds": MOVEMENT,
-    # treasury: signatures
     **dict.fromkeys(
         ("proposeTreasuryTransfer", "changeTreasuryTransfer", "cancelTreasuryTransfer", "executeTreasuryTransfer",
          "closeExpiredTreasuryTransfer"),
@@ -196,7 +189,6 @@ SHOWN = {
         f"change {{ {SIGNER_CHANGE} }} approval {{ rowId decision comment }}",
     ),
     "upsertCryptoPrices": "prices { symbol name priceUsd marketCapRank high24h }",
-    # treasury: reports
     **dict.fromkeys(("generateFinancialReport", "reviewFinancialReport"), REPORT),
     **dict.fromkeys(("submitFinancialReport", "archiveFinancialReport"), "report { rowId status }"),
     "publishFinancialReport": "report { rowId status publishedAt }",

@@ -61,7 +61,6 @@ class Posting:
 CODES, DONATIONS, ESCROWS = "redemption.qr_codes", "donations.donations", "trading.crypto_escrows"
 CHAIN = "trading.crypto_transactions"
 WALLET = "treasury.wallet_transactions"
-# treasury: C
 MPESA = "treasury.mpesa_transactions"
 DEPOSITED = "r.transaction_type IN ('stk_push', 'c2b')"
 WITHDRAWAL, REVERSAL = "r.transaction_type = 'b2c' AND r.purpose = 'withdrawal'", "r.transaction_type = 'reversal'"
@@ -118,7 +117,7 @@ POSTINGS = (
     Posting(LedgerKind.ESCROW_RELEASE, "crypto_escrow", ESCROWS, "r.status = 'released'", "r.amount"),
     Posting(LedgerKind.ESCROW_REFUND, "crypto_escrow", ESCROWS, "r.status = 'refunded'", "r.amount"),
     Posting(LedgerKind.ESCROW_SPLIT, "crypto_escrow", ESCROWS, "r.status = 'split'", "r.amount"),
-    # treasury: swaps: what the user gives, and what the platform gives for it
+    # What the user gives, and what the platform gives for it.
     Posting(
         LedgerKind.SWAP, "currency_swap", "treasury.currency_swaps", "r.status = 'completed'",
         "r.from_amount + r.to_amount",
@@ -127,16 +126,14 @@ POSTINGS = (
         LedgerKind.SWAP, "currency_swap", "treasury.currency_swaps", "r.status = 'completed' AND r.total_fee > 0",
         "r.total_fee", account="platform:fees:%",
     ),
-    # treasury: what users give to each other and to DAOs
+    # What users give to each other and to DAOs.
     Posting(LedgerKind.TRANSFER, "wallet_transaction", WALLET, "r.type = 'transfer'", "r.amount"),
     Posting(LedgerKind.DAO_CONTRIBUTION, "wallet_transaction", WALLET, "r.type = 'contribution'", "r.amount"),
-    # treasury: C
     Posting(
         LedgerKind.MPESA_DEPOSIT, "mpesa_transaction", MPESA, f"{DEPOSITED} AND r.status = 'completed'",
         "r.paid_amount", may=f"{DEPOSITED} AND r.status IN ('completed', 'reversed')",
     ),
     Posting(LedgerKind.MPESA_HELD, "mpesa_receipt", "treasury.mpesa_receipts", "r.held_reason IS NOT NULL", "r.amount"),
-    # treasury: payouts
     Posting(LedgerKind.MPESA_WITHDRAWAL, "mpesa_transaction", MPESA, WITHDRAWAL, "r.amount + r.fee"),
     Posting(
         LedgerKind.MPESA_WITHDRAWAL_PAID, "mpesa_transaction", MPESA, f"{WITHDRAWAL} AND r.status = 'completed'",
@@ -163,7 +160,6 @@ POSTINGS = (
         LedgerKind.REFERRAL_PAYOUT_PAID, "referral_payout", "treasury.referral_payouts",
         "r.status = 'completed' AND r.payout_method = 'mpesa'", "r.amount",
     ),
-    # treasury: signatures
     Posting(
         LedgerKind.TREASURY_TRANSFER, "treasury_transfer", "treasury.treasury_transfers", "r.status = 'executed'",
         "r.amount",
@@ -208,7 +204,6 @@ REFUNDED_BY_CANCELLING = """
     WHERE coalesce(d.back, 0) <> coalesce(t.taken, 0)
 """
 
-# treasury: C
 # Payments without a purpose are older than receipts.
 RECEIPTS_CREDITED = f"""
     SELECT 'mpesa_receipts.amount', coalesce(c.receipt_number, p.id::text), coalesce(c.amount, 0),
@@ -235,7 +230,6 @@ SUSPENDED = """
                ) AS owed
     ) s WHERE s.held <> s.owed
 """
-# treasury: payouts
 # Nothing else puts money on the way: what a payout set aside is pending until its end is known.
 PENDING = """
     SELECT 'user_balances.pending_balance', b.user_id || ' in ' || b.currency, b.pending_balance, coalesce(p.amount, 0)
@@ -257,9 +251,7 @@ def proofs() -> dict[str, str]:
     return {
         "every posting says what it is about": UNREFERENCED,
         "a cancelled pot gave back what its donors get": REFUNDED_BY_CANCELLING,
-        # treasury: C
         "a receipt that was credited has one deposit": RECEIPTS_CREDITED,
         "what is held by M-Pesa is in suspense": SUSPENDED,
-        # treasury: payouts
         "what users have pending is on its way to a phone": PENDING,
     } | named

@@ -43,6 +43,7 @@ from resolvers.ledger import ledger
 from resolvers.ledger.balances import lock_balance
 from resolvers.ledger.ledger import Account, Movement
 from resolvers.treasury import fees, movements
+from resolvers.treasury.contributions import contribute
 from resolvers.treasury.fees import FeeCategory, fee_of
 from resolvers.treasury.members import members_in, standing
 from resolvers.treasury.mpesa_amounts import KES
@@ -285,17 +286,8 @@ def complete(
     publish(tx, Topic.MPESA_PAYMENT_COMPLETED, payment.id, user_id=payment.user_id)
     notify(tx, payment.user_id, "mpesa_deposit_received", amount=shown(net), reference=receipt.receipt_number)
     if treasury is not None and fits(treasury.total_balance + net, DaoTreasury.total_balance):
-        _contribute(tx, balance, treasury, net)
+        contribute(tx, balance, treasury, net)
 
-
-def _contribute(tx: RuleTransaction, balance: UserBalance, treasury: DaoTreasury, amount: Decimal) -> None:
-    made = movements.record(
-        tx, WalletTransactionType.CONTRIBUTION, amount, KES, sender=balance.user_id, dao=treasury.dao_id,
-        touched=[balance],
-    )  # fmt: skip
-    available, given = ledger.available(balance), ledger.dao_available(treasury)
-    ledger.transfer(tx, LedgerKind.DAO_CONTRIBUTION, available, given, amount, of=made)
-    publish(tx, Topic.DAO_CONTRIBUTED, treasury.dao_id, user_id=balance.user_id)
 
 
 def _hold(

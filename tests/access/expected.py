@@ -475,7 +475,6 @@ TREASURY: dict[str, dict[str, Row]] = {
     },
     "ExchangeRate": FOR_ALL,
     "SwapQuote": own(),
-    # treasury: swaps and orders
     "RecurringOccurrence": {
         "owner's": row("owner", recurring_payment_id="@RecurringPayment.owner's", user_id="@owner", outcome="skipped"),
         "minor's": row("minor guardian", recurring_payment_id="@RecurringPayment.minor's", user_id="@minor", outcome="missed"),

@@ -28,12 +28,10 @@ NAMES = {
     "messages.fail_abandoned",
     "messages.look_up_cost",
     "messages.send_message",
-    # treasury: C
     "mpesa.process_message",
     "mpesa.query_messages",
     "mpesa.query_pushes",
     "mpesa.send_push",
-    # treasury: payouts
     "mpesa.query_payouts",
     "mpesa.send_payout",
     "mpesa.send_reversal",
@@ -57,7 +55,6 @@ NAMES = {
     "visits.count_visits",
     "wave_events.process_wave_event",
     "worker.forget_old_log",
-    # treasury: signatures
     "signer_changes.expire_due",
     "treasury_transfers.expire_due",
 }
