@@ -79,7 +79,7 @@ class Request:
         key = str(self.payment_id)
         if self.receipt is not None:
             return await mpesa.reverse(receipt=self.receipt, amount=self.amount, key=key, remarks="Reversal")
-        return await mpesa.pay_phone(amount=self.amount, phone=self.phone, key=key, remarks="Withdrawal")
+        return await mpesa.pay_phone(amount=self.amount, phone=self.phone, key=key, remarks="Payout")
 
 
 @job("mpesa.send_payout")

@@ -27,7 +27,7 @@ async def test_amount_and_fee_are_set_aside_and_leave_when_m_pesa_has_paid(
     assert (shown["fee"], shown["total"], shown["warnings"]) == ("10.00", "1010.00", [])
     assert shown["mpesaTransaction"]["status"] == "PROCESSING"
     assert await withdrawing.money(person) == ("3990", "1010")
-    assert withdrawing.daraja.calls == [("pay_phone", 1000, person.phone, str(payout.id), "Withdrawal")]
+    assert withdrawing.daraja.calls == [("pay_phone", 1000, person.phone, str(payout.id), "Payout")]
     receipt = await withdrawing.paid(payout)
 
     row = await withdrawing.row(payout)
