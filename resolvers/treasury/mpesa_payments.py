@@ -289,7 +289,6 @@ def complete(
         contribute(tx, balance, treasury, net)
 
 
-
 def _hold(
     tx: RuleTransaction, receipt: MpesaReceipt, payment: MpesaTransaction | None, why: str, source: Account
 ) -> None:

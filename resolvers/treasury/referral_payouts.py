@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal, localcontext
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Annotated, Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, func
+from sqlalchemy import bindparam
 
 from lango.db import rows
 from lango.db.prepared import Lookup
@@ -21,7 +23,6 @@ from models.ledger import LedgerKind
 from models.referrals import Referral, ReferralStatus
 from models.topics import Topic
 from models.treasury import (
-    ExchangeRate,
     ReferralPayout,
     ReferralPayoutPayoutMethod,
     ReferralPayoutStatus,
@@ -31,7 +32,7 @@ from models.treasury import (
 )
 from resolvers.kernel import clock, own_matters, system_config
 from resolvers.kernel.ages import NotOfAge, aging, check_is_adult, minors_in
-from resolvers.kernel.amounts import DIGITS, AmountOutOfRange
+from resolvers.kernel.amounts import AmountOutOfRange
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter
@@ -39,7 +40,8 @@ from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger import ledger
 from resolvers.ledger.balances import balances_in, check_room, locking_balances
-from resolvers.treasury import movements, phone_payouts
+from resolvers.treasury import exchange_rates, movements, phone_payouts
+from resolvers.treasury.exchange_rates import RateMissing, RateStale
 from resolvers.treasury.mpesa_amounts import (
     KES,
     PHONE_REFUSALS,
@@ -54,8 +56,6 @@ from resolvers.treasury.withdrawals import LONGEST_PHONE, MAXIMUM, MINIMUM, PHON
 
 MTAA = "MTAA"
 REWARD = Configured("treasury.referral_payout", Decimal(50))
-# In seconds; nothing is converted at a rate that is older.
-RATE_MAX_AGE = Configured("treasury.rate_max_age", 86_400)
 LONGEST_NOTES = 2_000
 Method, Status = ReferralPayoutPayoutMethod, ReferralPayoutStatus
 Decided = Annotated[ReferralPayout, Named("referral_payout")]
@@ -73,14 +73,6 @@ class MethodNotServed(Refused):
     """Nothing is paid in this way here."""
 
 
-class RateMissing(Refused):
-    """There is no rate at which the reward could be converted."""
-
-
-class RateStale(Refused):
-    """The rate is too old: it must be brought up to date first."""
-
-
 class SponsorNotAvailable(Refused):
     """The sponsor's account is suspended or closed."""
 
@@ -91,18 +83,6 @@ REQUESTED = Lookup(
         ReferralPayout.referral_id == bindparam("referral_id"),
         ReferralPayout.referrer_id == bindparam("referrer_id"),
         ReferralPayout.status != Status.REJECTED,
-    ),
-)
-NEWEST_RATE = Lookup(
-    [ExchangeRate],
-    lambda rows: (
-        rows.where(
-            ExchangeRate.from_currency == MTAA,
-            ExchangeRate.to_currency == KES,
-            ExchangeRate.valid_from <= func.clock_timestamp(),
-        )
-        .order_by(ExchangeRate.valid_from.desc())
-        .limit(1)
     ),
 )
 
@@ -127,17 +107,17 @@ async def request_referral_payout(
     """
     sponsor = referral.sponsor_user_id
     number = number_of(phone, field="phone")
-    ((user,),), ages, requested, rewards, numbers, rates, ((now,),) = await tx.fetch(
+    ((user,),), ages, requested, rewards, numbers, ((now,),), *rates = await tx.fetch(
         rows.finding(User, sponsor),
         aging(sponsor),
         REQUESTED.query(referral_id=referral.id, referrer_id=sponsor),
         system_config.reading(REWARD),
-        system_config.reading(MINIMUM, MAXIMUM, PHONE_HOURS, RATE_MAX_AGE),
-        NEWEST_RATE.query(),
+        system_config.reading(MINIMUM, MAXIMUM, PHONE_HOURS),
         clock.reading(),
+        *exchange_rates.reading(MTAA, KES),
     )
     (reward,) = system_config.numbers_in(rewards, REWARD)
-    minimum, maximum, hours, max_age = system_config.numbers_in(numbers, MINIMUM, MAXIMUM, PHONE_HOURS, RATE_MAX_AGE)
+    minimum, maximum, hours = system_config.numbers_in(numbers, MINIMUM, MAXIMUM, PHONE_HOURS)
     check_is_adult(sponsor, minors_in(ages))
     if referral.status != ReferralStatus.ACCEPTED:
         raise InvalidState(f"The invitation is {referral.status}.", field="referral_id", state=referral.status)
@@ -152,7 +132,7 @@ async def request_referral_payout(
             pass
         case Method.MPESA:
             made.destination_phone = payable_phone(user, number, timedelta(hours=hours), now, field="phone")
-            made.amount, made.currency = _in_shillings(reward, rates, now, timedelta(seconds=max_age)), KES
+            made.amount, made.currency = _in_shillings(reward, rates), KES
             check_bounds(made.amount, minimum, maximum, field="method")
         case _:
             raise MethodNotServed(field="method")
@@ -161,15 +141,11 @@ async def request_referral_payout(
     return made
 
 
-def _in_shillings(reward: Decimal, rates: Sequence[tuple[Any, ...]], now: datetime, max_age: timedelta) -> Decimal:
-    """What a reward in MTAA is in whole shillings, rounded down. Raises RateMissing and RateStale."""
-    if not rates:
-        raise RateMissing(field="method")
-    rate: ExchangeRate = rates[0][0]
-    if rate.valid_from + max_age < now:
-        raise RateStale(field="method", validFrom=rate.valid_from.isoformat())
-    with localcontext(prec=DIGITS):
-        return (reward * rate.rate * (1 - rate.spread)).quantize(Decimal(1), ROUND_FLOOR)
+def _in_shillings(reward: Decimal, found: Sequence[Sequence[tuple[Any, ...]]]) -> Decimal:
+    """What a reward in MTAA is in whole shillings, rounded down, at what a swap would get. Raises RateMissing and
+    RateStale."""
+    _, holding = exchange_rates.holding_in(found, field="method")
+    return Decimal(floor(Fraction(reward) * holding.effective))
 
 
 Sponsor = Annotated[User, Referred(ReferralPayout.referrer_id)]
