@@ -22,7 +22,7 @@ from resolvers.ledger import ledger
 from resolvers.ledger.balances import InsufficientFunds, check_funds, lock_balance
 from resolvers.treasury import movements
 from resolvers.treasury.members import DaoNotActive, NotAMember, check_dao, demand_role, members_in, standing
-from resolvers.treasury.treasuries import locking_treasury
+from resolvers.treasury.treasuries import locking_treasury, treasury_in
 
 LONGEST_TEXT = 500
 
@@ -44,9 +44,10 @@ async def contribute_to_dao(
 ) -> Contributed:
     """Give a DAO some of what one has available. Its approved members; adults alone."""
     # After the treasury's lock, without which nobody is banned and no DAO is stopped.
-    ((treasury,),), ((current,),), members, minors = await tx.fetch(
+    held, ((current,),), members, minors = await tx.fetch(
         locking_treasury(dao.id), rows.finding(Dao, dao.id), standing(dao.id, tx.user_id), ages.aging(tx.user_id)
     )
+    treasury = treasury_in(held, field="dao_id")
     demand_role(members_in(members), tx.user_id, field="dao_id")
     check_dao(current, field="dao_id")
     check_is_adult(tx.user_id, minors_in(minors))

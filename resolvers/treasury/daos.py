@@ -48,7 +48,7 @@ from resolvers.treasury.members import (
 )
 from resolvers.treasury.memberships import ADMINS, LONGEST_REASON, TreasuryNotEmpty, check_role
 from resolvers.treasury.served_currencies import LONGEST_CURRENCY, CurrencyNotServed, check_currency
-from resolvers.treasury.treasuries import locking_treasury
+from resolvers.treasury.treasuries import locking_treasury, treasury_in
 
 DAILY_DAOS = Configured("treasury.daily_daos", 5)
 CURRENCY, ZONE = "KES", "Africa/Nairobi"
@@ -233,11 +233,11 @@ async def archive_dao(
 ) -> Dao:
     """Close a DAO for good, whose treasury is empty and from which nothing waits to be paid. Its admins."""
     check_text(reason, field="reason")
-    ((treasury,),), members, open_transfers = await tx.fetch(
+    found, members, open_transfers = await tx.fetch(
         locking_treasury(dao.id), standing(dao.id, tx.user_id), OPEN.query(dao_id=dao.id)
     )
     demand_role(members_in(members), tx.user_id, MANAGES, field="dao_id")
-    if treasury.total_balance:
+    if treasury_in(found, field="dao_id").total_balance:
         raise TreasuryNotEmpty(field="dao_id")
     if open_transfers:
         raise OpenTransfers(field="dao_id")

@@ -37,7 +37,7 @@ from resolvers.treasury.members import (
     members_in,
     standing,
 )
-from resolvers.treasury.treasuries import locking_treasury
+from resolvers.treasury.treasuries import locking_treasury, treasury_in
 
 Role, Status = DaoMemberRole, DaoMemberStatus
 # Who lets people in.
@@ -197,12 +197,13 @@ async def leave_dao(
     if not await MEMBER.all(tx, dao_id=dao_id, user_id=tx.user_id):
         raise NotFound(NO_SUCH_DAO, field="dao_id")
     member: DaoMember
-    ((dao,),), ((treasury,),), ((member,),), ((others, other_admins),) = await tx.fetch(
+    ((dao,),), found, ((member,),), ((others, other_admins),) = await tx.fetch(
         rows.locking(Dao, dao_id), locking_treasury(dao_id), LOCKED.query(dao_id=dao_id, user_id=tx.user_id),
         OTHERS.query(dao_id=dao_id, user_id=tx.user_id),
     )  # fmt: skip
     if member.status not in (Status.APPROVED, Status.PENDING):
         raise InvalidState(f"Your membership is {member.status}.", field="dao_id", state=member.status)
+    treasury = treasury_in(found, field="dao_id")
     is_open = dao.status != DaoStatus.ARCHIVED and dao.deleted_at is None
     if member.status == Status.APPROVED and is_open and others:
         if member.role == Role.ADMIN and not other_admins:
@@ -232,7 +233,7 @@ async def ban_member(
     No signer is banned before the signers have removed them, or an admin would decide alone who signs.
     """
     check_text(reason, field="reason")
-    ((dao,),), ((treasury,),), ((member,),), members = await tx.fetch(
+    ((dao,),), found, ((member,),), members = await tx.fetch(
         rows.locking(Dao, member.dao_id), locking_treasury(member.dao_id), rows.locking(DaoMember, member.id),
         standing(member.dao_id, tx.user_id),
     )  # fmt: skip
@@ -240,7 +241,7 @@ async def ban_member(
     demand_role(members_in(members), tx.user_id, MANAGES, field="member_id")
     if member.user_id == tx.user_id:
         raise Oneself(field="member_id")
-    if member.user_id in treasury.signers:
+    if member.user_id in treasury_in(found, field="member_id").signers:
         raise MemberIsSigner(field="member_id")
     _let_go(dao, member, Status.BANNED, field="member_id")
     member.status_reason = reason.strip()

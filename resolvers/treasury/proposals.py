@@ -100,7 +100,7 @@ async def propose_treasury_transfer(
 ) -> Annotated[TreasuryTransfer, Named("transfer")]:
     """Propose that a DAO pays a member: its proposers, elders, admins and signers. The signers then decide on it."""
     check_text(purpose, field="purpose")
-    treasury = await lock_treasury(tx, dao.id)
+    treasury = await lock_treasury(tx, dao.id, field="dao_id")
     situation, (configured, ages) = await situation_of(
         tx, treasury, tx.user_id, recipient_id, also=[system_config.reading(TRANSFER_DAYS), aging(recipient_id)]
     )

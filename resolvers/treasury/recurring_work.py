@@ -91,16 +91,17 @@ async def _pay(tx: RuleTransaction, payment_id: UUID, user_id: UUID) -> None:
     if seen is None or seen.dao_id is None:
         return
     # In the one order of locks. Without the treasury's nobody is banned and no DAO is stopped.
-    ((treasury,),), ((payment,),), *balances, ((dao,),), members, ((now,),), numbers = await tx.fetch(
+    treasuries, ((payment,),), *balances, ((dao,),), members, ((now,),), numbers = await tx.fetch(
         locking_treasury(seen.dao_id), rows.locking(RecurringPayment, payment_id),
         *locking_balances(seen.currency, user_id), rows.finding(Dao, seen.dao_id), standing(seen.dao_id, user_id),
         clock.reading(), system_config.reading(CATCH_UP, RETRY_HOURS),
     )  # fmt: skip
     if not _is_due(payment, now):
         return
+    treasury = treasuries[0][0] if treasuries else None
     why = _stopped_by(payment, dao, treasury, members_in(members).get(user_id))
-    if why is not None:
-        _pause(tx, payment, dao, why, now)
+    if why is not None or treasury is None:
+        _pause(tx, payment, dao, why or NOT_ACTIVE, now)
     else:
         catch_up, retry_hours = system_config.numbers_in(numbers, CATCH_UP, RETRY_HOURS)
         _pay_dates(
@@ -114,9 +115,13 @@ def _is_due(payment: RecurringPayment, now: datetime) -> bool:
     return payment.is_active and not payment.is_paused and payment.next_payment_date <= now and not waits
 
 
-def _stopped_by(payment: RecurringPayment, dao: Dao, treasury: DaoTreasury, member: Standing | None) -> str | None:
+def _stopped_by(
+    payment: RecurringPayment, dao: Dao, treasury: DaoTreasury | None, member: Standing | None
+) -> str | None:
     """Why it cannot be paid, whatever the balance is; None where it can."""
-    if dao.status != DaoStatus.ACTIVE or dao.deleted_at is not None or treasury.currency != payment.currency:
+    if dao.status != DaoStatus.ACTIVE or dao.deleted_at is not None:
+        return NOT_ACTIVE
+    if treasury is None or treasury.currency != payment.currency:
         return NOT_ACTIVE
     if member is None or not member.counts:
         return NOT_A_MEMBER

@@ -167,7 +167,7 @@ async def propose_signer_change(
 ) -> Annotated[SignerChange, Named("change")]:
     """Propose other signers of a treasury, another threshold, or other limits: a signer, or an admin of the DAO, who
     has no vote by that. It holds once as many signers have approved as a transfer needs."""
-    treasury = await lock_treasury(tx, dao.id)
+    treasury = await lock_treasury(tx, dao.id, field="dao_id")
     situation, (configured, opened) = await situation_of(
         tx, treasury, tx.user_id, *(add or ()),
         also=[system_config.reading(TRANSFER_DAYS), OPEN_CHANGE.query(treasury_id=treasury.id)],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam
 
 from lango.db.prepared import Lookup, Query
+from lango.rules.rule import NotFound
 from lango.rules.transaction import RuleTransaction
 from models.treasury import DaoTreasury
 from resolvers.ledger.balances import InsufficientFunds
@@ -19,17 +22,25 @@ LOCKED = Lookup(
 
 
 def locking_treasury(dao_id: UUID) -> Query:
-    """The look-up of a DAO's treasury, to be sent together with others: `[(treasury,)]`.
+    """The look-up of a DAO's treasury, to be sent together with others; `treasury_in` reads it.
 
     It is locked to be changed by what is posted on `ledger.dao_available` of it, and by nothing else.
     """
     return LOCKED.query(dao_id=dao_id)
 
 
-async def lock_treasury(tx: RuleTransaction, dao_id: UUID) -> DaoTreasury:
-    """The DAO's treasury, as `locking_treasury` locks it: every DAO has one."""
-    ((treasury,),) = await LOCKED.all(tx, dao_id=dao_id)
+def treasury_in(found: Sequence[tuple[Any, ...]], *, field: str) -> DaoTreasury:
+    """Every DAO has one that was founded here; raises NotFound for one that was put there by other ways without."""
+    if not found:
+        raise NotFound("This DAO has no treasury.", field=field)
+    ((treasury,),) = found
     assert isinstance(treasury, DaoTreasury)
+    return treasury
+
+
+async def lock_treasury(tx: RuleTransaction, dao_id: UUID, *, field: str) -> DaoTreasury:
+    """The DAO's treasury, as `locking_treasury` locks it. Raises NotFound where it has none."""
+    treasury = treasury_in(await LOCKED.all(tx, dao_id=dao_id), field=field)
     tx.note_lock(DaoTreasury, treasury.id)
     return treasury
 
