@@ -1,3 +1,5 @@
+DROP INDEX treasury.ix_transaction_fees_created_at;
+
 DROP INDEX treasury.ix_financial_reports_supersedes_id;
 
 DROP INDEX treasury.uq_financial_reports_dao_id;

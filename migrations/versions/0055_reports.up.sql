@@ -61,3 +61,6 @@ GRANT SELECT (ledger_position, ledger_transaction_id, currency, supersedes_id) O
 CREATE TRIGGER keep_published BEFORE UPDATE OR DELETE ON treasury.financial_reports FOR EACH ROW EXECUTE FUNCTION lango.keep_published();
 
 ALTER TABLE treasury.financial_reports ADD CONSTRAINT fk_financial_reports_supersedes_id FOREIGN KEY(supersedes_id) REFERENCES treasury.financial_reports (id);
+
+-- What was charged in a period.
+CREATE INDEX ix_transaction_fees_created_at ON treasury.transaction_fees (created_at);

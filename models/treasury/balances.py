@@ -228,7 +228,7 @@ class TransactionFee(Base):
     )
     created_at: Mapped[CreatedAt]
     reversed_at: Mapped[Moment | None] = mapped_column(
-        doc="When it was given back, as what it was charged on was undone; null while it is kept."
+        doc="When it was given back, as the payment it was charged on was; null unless it was."
     )
 
     paid_by_user: Mapped[User | None] = to_one(paid_by)
