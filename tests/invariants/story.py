@@ -13,6 +13,7 @@ from models.donations import Donation
 from models.pots import Pot
 from models.redemption import PartnerSettlement, QrCode
 from models.trading import CryptoEscrow, CryptoTrade
+from models.treasury import DaoMember, FinancialReport, MpesaTransaction, SignerChange, TreasuryTransfer
 
 # The event that is published when a state is entered, or a step taken.
 EVENTS: dict[type[Base], dict[str, str]] = {
@@ -29,6 +30,22 @@ EVENTS: dict[type[Base], dict[str, str]] = {
         "disputed>refunded": "escrow.resolved", "disputed>split": "escrow.resolved",
     },
     CryptoTrade: {"completed": "trade.completed", "cancelled": "trade.cancelled"},
+    DaoMember: {"banned": "dao_member.banned", "left": "dao_member.left", "banned>approved": "dao_member.readmitted"},
+    TreasuryTransfer: {
+        "approved": "treasury_transfer.approved", "executed": "treasury_transfer.executed",
+        "rejected": "treasury_transfer.rejected", "cancelled": "treasury_transfer.cancelled",
+        "expired": "treasury_transfer.expired",
+    },
+    SignerChange: {
+        "applied": "signer_change.applied", "rejected": "signer_change.rejected",
+        "cancelled": "signer_change.cancelled", "expired": "signer_change.expired",
+    },
+    MpesaTransaction: {
+        "completed": "mpesa_payment.completed", "failed": "mpesa_payment.failed",
+        "cancelled": "mpesa_payment.cancelled", "expired": "mpesa_payment.expired", "held": "mpesa_payment.held",
+        "reversed": "mpesa_payment.reversed",
+    },
+    FinancialReport: {"published": "financial_report.published"},
 }  # fmt: skip
 
 # What is wrong, by what it would mean.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -33,6 +33,7 @@ from tests.planner.conftest import no_logs
 ROOT = Path(__file__).parents[2]
 CONVERSIONS, CODES, DEALS, DONATIONS, PAID = 20, 12, 10, 10, 15
 POINTS = 100
+AnyWorld = TypeVar("AnyWorld", bound=World)
 
 
 @pytest.fixture
@@ -44,12 +45,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def living(server: Server, settings: Settings) -> Iterator[World]:
+def living(server: Server, settings: Settings, kind: type[AnyWorld]) -> Iterator[AnyWorld]:
     with asyncio.Runner() as runner, no_logs():
         runner.run(roles.create_database(server.owner_url("postgres"), "lango"))
         runner.run(roles.ensure(server.owner_url()))
         runner.run(migrate.upgrade(server.owner_url()))
-        world = World(runner, server.owner_url(), server.gateway_url(), settings)
+        world = kind(runner, server.owner_url(), server.gateway_url(), settings)
         world.run(world.open())
         try:
             yield world
@@ -110,7 +111,7 @@ async def check(world: World) -> None:
 
 
 def test_the_database_is_killed(server: Server, settings: Settings) -> None:
-    with living(server, settings) as world:
+    with living(server, settings, World) as world:
         calls = world.run(calls_to_make(world))
         events = world.run(payments(world))
         begun = world.run(until_killed(world, calls, events, server))
@@ -173,7 +174,7 @@ async def until_killed(world: World, calls: list[Call], events: list[dict[str, A
 
 
 def test_the_gateway_is_killed(server: Server, settings: Settings) -> None:
-    with living(server, settings) as world:
+    with living(server, settings, World) as world:
         calls = world.run(calls_to_make(world))
         with serving(server) as gateway:
             assert world.run(sent(world, gateway.url, calls, kill=gateway.process)) < len(calls)

@@ -49,6 +49,7 @@ class World:
         self.gateway_url = gateway_url
         self.settings = settings.model_copy(update={"pool_size": 10})
         self.wave = FakeWave()
+        self.providers: dict[Any, Any] = {WAVE: self.wave}
         self.stack = AsyncExitStack()
         self.codes: set[str] = set()
 
@@ -68,7 +69,7 @@ class World:
         self.owner: asyncpg.Pool[Any] = await self.stack.enter_async_context(
             asyncpg.create_pool(self.owner_url, min_size=1, max_size=4, setup=become_owner)
         )
-        self.services = Services(pipeline, self.settings, {WAVE: self.wave})
+        self.services = Services(pipeline, self.settings, self.providers)
         self.api = await self.stack.enter_async_context(Api.over(pipeline, self.settings, services=self.services))
         self.make = Factory(self.owner)
         self.giving = Giving(self.api, self.wave, self.services, self.make)
