@@ -19,11 +19,7 @@ from tests.invariants.world import World, pick
 from tests.treasury.house import House, plain
 
 KES = "KES"
-<<<<<<< HEAD
-LIMIT, RESERVE = Decimal(4000), Decimal(500)
-=======
 LIMIT, RESERVE = Decimal(1500), Decimal(500)
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
 # Run by the worker when they are due; here at any moment, also twice at once.
 JOBS: tuple[Job, ...] = (proposals.expire_due, signer_changes.expire_due)
 
@@ -92,11 +88,7 @@ class TreasuryWorld(World):
         # Everything here happens within minutes; what is still under way comes into no report by its position.
         self._settled, reports.SETTLED = reports.SETTLED, timedelta()
         self.house = House(self.api, self.make, self.services)
-<<<<<<< HEAD
-        self.begun = now() - timedelta(minutes=1)
-=======
         self.begun = now() - timedelta(seconds=1)
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
         self.staff = await self.make.staff()
         limits = {"minimum_reserve": RESERVE, "daily_spending_limit": LIMIT}
         self.daos = [
@@ -112,13 +104,8 @@ class TreasuryWorld(World):
         self.people = [person for dao in self.daos for person in dao.members]
         for person in self.people:
             await self.house.give(person, KES, "3000")
-<<<<<<< HEAD
-        self.transfers: list[str] = []
-        self.changes: list[str] = []
-=======
         self.transfers: list[tuple[Any, str]] = []
         self.changes: list[tuple[Any, str]] = []
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
         self.reports: list[tuple[Any, str]] = []
 
     async def close(self) -> None:
@@ -143,20 +130,12 @@ class TreasuryWorld(World):
     async def propose(self, n: int) -> None:
         dao = pick(self.daos, n)
         given = {
-<<<<<<< HEAD
-            "daoId": str(dao.id), "recipientId": str(pick(dao.members, n // 2).id), "amount": f"{1 + n % 1800}.5",
-=======
             "daoId": str(dao.id), "recipientId": str(pick(dao.members, n // 2).id), "amount": f"{100 + n % 1000}.5",
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
             "purpose": "seeds", "approve": n % 3 == 0,
         }  # fmt: skip
         payload = await self.call("proposeTreasuryTransfer", pick(dao.members, n // 5), "transfer { rowId }", **given)
         if payload and payload["transfer"]:
-<<<<<<< HEAD
-            self.transfers.append(payload["transfer"]["rowId"])
-=======
             self.transfers.append((dao, payload["transfer"]["rowId"]))
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
 
     async def decide(self, n: int) -> None:
         """Approve, reject, execute, change, withdraw, close: by a signer or by somebody else."""
@@ -170,17 +149,12 @@ class TreasuryWorld(World):
         name = pick(names, n)
         more = {"amount": f"{1 + n % 900}"} if name == "changeTreasuryTransfer" else {}
         # The newest ones, which are open still.
-<<<<<<< HEAD
-        transfer = self.transfers[-1 - (n // 9) % min(5, len(self.transfers))]
-        await self.call(name, pick(self.people, n // 45), "transfer { status }", transferId=transfer, **more)
-=======
         dao, transfer = self.transfers[-1 - (n // 9) % min(4, len(self.transfers))]
         await self.call(name, self.one_of(dao, n // 36), "transfer { status }", transferId=transfer, **more)
 
     def one_of(self, dao: Any, n: int) -> Any:
         """Mostly a member of the DAO."""
         return pick(self.people if n % 9 == 0 else dao.members, n)
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
 
     async def propose_signers(self, n: int) -> None:
         dao = pick(self.daos, n)
@@ -188,32 +162,18 @@ class TreasuryWorld(World):
             {"add": [str(pick(dao.members, n // 6).id)]},
             {"remove": [str(pick(dao.members, n // 6).id)]},
             {"add": [str(pick(dao.members, n // 6).id)], "remove": [str(pick(dao.members, n // 30).id)]},
-<<<<<<< HEAD
-            {"threshold": 1 + (n // 6) % 3},
-        )[n // 2 % 4]
-        who = pick(dao.members, n // 7)
-        payload = await self.call("proposeSignerChange", who, "change { rowId }", daoId=str(dao.id), **given)
-        if payload and payload["change"]:
-            self.changes.append(payload["change"]["rowId"])
-=======
             {"threshold": 1 + (n // 10) % 3},
         )[n // 2 % 5 % 4]
         who = pick(dao.members, n // 7)
         payload = await self.call("proposeSignerChange", who, "change { rowId }", daoId=str(dao.id), **given)
         if payload and payload["change"]:
             self.changes.append((dao, payload["change"]["rowId"]))
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
 
     async def decide_signers(self, n: int) -> None:
         if self.changes:
             name = pick(("approveSignerChange", "approveSignerChange", "rejectSignerChange", "cancelSignerChange"), n)
-<<<<<<< HEAD
-            change = self.changes[-1 - (n // 4) % min(3, len(self.changes))]
-            await self.call(name, pick(self.people, n // 12), "change { status }", changeId=change)
-=======
             dao, change = self.changes[-1 - (n // 4) % min(2, len(self.changes))]
             await self.call(name, self.one_of(dao, n // 8), "change { status }", changeId=change)
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
 
     async def belong(self, n: int) -> None:
         """Ban, readmit, leave, change a role: by an admin, or by somebody else."""
@@ -239,14 +199,6 @@ class TreasuryWorld(World):
             )  # fmt: skip
 
     async def report(self, n: int) -> None:
-<<<<<<< HEAD
-        """Of a DAO or of oneself, over all that has happened until now."""
-        dao = pick(self.daos, n)
-        who = pick(dao.members, n // 2)
-        given = {
-            "reportType": ("MONTHLY", "AUDIT")[n % 2], "periodStart": self.begun.isoformat(),
-            "periodEnd": (self.begun + timedelta(seconds=1 + n % 120)).isoformat(),
-=======
         """Of a DAO or of oneself, over all that has happened until a moment ago, or until half the time before that."""
         dao = pick(self.daos, n)
         who = pick(dao.members, n // 2)
@@ -255,7 +207,6 @@ class TreasuryWorld(World):
         end = self.begun + timedelta(seconds=passed // 5 * 5)
         given = {
             "reportType": ("MONTHLY", "AUDIT")[n % 2], "periodStart": self.begun.isoformat(), "periodEnd": end.isoformat(),
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
         }  # fmt: skip
         given |= {"daoId": str(dao.id)} if n % 3 else {}
         payload = await self.call("generateFinancialReport", who, "report { rowId }", **given)
@@ -284,25 +235,17 @@ class TreasuryWorld(World):
                 await self.on_a_report(step)
 
     async def time_passes(self, n: int) -> None:
-<<<<<<< HEAD
-        """What was proposed runs out of its time."""
-=======
         """What was proposed runs out of its time; now and then a day is over, for all that was paid."""
         if n % 3 == 0:
             await self.owner.execute(
                 "UPDATE treasury.treasury_transfers SET executed_at = executed_at - interval '1 day',"
                 " expires_at = expires_at - interval '1 day' WHERE status = 'executed'"
             )
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
         if self.transfers:
             await self.owner.execute(
                 "UPDATE treasury.treasury_transfers SET expires_at = now() - interval '1 second'"
                 " WHERE id = $1 AND status IN ('proposed', 'approved')",
-<<<<<<< HEAD
-                UUID(pick(self.transfers, n)),
-=======
                 UUID(pick(self.transfers, n)[1]),
->>>>>>> f07c572 (tests: the treasury's rules in any order, at once, and with the database killed)
             )
 
     async def worker(self, n: int) -> None:

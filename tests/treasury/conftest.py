@@ -69,18 +69,6 @@ def depositing(house: House, daraja: FakeMpesa) -> Depositing:
     return Depositing(house, daraja)
 
 
-@pytest.fixture(autouse=True)
-async def _members_are_counted(owner: asyncpg.Pool[Any]) -> AsyncIterator[None]:
-    """After every test, a DAO says how many approved members it has."""
-    yield
-    wrong = await owner.fetch(
-        "SELECT d.id, d.member_count, count(*) FILTER (WHERE m.status = 'approved') AS counted FROM treasury.daos d"
-        " JOIN treasury.dao_members m ON m.dao_id = d.id"
-        " GROUP BY d.id HAVING d.member_count <> count(*) FILTER (WHERE m.status = 'approved')"
-    )
-    assert [tuple(each) for each in wrong] == []
-
-
 @pytest.fixture
 def past(owner: asyncpg.Pool[Any]) -> Past:
     return Past(owner)
