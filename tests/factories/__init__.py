@@ -42,6 +42,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Address": {"state": "CA", "country": "US"},
     "MpesaReceipt": {"status": "held"},
     "TransactionFee": {"fee_amount": Decimal(1), "platform_revenue": Decimal(1)},
+    # treasury: orders
+    "RecurringOccurrence": {"outcome": "skipped"},
 }  # fmt: skip
 
 
