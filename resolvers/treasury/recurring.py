@@ -30,7 +30,7 @@ from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange
 from resolvers.kernel.currencies import check_money
 from resolvers.kernel.texts import TimeZoneUnknown, check_time_zone
 from resolvers.treasury.members import DaoNotActive, NotAMember, check_dao, demand_role, members_in, standing
-from resolvers.treasury.recurring_dates import announce, next_date, pass_date, wait_for_next
+from resolvers.treasury.recurring_dates import announce, leave_out_passed, next_date, pass_date, wait_for_next
 
 LONGEST_TEXT = 500
 LONGEST_INTERVAL, MOST_PAYMENTS, MOST_DAYS_BEFORE = 366, 10_000, 30
@@ -174,6 +174,7 @@ async def resume_recurring_payment(tx: RuleTransaction, recurring_payment: OwnOr
     )
     demand_role(members_in(members), payment.user_id, field="recurring_payment_id")
     check_dao(daos[0][0], field="recurring_payment_id")
+    leave_out_passed(payment)
     has_failed = payment.consecutive_failures > 0
     while (date := next_date(payment)) is not None and date <= now:
         outcome = RecurringOccurrenceOutcome.FAILED if has_failed else RecurringOccurrenceOutcome.SKIPPED

@@ -20,6 +20,17 @@ def next_date(payment: RecurringPayment) -> datetime | None:
     return None if payment.end_date is not None and date > payment.end_date else date
 
 
+def leave_out_passed(payment: RecurringPayment) -> None:
+    """Count the dates of a locked payment that lie before the one which it names as its next: what was ordered before
+    its dates were counted has been paid until then."""
+    interval = payment.interval or 1
+    while (
+        nth(payment.start_date, payment.frequency, interval, payment.occurrence, payment.time_zone)
+        < payment.next_payment_date
+    ):
+        payment.occurrence += 1
+
+
 def pass_date(
     tx: RuleTransaction,
     payment: RecurringPayment,

@@ -29,7 +29,7 @@ from resolvers.kernel.system_config import Configured
 from resolvers.ledger.balances import balances_in, locking_balances
 from resolvers.treasury.contributions import contribute
 from resolvers.treasury.members import Standing, members_in, standing
-from resolvers.treasury.recurring_dates import announce, next_date, pass_date, wait_for_next
+from resolvers.treasury.recurring_dates import announce, leave_out_passed, next_date, pass_date, wait_for_next
 from resolvers.treasury.treasuries import locking_treasury
 
 CATCH_UP = Configured("treasury.recurring_catch_up", 12)
@@ -98,6 +98,7 @@ async def _pay(tx: RuleTransaction, payment_id: UUID, user_id: UUID) -> None:
     )  # fmt: skip
     if not _is_due(payment, now):
         return
+    leave_out_passed(payment)
     treasury = treasuries[0][0] if treasuries else None
     why = _stopped_by(payment, dao, treasury, members_in(members).get(user_id))
     if why is not None or treasury is None:

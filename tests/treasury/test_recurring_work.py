@@ -101,6 +101,19 @@ async def test_what_a_long_outage_leaves_is_caught_up_with_in_part(
     assert await house.balance(dao.member, "KES") == "700"
 
 
+async def test_what_was_ordered_before_dates_were_counted_goes_on_with_its_next(
+    house: House, dao: Any, services: Services
+) -> None:
+    begun = now() - timedelta(days=21, hours=1)
+    due_since = begun + timedelta(days=21)
+    payment = await ordered(house, dao, frequency="weekly", start_date=begun, next_payment_date=due_since)
+
+    await pay_due(services)
+
+    assert await outcomes(house, payment) == [(3, "paid")]
+    assert (await row_of(house, payment)).next_payment_date == due_since + timedelta(days=7)
+
+
 async def test_month_ends_are_kept(house: House, dao: Any, services: Services) -> None:
     starts = datetime(2026, 8, 31, 6, tzinfo=UTC)
     payment = await ordered(house, dao, start_date=starts)
