@@ -46,6 +46,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "RecurringOccurrence": {"outcome": "skipped"},
 }  # fmt: skip
 
+# Parents that a row may have none of, and has in the ordinary case.
+PARENTS = {"MpesaReceipt": {"mpesa_transaction_id"}}
+
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -81,7 +84,8 @@ class Factory:
         for column in model.table().columns:
             # A default that names a parent needs the parent all the same.
             given_by_the_database = column.identity is not None or (column.server_default and not column.foreign_keys)
-            required = not column.nullable and not given_by_the_database
+            needed = not column.nullable or column.name in PARENTS.get(model.__name__, ())
+            required = needed and not given_by_the_database
             if required and column.name not in values:
                 values[column.name] = await self._required(column, number)
         return values

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from models.ledger import LedgerKind
-from resolvers.ledger import ledger
-from resolvers.treasury.treasuries import lock_treasury
 from tests.client import Answer
 from tests.factories import now
 from tests.treasury.house import House, key_of
@@ -83,14 +79,6 @@ async def set_treasury(house: House, dao: Any, **values: Any) -> None:
     """As if the signers had decided so."""
     for name, value in values.items():
         await house.owner.execute(f"UPDATE treasury.dao_treasuries SET {name} = $2 WHERE dao_id = $1", dao.id, value)
-
-
-async def more_money(house: House, dao: Any, amount: str) -> None:
-    """So much more for a DAO that has some."""
-    async with house.services.work() as tx:
-        treasury = await lock_treasury(tx, dao.id)
-        source, target = ledger.provider("bank", treasury.currency), ledger.dao_available(treasury)
-        ledger.transfer(tx, LedgerKind.TREASURY_ALLOCATION, source, target, Decimal(amount), of=treasury)
 
 
 async def time_passes(house: House, row: str, table: str = "treasury_transfers", **by: int) -> None:

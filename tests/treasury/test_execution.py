@@ -20,7 +20,6 @@ from tests.treasury.signing import (
     decisions,
     executed,
     membership_becomes,
-    more_money,
     proposed,
     row_of,
     set_treasury,
@@ -80,7 +79,7 @@ async def test_more_than_there_is_waits(house: House) -> None:
     assert (await row_of(house, transfer))["blocked_by"] == "INSUFFICIENT_FUNDS"
     assert await executed(house, transfer, dao.admin) == ["INSUFFICIENT_FUNDS"]
 
-    await more_money(house, dao, "0.01")
+    await house.fill(dao, "0.01")
 
     assert await executed(house, transfer, dao.admin) == []
     assert await house.holds(dao) == "0"
