@@ -52,7 +52,7 @@ def test_whatever_is_done_at_once_the_books_add_up(world: World, ways: tuple[obj
         @initialize()
         def something_to_begin_with(self) -> None:
             world.run(at_once(world, [(World.donate, 6000), (World.donate, 6001), (World.place, 8)]))
-            world.run(at_once(world, [(World.pay, 0), (World.pay, 1), (World.take, 1)]))
+            world.run(at_once(world, [(World.pay, 0), (World.pay, 1), (World.take, 1), (World.convert, 28)]))
             world.run(world.split())
 
         @rule(calls=several(ways))
