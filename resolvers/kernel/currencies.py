@@ -39,6 +39,11 @@ def rounded_down(amount: Decimal, currency: str) -> Decimal:
     return _rounded(amount, currency, ROUND_FLOOR)
 
 
+def plain(amount: Decimal) -> str:
+    """An amount as people read it, without zeros at its end."""
+    return format(amount.normalize(), "f")
+
+
 def _rounded(amount: Decimal, currency: str, rounding: str) -> Decimal:
     # Exactly: Python's usual 28 digits are fewer than a coin's column holds.
     with localcontext(prec=DIGITS):

@@ -16,6 +16,7 @@ from models.topics import Topic
 from models.trading import CryptoDispute, CryptoDisputeStatus, CryptoEscrow, CryptoTrade, CryptoTradeStatus
 from resolvers.kernel import guardianship
 from resolvers.kernel.amounts import AmountOutOfRange
+from resolvers.kernel.currencies import plain
 from resolvers.kernel.own_matters import OwnMatter, refuse_own_matter
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.ledger.balances import ZERO
@@ -132,5 +133,5 @@ def _hand_over(tx: RuleTransaction, deal: Deal, outcome: DisputeOutcome, buyer_s
 def _summary_of(outcome: DisputeOutcome, buyer_share: Decimal | None) -> str:
     if outcome == DisputeOutcome.SPLIT:
         assert buyer_share is not None
-        return f"split: {format(buyer_share.normalize(), 'f')} of the coins to the buyer"
+        return f"split: {plain(buyer_share)} of the coins to the buyer"
     return outcome.value

@@ -26,6 +26,7 @@ from models.treasury import (
 )
 from resolvers.kernel.ages import aging, minors_in
 from resolvers.kernel.amounts import AmountOutOfRange
+from resolvers.kernel.currencies import plain
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
@@ -162,11 +163,6 @@ async def attempt(tx: RuleTransaction, treasury: DaoTreasury, transfer: Treasury
             tx, transfer.proposed_by, "treasury_transfer_blocked", dao_name=situation.dao.name,
             amount=plain(transfer.amount), currency=transfer.currency, reason=block.message,
         )  # fmt: skip
-
-
-def plain(amount: Decimal) -> str:
-    """An amount as messages have it, without zeros at its end."""
-    return format(amount.normalize(), "f")
 
 
 @rule(NotASigner, InvalidState, TransferExpired, ApprovalsMissing, *BLOCKS, *stepping_up.REFUSALS)

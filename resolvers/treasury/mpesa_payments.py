@@ -36,6 +36,7 @@ from models.treasury import (
 )
 from resolvers.kernel import clock, system_config
 from resolvers.kernel.amounts import fits
+from resolvers.kernel.currencies import plain
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
@@ -284,7 +285,7 @@ def complete(
         paid_by=payment.user_id, rate=rate,
     )  # fmt: skip
     publish(tx, Topic.MPESA_PAYMENT_COMPLETED, payment.id, user_id=payment.user_id)
-    notify(tx, payment.user_id, "mpesa_deposit_received", amount=shown(net), reference=receipt.receipt_number)
+    notify(tx, payment.user_id, "mpesa_deposit_received", amount=plain(net), reference=receipt.receipt_number)
     if treasury is not None and fits(treasury.total_balance + net, DaoTreasury.total_balance):
         contribute(tx, balance, treasury, net)
 
@@ -298,7 +299,7 @@ def _hold(
         payment.status, receipt.mpesa_transaction_id = Status.HELD, payment.id
         tx.save(payment)
         notify(
-            tx, payment.user_id, "mpesa_payment_held", amount=shown(receipt.amount), reference=receipt.receipt_number
+            tx, payment.user_id, "mpesa_payment_held", amount=plain(receipt.amount), reference=receipt.receipt_number
         )
     tx.save(receipt)
     suspense = ledger.suspense(KES)
@@ -338,9 +339,4 @@ def _ended(tx: RuleTransaction, payment: MpesaTransaction, reason: str) -> None:
     tx.save(payment)
     publish(tx, TOPICS[Status(payment.status or Status.FAILED)], payment.id, user_id=payment.user_id)
     if payment.status == Status.FAILED:
-        notify(tx, payment.user_id, "mpesa_deposit_failed", amount=shown(payment.amount), reason=reason)
-
-
-def shown(amount: Decimal) -> str:
-    """An amount as people read it, without zeros at its end."""
-    return format(amount.normalize(), "f")
+        notify(tx, payment.user_id, "mpesa_deposit_failed", amount=plain(payment.amount), reason=reason)

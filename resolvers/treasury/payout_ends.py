@@ -33,6 +33,7 @@ from models.treasury import (
     WalletTransactionStatus,
 )
 from resolvers.kernel import clock
+from resolvers.kernel.currencies import plain
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
@@ -41,7 +42,7 @@ from resolvers.ledger.ledger import Movement
 from resolvers.treasury import fees
 from resolvers.treasury.fees import FeeCategory
 from resolvers.treasury.mpesa_amounts import KES
-from resolvers.treasury.mpesa_payments import MPESA, Kind, Purpose, Status, shown
+from resolvers.treasury.mpesa_payments import MPESA, Kind, Purpose, Status
 
 # M-Pesa carries these out on request; what they come to is reported later.
 OUTGOING = frozenset({Kind.B2C, Kind.REVERSAL})
@@ -184,7 +185,7 @@ def _complete_withdrawal(tx: RuleTransaction, out: Outgoing) -> None:
     )  # fmt: skip
     _show(tx, out.movement, WalletTransactionStatus.COMPLETED)
     receipt = payment.mpesa_receipt_number or ""
-    notify(tx, payment.user_id, "mpesa_withdrawal_paid", amount=shown(payment.amount), reference=receipt)
+    notify(tx, payment.user_id, "mpesa_withdrawal_paid", amount=plain(payment.amount), reference=receipt)
 
 
 def _give_withdrawal_back(tx: RuleTransaction, out: Outgoing, reason: str) -> None:
@@ -194,7 +195,7 @@ def _give_withdrawal_back(tx: RuleTransaction, out: Outgoing, reason: str) -> No
     ledger.transfer(tx, LedgerKind.MPESA_WITHDRAWAL_REVERSAL, pending, available, taken, of=payment)
     _show(tx, out.movement, WalletTransactionStatus.FAILED)
     if payment.status != Status.CANCELLED:
-        notify(tx, payment.user_id, "mpesa_withdrawal_failed", amount=shown(payment.amount), reason=reason)
+        notify(tx, payment.user_id, "mpesa_withdrawal_failed", amount=plain(payment.amount), reason=reason)
 
 
 def _complete_reward(tx: RuleTransaction, out: Outgoing) -> None:
@@ -205,7 +206,7 @@ def _complete_reward(tx: RuleTransaction, out: Outgoing) -> None:
     ledger.transfer(tx, LedgerKind.REFERRAL_PAYOUT_PAID, pending, mpesa, reward.amount, of=reward)
     _show(tx, out.movement, WalletTransactionStatus.COMPLETED)
     publish(tx, Topic.REFERRAL_PAYOUT_COMPLETED, reward.id, user_id=reward.referrer_id)
-    notify(tx, reward.referrer_id, "referral_payout_paid", amount=shown(reward.amount), currency=KES)
+    notify(tx, reward.referrer_id, "referral_payout_paid", amount=plain(reward.amount), currency=KES)
 
 
 def _give_reward_back(tx: RuleTransaction, out: Outgoing, reason: str) -> None:
@@ -217,7 +218,7 @@ def _give_reward_back(tx: RuleTransaction, out: Outgoing, reason: str) -> None:
     _show(tx, out.movement, WalletTransactionStatus.FAILED)
     publish(tx, Topic.REFERRAL_PAYOUT_FAILED, reward.id, user_id=reward.referrer_id)
     notify(
-        tx, reward.referrer_id, "referral_payout_failed", amount=shown(reward.amount), currency=KES, reason=reason
+        tx, reward.referrer_id, "referral_payout_failed", amount=plain(reward.amount), currency=KES, reason=reason
     )  # fmt: skip
 
 

@@ -31,13 +31,13 @@ from models.treasury import (
 from resolvers.kernel import clock, due, system_config
 from resolvers.kernel.ages import NotOfAge, aging, check_is_adult, minors_in
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange
-from resolvers.kernel.currencies import check_money
+from resolvers.kernel.currencies import check_money, plain
 from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.system_config import Configured
 from resolvers.kernel.texts import TextMissing, check_text
 from resolvers.treasury import approvals, stepping_up
-from resolvers.treasury.execution import TransferExpired, check_open, plain
+from resolvers.treasury.execution import TransferExpired, check_open
 from resolvers.treasury.judging import OPEN, NotASigner, Situation, decisions_on, situation_of
 from resolvers.treasury.members import MANAGES, PROPOSES, DaoNotActive, NotAMember, RoleTooLow, check_dao, demand_role
 from resolvers.treasury.treasuries import lock_treasury

@@ -23,7 +23,7 @@ from models.treasury import (
     UserBalance,
 )
 from resolvers.kernel import clock, due, system_config
-from resolvers.kernel.currencies import rounded_down
+from resolvers.kernel.currencies import plain
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.system_config import Configured
 from resolvers.ledger.balances import balances_in, locking_balances
@@ -159,7 +159,7 @@ def _pay_dates(
             announce(tx, payment, Topic.RECURRING_PAYMENT_PAID)
             if payment.notify_on_success:
                 notify(
-                    tx, payment.user_id, "recurring_paid", amount=_amount_of(payment), currency=payment.currency,
+                    tx, payment.user_id, "recurring_paid", amount=plain(payment.amount), currency=payment.currency,
                     dao_name=dao.name,
                 )  # fmt: skip
     wait_for_next(tx, payment, now)
@@ -175,7 +175,7 @@ def _fail(tx: RuleTransaction, payment: RecurringPayment, dao: Dao, now: datetim
     announce(tx, payment, Topic.RECURRING_PAYMENT_FAILED)
     if payment.notify_on_failure:
         notify(
-            tx, payment.user_id, "recurring_failed", amount=_amount_of(payment), currency=payment.currency,
+            tx, payment.user_id, "recurring_failed", amount=plain(payment.amount), currency=payment.currency,
             dao_name=dao.name, reason=IN_FRENCH[NO_FUNDS],
         )  # fmt: skip
     if payment.consecutive_failures >= MOST_FAILURES:
@@ -203,10 +203,6 @@ async def _notice(tx: RuleTransaction, payment_id: UUID) -> None:
     tx.save(payment)
     day = payment.next_payment_date.astimezone(ZoneInfo(payment.time_zone))
     notify(
-        tx, payment.user_id, "recurring_due_soon", amount=_amount_of(payment), currency=payment.currency,
+        tx, payment.user_id, "recurring_due_soon", amount=plain(payment.amount), currency=payment.currency,
         dao_name=dao.name, date=f"{day:%d/%m/%Y}",
     )  # fmt: skip
-
-
-def _amount_of(payment: RecurringPayment) -> str:
-    return format(rounded_down(payment.amount, payment.currency), "f")

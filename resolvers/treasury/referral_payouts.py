@@ -33,6 +33,7 @@ from models.treasury import (
 from resolvers.kernel import clock, own_matters, system_config
 from resolvers.kernel.ages import NotOfAge, aging, check_is_adult, minors_in
 from resolvers.kernel.amounts import AmountOutOfRange
+from resolvers.kernel.currencies import plain
 from resolvers.kernel.notifications import notify
 from resolvers.kernel.outbox import publish
 from resolvers.kernel.own_matters import OwnMatter
@@ -51,7 +52,6 @@ from resolvers.treasury.mpesa_amounts import (
     check_bounds,
     number_of,
 )
-from resolvers.treasury.mpesa_payments import shown
 from resolvers.treasury.withdrawals import LONGEST_PHONE, MAXIMUM, MINIMUM, PHONE_HOURS, PhoneTooNew, payable_phone
 
 MTAA = "MTAA"
@@ -240,7 +240,7 @@ def _credit(tx: RuleTransaction, payout: ReferralPayout, balance: UserBalance, n
     source, available = ledger.promotion(currency), ledger.available(balance)
     ledger.transfer(tx, LedgerKind.REFERRAL_PAYOUT, source, available, payout.amount, of=payout)
     publish(tx, Topic.REFERRAL_PAYOUT_COMPLETED, payout.id, user_id=payout.referrer_id)
-    notify(tx, payout.referrer_id, "referral_payout_paid", amount=shown(payout.amount), currency=currency)
+    notify(tx, payout.referrer_id, "referral_payout_paid", amount=plain(payout.amount), currency=currency)
 
 
 def _send(tx: RuleTransaction, payout: ReferralPayout, user: User, balance: UserBalance, now: datetime) -> None:

@@ -23,7 +23,7 @@ from resolvers.kernel import ages, contacts, guardianship
 from resolvers.kernel.ages import NotOfAge, check_is_adult, minors_in
 from resolvers.kernel.amounts import AmountNotPositive, AmountOutOfRange
 from resolvers.kernel.contacts import PhoneNotValid
-from resolvers.kernel.currencies import check_money
+from resolvers.kernel.currencies import check_money, plain
 from resolvers.kernel.notifications import FirstName, notify
 from resolvers.kernel.outbox import publish
 from resolvers.ledger import ledger
@@ -104,7 +104,7 @@ async def transfer_funds(
     ledger.transfer(tx, LedgerKind.TRANSFER, ledger.available(sent), ledger.available(received), amount, of=made)
     publish(tx, Topic.FUNDS_TRANSFERRED, made.id, from_user_id=tx.user_id, to_user_id=recipient)
     notify(
-        tx, recipient, "funds_received", user_name=FirstName(tx.user_id), amount=format(amount, "f"),
+        tx, recipient, "funds_received", user_name=FirstName(tx.user_id), amount=plain(amount),
         currency=currency, message=description or "",
     )  # fmt: skip
     return made

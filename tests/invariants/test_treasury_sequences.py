@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -17,11 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from lango.settings import Settings
-from tests.databases import create, drop, of_database
 from tests.invariants.mobile_money import MobileMoney
 from tests.invariants.story import wrong
-from tests.keys import having_keys
-from tests.planner.conftest import no_logs
+from tests.invariants.worlds import of_its_own
 
 SEQUENCES = int(os.environ.get("LANGO_SEQUENCES", "30"))
 STEPS = 12
@@ -39,17 +36,8 @@ PHONING = (
 
 @pytest.fixture(scope="module")
 def treasury(template_url: str, settings: Settings, gateway_url: str) -> Iterator[MobileMoney]:
-    name = f"lango_treasury_{uuid4().hex[:8]}"
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner, having_keys():
-        runner.run(create(template_url, name))
-        world = MobileMoney(runner, of_database(template_url, name), of_database(gateway_url, name), settings)
-        try:
-            with no_logs():
-                runner.run(world.open())
-                yield world
-        finally:
-            runner.run(world.close())
-            runner.run(drop(template_url, name))
+    with of_its_own(MobileMoney, template_url, gateway_url, settings) as world:
+        yield world
 
 
 def several(ways: tuple[object, ...]) -> st.SearchStrategy[list[tuple[object, int]]]:
