@@ -62,7 +62,7 @@ async def test_a_date_that_is_due_is_paid(
     assert (made["type"], made["amount"], made["description"]) == ("contribution", 100, "Loyer")
     assert [entry[0] for entry in await house.posted(made["id"])] == ["dao_contribution"] * 2
     assert await books.events(payment.id) == ["recurring_payment.paid"]
-    assert await house.messages(dao.member) == [f"100.00 KES pour {dao.name}"]
+    assert await house.messages(dao.member) == [f"100 KES pour {dao.name}"]
 
 
 async def test_after_an_outage_each_date_is_paid_once_by_many_workers(
@@ -167,7 +167,7 @@ async def test_what_the_balance_does_not_cover_is_tried_the_next_day(
     assert (row.occurrence, row.failed_attempts, row.consecutive_failures, row.is_paused) == (0, 1, 1, False)
     assert timedelta(hours=23, minutes=59) < row.retry_at - now() <= timedelta(hours=24)
     assert (row.last_failure_reason, await outcomes(house, payment)) == ("The balance did not cover it.", [])
-    assert await house.messages(dao.member) == ["1200.00 KES: votre solde ne suffisait pas."]
+    assert await house.messages(dao.member) == ["1200 KES: votre solde ne suffisait pas."]
 
     await receive(house, dao, "200")
     await retry(house, payment)
@@ -318,6 +318,6 @@ async def test_each_date_is_noticed_once_beforehand(
 
     row = await row_of(house, soon)
     day = row.next_payment_date + timedelta(hours=3)
-    assert await house.messages(dao.member) == [f"100.00 KES le {day:%d/%m/%Y}"]
+    assert await house.messages(dao.member) == [f"100 KES le {day:%d/%m/%Y}"]
     assert row.noticed_occurrence == 0
     assert await changes.since(before) == []
