@@ -128,7 +128,6 @@ DECISIONS = Lookup(
 DECISIONS_ON_CHANGE = Lookup(
     [SignerChangeApproval], lambda rows: rows.where(SignerChangeApproval.change_id == bindparam("change_id"))
 )
-SIGNERS = Lookup([DaoTreasury.signers], lambda rows: rows.where(DaoTreasury.dao_id == bindparam("dao_id")))
 
 
 def decisions_on(*transfer_ids: UUID) -> Query:
@@ -140,8 +139,3 @@ def decisions_on(*transfer_ids: UUID) -> Query:
 def standing(approvals: Iterable[TreasuryApproval]) -> list[Decided]:
     """Those that were not voided, as `Quorum.judge` takes them."""
     return [(each.signer_id, each.decision) for each in approvals if each.voided_at is None]
-
-
-async def is_signer(tx: RuleTransaction, dao_id: UUID, user_id: UUID) -> bool:
-    """Whether that user is a signer of the DAO's treasury, which is locked where that must last."""
-    return any(user_id in signers for (signers,) in await SIGNERS.all(tx, dao_id=dao_id))
